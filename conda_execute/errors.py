@@ -1,0 +1,143 @@
+"""What can go wrong, said once and in one form.
+
+Every failure that a user can cause or mend is an `ExecuteError`. It carries what is wrong, where (a place in a
+file), what to try next, and the exit status; only the doors turn it into text and leave. Bugs stay tracebacks.
+
+The form, which `render` alone knows::
+
+    error: `env` must be a list, found a string
+      plot.py:5:9
+      5 | # env: numpy
+                ^^^^^
+    hint: write one spec per line, each after `- `
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place in a file as a person counts it: the first line is 1, and so is the first column.
+
+    `text` is the whole line without its line ending. Columns count characters, not bytes. A location without a
+    line names the file alone; one without a column names the line alone.
+    """
+
+    path: str
+    line: int | None = None
+    column: int | None = None
+    length: int = 1
+    text: str | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
+
+
+class ExecuteError(Exception):
+    """A failure of conda-execute itself, as opposed to one of the script.
+
+    `exit_status` follows the convention of env(1), nice(1) and timeout(1): 125 when the runner itself fails.
+    `step` names what was being done ("solve", "download", "link", ...) where creation failed; `details` is text of
+    another tool, printed as it is.
+    """
+
+    exit_status = 125
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        where: Location | Sequence[Location] = (),
+        step: str | None = None,
+        details: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.where: tuple[Location, ...] = (where,) if isinstance(where, Location) else tuple(where)
+        self.step = step
+        self.details = details
+
+
+class UsageError(ExecuteError):
+    """The command line asks for something that does not exist or cannot be combined."""
+
+
+class HeaderError(ExecuteError):
+    """The script's header is missing, broken or asks for something that cannot be."""
+
+
+class SettingsError(ExecuteError):
+    """A condarc file or an environment variable holds something unusable, or forbids what was asked for."""
+
+
+class PlaceError(ExecuteError):
+    """No directory fits, or the one asked for cannot be used: missing rights, another owner, a full disk."""
+
+
+class CreationError(ExecuteError):
+    """An environment could not be made; `step` says at which step. The prefix is absent afterwards."""
+
+
+class InUseError(ExecuteError):
+    """What was asked for would take an environment away from a process that runs in it."""
+
+
+class NotExecutableError(ExecuteError):
+    """The program, or the script, is there but cannot be executed."""
+
+    exit_status = 126
+
+
+class NotFoundError(ExecuteError):
+    """The program, or the script, is not there."""
+
+    exit_status = 127
+
+
+class InterruptError(ExecuteError):
+    """The user interrupted (Ctrl-C, SIGTERM) while conda-execute waited or worked; nothing is left behind."""
+
+    exit_status = 130
+
+
+def render(error: ExecuteError, colour: bool = False) -> str:
+    """The text of an error for a terminal, without a final newline."""
+    bold_red, dim, bold, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[1;36m", "\x1b[0m") if colour else ("", "", "", "")
+    step = f" ({error.step})" if error.step else ""
+    lines = [f"{bold_red}error{plain}{step}: {error.message}"]
+    for where in error.where:
+        lines.append(f"  {where}")
+        if where.text is not None and where.line is not None:
+            lines += _excerpt(where, bold_red, dim, plain)
+    if error.details:
+        lines += [f"  {line}".rstrip() for line in error.details.strip("\n").splitlines()]
+    if error.hint:
+        first, *more = error.hint.splitlines()
+        lines += [f"{bold}hint{plain}: {first}", *(f"      {line}" for line in more)]
+    return "\n".join(lines)
+
+
+#: A caret under column 4,000 helps nobody; longer lines are shown from a little before the column on.
+_WIDEST_EXCERPT = 160
+
+
+def _excerpt(where: Location, mark: str, dim: str, plain: str) -> list[str]:
+    assert where.text is not None
+    text = "".join(character if character.isprintable() else " " for character in where.text)
+    column, length = (where.column or 1) - 1, max(where.length, 1)
+    start = max(0, column - 40) if len(text) > _WIDEST_EXCERPT else 0
+    text, column = text[start : start + _WIDEST_EXCERPT].rstrip(), column - start
+    gutter = f"{where.line} | "
+    lines = [f"  {dim}{gutter}{plain}{text}"]
+    if where.column is not None:
+        length = max(1, min(length, len(text) - column))
+        lines.append(" " * (2 + len(gutter) + column) + f"{mark}{'^' * length}{plain}")
+    return lines

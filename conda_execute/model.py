@@ -1,0 +1,180 @@
+"""The values that the modules hand to each other: frozen, comparable, and meaning one thing each.
+
+`Header` is what a script says, `Request` what is to be installed because of it (all defaults filled in), and
+`Environment` what exists on disk. `None` means "not said", an empty tuple means "said to be nothing".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .errors import Location
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of an entrypoint command: the pieces that are joined to make it.
+
+    A piece is literal text, the name of a variable (`SCRIPT`, `CACHE`), or the words of a command whose output is
+    substituted. Substitution never splits a word again.
+    """
+
+    pieces: tuple[Text | Variable | Substitution, ...]
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True)
+class Variable:
+    name: str
+
+
+@dataclass(frozen=True)
+class Substitution:
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Entrypoint:
+    """Commands run one after the other, each only if the one before succeeded (`&&`)."""
+
+    commands: tuple[tuple[Word, ...], ...]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What one script says in its comments, for one platform: conditions and platform tables are already applied.
+
+    Specs stand as they were written (blanks at the ends removed), in the order of the file, duplicates included.
+    """
+
+    #: "conda execute", "script" (PEP 723) or "conda-script".
+    format: str
+    specs: tuple[str, ...] = ()
+    #: PyPI requirements (PEP 508), as written.
+    pypi: tuple[str, ...] = ()
+    #: Exactly these channels in this order; None: the configured ones.
+    channels: tuple[str, ...] | None = None
+    #: The words of the interpreter's command, before the script and its arguments (`run_with`, `run-with`).
+    run_with: tuple[str, ...] | None = None
+    #: conda-script only; never together with `run_with`.
+    entrypoint: Entrypoint | None = None
+    exclude_newer: str | None = None
+    pypi_exclude_newer: str | None = None
+    #: Match specs that limit what may be installed without asking for it (pixi's `constraints`).
+    constraints: tuple[str, ...] = ()
+    #: "strict", "flexible" or "disabled"; None: the configured one.
+    channel_priority: str | None = None
+    #: Environment variables to set for the script (pixi's `activation.env`).
+    variables: tuple[tuple[str, str], ...] = ()
+    #: The `[tool.uv]` table as canonical JSON: it changes what uv installs, so it is part of the identity.
+    uv: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+    #: Things the reader understood and left out, one sentence each, to be told once on creation.
+    notices: tuple[str, ...] = ()
+    #: Lines of the script, counted from 1, that hold the header: first and last.
+    lines: tuple[int, int] = field(default=(0, 0), compare=False)
+    #: Where each spec, requirement and channel stands, for errors found later (by the solver, say).
+    locations: tuple[tuple[str, Location], ...] = field(default=(), compare=False, repr=False)
+
+    def location(self, written: str) -> Location | None:
+        """Where `written` (a spec, a requirement, a channel, a key) stands in the script."""
+        return next((where for text, where in self.locations if text == written), None)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel by its canonical name, and the base URLs (without subdir) that it stands for now.
+
+    The name belongs to the identity of an environment; what it resolves to (an alias, `custom_channels`, a mirror)
+    does not. A multi channel such as `defaults` has several URLs, in order of priority. URLs hold no credentials.
+    """
+
+    name: str
+    urls: tuple[str, ...] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be installed: every default filled in. The environment's name is a pure function of it.
+
+    `key.canonical_text` says which field enters the name, and how.
+    """
+
+    #: Normalised (`key.normalise_spec`), sorted, without duplicates.
+    specs: tuple[str, ...]
+    #: In order of priority.
+    channels: tuple[Channel, ...]
+    #: The platform to install for, as a conda subdir (`linux-64`).
+    platform: str
+    #: The platform of this machine; another one in `platform` enters the name.
+    host_platform: str
+    #: Sorted, without duplicates; local paths are absolute.
+    pypi: tuple[str, ...] = ()
+    channel_priority: str = "flexible"
+    exclude_newer: str | None = None
+    pypi_exclude_newer: str | None = None
+    constraints: tuple[str, ...] = ()
+    uv: str | None = None
+    #: SHA-256 of the lock that decides the packages.
+    lock: str | None = None
+    #: `CONDA_OVERRIDE_*` variables that change what the solver sees, sorted.
+    overrides: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What the marker of a ready environment says; written once, last, and never changed.
+
+    Times are seconds since the epoch by the creating host's clock and are only shown, never compared. `size` is in
+    bytes, `seconds` the time that creation took.
+    """
+
+    build: str
+    name: str
+    specs: tuple[str, ...]
+    channels: tuple[str, ...]
+    platform: str
+    backend: str
+    version: str
+    created: float
+    seconds: float
+    packages: int
+    size: int
+    #: The script or command that it was made for first.
+    script: str
+    pypi: tuple[str, ...] = ()
+    #: Virtual packages that the installed packages depend on, as match specs (`__cuda >=12`, `__glibc >=2.17`):
+    #: a host that cannot satisfy them needs its own environment.
+    virtual_packages: tuple[str, ...] = ()
+    #: The canonical text whose hash is the name.
+    request: str = ""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A ready environment."""
+
+    name: str
+    prefix: str
+    marker: Marker
+
+
+@dataclass(frozen=True)
+class Use:
+    """One process that runs in an environment, as its note says it.
+
+    `start` is the process's start in clock ticks since boot (field 22 of /proc/<pid>/stat), or "0" where there is
+    no /proc; `place` tells hosts, boots and pid namespaces apart.
+    """
+
+    pid: int
+    start: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.pid}-{self.start}@{self.place}"
