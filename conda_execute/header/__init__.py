@@ -1,0 +1,112 @@
+"""From a script's own comments to a `Header`.
+
+One script has one header, in one of the formats below; each has its module, which knows nothing of the others.
+What is wrong is a `HeaderError` with the line and the column in the script and a hint with the fix. Reading costs
+milliseconds and no memory to speak of, whatever the script holds.
+
+=====================  =======================================================
+`# conda execute`      YAML, in the comments of any language (`native`)
+=====================  =======================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from ..errors import HeaderError
+from .script import HEAD, Script, read_script
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..model import Header
+
+__all__ = ["HEAD", "Found", "extent", "find_header", "read_header"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A header that is there, not yet read: its format, and its lines counted from 1."""
+
+    format: str
+    first: int
+    last: int
+    read: Callable[[str], Header]
+
+
+def read_header(data: bytes, path: str, platform: str) -> Header:
+    """The header of the script with these contents, for one platform (a conda subdir such as `linux-64`).
+
+    Raises HeaderError where there is none, more than one, or one that is wrong.
+    """
+    script = read_script(data, path)
+    found = _find(script)
+    if found is None:
+        from .missing import no_header
+
+        raise no_header(script)
+    return found.read(platform)
+
+
+def find_header(data: bytes, path: str) -> Found | None:
+    """Where the header stands, without reading it; None where there is none, or where the file is not text.
+
+    Raises HeaderError where there are two headers, or one that is not closed.
+    """
+    try:
+        script = read_script(data, path)
+    except HeaderError:
+        return None
+    return _find(script)
+
+
+def extent(data: bytes, header: Header | Found) -> int:
+    """How many bytes of the file reach to the end of the header's last line, its line ending included."""
+    last = header.last if isinstance(header, Found) else header.lines[1]
+    end = 0
+    for _ in range(last):
+        end = data.find(b"\n", end) + 1
+        if end == 0:
+            return len(data)
+    return end
+
+
+def _find(script: Script) -> Found | None:
+    found = _all(script)
+    if not found:
+        return None
+    if len(found) > 1:
+        raise _more_than_one(script, found)
+    only = found[0]
+    if not script.whole and only.last == len(script.lines):
+        raise HeaderError(
+            f"the header does not end within the first {HEAD // 1024} KiB of the script",
+            where=script.line(only.first),
+            hint="put the header at the beginning of the script",
+        )
+    return only
+
+
+def _all(script: Script) -> list[Found]:
+    """Every header of the script, in the order of their lines."""
+    from . import native
+
+    found = [
+        Found(native.FORMAT, block.first, block.last, partial(native.read, script, block))
+        for block in native.blocks(script)
+    ]
+    return sorted(found, key=lambda header: header.first)
+
+
+def _more_than_one(script: Script, found: list[Found]) -> HeaderError:
+    first, second = found[0], next((other for other in found if other.format != found[0].format), found[1])
+    if first.format == second.format:
+        message = f"the script has two `{first.format}` headers, in lines {first.first} and {second.first}"
+    else:
+        message = (
+            f"the script has headers of two kinds: `{first.format}` in line {first.first}"
+            f" and `{second.format}` in line {second.first}"
+        )
+    return HeaderError(message, where=(script.line(first.first), script.line(second.first)), hint="keep one of them")

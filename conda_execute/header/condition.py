@@ -1,0 +1,115 @@
+"""Conditions on the platform: `linux`, `not win`, `__unix and not __osx`, `linux-64 or (osx and not osx-64)`.
+
+The operators are `not`, `and`, `or` (in this order of strength) and parentheses. What a name means is the caller's
+matter: `# [...]` comments of the YAML format use platforms and families, `when` of conda-script virtual packages.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
+
+#: Nobody nests deeper; a parser that recurses needs a bound.
+_DEEPEST = 20
+
+SUBDIRS = (
+    "linux-32", "linux-64", "linux-aarch64", "linux-armv6l", "linux-armv7l", "linux-ppc64", "linux-ppc64le",
+    "linux-riscv32", "linux-riscv64", "linux-s390x", "osx-64", "osx-arm64", "win-32", "win-64", "win-arm64",
+    "emscripten-wasm32", "wasi-wasm32", "freebsd-64", "zos-z",
+)  # fmt: skip
+FAMILIES = ("linux", "osx", "win", "unix")
+
+
+class ConditionError(ValueError):
+    """What is wrong with a condition, and from which to which character; `name` where a name is not known."""
+
+    def __init__(self, problem: str, start: int, end: int, name: str | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.start = start
+        self.end = end
+        self.name = name
+
+
+def families(platform: str) -> tuple[str, ...]:
+    """The families that a conda subdir belongs to, the narrowest first: `linux-64` is `linux`, and that is `unix`."""
+    family = platform.partition("-")[0]
+    return (family,) if family in ("win", "noarch") else (family, "unix")
+
+
+def platform_names(platform: str) -> dict[str, bool]:
+    """What the names of platforms and families mean on one platform."""
+    true = {platform, *families(platform)}
+    return {name: name in true for name in (*SUBDIRS, *FAMILIES, platform)}
+
+
+def virtual_package_names(platform: str) -> dict[str, bool]:
+    """What the virtual packages that say an operating system mean on one platform."""
+    true = {f"__{family}" for family in families(platform)}
+    return {name: name in true for name in ("__linux", "__osx", "__win", "__unix")}
+
+
+def holds(text: str, names: Mapping[str, bool]) -> bool:
+    """Whether the condition is true. Raises ConditionError, for an unknown name or another mistake."""
+    tokens = [(found.group(1), found.start(1)) for found in _TOKEN.finditer(text)]
+    parser = _Parser(tokens, names, len(text))
+    value = parser.alternatives(0)
+    if parser.position < len(tokens):
+        token, start = tokens[parser.position]
+        raise ConditionError(f"`{token}` is not expected here", start, start + len(token))
+    return value
+
+
+class _Parser:
+    def __init__(self, tokens: list[tuple[str, int]], names: Mapping[str, bool], length: int) -> None:
+        self.tokens = tokens
+        self.names = names
+        self.length = length
+        self.position = 0
+
+    def accept(self, word: str) -> bool:
+        if self.position < len(self.tokens) and self.tokens[self.position][0] == word:
+            self.position += 1
+            return True
+        return False
+
+    def alternatives(self, depth: int) -> bool:
+        value = self.conjunction(depth)
+        while self.accept("or"):
+            # Both sides are read, so that a mistake is found on every platform.
+            value = self.conjunction(depth) or value
+        return value
+
+    def conjunction(self, depth: int) -> bool:
+        value = self.term(depth)
+        while self.accept("and"):
+            value = self.term(depth) and value
+        return value
+
+    def term(self, depth: int) -> bool:
+        negated = False
+        while self.accept("not"):
+            negated = not negated
+        if self.position >= len(self.tokens):
+            raise ConditionError("the condition ends too early", max(0, self.length - 1), max(1, self.length))
+        token, start = self.tokens[self.position]
+        end = start + len(token)
+        if depth > _DEEPEST:
+            raise ConditionError("the condition is nested too deeply", start, end)
+        self.position += 1
+        if token == "(":
+            value = self.alternatives(depth + 1)
+            if not self.accept(")"):
+                raise ConditionError("a parenthesis is not closed", start, end)
+        elif token in self.names:
+            value = self.names[token]
+        elif token in (")", "and", "or"):
+            raise ConditionError(f"`{token}` is not expected here", start, end)
+        else:
+            raise ConditionError(f"`{token}` is not known", start, end, token)
+        return value is not negated

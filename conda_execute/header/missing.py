@@ -1,0 +1,90 @@
+"""What to say of a script without a header: what it looks as if somebody meant, and what a header looks like."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..errors import HeaderError, Location
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .script import Script
+
+_COMMENTS = {
+    "//": (".js", ".mjs", ".cjs", ".ts", ".c", ".h", ".cc", ".cpp", ".cxx", ".rs", ".go", ".java", ".kt", ".kts",
+           ".scala", ".swift", ".cs", ".fs", ".dart", ".zig", ".php", ".groovy", ".proto", ".v", ".d"),
+    "--": (".lua", ".sql", ".hs", ".adb", ".ads", ".elm", ".vhd", ".vhdl"),
+    ";": (".lisp", ".el", ".clj", ".scm", ".rkt", ".asm", ".ini", ".ahk"),
+    "%": (".tex", ".m", ".erl", ".pro", ".ps", ".sty"),
+    "!": (".f90", ".f95", ".f03", ".f08", ".f"),
+    '"': (".vim",),
+    "'": (".vb", ".vbs", ".bas"),
+    "REM": (".bat", ".cmd"),
+}  # fmt: skip
+
+#: Words that stand alone after a comment sign, and are close to an opening line.
+_NEARLY_NATIVE = re.compile(r"[^\w\s]{1,4}[ \t]*conda[-_ ]{0,3}exec(?:ute)?\b", re.IGNORECASE)
+_NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda-|end-conda-)?script\b", re.IGNORECASE)
+
+
+def comment_prefix(path: str, first_line: str = "") -> str:
+    """What begins a comment in the language of a script, as far as its suffix says."""
+    suffix = os.path.splitext(path)[1].lower()
+    for prefix, suffixes in _COMMENTS.items():
+        if suffix in suffixes:
+            return prefix
+    if not suffix and first_line.startswith("#!"):
+        program = first_line.rstrip().rpartition("/")[2].rpartition(" ")[2]
+        return {"node": "//", "lua": "--", "runghc": "--", "sbcl": ";", "guile": ";"}.get(program, "#")
+    return "#"
+
+
+def minimal(prefix: str) -> str:
+    """The smallest header, in the comments of one language."""
+    return "\n".join(f"{prefix} {line}" for line in ("conda execute", "env:", " - python >=3"))
+
+
+def no_header(script: Script) -> HeaderError:
+    """The error for a script without a header."""
+    for number, line in enumerate(script.lines, 1):
+        stripped = line.strip()
+        if len(line) > 200 or not stripped:
+            continue
+        if _NEARLY_NATIVE.match(stripped):
+            return _nearly_native(script, number, stripped)
+        if found := _NEARLY_BLOCK.match(stripped):
+            return _nearly_block(script, number, stripped, (found.group(1) or "").lower())
+    name = os.path.basename(script.path) or script.path
+    prefix = comment_prefix(script.path, script.lines[0] if script.lines else "")
+    searched = "" if script.whole else " in its first 64 KiB"
+    return HeaderError(
+        f"`{name}` has no header{searched}",
+        where=Location(script.path),
+        hint=f"write `conda execute --init {name}`, or say in a comment what the script needs:\n{minimal(prefix)}",
+    )
+
+
+def _nearly_native(script: Script, number: int, stripped: str) -> HeaderError:
+    sign = re.match(r"[^\w\s]+", stripped)
+    prefix = sign.group() if sign else "#"
+    return HeaderError(
+        "the script has no header, only a line that looks nearly like the beginning of one",
+        where=script.line(number),
+        hint=f"the line must be `{prefix} conda execute` and nothing else; what is needed follows in the next lines",
+    )
+
+
+def _nearly_block(script: Script, number: int, stripped: str, kind: str) -> HeaderError:
+    if kind:
+        wanted = "`# /// conda-script`, and in the last `# /// end-conda-script`"
+    else:
+        wanted = "`# /// script`, and in the last `# ///`"
+    other = ""
+    if not kind and not stripped.startswith("#"):
+        other = "\nthis format is for Python; other languages write `/// conda-script` or `conda execute` in a comment"
+    return HeaderError(
+        "the script has no header, only a line that looks nearly like the beginning of one",
+        where=script.line(number),
+        hint=f"the first line must be exactly {wanted}{other}",
+    )

@@ -1,0 +1,3 @@
+# conda execute
+# env: [python]
+# channels: [bioconda, https://example.org/private, conda-forge]

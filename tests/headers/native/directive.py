@@ -1,0 +1,3 @@
+# conda execute
+# %YAML 1.2
+# env: [python]

@@ -1,0 +1,2 @@
+# conda execute
+# env: [python, numpy >=1.20,<2]

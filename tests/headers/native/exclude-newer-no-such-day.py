@@ -1,0 +1,3 @@
+# conda execute
+# env: [python]
+# exclude-newer: 2026-02-30

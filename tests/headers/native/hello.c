@@ -1,0 +1,7 @@
+/*
+ * conda execute
+ * env:
+ *  - gcc
+ *  - make  # [unix]
+ */
+int main(void) { return 0; }

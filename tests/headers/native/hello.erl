@@ -1,0 +1,5 @@
+%% conda execute
+%% env: [erlang]
+%%% a note
+%% run_with: escript
+-module(hello).

@@ -1,0 +1,6 @@
+! conda execute
+! env:
+!  - gfortran
+! run_with: sh
+program hello
+end program

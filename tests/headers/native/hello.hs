@@ -1,0 +1,6 @@
+--- conda execute
+--- env:
+---  - ghc
+--- run_with: runghc
+
+main = putStrLn "hello"

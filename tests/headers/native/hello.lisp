@@ -1,0 +1,5 @@
+;; conda execute
+;; env:
+;;  - sbcl
+;; run_with: sbcl --script
+(print "hello")

@@ -1,0 +1,6 @@
+def main():
+    # conda execute
+    # env:
+    #  - python
+    #    # a note
+    pass

@@ -1,0 +1,2 @@
+# conda execute
+# [a, b]: c

@@ -1,0 +1,6 @@
+-- conda execute
+-- env:
+--  - lua 5.4.*
+-- -- a note
+
+print("hello")

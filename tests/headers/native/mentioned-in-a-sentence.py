@@ -1,0 +1,2 @@
+# Run this with conda execute
+# env: [python]

@@ -1,0 +1,2 @@
+# conda exec
+# env: [python]

@@ -1,0 +1,2 @@
+# conda execute: see the manual
+# env: [python]

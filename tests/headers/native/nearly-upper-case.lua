@@ -1,0 +1,2 @@
+-- Conda Execute
+-- env: [lua]

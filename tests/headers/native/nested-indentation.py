@@ -1,0 +1,8 @@
+# conda execute
+# env:
+#     - python
+#     - pip:
+#           - rich
+#           - requests
+# channels:
+#     - conda-forge

@@ -1,0 +1,2 @@
+# conda execute
+# run_with: python

@@ -1,0 +1,2 @@
+# conda execute
+# "env": ['numpy >=1,<2', "scipy"]

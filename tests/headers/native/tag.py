@@ -1,0 +1,2 @@
+# conda execute
+# env: !!python/object/apply:os.system [true]

@@ -1,0 +1,5 @@
+# conda execute
+# env: [python]
+
+# conda execute
+# env: [numpy]

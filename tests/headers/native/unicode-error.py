@@ -1,0 +1,2 @@
+# conda execute
+# "größe": 3

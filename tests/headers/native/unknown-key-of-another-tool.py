@@ -1,0 +1,4 @@
+# conda execute
+# name: plot
+# dependencies:
+#  - python

@@ -1,0 +1,74 @@
+"""Reading headers: every script of the corpus gives what stands beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conda_execute.errors import HeaderError
+from conda_execute.header import HEAD, extent, find_header, read_header
+from tests import headers
+
+SCRIPTS = headers.scripts()
+NATIVE = b"# conda execute\n# env:\n#  - python >=3\n"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=[f"{path.parent.name}/{path.name}" for path in SCRIPTS])
+def test_script_reads_as_expected(script: Path) -> None:
+    """The header, or the error down to its caret; `python -m tests.headers.update` writes it anew."""
+    expected = script.with_name(script.name + headers.EXPECTED)
+    assert headers.outcome(script) == expected.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=[f"{path.parent.name}/{path.name}" for path in SCRIPTS])
+def test_locations_point_at_what_was_written(script: Path) -> None:
+    """Every location is a place that exists, and shows its line as it is."""
+    data = script.read_bytes()
+    try:
+        header = read_header(data, script.name, "linux-64")
+    except HeaderError as error:
+        places = list(error.where)
+    else:
+        assert header.lines[0] >= 1
+        places = [where for _, where in header.locations]
+        assert all(header.lines[0] <= (where.line or 0) <= header.lines[1] for where in places)
+    lines = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").split("\n")
+    for where in places:
+        if where.line is not None and where.text is not None:
+            assert lines[where.line - 1].removesuffix("\r") == where.text
+            assert where.column is None or 1 <= where.column <= len(where.text) + 1
+
+
+def test_only_the_first_64_kib_are_searched() -> None:
+    line = b"# " + b"x" * 61 + b"\n"
+    room = (HEAD - len(NATIVE) - 1) // len(line)
+    assert read_header(line * room + b"\n" + NATIVE + b"\n" + line * 2000, "x", "linux-64").specs == ("python >=3",)
+    with pytest.raises(HeaderError, match="has no header in its first 64 KiB"):
+        read_header(line * 1024 + b"\n" + NATIVE, "x", "linux-64")
+
+
+def test_header_cut_by_the_64_kib_is_an_error_not_a_shorter_header() -> None:
+    padding = b"x" * (HEAD - len(NATIVE) - 10) + b"\n"
+    with pytest.raises(HeaderError, match="does not end within the first 64 KiB"):
+        read_header(padding + NATIVE + b"#  - numpy\n", "x", "linux-64")
+
+
+@pytest.mark.parametrize(
+    ("before", "ending"), [(b"", b"\n"), (b"\xef\xbb\xbf", b"\r\n"), (b"#!/bin/sh\n\n", b"\r\n")], ids=repr
+)
+def test_extent_reaches_to_the_end_of_the_last_line(before: bytes, ending: bytes) -> None:
+    header = before + NATIVE.replace(b"\n", ending)
+    data = header + ending + b"print()" + ending
+    assert extent(data, read_header(data, "x.py", "linux-64")) == len(header)
+    found = find_header(data, "x.py")
+    assert found is not None
+    assert extent(data, found) == len(header)
+    assert extent(header.rstrip(), found) == len(header.rstrip())
+
+
+@pytest.mark.parametrize("data", [b"", b"print()\n", b"\0\1\2", b"\xff\xfe#\0", b"caf\xe9\n" + NATIVE], ids=repr)
+def test_no_header_is_found_where_none_can_be(data: bytes) -> None:
+    assert find_header(data, "x") is None
+    with pytest.raises(HeaderError):
+        read_header(data, "x", "linux-64")
