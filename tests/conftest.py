@@ -1,0 +1,233 @@
+"""What every test may ask for: the local channel, and a world of its own to run the programs in.
+
+A test that asks for `world` gets a private home, private environments and caches, and a condarc in which conda-forge
+is the local channel. Programs are run as a user runs them, as processes with a clean environment. ::
+
+    def test_script_runs(world):
+        script = world.script("hello.py", "# conda execute\\n# env: [python]\\nprint('hello')\\n")
+        assert world.execute(script).stdout == "hello\\n"
+
+Only the package cache is shared by the whole session, since linking from it is fast and unpacking is not.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.channel import Package, build, write_channel
+
+CHECKOUT = Path(__file__).parents[1]
+
+#: What a program needs from outside to reach a package registry; nothing else of this process's environment is kept.
+_PASSED_ON = (
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX",
+    "SYSTEMROOT", "COMSPEC", "PATHEXT",
+)  # fmt: skip
+
+#: Programs of the project, as an installation would put them on PATH.
+_PROGRAMS = {
+    "conda-execute": "conda_execute.execute",
+    "conda-execute-py": "conda_execute.execute",
+    "conda-tmpenv": "conda_execute.tmpenv",
+}
+
+_PROGRAM = """\
+#!{python}
+import sys
+sys.path[0] = {checkout!r}
+from {module} import program
+sys.exit(program())
+"""
+
+#: Longest time that one program of a test may take, in seconds.
+PATIENCE = 180
+
+
+@pytest.fixture(scope="session")
+def session_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of a parallel session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def channel() -> Path:
+    """The local channel, built once for this machine. Read it only; `make_channel` makes one to write to."""
+    return build.ensure()
+
+
+@pytest.fixture(scope="session")
+def channel_url(channel: Path) -> str:
+    return channel.as_uri()
+
+
+@pytest.fixture
+def make_channel(tmp_path: Path) -> Callable[..., str]:
+    """A function that writes a throw-away channel of the packages it is given and returns its URL."""
+
+    def make(*packages: Package, name: str = "made") -> str:
+        return write_channel(tmp_path / "channels" / name, packages)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def condarc(session_directory: Path, channel: Path) -> Path:
+    """A condarc in which the name conda-forge means the local channel, and the network is not needed for packages."""
+    path = session_directory / "condarc"
+    text = f"""\
+        channels:
+          - conda-forge
+        custom_channels:
+          conda-forge: {channel.parent.as_uri()}
+        """
+    _write_once(path, textwrap.dedent(text))
+    return path
+
+
+@pytest.fixture(scope="session")
+def programs(session_directory: Path) -> Path:
+    """A directory with the project's programs as an installation makes them, run by this interpreter."""
+    directory = session_directory / "programs"
+    directory.mkdir(exist_ok=True)
+    for name, module in _PROGRAMS.items():
+        text = _PROGRAM.format(python=sys.executable, checkout=str(CHECKOUT), module=module)
+        launcher = CHECKOUT / "conda_execute" / "launcher" / name
+        _write_once(directory / name, launcher.read_text() if launcher.exists() else text, executable=True)
+    return directory
+
+
+@dataclass(frozen=True)
+class World:
+    """One user's machine: a home, environments, caches, settings, and the programs on PATH."""
+
+    root: Path
+    environ: Mapping[str, str] = field(repr=False)
+
+    @property
+    def home(self) -> Path:
+        return Path(self.environ["HOME"])
+
+    @property
+    def tmp_envs(self) -> Path:
+        return Path(self.environ["CONDA_EXECUTE_ENV_DIR"])
+
+    @property
+    def cache(self) -> Path:
+        return Path(self.environ["CONDA_EXECUTE_CACHE_DIR"])
+
+    @property
+    def condarc(self) -> Path:
+        return Path(self.environ["CONDARC"])
+
+    @property
+    def work(self) -> Path:
+        """The working directory of what is run here."""
+        return self.root / "work"
+
+    def prefixes(self) -> list[Path]:
+        """The environments on disk, whatever their state."""
+        if not self.tmp_envs.is_dir():
+            return []
+        return sorted(path for path in self.tmp_envs.iterdir() if not path.name.startswith("."))
+
+    def script(self, name: str, text: str | bytes) -> Path:
+        """An executable file in the working directory; a text is dedented first."""
+        path = self.work / name
+        path.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
+        path.chmod(0o755)
+        return path
+
+    def with_(self, **variables: str | None) -> World:
+        """The same world with these environment variables set, or unset where the value is None."""
+        environ = {**self.environ, **{name: value for name, value in variables.items() if value is not None}}
+        for name in [name for name, value in variables.items() if value is None]:
+            environ.pop(name, None)
+        return replace(self, environ=environ)
+
+    def with_settings(self, text: str) -> World:
+        """The same world with these lines added to a condarc of its own."""
+        path = self.root / "condarc"
+        path.write_text(self.condarc.read_text() + textwrap.dedent(text))
+        return self.with_(CONDARC=str(path))
+
+    def run(self, args: list[str | Path], *, check: bool = False, **options: Any) -> subprocess.CompletedProcess[Any]:
+        """Run a program to its end, text streams captured. `env` adds variables; the rest goes to `subprocess.run`."""
+        options = self._options(options)
+        if "input" not in options:
+            options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("timeout", PATIENCE)
+        done = subprocess.run([str(arg) for arg in args], check=False, **options)
+        if check and done.returncode != 0:
+            pytest.fail(f"{args} ended with status {done.returncode}\n{done.stdout}\n{done.stderr}", pytrace=False)
+        return done
+
+    def start(self, args: list[str | Path], **options: Any) -> subprocess.Popen[Any]:
+        """Start a program, streams piped, and leave it running; the test waits for it or ends it."""
+        options = self._options(options)
+        options.setdefault("stdin", subprocess.PIPE)
+        return subprocess.Popen([str(arg) for arg in args], **options)
+
+    def execute(self, *args: str | Path, **options: Any) -> subprocess.CompletedProcess[Any]:
+        return self.run(["conda-execute", *args], **options)
+
+    def tmpenv(self, *args: str | Path, **options: Any) -> subprocess.CompletedProcess[Any]:
+        return self.run(["conda-tmpenv", *args], **options)
+
+    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
+        environ = {**self.environ, **options.pop("env", {})}
+        defaults = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": self.work}
+        return {**defaults, **options, "env": environ}
+
+
+@pytest.fixture
+def world(tmp_path: Path, session_directory: Path, condarc: Path, programs: Path) -> World:
+    """A machine of the test's own, on which conda-forge is the local channel and nothing is installed yet."""
+    root = tmp_path / "world"
+    for name in ("home", "work", "tmp"):
+        (root / name).mkdir(parents=True)
+    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environ = {
+        **kept,
+        "PATH": os.pathsep.join([str(programs), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "HOME": str(root / "home"),
+        "TMPDIR": str(root / "tmp"),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "CONDARC": str(condarc),
+        "CONDA_EXECUTE_ENV_DIR": str(root / "tmp_envs"),
+        "CONDA_EXECUTE_CACHE_DIR": str(root / "cache"),
+        "RATTLER_CACHE_DIR": str(session_directory / "rattler"),
+        "UV_CACHE_DIR": str(session_directory / "uv"),
+    }
+    return World(root, environ)
+
+
+@pytest.fixture
+def sandbox(world: World) -> World:
+    """Another name for `world`."""
+    return world
+
+
+def _write_once(path: Path, text: str, *, executable: bool = False) -> None:
+    """Write a file that other workers of the session may be writing too, with the same content."""
+    if path.exists():
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    if executable:
+        temporary.chmod(temporary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    shutil.move(temporary, path)
