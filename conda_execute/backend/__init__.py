@@ -1,0 +1,155 @@
+"""What an engine promises: it solves a request, and fills a prefix with the solution.
+
+An engine writes into the prefix it is given and nowhere else but its own caches. It takes no lock: the caller holds
+the creation lock, and every process that the engine starts inherits the lock's descriptor, so that an orphan keeps
+the lock until it ends. A prefix counts for nothing until the caller has marked it: after any exception the caller
+throws the prefix away. `build` is the whole of creation in the order that makes this safe: conda packages, PyPI
+packages, and last what tells other tools how the prefix was made.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, Protocol
+
+    from ..errors import Location
+    from ..model import Request
+    from ..progress import Progress
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package that a solution installs. `size` is the archive's, in bytes, where the channel says it."""
+
+    name: str
+    version: str
+    build: str
+    channel: str
+    subdir: str
+    url: str
+    size: int | None = None
+    #: In lower-case hexadecimal.
+    sha256: str | None = None
+    md5: str | None = None
+    #: Whether the package cache holds it already; None: not looked up.
+    cached: bool | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} {self.build}"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The packages that satisfy a request, sorted by name. `records` are the engine's own, and for it alone."""
+
+    packages: tuple[Package, ...]
+    records: tuple[Any, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def download(self) -> int:
+        """Bytes to fetch, as far as the channels say: packages known to be in the cache cost nothing."""
+        return sum(package.size or 0 for package in self.packages if not package.cached)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was installed. `size` is the sum of the files' sizes in bytes, whatever they share with a cache.
+
+    `virtual_packages` are match specs that a host must satisfy to run the environment (`__glibc >=2.17`); those
+    that hold on every host of the platform are left out. `!__cuda` asks for the opposite: the packages were chosen
+    for a host without it, and a host that has it would have got others.
+    """
+
+    packages: int
+    size: int
+    virtual_packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an engine works, as opposed to what it installs: nothing here enters the environment's name."""
+
+    offline: bool = False
+    #: Run the packages' post-link scripts, as conda does.
+    run_link_scripts: bool = True
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    #: Directory for downloaded packages and repodata; None: the engine's own convention, shared with its peers.
+    cache: str | None = None
+    #: Makes the engine's network objects (py-rattler: a client and a gateway's configuration); None: plain ones.
+    connect: Callable[[], Any] | None = field(default=None, repr=False)
+    progress: Progress | None = field(default=None, repr=False, compare=False)
+    #: Where a spec, a requirement or a channel of the request is written, for errors.
+    locate: Callable[[str], Location | None] = field(default=lambda written: None, repr=False, compare=False)
+    #: What to record as the command in the prefix's history.
+    command: str = "conda-execute"
+    #: The script that the request comes from: local paths in `[tool.uv]` are relative to its directory.
+    script: str | None = None
+
+
+if TYPE_CHECKING:
+
+    class Backend(Protocol):
+        """An engine. Both methods raise `CreationError` naming the step, and `InterruptError` on SIGINT and SIGTERM."""
+
+        name: str
+
+        def solve(self, request: Request, options: Options) -> Solution:
+            """The packages that `request` asks for; nothing is downloaded but repodata."""
+
+        def create(
+            self,
+            request: Request,
+            prefix: str,
+            options: Options,
+            *,
+            lock_fd: int | None = None,
+            solution: Solution | None = None,
+        ) -> Built:
+            """Install the conda packages of `request` (or just those of `solution`, unsolved) into `prefix`."""
+
+
+def engine(name: str) -> Backend:
+    """The engine of this name."""
+    from ..errors import SettingsError
+
+    if name == "rattler":
+        from .rattler import Rattler
+
+        return Rattler()
+    raise SettingsError(f"there is no engine `{name}`", hint="`rattler`, the default")
+
+
+def build(
+    backend: Backend,
+    request: Request,
+    prefix: str,
+    options: Options,
+    *,
+    lock_fd: int | None = None,
+    solution: Solution | None = None,
+) -> Built:
+    """Fill `prefix`: conda packages, then PyPI packages, then the history and the marker that freezes it."""
+    from . import seal
+
+    built = backend.create(request, prefix, options, lock_fd=lock_fd, solution=solution)
+    if request.pypi:
+        from . import pypi
+
+        added = pypi.install(request, prefix, options, lock_fd=lock_fd)
+        built = replace(built, packages=built.packages + added.packages, size=built.size + added.size)
+    seal.freeze(prefix)
+    return built
+
+
+def touched() -> bool:
+    """Whether this process may have used py-rattler's threads: it must then end by exec or `os._exit`.
+
+    They outlive the interpreter and crash it now and then while it shuts down (py-rattler 0.28).
+    """
+    return "conda_execute.backend.rattler" in sys.modules

@@ -1,0 +1,81 @@
+"""`exclude-newer`: the moment after which published packages are ignored.
+
+Written as a date (`2024-05-01`: that day, in UTC, still counts), as a date and time (RFC 3339; UTC where no offset is
+given), or as a length of time before now (`7 days`, `36 hours`, `P7D`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+from ..errors import ExecuteError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..errors import Location
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE_TIME = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?\s*(?P<offset>[Zz]|[+-]\d{2}:?\d{2})?"
+)
+_LENGTHS = re.compile(r"(?:(\d+)\s*([a-z]+)[\s,]*)+(?:ago)?", re.IGNORECASE)
+_LENGTH = re.compile(r"(\d+)\s*([a-z]+)", re.IGNORECASE)
+_ISO_LENGTH = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
+    re.IGNORECASE,
+)
+_UNITS = {
+    "seconds": ("s", "sec", "secs", "second", "seconds"),
+    "minutes": ("m", "min", "mins", "minute", "minutes"),
+    "hours": ("h", "hr", "hrs", "hour", "hours"),
+    "days": ("d", "day", "days"),
+    "weeks": ("w", "week", "weeks"),
+}
+_UNIT = {written: unit for unit, all_written in _UNITS.items() for written in all_written}
+
+
+def cutoff(when: str, now: datetime, where: Location | None = None) -> datetime:
+    """The last moment that still counts, in UTC. `now` is an aware time. Raises ExecuteError for anything else.
+
+    >>> str(cutoff("2024-05-01", datetime.now(timezone.utc)))
+    '2024-05-01 23:59:59.999000+00:00'
+    """
+    text = when.strip()
+    try:
+        if _DATE.fullmatch(text):
+            day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc)
+            return day + timedelta(days=1) - timedelta(milliseconds=1)
+        if match := _DATE_TIME.fullmatch(text):
+            return _date_time(match)
+        length = _length(text)
+        if length is not None:
+            return now.astimezone(timezone.utc) - length
+    except (ValueError, OverflowError) as error:
+        raise ExecuteError(f"`exclude-newer` holds no moment in time: `{when}` ({error})", where=where or ()) from None
+    raise ExecuteError(
+        f"`exclude-newer` must be a date, a date and time, or a length of time, found `{when}`",
+        where=where or (),
+        hint="`2024-05-01`, `2024-05-01T12:00:00Z` or `7 days`",
+    )
+
+
+def _date_time(match: re.Match[str]) -> datetime:
+    time = match["time"] if len(match["time"]) == len("12:00:00") else match["time"] + ":00"
+    offset = (match["offset"] or "Z").upper().replace("Z", "+0000").replace(":", "")
+    return datetime.strptime(f"{match['day']}T{time}{offset}", "%Y-%m-%dT%H:%M:%S%z").astimezone(timezone.utc)
+
+
+def _length(text: str) -> timedelta | None:
+    if len(text) > 1 and (match := _ISO_LENGTH.fullmatch(text)):
+        parts = {unit: int(number) for unit, number in match.groupdict().items() if number is not None}
+        return timedelta(**parts) if parts else None
+    if not _LENGTHS.fullmatch(text):
+        return None
+    total = timedelta()
+    for number, written in _LENGTH.findall(text.removesuffix("ago")):
+        unit = _UNIT.get(written.lower())
+        if unit is None:
+            return None
+        total += timedelta(**{unit: int(number)})
+    return total

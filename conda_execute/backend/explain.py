@@ -1,0 +1,326 @@
+"""What py-rattler's failures mean: its messages turned into errors that say what is wrong, where, and what to try.
+
+The messages are read, since py-rattler's exceptions carry nothing else; what is not recognised is shown as it came.
+Pure: facts about the channels that an explanation needs arrive as arguments.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from ..errors import CreationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ..errors import Location
+    from ..model import Channel, Request
+
+    Locate = Callable[[str], Location | None]
+
+#: Longest list of names or versions in one sentence.
+_FEW = 8
+#: How alike a name must be to be suggested.
+_ALIKE = 0.6
+
+_CAUSE = re.compile(r"(?:^|\n)\s*Caused by:\s*")
+_URL = re.compile(r"\b(?:https?|file|s3|oci)://[^\s'\"`)]+")
+_SECRET = re.compile(r"(?<=://)[^/@\s]+@|(?<=/)t/[^/\s]+/")
+_ANY_VERSION = re.compile(r"(?<=[\w.-]) \*(?=[ ,.\n]|$)")
+_PREAMBLE = re.compile(r"^Cannot solve the request because of:\s*")
+_FAILED_FETCH = re.compile(r"failed to fetch (\S+)")
+_FAILED_LINK = re.compile(r"failed to link (\S+)")
+_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})[^)]*\)")
+_MISMATCH = re.compile(r"hash mismatch .*expected ([0-9a-f]+), got ([0-9a-f]+)")
+_VIRTUAL = re.compile(r"(__\w+)([^,\n]*), (?:for which no candidates were found|which cannot be installed)")
+
+_DISK_FULL = ("os error 28", "No space left", "os error 122", "os error 112")
+_NOT_WRITABLE = ("os error 30", "os error 13", "os error 1)", "Read-only file system", "Permission denied")
+_CORRUPT = (
+    "hash mismatch", "failed to unpack", "decompression", "bz2", "zstd", "EOF", "invalid Zip", "invalid zip",
+    "Could not find EOCD", "invalid gzip", "checksum", "sha256", "md5", "corrupt",
+)  # fmt: skip
+_NETWORK = (
+    "error sending request", "dns error", "Connection refused", "connection closed", "timed out", "tcp connect",
+    "error decoding response body", "Connection reset", "network is unreachable",
+)  # fmt: skip
+
+
+def causes(text: str) -> list[str]:
+    """The sentences of an error and its causes, outermost first, without those that a later one repeats."""
+    parts = [part.strip() for part in _CAUSE.split(text.strip()) if part.strip()]
+    return [part for index, part in enumerate(parts) if not any(part in later for later in parts[index + 1 :])]
+
+
+def redact(text: str) -> str:
+    """The text with the credentials in its URLs left out: `user:password@` and conda's `/t/TOKEN/`."""
+    return _SECRET.sub("", text)
+
+
+def tidy(text: str) -> str:
+    """The solver's tree, without its preamble and without the `*` that says any version will do."""
+    text = _PREAMBLE.sub("", text.strip())
+    text = text.removeprefix("The following packages are incompatible\n")
+    return _ANY_VERSION.sub("", text).rstrip(". \n")
+
+
+def near(name: str, names: Iterable[str]) -> list[str]:
+    """Names of the channel that someone who wrote `name` may have meant, best first."""
+    known = set(names)
+    variants = [variant for variant in _variants(name) if variant in known]
+    alike = difflib.get_close_matches(name, known, n=3, cutoff=_ALIKE)
+    return list(dict.fromkeys(variants + alike))[:3]
+
+
+def _variants(name: str) -> list[str]:
+    swapped = [name.replace("_", "-"), name.replace("-", "_"), name.replace(".", "-")]
+    prefixed = [prefix + name for prefix in ("r-", "python-", "py", "lib")]
+    stripped = [name.removeprefix(prefix) for prefix in ("python-", "py", "lib") if name.startswith(prefix)]
+    return [variant for variant in swapped + prefixed + stripped if variant != name]
+
+
+def missing_packages(
+    missing: Mapping[str, str], names: Iterable[str], request: Request, locate: Locate, details: str | None = None
+) -> CreationError:
+    """Packages that no channel has: `missing` maps each name to the spec that asks for it."""
+    known = list(names)
+    channels = _channel_names(request.channels)
+    hints = []
+    for name in missing:
+        if close := near(name, known):
+            hints.append(f"did you mean {_alternatives(close)}?" if len(missing) == 1 else
+                         f"for `{name}`, did you mean {_alternatives(close)}?")  # fmt: skip
+    if not hints:
+        hints.append("a package of another channel needs that channel in the header; one of PyPI belongs under `pip:`")
+    what = "is no package" if len(missing) == 1 else "are no packages"
+    where = [place for spec in missing.values() if (place := locate(spec)) is not None]
+    return CreationError(
+        f"there {what} {_and([f'`{name}`' for name in missing])} for {request.platform} in {channels}",
+        step="solve",
+        where=where,
+        hint="\n".join(hints),
+        details=details,
+    )
+
+
+def missing_versions(spec: str, name: str, versions: Sequence[str], request: Request, locate: Locate) -> CreationError:
+    """No version fits one spec by itself; `versions` are those that the channels have, newest first."""
+    shown = ", ".join(versions[:_FEW]) + (f" and {len(versions) - _FEW} older" if len(versions) > _FEW else "")
+    newer = " (`exclude-newer` hides those published later)" if request.exclude_newer else ""
+    return CreationError(
+        f"no `{name}` of {_channel_names(request.channels)} for {request.platform} fits `{spec}`",
+        step="solve",
+        where=locate(spec) or (),
+        hint=f"there is {name} {shown}{newer}" if versions else f"no version of {name} is left{newer}",
+    )
+
+
+def unsolvable(
+    text: str, specs: Mapping[str, str], request: Request, virtual: Sequence[str], locate: Locate
+) -> CreationError:
+    """The solver's own explanation. `specs` maps names to specs; `virtual` are this machine's virtual packages."""
+    tree = tidy(text)
+    hint = None
+    if wanted := _VIRTUAL.search(tree):
+        hint = _virtual_hint(wanted[1], wanted[2].strip(), virtual)
+    elif request.exclude_newer:
+        hint = f"packages published after {request.exclude_newer} were left out (`exclude-newer`)"
+    elif request.channel_priority == "strict" and len(request.channels) > 1:
+        hint = "with strict channel priority a package is taken from the first channel that has it, or not at all"
+    concerned = [spec for name, spec in specs.items() if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", tree)]
+    where = [place for spec in concerned if (place := locate(spec)) is not None]
+    return CreationError(
+        "the packages asked for cannot be installed together" if len(specs) > 1 else "the package cannot be installed",
+        step="solve",
+        details=tree,
+        hint=hint,
+        where=where,
+    )
+
+
+def _virtual_hint(name: str, version: str, virtual: Sequence[str]) -> str:
+    present = next((package for package in virtual if package.split()[0] == name), None)
+    machine = f"this machine has {present}" if present else f"this machine has no {name}"
+    number = re.search(r"\d[\d.]*", version)
+    variable = {"__cuda": "CUDA", "__glibc": "GLIBC", "__osx": "OSX", "__archspec": "ARCHSPEC", "__linux": "LINUX"}
+    if name not in variable:
+        return machine
+    example = number[0] if number else "VERSION"
+    return f"{machine}; CONDA_OVERRIDE_{variable[name]}={example} solves as if it had"
+
+
+def repodata_failed(text: str, request: Request, offline: bool, locate: Locate) -> CreationError:
+    """A channel's list of packages could not be had."""
+    text = redact(text)
+    sentences = causes(text)
+    found = _URL.search(text)
+    url = found[0] if found else None
+    channel = channel_of(url, request.channels)
+    named = f"channel `{channel.name}`" if channel else "a channel"
+    where = (locate(channel.name) if channel else None) or ()
+    status = _STATUS.search(text)
+    reason = sentences[-1]
+    if offline and ("no usable repodata cache" in text or "cache" in reason):
+        return CreationError(
+            f"{named} is not in the cache, and `--offline` forbids to fetch it",
+            step="solve",
+            where=where,
+            hint="run once without `--offline`",
+        )
+    if "could not find subdir" in text:
+        return CreationError(
+            f"{named} does not exist: nothing at {url}",
+            step="solve",
+            where=where,
+            hint="check its spelling, and the settings `channel_alias` and `custom_channels`",
+        )
+    if status and status[1] in ("401", "403", "407"):
+        return CreationError(
+            f"{named} refuses access ({status[1]}): {url}",
+            step="solve",
+            where=where,
+            hint="store credentials for it, or check the settings `proxy_servers` and `channel_alias`",
+        )
+    if status or any(sign in text for sign in _NETWORK):
+        return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, where, "solve")
+    if any(sign in text for sign in _DISK_FULL):
+        return _disk_full(text, "solve")
+    return CreationError(
+        f"cannot read the packages of {named}" + (f" at {url}" if url else ""),
+        step="solve",
+        where=where,
+        details="\n".join(sentences),
+    )
+
+
+def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: str, locate: Locate) -> CreationError:
+    """A package could not be downloaded, unpacked or linked. `urls` maps file names of archives to their URLs."""
+    text = redact(text)
+    sentences = causes(text)
+    fetched, linked = _FAILED_FETCH.search(text), _FAILED_LINK.search(text)
+    step = "download" if fetched else "link"
+    archive = fetched[1] if fetched else linked[1] if linked else None
+    url = redact(urls.get(archive or "", ""))
+    if any(sign in text for sign in _DISK_FULL):
+        return _disk_full(text, step, cache if fetched else None)
+    if fetched and (known := _fetch_failed(text, archive or "", url, request, locate)):
+        return known
+    if "global cache lock" in text or "create cache directory" in text or (
+        fetched and any(sign in text for sign in _NOT_WRITABLE)
+    ):  # fmt: skip
+        return CreationError(
+            f"the package cache {cache} cannot be written to: {sentences[-1]}",
+            step="download",
+            hint="RATTLER_CACHE_DIR names another place for it",
+        )
+    return CreationError(
+        f"cannot {'fetch' if fetched else 'link'} {archive}" if archive else "cannot install the packages",
+        step=step,
+        details="\n".join([*sentences, url] if url else sentences),
+    )
+
+
+def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: Locate) -> CreationError | None:
+    channel = channel_of(url, request.channels)
+    named = f"channel `{channel.name}`" if channel else "its channel"
+    status = _STATUS.search(text)
+    if "os error 2)" in text or (status and status[1] in ("404", "410")):
+        return CreationError(
+            f"{named} lists {archive} but does not have it: {url}",
+            step="download",
+            hint="the channel may just be changing: try again in a minute",
+            where=(locate(channel.name) if channel else None) or (),
+        )
+    if any(sign in text for sign in _NETWORK):
+        return _unreachable(named, url, causes(text)[-1], (), "download")
+    if mismatch := _MISMATCH.search(text):
+        return wrong_hash(archive, url, "sha256", mismatch[1], mismatch[2])
+    if any(sign in text for sign in _CORRUPT):
+        return CreationError(
+            f"the package {archive} is broken: {causes(text)[-1]}",
+            step="download",
+            details=url,
+            hint="it was damaged on its way or at its source; nothing of it was kept, so try again",
+        )
+    return None
+
+
+def wrong_hash(archive: str, url: str, algorithm: str, expected: str, found: str) -> CreationError:
+    """An archive that is not the one its channel, or the lock, describes."""
+    return CreationError(
+        f"the package {archive} is broken: its {algorithm} is not what it should be",
+        step="download",
+        details=f"{redact(url)}\nexpected {expected}\nfound    {found}",
+        hint="it was damaged or exchanged after the channel was indexed, or the lock was made",
+    )
+
+
+def link_scripts_failed(failed: Sequence[tuple[str, str]], sources: Mapping[str, str]) -> CreationError:
+    """Post-link scripts that failed: pairs of package and script; `sources` are the unpacked packages."""
+    packages = _and([f"`{package}`" for package, _ in failed])
+    return CreationError(
+        f"the post-link script of {packages} failed",
+        step="link",
+        details="\n".join(f"{sources[package]}/{path}" if package in sources else path for package, path in failed),
+        hint="the setting `run-link-scripts: false` leaves such scripts out",
+    )
+
+
+def not_cached(packages: Sequence[str]) -> CreationError:
+    """`--offline`, and packages that would have to be fetched."""
+    shown = ", ".join(packages[:_FEW]) + (f" and {len(packages) - _FEW} more" if len(packages) > _FEW else "")
+    plural = "packages are" if len(packages) > 1 else "package is"
+    return CreationError(
+        f"{len(packages)} {plural} not in the cache, and `--offline` forbids to fetch: {shown}",
+        step="download",
+        hint="run once without `--offline`",
+    )
+
+
+def channel_of(url: str | None, channels: Sequence[Channel]) -> Channel | None:
+    """The channel that a URL belongs to; where there is but one channel, that one."""
+    if url is not None:
+        for channel in channels:
+            if any(
+                url.startswith(base.rstrip("/") + "/") or url.rstrip("/") == base.rstrip("/") for base in channel.urls
+            ):
+                return channel
+    return channels[0] if len(channels) == 1 else None
+
+
+def _unreachable(named: str, url: str | None, reason: str, where: Location | tuple[()], step: str) -> CreationError:
+    return CreationError(
+        f"{named} cannot be reached: {reason}",
+        step=step,
+        where=where,
+        details=url,
+        hint="check the network and the setting `proxy_servers`; `--offline` uses what is in the caches",
+    )
+
+
+def _disk_full(text: str, step: str, place: str | None = None) -> CreationError:
+    path = re.search(r" to (/[^:\n]+):", text)
+    place = place or (path[1] if path else None)
+    return CreationError(
+        "no space left on the disk" + (f": {place}" if place else ""),
+        step=step,
+        hint="`conda tmpenv clear` removes environments that are not in use; the setting `env-dir` names another place",
+    )
+
+
+def _channel_names(channels: Sequence[Channel]) -> str:
+    return _and([f"`{channel.name}`" for channel in channels])
+
+
+def _alternatives(names: Sequence[str]) -> str:
+    return _join([f"`{name}`" for name in names], "or")
+
+
+def _and(names: Sequence[str]) -> str:
+    return _join(names, "and")
+
+
+def _join(names: Sequence[str], word: str) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"

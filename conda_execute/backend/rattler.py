@@ -1,0 +1,486 @@
+"""The embedded engine: py-rattler solves, downloads and links within this process; no conda is needed.
+
+Packages and repodata are cached where rattler keeps them (`RATTLER_CACHE_DIR`, else the user's cache directory), and
+so shared with pixi and rattler-build; rattler itself locks that cache. SIGINT and SIGTERM end a solve or an install at
+once; whatever was being written into the prefix is then finished or given up, and the prefix is the caller's to throw
+away.
+
+Facts of py-rattler 0.28 that shape this module: its threads may crash the interpreter's shutdown, so `backend.touched`
+tells the doors to leave by exec or `os._exit`; `install(requested_specs=...)` wants the specs' inner objects; a
+post-link script that fails is told to the reporter only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Coroutine
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import rattler
+from rattler.exceptions import GatewayError, InstallerError, InvalidMatchSpecError, IoError, SolverError
+from rattler.install import InstallerReporter
+
+from ..errors import CreationError, InterruptError
+from . import Built, Options, Package, Solution, explain, seal
+from .cutoff import cutoff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rattler import MatchSpec, MultiSource, RepoDataRecord, VirtualPackage
+    from rattler.networking import Client
+    from rattler.repo_data import Gateway
+
+    from ..model import Channel, Request
+    from ..progress import Progress
+
+    #: What `Options.connect` gives: a client for downloads, and a gateway for repodata that works as offline as asked.
+    Connection = tuple[Client, Gateway]
+
+Result = TypeVar("Result")
+
+_PRIORITIES = {
+    "strict": rattler.ChannelPriority.Strict,
+    "flexible": rattler.ChannelPriority.Flexible,
+    "disabled": rattler.ChannelPriority.Disabled,
+}
+
+#: Seconds that an interrupted install waits for files that other threads are linking.
+_PATIENCE = 2.0
+
+
+class Rattler:
+    """The engine `rattler`."""
+
+    name = "rattler"
+
+    def solve(self, request: Request, options: Options) -> Solution:
+        """Solve, and look up which packages are cached. Raises CreationError and InterruptError."""
+        return _run(_solve_only(request, options), "solve")
+
+    def create(
+        self,
+        request: Request,
+        prefix: str,
+        options: Options,
+        *,
+        lock_fd: int | None = None,
+        solution: Solution | None = None,
+    ) -> Built:
+        """Solve unless `solution` is given, download and link. Raises CreationError and InterruptError."""
+        installing = _Installing(options.progress)  # type: ignore[abstract]  # its unused methods do nothing
+        with _inherited(lock_fd):
+            records = _run(_create(request, prefix, options, solution, installing), "install", installing)
+        if installing.failed_scripts:
+            cache = os.path.join(cache_dir(options), "pkgs")
+            sources = {r.name.normalized: os.path.join(cache, _stem(r.file_name)) for r in records}
+            raise explain.link_scripts_failed(installing.failed_scripts, sources)
+        return _finish(request, prefix, options, records)
+
+
+def check(request: Request, options: Options) -> None:
+    """Raise CreationError for a spec that does not parse; solves nothing."""
+    _parse(request.specs, options)
+    _parse(request.constraints, options)
+
+
+def cache_dir(options: Options) -> str:
+    """Where rattler and its peers keep packages and repodata."""
+    environ = options.environ
+    if options.cache:
+        return options.cache
+    if environ.get("RATTLER_CACHE_DIR"):
+        return environ["RATTLER_CACHE_DIR"]
+    home = environ.get("HOME") or os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    else:
+        xdg = environ.get("XDG_CACHE_HOME", "")
+        base = xdg if os.path.isabs(xdg) else os.path.join(home, ".cache")
+    return os.path.join(base, "rattler", "cache")
+
+
+def fits(virtual_packages: Sequence[str]) -> bool:
+    """Whether this machine satisfies what `Built.virtual_packages` says."""
+    present = [package.into_generic() for package in _virtual_packages()]
+    return all(_holds(spec, present) for spec in virtual_packages)
+
+
+# -- solving ---------------------------------------------------------------------------------------------------------
+
+
+async def _solve_only(request: Request, options: Options) -> Solution:
+    connection = _connect(options)
+    records = await _solve(request, options, connection[1])
+    index = await rattler.PackageCache(os.path.join(cache_dir(options), "pkgs")).index()
+    packages = [_package(record, index.contains_record(record)) for record in records]
+    return Solution(tuple(sorted(packages, key=lambda package: package.name)), tuple(records))
+
+
+async def _solve(request: Request, options: Options, gateway: Gateway) -> list[RepoDataRecord]:
+    if options.progress is not None:
+        options.progress.step("solve")
+    specs = _parse(request.specs, options)
+    constraints = _parse(request.constraints, options)
+    now = datetime.now(timezone.utc)
+    newest = None
+    if request.exclude_newer is not None:
+        newest = cutoff(request.exclude_newer, now, options.locate(request.exclude_newer))
+    try:
+        return await rattler.solve(
+            sources=_sources(request.channels),
+            specs=specs,
+            gateway=gateway,
+            platforms=_platforms(request),
+            virtual_packages=_virtual_packages(),
+            channel_priority=_PRIORITIES[request.channel_priority],
+            exclude_newer=newest,
+            constraints=constraints,
+        )
+    except SolverError as error:
+        raise await _explain_unsolvable(str(error), specs, request, options, gateway) from None
+    except GatewayError as error:
+        raise explain.repodata_failed(str(error), request, options.offline, options.locate) from None
+
+
+def _parse(written: Sequence[str], options: Options) -> list[MatchSpec]:
+    specs = []
+    for spec in written:
+        try:
+            specs.append(rattler.MatchSpec(spec, strict=False))
+        except InvalidMatchSpecError as error:
+            raise CreationError(
+                f"`{spec}` is not a match spec: {explain.causes(str(error))[-1].rstrip('.')}",
+                step="solve",
+                where=options.locate(spec) or (),
+                hint="`NAME`, `NAME >=1.2,<2` or `CHANNEL::NAME 1.2.*`; only PyPI packages have extras and markers",
+            ) from None
+    return specs
+
+
+def _sources(channels: Sequence[Channel]) -> list[MultiSource | rattler.Channel]:
+    """Channels as sources. The name is kept with them, since a spec may say `name::package` wherever the name leads."""
+    sources: list[MultiSource | rattler.Channel] = []
+    for channel in channels:
+        urls = [rattler.Channel(url) for url in channel.urls]
+        named = "://" not in channel.name and not os.path.isabs(channel.name)
+        sources.append(rattler.MultiSource(channel.name, urls) if named or len(urls) > 1 else urls[0])
+    return sources
+
+
+def _platforms(request: Request) -> list[rattler.Subdir]:
+    return [rattler.Subdir(request.platform), rattler.Subdir("noarch")]
+
+
+def _virtual_packages() -> list[VirtualPackage]:
+    return rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env())
+
+
+async def _explain_unsolvable(
+    text: str, specs: Sequence[MatchSpec], request: Request, options: Options, gateway: Gateway
+) -> CreationError:
+    """Look at the channels for the commonest reasons: a name that is in none of them, a version that none has."""
+    written = {_name(spec): spec_text for spec, spec_text in zip(specs, request.specs, strict=True)}
+    sources = _sources(request.channels)
+    platforms = _platforms(request)
+    names = {name.normalized for name in await gateway.names(sources, platforms)}
+    missing = {name: spec for name, spec in written.items() if name not in names and not name.startswith("__")}
+    if missing:
+        return explain.missing_packages(missing, names, request, options.locate)
+    found = await gateway.query(sources, platforms, list(written), recursive=False)
+    records = [record for of_source in found for record in of_source]
+    for spec, (name, spec_text) in zip(specs, written.items(), strict=True):
+        mine = [record for record in records if record.name.normalized == name]
+        if mine and spec.channel is None and not any(record.matches(spec) for record in mine):
+            versions = dict.fromkeys(str(record.version) for record in sorted(mine, key=_newest_first))
+            return explain.missing_versions(spec_text, name, list(versions), request, options.locate)
+    described = [_describe(package) for package in _virtual_packages()]
+    return explain.unsolvable(text, written, request, described, options.locate)
+
+
+def _name(spec: MatchSpec) -> str:
+    return str(spec.name.normalized)
+
+
+def _newest_first(record: RepoDataRecord) -> Any:
+    return _Reversed(record.version)
+
+
+class _Reversed:
+    """Sorts the other way round: versions have an order but no negative."""
+
+    def __init__(self, version: Any) -> None:
+        self.version = version
+
+    def __lt__(self, other: _Reversed) -> bool:
+        return bool(other.version < self.version)
+
+
+def _describe(package: VirtualPackage) -> str:
+    generic = package.into_generic()
+    return f"{generic.name.normalized} {generic.version} {generic.build_string}"
+
+
+# -- installing ------------------------------------------------------------------------------------------------------
+
+
+async def _create(
+    request: Request, prefix: str, options: Options, solution: Solution | None, installing: _Installing
+) -> list[RepoDataRecord]:
+    connection = _connect(options)
+    records = list(solution.records) if solution is not None else await _solve(request, options, connection[1])
+    packages = rattler.PackageCache(os.path.join(cache_dir(options), "pkgs"))
+    await _check_archives(records, packages, options)
+    installing.sizes = {record.name.normalized: record.size for record in records}
+    if options.progress is not None:
+        options.progress.step("install", len(records))
+    requested: Any = [spec._match_spec for spec in _parse(request.specs, options)]
+    try:
+        await rattler.install(
+            records,
+            target_prefix=prefix,
+            installed_packages=[],
+            platform=rattler.Subdir(request.platform),
+            execute_link_scripts=options.run_link_scripts and request.platform == request.host_platform,
+            show_progress=False,
+            client=connection[0],
+            requested_specs=requested,
+            reporter=installing,
+            package_cache=packages,
+        )
+    except InstallerError as error:
+        urls = {record.file_name: record.url for record in records}
+        cache = os.path.join(cache_dir(options), "pkgs")
+        raise explain.install_failed(str(error), request, urls, cache, options.locate) from None
+    return records
+
+
+async def _check_archives(records: Sequence[RepoDataRecord], packages: rattler.PackageCache, options: Options) -> None:
+    """Before anything is written: offline, whether all is there; always, whether archives on this disk are whole.
+
+    py-rattler 0.28 checks the hash of what it downloads, but not of what a `file:` URL names.
+    """
+    if not options.offline and not any(_is_local(record) for record in records):
+        return
+    try:
+        index = await packages.index()
+        absent = [record for record in records if not index.contains_record(record)]
+    except IoError:
+        absent = list(records)  # no cache, or none that can be read: the installer says what is wrong with it
+    if options.offline and (missing := [record for record in absent if not _is_local(record)]):
+        raise explain.not_cached([f"{record.name.normalized} {record.version}" for record in missing])
+    local = [record for record in absent if _is_local(record) and (record.sha256 or record.md5)]
+    await asyncio.gather(*(asyncio.to_thread(_check_archive, record) for record in local))
+
+
+def _is_local(record: RepoDataRecord) -> bool:
+    return record.url.startswith("file:")
+
+
+def _check_archive(record: RepoDataRecord) -> None:
+    algorithm, expected = ("sha256", record.sha256) if record.sha256 else ("md5", record.md5)
+    assert expected is not None
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    try:
+        with open(url2pathname(urlsplit(record.url).path), "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return  # the installer says what is wrong with it
+    if digest.digest() != expected:
+        raise explain.wrong_hash(record.file_name, record.url, algorithm, expected.hex(), digest.hexdigest())
+
+
+class _Installing(InstallerReporter):
+    """What becomes of the packages while they are installed. Called from rattler's threads."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress = progress
+        self.failed_scripts: list[tuple[str, str]] = []
+        self.sizes: dict[str, int | None] = {}
+        self._linking: set[str] = set()
+        self._names: list[str] = []
+        self._scripts: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+
+    def _token(self, package: str) -> int:
+        with self._lock:
+            self._names.append(package)
+            return len(self._names) - 1
+
+    def on_populate_cache_start(self, operation: int, package_name: str) -> int:
+        return self._token(package_name)
+
+    def on_download_start(self, cache_entry: int) -> int:
+        return cache_entry
+
+    def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
+        if self.progress is not None:
+            name = self._names[download_idx]
+            self.progress.download(name, progress, total or self.sizes.get(name))
+
+    def on_link_start(self, operation: int, package_name: str) -> int:
+        self._linking.add(package_name)
+        return self._token(package_name)
+
+    def on_link_complete(self, index: int) -> None:
+        name = self._names[index]
+        self._linking.discard(name)
+        if self.progress is not None:
+            self.progress.linked(name)
+
+    def on_post_link_start(self, package_name: str, script_path: str) -> int:
+        with self._lock:
+            self._scripts.append((package_name, script_path))
+            return len(self._scripts) - 1
+
+    def on_post_link_complete(self, index: int, success: bool) -> None:
+        if not success:
+            self.failed_scripts.append(self._scripts[index])
+
+    def settle(self) -> None:
+        """Wait a little for links that have begun: threads are not stopped by an interrupted install."""
+        deadline = time.monotonic() + _PATIENCE
+        while self._linking and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def _finish(request: Request, prefix: str, options: Options, records: Sequence[RepoDataRecord]) -> Built:
+    names = {url.rstrip("/"): channel.name for channel in request.channels for url in channel.urls}
+    installed = []
+    for record in records:
+        channel = (record.channel or "").rstrip("/")
+        installed.append(f"{names.get(channel, channel)}/{record.subdir}::{_stem(record.file_name)}")
+    seal.write_history(prefix, options.command, installed, request.specs, time.time())
+    return Built(len(records), seal.settle_records(prefix), _relied_on(records))
+
+
+def _relied_on(records: Sequence[RepoDataRecord]) -> tuple[str, ...]:
+    """Match specs on virtual packages, except those that hold wherever the platform's packages run at all."""
+    found = set()
+    for record in records:
+        for spec in record.depends:
+            if spec.startswith("__") and spec not in ("__unix", "__linux", "__osx", "__win"):
+                found.add(spec)
+    return tuple(sorted(found))
+
+
+def _holds(spec: str, present: Sequence[rattler.GenericVirtualPackage]) -> bool:
+    if spec.startswith("!"):
+        return all(package.name.normalized != spec[1:] for package in present)
+    parsed = rattler.MatchSpec(spec, strict=False)
+    return any(_matches(parsed, package) for package in present)
+
+
+def _matches(spec: MatchSpec, package: rattler.GenericVirtualPackage) -> bool:
+    record = rattler.PackageRecord(
+        package.name, rattler.VersionWithSource(str(package.version)), package.build_string, 0, "noarch", None
+    )
+    return record.matches(spec)
+
+
+# -- running ---------------------------------------------------------------------------------------------------------
+
+
+def _connect(options: Options) -> Connection:
+    """A client and a gateway."""
+    if options.connect is not None:
+        connection: Connection = options.connect()
+        return connection
+    client = rattler.networking.Client.default_client()
+    action: Any = "force-cache-only" if options.offline else "cache-or-fetch"
+    gateway = rattler.Gateway(
+        cache_dir=os.path.join(cache_dir(options), "repodata"),  # type: ignore[arg-type]
+        default_config=rattler.SourceConfig(cache_action=action),
+        client=client,
+    )
+    return client, gateway
+
+
+def _run(work: Coroutine[Any, Any, Result], step: str, installing: _Installing | None = None) -> Result:
+    """Run to the end, or until SIGINT or SIGTERM, which raise InterruptError."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
+    received: list[signal.Signals] = []
+
+    def interrupt(number: signal.Signals) -> None:
+        received.append(number)
+        task.cancel()
+
+    try:
+        with _signals(loop, interrupt):
+            return loop.run_until_complete(task)
+    except asyncio.CancelledError:
+        if installing is not None:
+            installing.settle()
+        raise InterruptError(f"interrupted by {received[0].name}", step=step) from None
+    finally:
+        loop.close()
+
+
+@contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, interrupt: Any) -> Iterator[None]:
+    """Hand SIGINT and SIGTERM to the loop for a while; elsewhere than in the main thread, nothing."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in numbers}
+    caught = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    for number in caught:
+        loop.add_signal_handler(number, interrupt, number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
+            signal.signal(number, before[number])
+
+
+@contextmanager
+def _inherited(descriptor: int | None) -> Iterator[None]:
+    """Let the processes started meanwhile inherit `descriptor`."""
+    if descriptor is None or sys.platform == "win32":
+        yield
+        return
+    before = os.get_inheritable(descriptor)
+    os.set_inheritable(descriptor, True)
+    try:
+        yield
+    finally:
+        os.set_inheritable(descriptor, before)
+
+
+def _package(record: RepoDataRecord, cached: bool | None = None) -> Package:
+    return Package(
+        name=record.name.normalized,
+        version=str(record.version),
+        build=str(record.build),
+        channel=(record.channel or "").rstrip("/"),
+        subdir=record.subdir,
+        url=record.url,
+        size=record.size,
+        sha256=record.sha256.hex() if record.sha256 else None,
+        md5=record.md5.hex() if record.md5 else None,
+        cached=cached,
+    )
+
+
+def _stem(archive: str) -> str:
+    for suffix in (".conda", ".tar.bz2"):
+        if archive.endswith(suffix):
+            return archive[: -len(suffix)]
+    return archive

@@ -1,0 +1,61 @@
+"""What is written into a prefix around its packages, so that other tools read it as their own.
+
+The history, in conda's form: `conda env export --from-history` finds the specs there, `conda list --revisions` the
+packages. The marker `conda-meta/frozen` (CEP 22) is written after everything else: it keeps conda and its peers from
+changing an environment that scripts share. Package records get the mode that the umask says, since a shared prefix is
+to be read by others than its maker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+FROZEN = "frozen"
+
+_MESSAGE = (
+    "This environment was made by conda-execute and is shared by every script that needs the same packages.\n"
+    "Instead of changing it, add what is missing to the script's header (conda execute --add SPEC SCRIPT): the script "
+    "then gets an environment of its own."
+)
+
+_SIZE = re.compile(rb'"size_in_bytes":\s*(\d+)')
+
+
+def write_history(prefix: str, command: str, installed: Iterable[str], requested: Sequence[str], now: float) -> None:
+    """Write the prefix's history as conda does. `installed` are names such as `conda-forge/noarch::six-1.16-pyh_0`."""
+    lines = [
+        time.strftime("==> %Y-%m-%d %H:%M:%S <==", time.localtime(now)),
+        "# cmd: " + " ".join(command.split()),
+        *(f"+{package}" for package in sorted(installed)),
+        f"# update specs: {list(requested)!r}",
+    ]
+    with open(os.path.join(prefix, "conda-meta", "history"), "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+def settle_records(prefix: str) -> int:
+    """Give the package records the umask's mode, and return the size of the files that they list, in bytes."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    mode, size = 0o666 & ~umask, 0
+    for entry in os.scandir(os.path.join(prefix, "conda-meta")):
+        if entry.name.endswith(".json"):
+            with open(entry.path, "rb") as file:
+                size += sum(map(int, _SIZE.findall(file.read())))
+                if os.name == "posix":
+                    os.fchmod(file.fileno(), mode)
+    return size
+
+
+def freeze(prefix: str) -> None:
+    """Mark the prefix as one not to be changed (CEP 22)."""
+    with open(os.path.join(prefix, "conda-meta", FROZEN), "w", encoding="utf-8") as file:
+        json.dump({"message": _MESSAGE}, file, indent=1)
+        file.write("\n")

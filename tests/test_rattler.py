@@ -1,0 +1,323 @@
+"""The embedded engine on real packages: what it installs, what it records, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conda_execute import backend
+from conda_execute.backend import Options, rattler
+from conda_execute.errors import CreationError, ExecuteError, Location, render
+from tests import tiny
+from tests.tiny import Tiny
+
+ENGINE = rattler.Rattler()
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    return Options(cache=str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> str:
+    return str(tmp_path / "prefix")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "none", place], check=False, capture_output=True)
+    if made.returncode != 0:
+        pytest.skip(f"no small disk: {made.stderr.decode()}")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.fixture(scope="module")
+def main(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A channel of plain packages."""
+    return tiny.channel(
+        tmp_path_factory.mktemp("main"),
+        Tiny("app", depends=("lib >=2", "__unix", "__glibc >=2.17")),
+        Tiny("lib", "1.0"),
+        Tiny("lib", "2.0"),
+        Tiny("old-app", depends=("lib <2",)),
+        Tiny("gpu", depends=("__cuda >=12",)),
+        Tiny("numpy", "1.26.4"),
+        Tiny("py-yaml"),
+        Tiny("scripted", files={"bin/.scripted-post-link.sh": b'#!/bin/sh\necho "$PKG_NAME" > "$PREFIX/linked"\n'}),
+        Tiny("failing", files={"bin/.failing-post-link.sh": b"#!/bin/sh\nexit 3\n"}),
+        Tiny("placed", files={"bin/placed": f"#!{tiny.PLACEHOLDER}/bin/sh\n".encode()}),
+    )
+
+
+def record(prefix: str, name: str) -> dict[str, object]:
+    (path,) = Path(prefix, "conda-meta").glob(f"{name}-[0-9]*.json")
+    read: dict[str, object] = json.loads(path.read_text())
+    return read
+
+
+def names(solution: backend.Solution) -> list[str]:
+    return [f"{package.name} {package.version}" for package in solution.packages]
+
+
+def failure(work: object) -> CreationError:
+    with pytest.raises(CreationError) as caught:
+        work()  # type: ignore[operator]
+    return caught.value
+
+
+class TestInstalled:
+    def test_dependencies_are_installed_with_what_was_asked_for(self, main, options, prefix):
+        built = backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        assert built.packages == 2
+        assert Path(prefix, "share/lib.txt").read_text() == "lib 2.0\n"
+
+    def test_size_is_the_sum_of_the_files(self, main, options, prefix):
+        built = backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        assert built.size == len("app 1.0\n") + len("lib 2.0\n")
+
+    def test_requested_specs_are_recorded_and_those_of_dependencies_are_not(self, main, options, prefix):
+        backend.build(ENGINE, tiny.request("app >=1", channels={"conda-forge": main}), prefix, options)
+        assert record(prefix, "app")["requested_specs"] == ["app >=1"]
+        assert not record(prefix, "lib").get("requested_specs")
+
+    def test_history_names_packages_and_specs_as_conda_does(self, main, options, prefix):
+        backend.build(ENGINE, tiny.request("app >=1", channels={"conda-forge": main}), prefix, options)
+        first, *lines = Path(prefix, "conda-meta/history").read_text().splitlines()
+        assert first.startswith("==> ")
+        assert first.endswith(" <==")
+        assert lines == [
+            "# cmd: conda-execute",
+            "+conda-forge/noarch::app-1.0-0",
+            "+conda-forge/noarch::lib-2.0-0",
+            "# update specs: ['app >=1']",
+        ]
+
+    def test_records_have_the_mode_of_the_umask(self, main, options, prefix):
+        before = os.umask(0o027)
+        try:
+            backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        finally:
+            os.umask(before)
+        modes = {path.stat().st_mode & 0o777 for path in Path(prefix, "conda-meta").glob("*.json")}
+        assert modes == {0o640}
+
+    def test_the_prefix_is_frozen_with_a_reason(self, main, options, prefix):
+        backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        frozen = json.loads(Path(prefix, "conda-meta/frozen").read_text())
+        assert list(frozen) == ["message"]
+        assert "conda-execute" in frozen["message"]
+
+    def test_only_packages_are_json_in_conda_meta(self, main, options, prefix):
+        backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        assert sorted(path.name for path in Path(prefix, "conda-meta").glob("*.json")) == [
+            "app-1.0-0.json",
+            "lib-2.0-0.json",
+        ]
+
+    def test_the_prefix_replaces_its_placeholder(self, main, options, prefix):
+        backend.build(ENGINE, tiny.request("placed", channels={"conda-forge": main}), prefix, options)
+        assert Path(prefix, "bin/placed").read_text() == f"#!{prefix}/bin/sh\n"
+
+    def test_virtual_packages_that_every_host_has_are_not_relied_on(self, main, options, prefix):
+        built = backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        assert built.virtual_packages == ("__glibc >=2.17",)
+        assert rattler.fits(built.virtual_packages)
+
+    def test_a_solution_is_installed_without_solving_again(self, main, options, prefix, tmp_path):
+        asked = tiny.request("app", channels={"conda-forge": main})
+        solution = ENGINE.solve(asked, options)
+        elsewhere = tiny.request("app", channels={"conda-forge": tmp_path / "nowhere"})
+        assert backend.build(ENGINE, elsewhere, prefix, options, solution=solution).packages == 2
+
+
+class TestLinkScripts:
+    def test_a_post_link_script_runs(self, main, options, prefix):
+        backend.build(ENGINE, tiny.request("scripted", channels={"conda-forge": main}), prefix, options)
+        assert Path(prefix, "linked").read_text() == "scripted\n"
+
+    def test_a_post_link_script_does_not_run_where_the_setting_is_off(self, main, tmp_path, prefix):
+        options = Options(cache=str(tmp_path / "cache"), run_link_scripts=False)
+        backend.build(ENGINE, tiny.request("scripted", channels={"conda-forge": main}), prefix, options)
+        assert not Path(prefix, "linked").exists()
+
+    def test_a_failing_post_link_script_is_an_error_that_names_it(self, main, options, prefix):
+        asked = tiny.request("failing", channels={"conda-forge": main})
+        error = failure(lambda: backend.build(ENGINE, asked, prefix, options))
+        assert error.step == "link"
+        assert "`failing`" in error.message
+        script = str(error.details)
+        assert script.endswith("bin/.failing-post-link.sh")
+        assert Path(script).exists()
+        assert "run-link-scripts" in str(error.hint)
+
+
+class TestSolved:
+    def test_solving_installs_nothing_and_says_what_is_cached(self, main, options, prefix):
+        asked = tiny.request("app", channels={"conda-forge": main})
+        solution = ENGINE.solve(asked, options)
+        assert names(solution) == ["app 1.0", "lib 2.0"]
+        assert [package.cached for package in solution.packages] == [False, False]
+        assert solution.download > 0
+        backend.build(ENGINE, asked, prefix, options)
+        assert [package.cached for package in ENGINE.solve(asked, options).packages] == [True, True]
+        assert ENGINE.solve(asked, options).download == 0
+
+    def test_a_constraint_limits_without_asking_for_the_package(self, main, options):
+        asked = tiny.request("lib", channels={"conda-forge": main}, constraints=("lib <2", "numpy <1"))
+        assert names(ENGINE.solve(asked, options)) == ["lib 1.0"]
+
+    def test_a_spec_may_name_its_channel_wherever_the_name_leads(self, main, options):
+        asked = tiny.request("conda-forge::lib", channels={"conda-forge": main})
+        assert names(ENGINE.solve(asked, options)) == ["lib 2.0"]
+
+    def test_a_channel_without_shards_is_read(self, tmp_path, options):
+        place = tiny.channel(tmp_path / "plain", Tiny("lib"))
+        (place / "noarch/repodata_shards.msgpack.zst").unlink()
+        assert names(ENGINE.solve(tiny.request("lib", channels={"plain": place}), options)) == ["lib 1.0"]
+
+
+class TestExplained:
+    def test_a_missing_package_suggests_near_names_and_shows_where(self, main, tmp_path):
+        place = Location("plot.py", 3, 7, 5, "#  - numpi")
+        options = Options(cache=str(tmp_path), locate=lambda spec: place if spec == "numpi" else None)
+        error = failure(lambda: ENGINE.solve(tiny.request("numpi", channels={"conda-forge": main}), options))
+        assert error.message == "there is no package `numpi` for linux-64 in `conda-forge`"
+        assert error.hint == "did you mean `numpy`?"
+        assert error.where == (place,)
+        assert error.step == "solve"
+
+    def test_every_missing_package_is_named_at_once(self, main, options):
+        asked = tiny.request("app", "numpi", "py_yaml", channels={"conda-forge": main})
+        error = failure(lambda: ENGINE.solve(asked, options))
+        assert error.message == "there are no packages `numpi` and `py_yaml` for linux-64 in `conda-forge`"
+        assert "for `py_yaml`, did you mean `py-yaml`" in str(error.hint)
+
+    def test_a_version_that_no_channel_has_lists_those_there_are(self, main, options):
+        error = failure(lambda: ENGINE.solve(tiny.request("lib >=3", channels={"conda-forge": main}), options))
+        assert error.message == "no `lib` of `conda-forge` for linux-64 fits `lib >=3`"
+        assert error.hint == "there is lib 2.0, 1.0"
+
+    def test_a_conflict_shows_the_tree_without_noise(self, main, options):
+        asked = tiny.request("app", "old-app", channels={"conda-forge": main})
+        error = failure(lambda: ENGINE.solve(asked, options))
+        assert error.message == "the packages asked for cannot be installed together"
+        assert "lib <2" in str(error.details)
+        assert "lib >=2" in str(error.details)
+        assert " *" not in str(error.details)
+
+    def test_a_virtual_package_that_the_machine_lacks_is_named(self, main, options):
+        error = failure(lambda: ENGINE.solve(tiny.request("gpu", channels={"conda-forge": main}), options))
+        assert "this machine has no __cuda" in str(error.hint)
+        assert "CONDA_OVERRIDE_CUDA=12" in str(error.hint)
+
+    def test_an_override_stands_for_the_virtual_package(self, main, options, monkeypatch):
+        monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
+        assert names(ENGINE.solve(tiny.request("gpu", channels={"conda-forge": main}), options)) == ["gpu 1.0"]
+
+    @pytest.mark.parametrize("spec", ["lib >==3", "lib === 1", "lib[extra]", "li/b"])
+    def test_a_spec_that_does_not_parse_is_shown(self, main, options, spec):
+        error = failure(lambda: ENGINE.solve(tiny.request(spec, channels={"conda-forge": main}), options))
+        assert error.message.startswith(f"`{spec}` is not a match spec: ")
+
+    def test_every_error_renders(self, main, options):
+        error = failure(lambda: ENGINE.solve(tiny.request("numpi", channels={"conda-forge": main}), options))
+        assert render(error).splitlines()[0].startswith("error (solve): there is no package `numpi`")
+
+
+class TestChannels:
+    def test_a_channel_that_is_not_there_is_named(self, options, tmp_path):
+        asked = tiny.request("lib", channels={"mine": tmp_path / "nowhere"})
+        error = failure(lambda: ENGINE.solve(asked, options))
+        assert error.message.startswith("channel `mine` does not exist: nothing at file://")
+
+    @pytest.mark.parametrize("url", ["http://127.0.0.1:9/mine", "https://host.invalid/mine"], ids=["port", "host"])
+    def test_a_network_that_is_down_names_the_channel_and_what_to_try(self, options, url):
+        error = failure(lambda: ENGINE.solve(tiny.request("lib", channels={"mine": url}), options))
+        assert error.message.startswith("channel `mine` cannot be reached: ")
+        assert "--offline" in str(error.hint)
+        assert "proxy_servers" in str(error.hint)
+
+    def test_offline_names_a_channel_that_is_not_cached(self, tmp_path):
+        options = Options(cache=str(tmp_path), offline=True)
+        asked = tiny.request("lib", channels={"mine": "https://host.invalid/mine"})
+        error = failure(lambda: ENGINE.solve(asked, options))
+        assert error.message == "channel `mine` is not in the cache, and `--offline` forbids to fetch it"
+
+    def test_strict_priority_hides_what_flexible_takes(self, tmp_path, options):
+        first = tiny.channel(tmp_path / "first", Tiny("lib", "1.0"))
+        second = tiny.channel(tmp_path / "second", Tiny("lib", "2.0"), Tiny("app", depends=("lib >=2",)))
+        channels: dict[str, Path | str] = {"first": first, "second": second}
+        assert names(ENGINE.solve(tiny.request("lib", channels=channels), options)) == ["lib 1.0"]
+        assert names(ENGINE.solve(tiny.request("app", channels=channels), options)) == ["app 1.0", "lib 2.0"]
+        strict = tiny.request("app", channels=channels, channel_priority="strict")
+        assert "strict channel priority" in str(failure(lambda: ENGINE.solve(strict, options)).hint)
+        disabled = tiny.request("lib", channels=channels, channel_priority="disabled")
+        assert names(ENGINE.solve(disabled, options)) == ["lib 2.0"]
+
+
+class TestBroken:
+    @pytest.fixture
+    def damaged(self, tmp_path):
+        """A channel with one good package, and how it gets spoilt after indexing."""
+        place = tiny.channel(tmp_path / "damaged", Tiny("lib", files={"lib/data": os.urandom(100_000)}))
+        return place, place / "noarch/lib-1.0-0.tar.bz2"
+
+    def test_a_truncated_package_is_named_with_its_url(self, damaged, options, prefix):
+        place, archive = damaged
+        archive.write_bytes(archive.read_bytes()[:50_000])
+        error = failure(lambda: ENGINE.create(tiny.request("lib", channels={"c": place}), prefix, options))
+        assert error.message.startswith("the package lib-1.0-0.tar.bz2 is broken")
+        assert error.step == "download"
+        assert archive.as_uri() in str(error.details)
+
+    def test_another_package_under_the_same_name_is_refused(self, damaged, options, prefix):
+        place, _ = damaged
+        Tiny("lib", files={"lib/data": b"something else"}).write(place)
+        error = failure(lambda: ENGINE.create(tiny.request("lib", channels={"c": place}), prefix, options))
+        assert error.message.startswith("the package lib-1.0-0.tar.bz2 is broken")
+
+    def test_what_is_cached_does_not_stand_for_another_package_of_the_same_name(self, damaged, options, prefix):
+        place, _ = damaged
+        ENGINE.create(tiny.request("lib", channels={"c": place}), prefix, options)
+        tiny.channel(place, Tiny("lib", files={"lib/data": b"something else"}))
+        ENGINE.create(tiny.request("lib", channels={"c": place}), prefix + "2", options)
+        assert Path(prefix + "2", "lib/data").read_bytes() == b"something else"
+
+    def test_a_package_that_is_gone_is_named(self, damaged, options, prefix):
+        place, archive = damaged
+        archive.unlink()
+        error = failure(lambda: ENGINE.create(tiny.request("lib", channels={"c": place}), prefix, options))
+        assert "does not have it" in error.message
+
+    def test_a_full_disk_is_named(self, damaged, options, small_disk):
+        error = failure(
+            lambda: ENGINE.create(tiny.request("lib", channels={"c": damaged[0]}), f"{small_disk}/prefix", options)
+        )
+        assert error.message.startswith("no space left on the disk")
+        assert "tmpenv clear" in str(error.hint)
+
+    def test_a_full_disk_under_the_cache_is_named(self, damaged, small_disk, prefix):
+        options = Options(cache=f"{small_disk}/cache")
+        error = failure(lambda: ENGINE.create(tiny.request("lib", channels={"c": damaged[0]}), prefix, options))
+        assert error.message.startswith("no space left on the disk")
+
+    def test_a_cache_that_cannot_be_written_is_named(self, damaged, tmp_path, prefix):
+        (tmp_path / "file").write_text("")
+        options = Options(cache=str(tmp_path / "file/cache"))
+        with pytest.raises(ExecuteError) as caught:
+            ENGINE.create(tiny.request("lib", channels={"c": damaged[0]}), prefix, options)
+        assert str(tmp_path / "file/cache") in caught.value.message

@@ -1,0 +1,111 @@
+"""Small real packages and channels, written in a moment, for tests that want to say themselves what is in them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import os
+import tarfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conda_execute.model import Channel, Request
+
+PLACEHOLDER = "/opt/tiny_placeholder_" + "place" * 20
+
+
+@dataclass
+class Tiny:
+    """A package. Without `files` it installs `share/NAME.txt`; `timestamp` is in milliseconds since the epoch."""
+
+    name: str
+    version: str = "1.0"
+    depends: tuple[str, ...] = ()
+    constrains: tuple[str, ...] = ()
+    build: str = "0"
+    build_number: int = 0
+    subdir: str = "noarch"
+    files: dict[str, bytes] = field(default_factory=dict)
+    timestamp: int | None = None
+
+    @property
+    def archive(self) -> str:
+        return f"{self.name}-{self.version}-{self.build}.tar.bz2"
+
+    def index(self) -> dict[str, object]:
+        index: dict[str, object] = {
+            "name": self.name,
+            "version": self.version,
+            "build": self.build,
+            "build_number": self.build_number,
+            "depends": list(self.depends),
+            "constrains": list(self.constrains),
+            "subdir": self.subdir,
+        }
+        if self.subdir == "noarch":
+            index["noarch"] = "generic"
+        if self.timestamp is not None:
+            index["timestamp"] = self.timestamp
+        return index
+
+    def write(self, channel: Path) -> Path:
+        files = self.files or {f"share/{self.name}.txt": f"{self.name} {self.version}\n".encode()}
+        paths = [_path_entry(path, data) for path, data in files.items()]
+        members = dict(files)
+        members["info/index.json"] = json.dumps(self.index()).encode()
+        members["info/paths.json"] = json.dumps({"paths": paths, "paths_version": 1}).encode()
+        members["info/files"] = "".join(f"{path}\n" for path in files).encode()
+        target = channel / self.subdir / self.archive
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(target, "w:bz2", compresslevel=1) as archive:
+            for path, data in members.items():
+                member = tarfile.TarInfo(path)
+                member.size = len(data)
+                member.mode = 0o755 if data.startswith(b"#!") else 0o644
+                archive.addfile(member, io.BytesIO(data))
+        return target
+
+
+def _path_entry(path: str, data: bytes) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "_path": path,
+        "path_type": "hardlink",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size_in_bytes": len(data),
+    }
+    if PLACEHOLDER.encode() in data:
+        entry |= {"prefix_placeholder": PLACEHOLDER, "file_mode": "text"}
+    return entry
+
+
+def channel(path: Path, *packages: Tiny) -> Path:
+    """A channel at `path`, indexed with plain and sharded repodata."""
+    from rattler.index import index_fs
+
+    (path / "noarch").mkdir(parents=True, exist_ok=True)
+    for package in packages:
+        package.write(path)
+    asyncio.run(index_fs(path, write_zst=True, write_shards=True, force=True))
+    return path
+
+
+def request(*specs: str, channels: dict[str, Path | str], platform: str = "linux-64", **rest: object) -> Request:
+    """A request for these specs from channels that are directories or URLs."""
+    return Request(
+        specs=tuple(sorted(specs)),
+        channels=tuple(Channel(name, (_url(place),)) for name, place in channels.items()),
+        platform=platform,
+        host_platform="linux-64",
+        **rest,  # type: ignore[arg-type]
+    )
+
+
+def _url(place: Path | str) -> str:
+    return place.as_uri() if isinstance(place, Path) else place
+
+
+def leave_hard(status: int = 0) -> None:
+    """End the process as the doors do after using the engine."""
+    os._exit(status)
