@@ -96,6 +96,8 @@ class Channel:
 
     name: str
     urls: tuple[str, ...] = field(compare=False)
+    #: A URL, and the same with its token or password in it: for `network` alone, never shown and never stored.
+    secrets: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
