@@ -99,7 +99,24 @@ class Value:
             return "a list"
         if isinstance(self.content, dict):
             return "a mapping"
-        return "nothing" if self.content is None else f"`{self.content}`"
+        return "nothing" if self.content is None else f"`{hide(self.content)}`"
+
+
+def hide(text: str) -> str:
+    """The text with passwords and conda tokens in its URLs made unreadable, every character in its place.
+
+    >>> hide("- https://me:secret@conda.example/t/tk-1/main")
+    '- https://*********@conda.example/t/****/main'
+    """
+    if "@" not in text and "/t/" not in text:
+        return text
+    import re
+
+    def stars(match: re.Match[str]) -> str:
+        return match[1] + "*" * len(match[2])
+
+    text = re.sub(r"(://)([^/\s]+)(?=@)", stars, text)
+    return re.sub(r"(/t/)([\w-]+)", stars, text)
 
 
 def read(path: str, data: bytes) -> dict[str, Value]:
@@ -150,7 +167,7 @@ class _Reader:
         self.open: list[_Open] = []
 
     def location(self, mark: Any, end: Any = None) -> Location:
-        text = self.lines[mark.line] if mark.line < len(self.lines) else None
+        text = hide(self.lines[mark.line]) if mark.line < len(self.lines) else None
         length = end.column - mark.column if end is not None and end.line == mark.line else 1
         return Location(self.path, mark.line + 1, mark.column + 1, length, text)
 

@@ -27,7 +27,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from .condarc import MERGE, Files, Value, items, read
+from .condarc import MERGE, Files, Value, hide, items, read
 from .errors import Location, SettingsError
 
 TYPE_CHECKING = False
@@ -111,6 +111,9 @@ class Settings:
     custom_channels: tuple[tuple[str, str], ...] | None = None
     migrated_custom_channels: tuple[tuple[str, str], ...] = ()
     custom_multichannels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: Channel name, and the URLs that hold the same: the first is the channel's, the others stand in for it. A key of
+    #: mamba's; conda has none for this.
+    mirrored_channels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     allowlist_channels: tuple[str, ...] = ()
     denylist_channels: tuple[str, ...] = ()
     override_channels_enabled: bool = True
@@ -378,6 +381,7 @@ CONDAS = (
     _Setting("custom_channels", _text, "map", expands=True),
     _Setting("migrated_custom_channels", _text, "map", expands=True),
     _Setting("custom_multichannels", _text, "map of lists", expands=True),
+    _Setting("mirrored_channels", _text, "map of lists", expands=True),
     _Setting("allowlist_channels", _text, "list", ("whitelist_channels",), expands=True),
     _Setting("denylist_channels", _text, "list", expands=True),
     _Setting("override_channels_enabled", _boolean),
@@ -544,7 +548,7 @@ def _convert(setting: _Setting, value: Value, environment: _Environment) -> Any:
         try:
             return setting.convert(text)
         except ValueError as error:
-            raise SettingsError(f"`{setting.name}` must be {error}, found `{text}`", where=item.where) from None
+            raise SettingsError(f"`{setting.name}` must be {error}, found `{hide(text)}`", where=item.where) from None
 
     content = value.content
     if isinstance(content, tuple):
