@@ -155,6 +155,8 @@ class Marker:
     virtual_packages: tuple[str, ...] = ()
     #: The canonical text whose hash is the name.
     request: str = ""
+    #: How many package records (`conda-meta/*.json`) were there when it was made. Fewer later: something removed files.
+    records: int = 0
 
 
 @dataclass(frozen=True)

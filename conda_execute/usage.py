@@ -1,0 +1,374 @@
+"""Who uses an environment: notes that runs leave, and processes that are found inside it.
+
+A run makes an empty file, its **note**, in the directory of uses of one build of a prefix, and then looks at the marker
+and at the note again (`hold`). Nobody removes the note when the script ends: it is true as long as the process that
+it names runs, and `execve` keeps both its pid and its start. A note says who (`<pid>-<start>`) and where
+(`@<place>`), so that neither a recycled pid, nor another container, host or boot can be taken for it.
+
+A runner makes no directory: the creator makes it before the marker, and it carries the build's id, so a note for an
+older build of the same prefix fails by itself. Doubt always means "in use": that costs disk and nothing else.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from dataclasses import dataclass
+
+from . import layout
+from .errors import PlaceError
+from .model import Use
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from .model import Environment
+
+#: Host names that many machines share say nothing about which machine it was.
+_NAMES_OF_NO_HOST = ("", "localhost", "localhost.localdomain", "(none)")
+
+#: Seconds that a note of another host or container counts as live, unless the settings say otherwise.
+FOREIGN_TTL = 30 * 24 * 3600.0
+
+#: Stands for what a system without /proc cannot tell.
+UNKNOWN = "0"
+
+#: Where there is no /proc, a process may have been created that much later than its note says, in seconds: clocks of
+#: file servers differ from ours, and doubt means "in use".
+_CLOCK_DOUBT = 24 * 3600.0
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this host that uses an environment, and how that is known."""
+
+    pid: int
+    command: str
+    #: "noted", "program inside", "working directory inside" or "activated".
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.pid} ({self.command})" if self.command else str(self.pid)
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note as it lies on the disk. `path` names it, `use` is None if nobody of ours can have written it."""
+
+    path: str
+    use: Use | None
+
+
+# Who we are ----------------------------------------------------------------------------------------------------------
+
+
+def place() -> str:
+    """What pids and starts are counted in: `<host>+<boot id>+<start of process 1>`.
+
+    The boot id tells boots apart, the start of process 1 tells containers of one host apart. Read anew in each
+    process, since containers are copied, suspended and renamed.
+    """
+    return "+".join((_host(), _line("/proc/sys/kernel/random/boot_id"), _start("1")))
+
+
+def this_process() -> Use:
+    """This process's use. The pid is the one that /proc shows, which is what everybody else will look up there: in a
+    pid namespace under the /proc of its parent it is not the one of getpid()."""
+    text = _line("/proc/self/stat")
+    if text == UNKNOWN:
+        return Use(os.getpid(), UNKNOWN, place())
+    return Use(int(text.split(" ", 1)[0]), _fields(text)[1], place())
+
+
+def parse(name: str) -> Use | None:
+    """The use that a note of this name stands for; None if it cannot be a note."""
+    process, separator, where = name.partition("@")
+    pid, _, start = process.partition("-")
+    if not separator or not pid.isdecimal() or not start.isdecimal() or not where:
+        return None
+    return Use(int(pid), start, where)
+
+
+def _host() -> str:
+    name = _line("/proc/sys/kernel/hostname")
+    if name == UNKNOWN:
+        import platform
+
+        name = platform.node()
+    return name.replace("/", "_")
+
+
+def _line(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.readline().strip() or UNKNOWN
+    except OSError:
+        return UNKNOWN
+
+
+def _start(pid: str) -> str:
+    text = _line(f"/proc/{pid}/stat")
+    return text if text == UNKNOWN else _fields(text)[1]
+
+
+def _fields(stat: str) -> tuple[str, str]:
+    """State and start of a line of /proc/<pid>/stat. The program's name may hold blanks and brackets."""
+    after = stat[stat.rindex(")") + 2 :].split(" ")
+    return after[0], after[19]
+
+
+# Noting --------------------------------------------------------------------------------------------------------------
+
+
+def hold(environment: Environment, use: Use) -> bool:
+    """Note, marker, note again: True once no sweeper can take the environment from under this process any more.
+
+    False means that somebody was quicker: the environment is going, gone, or another build. Where the place is
+    read-only nobody can clean it either (not from this mount), so the marker alone is enough.
+    """
+    path = os.path.join(layout.uses(environment.prefix, environment.marker.build), str(use))
+    try:
+        noted = write_note(path)
+    except FileNotFoundError:
+        return False
+    if not _is_marked(environment):
+        return False
+    return not noted or _is_there(path)
+
+
+def write_note(path: str) -> bool:
+    """Make the note; False where the file system is read-only to us. FileNotFoundError: the build is gone."""
+    try:
+        # Truncating moves the mtime of a note that is there already, like the launcher's redirection.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600))
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
+            raise FileNotFoundError(error.errno, os.strerror(error.errno or 0), path) from error
+        if error.errno in _READ_ONLY:
+            return False
+        if error.errno in _NO_ROOM:
+            raise PlaceError(
+                f"no room for the note that keeps the environment while the script runs: {error.strerror}: `{path}`",
+                hint="free some space or inodes there, or set `CONDA_EXECUTE_ENV_DIR` to a directory with room",
+            ) from error
+        raise
+    return True
+
+
+def note_path(environment: Environment, use: Use) -> str:
+    return os.path.join(layout.uses(environment.prefix, environment.marker.build), str(use))
+
+
+def drop(environment: Environment, use: Use) -> None:
+    """Take the note back, for a process that goes on without the environment."""
+    try:
+        os.unlink(note_path(environment, use))
+    except OSError:
+        pass  # a note of a process that ends is as good as none
+
+
+def _is_marked(environment: Environment) -> bool:
+    from .store import read_marker
+
+    # Opened, never only looked up: on NFS an open asks the server again, a stat may answer from a cache.
+    marker = read_marker(layout.marker(environment.prefix))
+    return marker is not None and marker.build == environment.marker.build
+
+
+def _is_there(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
+    except OSError:
+        return False
+    return True
+
+
+# Reading -------------------------------------------------------------------------------------------------------------
+
+
+def notes(prefix: str) -> list[Note]:
+    """All notes of all builds of the prefix, in no order."""
+    return [Note(os.path.join(directory, name), parse(name)) for directory, name in names(prefix)]
+
+
+def names(prefix: str) -> Iterator[tuple[str, str]]:
+    """Directory and name of every note of the prefix: no value per note, since there may be a hundred thousand."""
+    meta = layout.conda_meta(prefix)
+    for entry in _listed(meta):
+        if entry.startswith(layout.USES):
+            directory = os.path.join(meta, entry)
+            for name in _listed(directory):
+                yield directory, name
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+class Observer:
+    """Reads whether the uses that notes claim are live, for many notes at once.
+
+    The table of pids is read when the first note is judged, so every note must be listed **before** `judge` is asked
+    about it: a process that starts between the two is in the table, never only in the notes. One observer serves one
+    pass; a new pass needs a new one (`anew`).
+    """
+
+    def __init__(self, now: float, foreign_ttl: float) -> None:
+        """`now` is the file system's clock, `foreign_ttl` seconds; both concern foreign notes alone."""
+        self.now = now
+        self.foreign_ttl = foreign_ttl
+        self.here = place()
+        self.host, self.boot, self.first = self.here.rsplit("+", 2)
+        self._pids: Collection[str] | None = None
+
+    def anew(self) -> Observer:
+        return Observer(self.now, self.foreign_ttl)
+
+    def judge(self, directory: str, name: str) -> str:
+        """"live", "dead" or "foreign" (which counts as live)."""
+        process, _, where = name.partition("@")
+        if where == self.here:
+            pid, _, start = process.partition("-")
+            if UNKNOWN not in (self.boot, start):
+                return "live" if pid in self._table() and _runs(pid, start) else "dead"
+            return "live" if _may_run(pid, os.path.join(directory, name)) else "dead"
+        if parse(name) is None:
+            return "foreign" if self._is_recent(directory, name) else "dead"
+        host, _, rest = where.rpartition("+")[0].rpartition("+")
+        if self._is_former_boot(host, rest):
+            return "dead"
+        return "foreign" if self._is_recent(directory, name) else "dead"
+
+    def _is_former_boot(self, host: str, boot: str) -> bool:
+        known = UNKNOWN not in (boot, self.boot)
+        return known and host == self.host and boot != self.boot and host not in _NAMES_OF_NO_HOST
+
+    def _is_recent(self, directory: str, name: str) -> bool:
+        try:
+            return self.now - os.stat(os.path.join(directory, name)).st_mtime <= self.foreign_ttl
+        except FileNotFoundError:
+            return False
+
+    def _table(self) -> Collection[str]:
+        if self._pids is None:
+            self._pids = frozenset(os.listdir("/proc"))
+        return self._pids
+
+
+def _runs(pid: str, start: str) -> bool:
+    text = _line(f"/proc/{pid}/stat")
+    if text == UNKNOWN:
+        return False
+    state, started = _fields(text)
+    if started != start:
+        return False
+    # The first thread of a process may end before the others: such a process looks like a zombie and works on.
+    return state not in "ZX" or len(_listed(f"/proc/{pid}/task")) > 1
+
+
+def _may_run(pid: str, path: str) -> bool:
+    """Without /proc: the process was created no later than the note, give or take the doubt of clocks."""
+    import psutil
+
+    try:
+        process = psutil.Process(int(pid))
+        created, status = process.create_time(), process.status()
+        return bool(status != psutil.STATUS_ZOMBIE and created <= os.stat(path).st_mtime + _CLOCK_DOUBT)
+    except (psutil.NoSuchProcess, FileNotFoundError, ValueError):
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def command(pid: int) -> str:
+    """The command line of a process, for people; empty if it is gone or hides."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            return os.fsdecode(stream.read(4096)).rstrip("\0").replace("\0", " ")
+    except OSError:
+        if os.path.isdir("/proc/self"):
+            return ""
+    import psutil
+
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return ""
+
+
+def inhabitants(tmp_envs: str) -> dict[str, list[Process]]:
+    """Processes of this host by the name of the environment below `tmp_envs` that they live in.
+
+    A daemonised child, a language server or a shell that somebody activated leaves no note: it is known by its
+    program, its working directory or its `CONDA_PREFIX` (`CONDA_PREFIX_1` and so on, in a shell that activated another
+    environment on top). A process whose secrets are kept from us belongs to somebody else, who cannot read `tmp_envs`.
+    """
+    import psutil
+
+    roots = tuple({os.path.join(tmp_envs, ""), os.path.join(os.path.realpath(tmp_envs), "")})
+    found: dict[str, list[Process]] = {}
+    for process in psutil.process_iter():
+        for why, path in _signs(process):
+            name = _name_below(roots, path)
+            if name is not None:
+                found.setdefault(name, []).append(Process(process.pid, command(process.pid), why))
+                break
+    return found
+
+
+def _signs(process: object) -> Iterator[tuple[str, str]]:
+    """Paths that show where a process lives, each with what it shows; those that cannot be read are left out."""
+    import psutil
+
+    assert isinstance(process, psutil.Process)
+    for why, read in (("program inside", process.exe), ("working directory inside", process.cwd)):
+        try:
+            yield why, read() or ""
+        except (psutil.Error, OSError):
+            continue
+    try:
+        variables = process.environ()
+    except (psutil.Error, OSError):
+        return
+    for variable, value in variables.items():
+        if variable.startswith("CONDA_PREFIX"):
+            yield "activated", value
+
+
+def _name_below(roots: Iterable[str], path: str) -> str | None:
+    for root in roots:
+        if path.startswith(root):
+            return path[len(root) :].split(os.sep, 1)[0].removesuffix(" (deleted)")
+    return None
+
+
+def live(prefix: str, observer: Observer) -> tuple[list[Process], list[Note]]:
+    """Processes of this host that use the prefix, and foreign notes that count as live.
+
+    Notes are listed before the table of processes is read, and the inhabitants last: a child outlives its parent.
+    """
+    processes: list[Process] = []
+    foreign: list[Note] = []
+    for directory, name in list(names(prefix)):
+        verdict = observer.judge(directory, name)
+        use = parse(name)
+        if verdict == "live" and use is not None:
+            processes.append(Process(use.pid, command(use.pid), "noted"))
+        elif verdict == "foreign":
+            foreign.append(Note(os.path.join(directory, name), use))
+    tmp_envs, name = os.path.split(prefix)
+    noted = {process.pid for process in processes}
+    processes += [process for process in inhabitants(tmp_envs).get(name, []) if process.pid not in noted]
+    return processes, foreign
+
+
+if sys.platform == "win32":  # rename and delete fail there with "access denied" while somebody has a file open
+    _READ_ONLY = (errno.EROFS,)

@@ -1,0 +1,90 @@
+"""Small prefixes of real files for tests of the protocol, and processes that run in them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conda_execute import prepare
+from conda_execute.model import Channel, Environment, Request
+from conda_execute.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Built:
+    packages: int = 2
+    size: int = 1234
+    virtual_packages: tuple[str, ...] = ()
+
+
+def request(*specs: str) -> Request:
+    return Request(
+        specs=tuple(sorted(specs or ("python >=3",))),
+        channels=(Channel("conda-forge", ()),),
+        platform="linux-64",
+        host_platform="linux-64",
+    )
+
+
+def create(prefix: str, descriptor: int) -> Built:
+    """What an engine does, in small: package records, and programs that can be run."""
+    assert not os.path.lexists(prefix), "an engine never fills what is there already"
+    Path(prefix, "conda-meta").mkdir(parents=True)
+    Path(prefix, "bin").mkdir()
+    for number in range(2):
+        Path(prefix, "conda-meta", f"package-{number}.json").write_text("{}")
+    shutil.copy("/bin/sleep", Path(prefix, "bin", "sleep"))
+    return Built()
+
+
+def ensure(tmp_envs: str, *specs: str, create: Callable[[str, int], Built] = create, **options: object) -> Environment:
+    return prepare.ensure(request(*specs), Store(tmp_envs), create, script="test.py", **options)  # type: ignore[arg-type]
+
+
+def python(code: str, *arguments: str, **options: object) -> subprocess.Popen[str]:
+    """A Python process that has the package at hand and runs this code."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-c", code, *arguments], env=environ, text=True, stdout=subprocess.PIPE, **options
+    )
+
+
+#: Ensures the environment below argv[1], says its prefix, and becomes `sleep argv[2]`, as a script would.
+RUN_AND_SLEEP = """
+import os, sys
+from tests.protocol import small
+environment = small.ensure(sys.argv[1])
+print(environment.prefix, flush=True)
+os.execv("/bin/sleep", ["sleep", sys.argv[2]])
+"""
+
+
+def runner(tmp_envs: str, seconds: float = 60) -> subprocess.Popen[str]:
+    """A process that runs in the environment; it does so by the time this returns."""
+    process = python(RUN_AND_SLEEP, tmp_envs, str(seconds))
+    assert process.stdout is not None
+    assert process.stdout.readline().strip()
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"not within {seconds} seconds"
+        time.sleep(0.01)

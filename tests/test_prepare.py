@@ -1,0 +1,355 @@
+"""Creating and finding environments: what a process finds, what it makes of it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conda_execute import layout, prepare, usage
+from conda_execute.errors import CreationError, InUseError, PlaceError
+from conda_execute.model import Environment
+from conda_execute.store import Store
+from tests.protocol import small
+
+
+@pytest.fixture
+def tmp_envs(tmp_path: Path) -> str:
+    place = tmp_path / "tmp_envs"
+    place.mkdir(mode=0o700)
+    return str(place)
+
+
+def never(prefix: str, descriptor: int) -> small.Built:
+    raise AssertionError("nothing was to be created")
+
+
+def notes(environment: Environment) -> list[str]:
+    return sorted(os.listdir(layout.uses(environment.prefix, environment.marker.build)))
+
+
+def forget(environment: Environment) -> None:
+    usage.drop(environment, usage.this_process())
+
+
+def left_over(tmp_envs: str) -> list[str]:
+    return sorted(name for name in os.listdir(tmp_envs) if name != ".locks" and os.listdir(Path(tmp_envs, name)))
+
+
+class TestLookAgain:
+    def test_missing_environment_is_created_once_and_then_used(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        assert small.ensure(tmp_envs, create=never) == first
+        assert notes(first) == [str(usage.this_process())]
+
+    def test_unfinished_prefix_is_created_again(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        forget(first)
+        os.unlink(layout.marker(first.prefix))
+        Path(first.prefix, "rubbish").touch()
+        second = small.ensure(tmp_envs)
+        assert second.prefix == first.prefix
+        assert second.marker.build != first.marker.build
+        assert not Path(second.prefix, "rubbish").exists()
+
+    def test_marker_that_a_dead_sweeper_put_aside_is_put_back(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        Store(tmp_envs).unmark(first.name)
+        assert small.ensure(tmp_envs, create=never) == first
+
+    def test_damaged_marker_is_an_unfinished_prefix(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        forget(first)
+        Path(layout.marker(first.prefix)).write_text('{"format": 1, "bui')
+        assert small.ensure(tmp_envs).marker.build != first.marker.build
+
+    def test_use_is_noted_before_the_lock_is_free(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        from conda_execute import store
+
+        seen: list[tuple[str, bool]] = []
+        name = prepare_name()
+
+        def reached(step: str) -> None:
+            if step == "noted":
+                environment = Store(tmp_envs).find(name)
+                assert environment is not None
+                busy = Store(tmp_envs).lock(name, wait=False) is None
+                seen.append((notes(environment)[0], busy))
+
+        monkeypatch.setattr(store, "reached", reached)
+        small.ensure(tmp_envs)
+        assert seen == [(str(usage.this_process()), True)]
+
+    def test_note_whose_directory_a_person_removed_is_made_again(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        shutil.rmtree(layout.uses(first.prefix, first.marker.build))
+        assert small.ensure(tmp_envs, create=never) == first
+        assert notes(first)
+
+
+def prepare_name() -> str:
+    from conda_execute import key
+
+    return key.name(small.request())
+
+
+class TestFailure:
+    @pytest.mark.parametrize("problem", [CreationError("x"), KeyboardInterrupt(), ZeroDivisionError()], ids=repr)
+    def test_failed_creation_leaves_the_prefix_absent(self, tmp_envs: str, problem: BaseException) -> None:
+        def create(prefix: str, descriptor: int) -> small.Built:
+            small.create(prefix, descriptor)
+            raise problem
+
+        with pytest.raises(type(problem)):
+            small.ensure(tmp_envs, create=create)
+        assert left_over(tmp_envs) == []
+        lock = Store(tmp_envs).lock(prepare_name(), wait=False)
+        assert lock is not None
+        lock.release()
+
+    def test_full_disk_is_said(self, tmp_envs: str) -> None:
+        def create(prefix: str, descriptor: int) -> small.Built:
+            small.create(prefix, descriptor)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with pytest.raises(CreationError, match="the disk is full"):
+            small.ensure(tmp_envs, create=create)
+        assert left_over(tmp_envs) == []
+
+    def test_failed_solve_touches_nothing(self, tmp_envs: str) -> None:
+        def solve() -> None:
+            raise CreationError("no solution", step="solve")
+
+        with pytest.raises(CreationError, match="no solution"):
+            small.ensure(tmp_envs, create=never, solve=solve)
+        assert left_over(tmp_envs) == []
+
+    def test_others_wait_while_an_orphaned_installer_works(self, tmp_envs: str) -> None:
+        code = """
+import os, signal, subprocess, sys
+from tests.protocol import small
+def create(prefix, descriptor):
+    script = 'mkdir -p "$0/conda-meta"; sleep 1.5; touch "$0/written-late"'
+    child = subprocess.Popen(["sh", "-c", script, prefix], pass_fds=[descriptor], stdout=subprocess.DEVNULL)
+    os.kill(os.getpid(), signal.SIGKILL)
+small.ensure(sys.argv[1], create=create)
+"""
+        process = small.python(code, tmp_envs)
+        assert process.wait() == -signal.SIGKILL
+        started = time.monotonic()
+        environment = small.ensure(tmp_envs)
+        assert time.monotonic() - started > 0.5
+        time.sleep(1)
+        assert not Path(environment.prefix, "written-late").exists()
+
+
+class TestInUse:
+    """No prefix is repaired or created again while it has live uses."""
+
+    def test_lost_marker_in_use_gets_a_neighbour(self, tmp_envs: str) -> None:
+        process = small.runner(tmp_envs)
+        first = Store(tmp_envs).find(prepare_name())
+        assert first is not None
+        os.unlink(layout.marker(first.prefix))
+        second = small.ensure(tmp_envs)
+        assert second.prefix == first.prefix + ".1"
+        assert Path(first.prefix, "bin", "sleep").exists()
+        assert small.ensure(tmp_envs, create=never) == second
+        small.end(process)
+
+    def test_purged_prefix_in_use_gets_a_neighbour(self, tmp_envs: str) -> None:
+        process = small.runner(tmp_envs)
+        first = Store(tmp_envs).find(prepare_name())
+        assert first is not None
+        os.unlink(os.path.join(first.prefix, "conda-meta", "package-0.json"))
+        assert prepare.damage(first) == "1 of its 2 package records are gone"
+        second = small.ensure(tmp_envs)
+        assert second.prefix == first.prefix + ".1"
+        assert Store(tmp_envs).read(first.name) == first, "the marker is back"
+        assert small.ensure(tmp_envs, create=never) == second
+        small.end(process)
+
+    def test_purged_prefix_that_nobody_uses_is_created_again(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        forget(first)
+        os.unlink(os.path.join(first.prefix, "conda-meta", "package-0.json"))
+        second = small.ensure(tmp_envs)
+        assert second.prefix == first.prefix
+        assert prepare.damage(second) is None
+
+    def test_environment_without_what_the_run_needs_is_created_again(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        forget(first)
+        program = Path(first.prefix, "bin", "sleep")
+        program.unlink()
+        second = small.ensure(tmp_envs, sound=lambda environment: program.exists())
+        assert second.marker.build != first.marker.build
+
+    def test_package_added_by_hand_is_no_damage(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        Path(first.prefix, "conda-meta", "added-1-0.json").write_text("{}")
+        assert small.ensure(tmp_envs, create=never) == first
+
+    def test_foreign_note_keeps_a_broken_prefix(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        forget(first)
+        Path(layout.uses(first.prefix, first.marker.build), "7-7@other+boot+7").touch()
+        os.unlink(layout.marker(first.prefix))
+        assert small.ensure(tmp_envs).name == first.name + ".1"
+
+    def test_many_broken_and_used_prefixes_are_an_error(self, tmp_envs: str) -> None:
+        for candidate in Store(tmp_envs).candidates(prepare_name()):
+            uses = Path(layout.uses(layout.prefix(tmp_envs, candidate), "build"))
+            uses.mkdir(parents=True)
+            (uses / "7-7@other+boot+7").touch()
+        with pytest.raises(CreationError, match="in use and broken"):
+            small.ensure(tmp_envs, create=never)
+
+
+class TestForce:
+    def test_forced_environment_is_made_anew(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        forget(first)
+        second = small.ensure(tmp_envs, force=True)
+        assert second.prefix == first.prefix
+        assert second.marker.build != first.marker.build
+        assert left_over(tmp_envs) == [first.name]
+
+    def test_environment_in_use_is_refused_with_the_processes(self, tmp_envs: str) -> None:
+        process = small.runner(tmp_envs)
+        with pytest.raises(InUseError) as caught:
+            small.ensure(tmp_envs, force=True, create=never)
+        assert f"process {process.pid} (sleep 60): noted" in str(caught.value.details)
+        assert small.ensure(tmp_envs, create=never)
+        small.end(process)
+
+    def test_solves_before_it_removes(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        forget(first)
+
+        def solve() -> None:
+            raise CreationError("no solution", step="solve")
+
+        with pytest.raises(CreationError, match="no solution"):
+            small.ensure(tmp_envs, force=True, solve=solve, create=never)
+        assert small.ensure(tmp_envs, create=never) == first
+
+
+class TestHosts:
+    """A host that lacks an environment's virtual packages gets its own."""
+
+    def needy(self, prefix: str, descriptor: int) -> small.Built:
+        small.create(prefix, descriptor)
+        return small.Built(virtual_packages=("__cuda >=12",))
+
+    def test_unfit_environment_is_left_to_others(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs, create=self.needy)
+        assert small.ensure(tmp_envs, create=never) == first, "who made it is fit for it"
+        shutil.rmtree(layout.hosts(first.prefix, first.marker.build))
+        second = small.ensure(tmp_envs, fits=lambda environment: not environment.marker.virtual_packages)
+        assert second.prefix == first.prefix + ".1"
+
+    def test_fitness_is_asked_once_per_place(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs, create=self.needy)
+        hosts = layout.hosts(first.prefix, first.marker.build)
+        shutil.rmtree(hosts)
+        os.mkdir(hosts)
+        asked: list[str] = []
+        for _ in range(3):
+            small.ensure(tmp_envs, create=never, fits=lambda environment: asked.append(environment.name) is None)
+        assert asked == [first.name]
+
+
+class TestManyProcesses:
+    def test_many_processes_create_it_once_and_all_run(self, tmp_envs: str, tmp_path: Path) -> None:
+        code = """
+import os, sys, time
+from tests.protocol import small
+def create(prefix, descriptor):
+    open(sys.argv[2], "a").write("created\\n")
+    time.sleep(0.3)
+    return small.create(prefix, descriptor)
+environment = small.ensure(sys.argv[1], create=create)
+os.execv(os.path.join(environment.prefix, "bin", "sleep"), ["sleep", "0"])
+"""
+        log = tmp_path / "log"
+        processes = [small.python(code, tmp_envs, str(log)) for _ in range(12)]
+        assert [process.wait() for process in processes] == [0] * 12
+        assert log.read_text() == "created\n"
+
+    @pytest.mark.parametrize(
+        "step",
+        ["locked", "begin", "half", "installed", "uses made", "marker written", "marked", "before note", "noted"],
+    )
+    def test_creator_killed_at_any_step_leaves_nothing_to_believe_in(self, tmp_envs: str, step: str) -> None:
+        code = """
+import os, signal, sys
+from conda_execute import store
+from tests.protocol import small
+def reached(step):
+    if step == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+store.reached = reached
+def create(prefix, descriptor):
+    built = small.create(prefix, descriptor)
+    os.unlink(os.path.join(prefix, "bin", "sleep"))
+    reached("half")
+    os.rmdir(os.path.join(prefix, "bin"))
+    for name in os.listdir(os.path.join(prefix, "conda-meta")):
+        os.unlink(os.path.join(prefix, "conda-meta", name))
+    os.rmdir(os.path.join(prefix, "conda-meta"))
+    os.rmdir(prefix)
+    return small.create(prefix, descriptor)
+small.ensure(sys.argv[1], create=create)
+"""
+        process = small.python(code, tmp_envs, step)
+        assert process.wait() == -signal.SIGKILL
+        environment = small.ensure(tmp_envs)
+        assert environment.name == prepare_name()
+        assert sorted(os.listdir(Path(environment.prefix, "conda-meta")))[-2:] == ["package-0.json", "package-1.json"]
+        assert os.access(Path(environment.prefix, "bin", "sleep"), os.X_OK)
+        assert left_over(tmp_envs) == [environment.name]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system read-only")
+class TestReadOnly:
+    CODE = """
+import os, subprocess, sys
+from tests.protocol import small
+tmp_envs = sys.argv[1]
+subprocess.run(["mount", "--bind", tmp_envs, tmp_envs], check=True)
+subprocess.run(["mount", "-o", "remount,ro,bind", tmp_envs], check=True)
+print(small.ensure(tmp_envs, *sys.argv[2:]).prefix)
+"""
+
+    def run(self, tmp_envs: str, *specs: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["unshare", "--mount", sys.executable, "-c", self.CODE, tmp_envs, *specs],
+            env={**os.environ, "PYTHONPATH": str(small.ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_environment_that_is_there_is_used(self, tmp_envs: str) -> None:
+        environment = small.ensure(tmp_envs)
+        forget(environment)
+        assert self.run(tmp_envs).stdout.strip() == environment.prefix
+
+    def test_environment_that_is_not_there_is_an_error(self, tmp_envs: str) -> None:
+        done = self.run(tmp_envs, "lua")
+        assert "PlaceError" in done.stderr
+        assert "Read-only file system" in done.stderr
+
+
+def test_place_that_vanished_is_an_error(tmp_envs: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PlaceError):
+        small.ensure(str(tmp_path / "file" / "tmp_envs"), create=never)

@@ -1,0 +1,236 @@
+"""Uses: notes, who is live, and who lives in a prefix without a note."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conda_execute import layout, usage
+from conda_execute.model import Environment, Use
+from conda_execute.store import Store
+from tests.protocol import small
+
+HERE = usage.place()
+HOST, BOOT, FIRST = HERE.rsplit("+", 2)
+TTL = 30 * 24 * 3600.0
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    place = tmp_path / "tmp_envs"
+    place.mkdir(mode=0o700)
+    found = small.ensure(str(place))
+    usage.drop(found, usage.this_process())
+    return found
+
+
+def start_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+def judge(environment: Environment, name: str, age: float = 0) -> str:
+    directory = layout.uses(environment.prefix, environment.marker.build)
+    path = Path(directory, name)
+    path.touch()
+    now = time.time()
+    os.utime(path, (now - age, now - age))
+    return usage.Observer(now, TTL).judge(directory, name)
+
+
+class TestNames:
+    def test_this_process_is_named_by_pid_start_and_place(self) -> None:
+        assert usage.this_process() == Use(os.getpid(), start_of(os.getpid()), HERE)
+
+    def test_note_reads_back(self) -> None:
+        assert usage.parse(str(usage.this_process())) == usage.this_process()
+
+    @pytest.mark.parametrize("name", ["", "x", "1-2", "1@h", "-1-2@h", "a-b@h", "1-2@", ".nfs0001"], ids=repr)
+    def test_other_files_are_no_notes(self, name: str) -> None:
+        assert usage.parse(name) is None
+
+    def test_exec_keeps_the_note_true(self, environment: Environment) -> None:
+        process = small.runner(os.path.dirname(environment.prefix))
+        [note] = usage.notes(environment.prefix)
+        assert note.use == Use(process.pid, start_of(process.pid), HERE)
+        assert Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n"
+        small.end(process)
+
+
+class TestHold:
+    def test_note_marker_note_again(self, environment: Environment) -> None:
+        use = usage.this_process()
+        assert usage.hold(environment, use)
+        assert os.listdir(layout.uses(environment.prefix, environment.marker.build)) == [str(use)]
+
+    def test_fails_without_marker(self, environment: Environment) -> None:
+        Store(os.path.dirname(environment.prefix)).unmark(environment.name)
+        assert not usage.hold(environment, usage.this_process())
+
+    def test_fails_without_prefix(self, environment: Environment) -> None:
+        Store(os.path.dirname(environment.prefix)).discard(environment.name)
+        assert not usage.hold(environment, usage.this_process())
+        assert not os.path.exists(environment.prefix), "a runner makes no directory"
+
+    def test_note_for_an_older_build_fails(self, environment: Environment) -> None:
+        tmp_envs = os.path.dirname(environment.prefix)
+        Store(tmp_envs).discard(environment.name)
+        newer = small.ensure(tmp_envs)
+        assert newer.prefix == environment.prefix
+        assert not usage.hold(environment, usage.this_process())
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system read-only")
+    def test_read_only_place_is_used_without_a_note(self, environment: Environment) -> None:
+        code = """
+import subprocess, sys
+from conda_execute import usage
+from conda_execute.store import Store
+import os
+tmp_envs = sys.argv[1]
+subprocess.run(["mount", "--bind", tmp_envs, tmp_envs], check=True)
+subprocess.run(["mount", "-o", "remount,ro,bind", tmp_envs], check=True)
+environment = Store(tmp_envs).find(sys.argv[2])
+print(usage.hold(environment, usage.this_process()), os.listdir(os.path.join(environment.prefix, "conda-meta")))
+"""
+        done = subprocess.run(
+            ["unshare", "--mount", sys.executable, "-c", code, os.path.dirname(environment.prefix), environment.name],
+            env={**os.environ, "PYTHONPATH": str(small.ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.startswith("True"), done.stderr
+
+    def test_note_again_moves_its_time(self, environment: Environment) -> None:
+        use = usage.this_process()
+        usage.hold(environment, use)
+        path = usage.note_path(environment, use)
+        os.utime(path, (0, 0))
+        usage.hold(environment, use)
+        assert os.stat(path).st_mtime > 0
+
+
+class TestLiveness:
+    def test_running_process_is_live(self, environment: Environment) -> None:
+        assert judge(environment, f"{os.getpid()}-{start_of(os.getpid())}@{HERE}") == "live"
+
+    def test_ended_process_is_dead(self, environment: Environment) -> None:
+        process = subprocess.Popen(["true"])
+        start = start_of(process.pid)
+        process.wait()
+        assert judge(environment, f"{process.pid}-{start}@{HERE}") == "dead"
+
+    def test_zombie_is_dead(self, environment: Environment) -> None:
+        process = subprocess.Popen(["true"])
+        start = start_of(process.pid)
+        small.wait_for(lambda: " Z " in Path(f"/proc/{process.pid}/stat").read_text())
+        assert judge(environment, f"{process.pid}-{start}@{HERE}") == "dead"
+        process.wait()
+
+    def test_process_whose_first_thread_ended_is_live(self, environment: Environment) -> None:
+        code = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        code += "ctypes.CDLL(None).pthread_exit(None)"
+        process = small.python(code, stderr=subprocess.DEVNULL)
+        small.wait_for(lambda: " Z " in Path(f"/proc/{process.pid}/stat").read_text())
+        assert judge(environment, f"{process.pid}-{start_of(process.pid)}@{HERE}") == "live"
+        small.end(process)
+
+    def test_recycled_pid_is_not_a_use(self, environment: Environment) -> None:
+        assert judge(environment, f"{os.getpid()}-{int(start_of(os.getpid())) - 1}@{HERE}") == "dead"
+
+    def test_same_pid_and_start_in_another_container_is_foreign(self, environment: Environment) -> None:
+        name = f"{os.getpid()}-{start_of(os.getpid())}@{HOST}+{BOOT}+{int(FIRST) + 1}"
+        assert judge(environment, name) == "foreign"
+
+    def test_this_host_before_its_last_boot_is_dead(self, environment: Environment) -> None:
+        assert judge(environment, f"{os.getpid()}-{start_of(os.getpid())}@{HOST}+before+{FIRST}") == "dead"
+
+    def test_other_boot_of_a_name_that_many_hosts_share_is_foreign(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(usage, "place", lambda: f"localhost+{BOOT}+{FIRST}")
+        assert judge(environment, f"1-2@localhost+another+{FIRST}") == "foreign"
+
+    @pytest.mark.parametrize(
+        ("age", "verdict"), [(0, "foreign"), (TTL - 60, "foreign"), (TTL + 60, "dead")], ids=["new", "ttl", "older"]
+    )
+    def test_other_host_is_foreign_until_older_than_its_ttl(
+        self, environment: Environment, age: float, verdict: str
+    ) -> None:
+        assert judge(environment, f"1-2@other+{BOOT}+{FIRST}", age) == verdict
+
+    def test_odd_file_among_the_notes_counts_as_live(self, environment: Environment) -> None:
+        assert judge(environment, ".nfs000000001") == "foreign"
+
+    def test_process_that_starts_after_the_notes_were_listed_is_live(self, environment: Environment) -> None:
+        observer = usage.Observer(time.time(), TTL)
+        process = subprocess.Popen(["sleep", "60"])
+        name = f"{process.pid}-{start_of(process.pid)}@{HERE}"
+        assert observer.judge(environment.prefix, name) == "live"
+        process.kill()
+        process.wait()
+
+    def test_host_name_may_hold_a_plus(self, environment: Environment) -> None:
+        assert judge(environment, f"1-2@a+b+{BOOT}+{FIRST}") == "foreign"
+
+    def test_without_proc_a_process_no_younger_than_its_note_is_live(self, environment: Environment) -> None:
+        path = Path(environment.prefix, "note")
+        path.touch()
+        assert usage._may_run(str(os.getpid()), str(path))
+        long_ago = time.time() - 10 * 24 * 3600
+        os.utime(path, (long_ago, long_ago))
+        assert not usage._may_run(str(os.getpid()), str(path))
+
+
+class TestInhabitants:
+    def found(self, environment: Environment) -> dict[int, str]:
+        processes = usage.inhabitants(os.path.dirname(environment.prefix)).get(environment.name, [])
+        return {process.pid: process.why for process in processes}
+
+    def test_program_inside(self, environment: Environment) -> None:
+        process = subprocess.Popen([os.path.join(environment.prefix, "bin", "sleep"), "60"], env={}, cwd="/")
+        small.wait_for(lambda: self.found(environment) == {process.pid: "program inside"})
+        process.kill()
+        process.wait()
+
+    def test_program_inside_that_was_unlinked(self, environment: Environment) -> None:
+        program = os.path.join(environment.prefix, "bin", "sleep")
+        process = subprocess.Popen([program, "60"], env={}, cwd="/")
+        small.wait_for(lambda: self.found(environment))
+        os.unlink(program)
+        assert self.found(environment) == {process.pid: "program inside"}
+        process.kill()
+        process.wait()
+
+    @pytest.mark.parametrize("below", ["", "bin"], ids=["prefix", "below"])
+    def test_working_directory_inside(self, environment: Environment, below: str) -> None:
+        process = subprocess.Popen(["/bin/sleep", "60"], env={}, cwd=os.path.join(environment.prefix, below))
+        assert self.found(environment) == {process.pid: "working directory inside"}
+        process.kill()
+        process.wait()
+
+    @pytest.mark.parametrize("variable", ["CONDA_PREFIX", "CONDA_PREFIX_1"])
+    def test_activated(self, environment: Environment, variable: str) -> None:
+        process = subprocess.Popen(["/bin/sleep", "60"], env={variable: environment.prefix}, cwd="/")
+        small.wait_for(lambda: self.found(environment) == {process.pid: "activated"})
+        process.kill()
+        process.wait()
+
+    def test_name_that_only_begins_alike_is_another(self, environment: Environment) -> None:
+        process = subprocess.Popen(["/bin/sleep", "60"], env={"CONDA_PREFIX": environment.prefix + ".1"}, cwd="/")
+        time.sleep(0.1)
+        assert self.found(environment) == {}
+        process.kill()
+        process.wait()
+
+    def test_prefix_reached_through_a_link_is_the_same(self, environment: Environment, tmp_path: Path) -> None:
+        link = tmp_path / "link"
+        link.symlink_to(os.path.dirname(environment.prefix))
+        process = subprocess.Popen(["/bin/sleep", "60"], env={}, cwd=environment.prefix)
+        assert [one.pid for one in usage.inhabitants(str(link))[environment.name]] == [process.pid]
+        process.kill()
+        process.wait()
