@@ -1,0 +1,72 @@
+# `make` says what there is to make. Everything made lies in .venv and .cache; `make clean` removes both.
+
+PYTHON ?= python3
+# Which channel `make run` uses: `local` is the one built from this machine's parts, under conda-forge's name.
+CHANNEL ?= local
+# More for pytest, as in: make test TESTS="tests/channel -k lua"
+TESTS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(CURDIR)/.cache/run
+
+# An environment that was moved here, or whose interpreter is gone, is made again.
+ifneq ($(shell cat $(VENV)/.made 2>/dev/null),$(shell $(BIN)/python -c 'print("$(CURDIR)")' 2>/dev/null))
+$(shell rm -f $(VENV)/.made $(VENV)/.installed)
+endif
+
+# Shell scripts, by suffix or by shebang; what tests keep as samples is left alone.
+SHELL_FILES = $(shell find .ci conda_execute examples recipe tests -name __pycache__ -prune -o -path tests/headers -prune \
+    -o -type f -print 2>/dev/null | xargs awk 'FNR == 1 && (FILENAME ~ /\.sh$$/ || /^\#!.*[\/ ](ba|da)?sh$$/) \
+    { print FILENAME } { nextfile }')
+
+.PHONY: help run test lint bench stress channel clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make run      run the examples with the local channel (CHANNEL=conda-forge: with the real one)'
+	@echo 'make test     lint, then every test (TESTS="..." adds words for pytest)'
+	@echo 'make lint     ruff, mypy and shellcheck'
+	@echo 'make bench    measure, and print the figures'
+	@echo 'make stress   repeat hundreds of times what must never go wrong'
+	@echo 'make clean    remove everything that was made'
+
+$(VENV)/.made: .ci/venv
+	@echo '== making $(VENV)'
+	@.ci/venv '$(PYTHON)' $(VENV)
+	@printf '%s' '$(CURDIR)' > $@
+
+$(VENV)/.installed: $(VENV)/.made setup.py pyproject.toml conda_execute/__init__.py
+	@echo '== installing conda-execute and what its tests need into $(VENV)'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+channel: $(VENV)/.installed
+	@echo '== looking for the local channel'
+	@$(BIN)/python -m tests.channel.build
+
+run: $(VENV)/.installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/examples '$(CHANNEL)' '$(RUN)'
+
+lint: $(VENV)/.installed
+	@echo '== ruff'
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { $(BIN)/ruff format --check .; exit 1; }
+	@echo '== mypy'
+	@$(BIN)/mypy
+	@echo '== shellcheck'
+	@$(BIN)/shellcheck $(SHELL_FILES)
+
+test: lint
+	@echo '== pytest'
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TESTS)
+
+stress: $(VENV)/.installed
+	@$(BIN)/python -m pytest -m stress $(TESTS)
+
+bench: $(VENV)/.installed
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
