@@ -6,7 +6,6 @@ Pure: facts about the channels that an explanation needs arrive as arguments.
 
 from __future__ import annotations
 
-import difflib
 import re
 
 from ..errors import CreationError
@@ -20,21 +19,23 @@ if TYPE_CHECKING:
 
     Locate = Callable[[str], Location | None]
 
+# Patterns are compiled when something has failed, not on import.
+
 #: Longest list of names or versions in one sentence.
 _FEW = 8
 #: How alike a name must be to be suggested.
 _ALIKE = 0.6
 
-_CAUSE = re.compile(r"(?:^|\n)\s*Caused by:\s*")
-_URL = re.compile(r"\b(?:https?|file|s3|oci)://[^\s'\"`)]+")
-_SECRET = re.compile(r"(?<=://)[^/@\s]+@|(?<=/)t/[^/\s]+/")
-_ANY_VERSION = re.compile(r"(?<=[\w.-]) \*(?=[ ,.\n]|$)")
-_PREAMBLE = re.compile(r"^Cannot solve the request because of:\s*")
-_FAILED_FETCH = re.compile(r"failed to fetch (\S+)")
-_FAILED_LINK = re.compile(r"failed to link (\S+)")
-_STATUS = re.compile(r"HTTP status (?:client|server) error \((\d{3})[^)]*\)")
-_MISMATCH = re.compile(r"hash mismatch .*expected ([0-9a-f]+), got ([0-9a-f]+)")
-_VIRTUAL = re.compile(r"(__\w+)([^,\n]*), (?:for which no candidates were found|which cannot be installed)")
+_CAUSE = r"(?:^|\n)\s*Caused by:\s*"
+_URL = r"\b(?:https?|file|s3|oci)://[^\s'\"`)]+"
+_SECRET = r"(?<=://)[^/@\s]+@|(?<=/)t/[^/\s]+/"
+_ANY_VERSION = r"(?<=[\w.-]) \*(?=[ ,.\n]|$)"
+_PREAMBLE = r"^Cannot solve the request because of:\s*"
+_FAILED_FETCH = r"failed to fetch (\S+)"
+_FAILED_LINK = r"failed to link (\S+)"
+_STATUS = r"HTTP status (?:client|server) error \((\d{3})[^)]*\)"
+_MISMATCH = r"hash mismatch .*expected ([0-9a-f]+), got ([0-9a-f]+)"
+_VIRTUAL = r"(__\w+)([^,\n]*), (?:for which no candidates were found|which cannot be installed)"
 
 _DISK_FULL = ("os error 28", "No space left", "os error 122", "os error 112")
 _NOT_WRITABLE = ("os error 30", "os error 13", "os error 1)", "Read-only file system", "Permission denied")
@@ -50,24 +51,26 @@ _NETWORK = (
 
 def causes(text: str) -> list[str]:
     """The sentences of an error and its causes, outermost first, without those that a later one repeats."""
-    parts = [part.strip() for part in _CAUSE.split(text.strip()) if part.strip()]
+    parts = [part.strip() for part in re.split(_CAUSE, text.strip()) if part.strip()]
     return [part for index, part in enumerate(parts) if not any(part in later for later in parts[index + 1 :])]
 
 
 def redact(text: str) -> str:
     """The text with the credentials in its URLs left out: `user:password@` and conda's `/t/TOKEN/`."""
-    return _SECRET.sub("", text)
+    return re.sub(_SECRET, "", text)
 
 
 def tidy(text: str) -> str:
     """The solver's tree, without its preamble and without the `*` that says any version will do."""
-    text = _PREAMBLE.sub("", text.strip())
+    text = re.sub(_PREAMBLE, "", text.strip())
     text = text.removeprefix("The following packages are incompatible\n")
-    return _ANY_VERSION.sub("", text).rstrip(". \n")
+    return re.sub(_ANY_VERSION, "", text).rstrip(". \n")
 
 
 def near(name: str, names: Iterable[str]) -> list[str]:
     """Names of the channel that someone who wrote `name` may have meant, best first."""
+    import difflib
+
     known = set(names)
     variants = [variant for variant in _variants(name) if variant in known]
     alike = difflib.get_close_matches(name, known, n=3, cutoff=_ALIKE)
@@ -123,7 +126,7 @@ def unsolvable(
     """The solver's own explanation. `specs` maps names to specs; `virtual` are this machine's virtual packages."""
     tree = tidy(text)
     hint = None
-    if wanted := _VIRTUAL.search(tree):
+    if wanted := re.search(_VIRTUAL, tree):
         hint = _virtual_hint(wanted[1], wanted[2].strip(), virtual)
     elif request.exclude_newer:
         hint = f"packages published after {request.exclude_newer} were left out (`exclude-newer`)"
@@ -155,12 +158,12 @@ def repodata_failed(text: str, request: Request, offline: bool, locate: Locate) 
     """A channel's list of packages could not be had."""
     text = redact(text)
     sentences = causes(text)
-    found = _URL.search(text)
+    found = re.search(_URL, text)
     url = found[0] if found else None
     channel = channel_of(url, request.channels)
     named = f"channel `{channel.name}`" if channel else "a channel"
     where = (locate(channel.name) if channel else None) or ()
-    status = _STATUS.search(text)
+    status = re.search(_STATUS, text)
     reason = sentences[-1]
     if offline and ("no usable repodata cache" in text or "cache" in reason):
         return CreationError(
@@ -199,7 +202,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
     """A package could not be downloaded, unpacked or linked. `urls` maps file names of archives to their URLs."""
     text = redact(text)
     sentences = causes(text)
-    fetched, linked = _FAILED_FETCH.search(text), _FAILED_LINK.search(text)
+    fetched, linked = re.search(_FAILED_FETCH, text), re.search(_FAILED_LINK, text)
     step = "download" if fetched else "link"
     archive = fetched[1] if fetched else linked[1] if linked else None
     url = redact(urls.get(archive or "", ""))
@@ -225,7 +228,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
 def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: Locate) -> CreationError | None:
     channel = channel_of(url, request.channels)
     named = f"channel `{channel.name}`" if channel else "its channel"
-    status = _STATUS.search(text)
+    status = re.search(_STATUS, text)
     if "os error 2)" in text or (status and status[1] in ("404", "410")):
         return CreationError(
             f"{named} lists {archive} but does not have it: {url}",
@@ -235,7 +238,7 @@ def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: L
         )
     if any(sign in text for sign in _NETWORK):
         return _unreachable(named, url, causes(text)[-1], (), "download")
-    if mismatch := _MISMATCH.search(text):
+    if mismatch := re.search(_MISMATCH, text):
         return wrong_hash(archive, url, "sha256", mismatch[1], mismatch[2])
     if any(sign in text for sign in _CORRUPT):
         return CreationError(

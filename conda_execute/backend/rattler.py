@@ -23,8 +23,7 @@ from collections.abc import Coroutine
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 import rattler
 from rattler.exceptions import GatewayError, InstallerError, InvalidMatchSpecError, IoError, SolverError
@@ -32,7 +31,6 @@ from rattler.install import InstallerReporter
 
 from ..errors import CreationError, InterruptError
 from . import Built, Options, Package, Solution, explain, seal
-from .cutoff import cutoff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -138,6 +136,8 @@ async def _solve(request: Request, options: Options, gateway: Gateway) -> list[R
     now = datetime.now(timezone.utc)
     newest = None
     if request.exclude_newer is not None:
+        from .cutoff import cutoff
+
         newest = cutoff(request.exclude_newer, now, options.locate(request.exclude_newer))
     try:
         return await rattler.solve(
@@ -290,12 +290,17 @@ def _is_local(record: RepoDataRecord) -> bool:
     return record.url.startswith("file:")
 
 
+def _path(url: str) -> str:
+    path = unquote(urlsplit(url).path)
+    return path.lstrip("/") if sys.platform == "win32" else path
+
+
 def _check_archive(record: RepoDataRecord) -> None:
     algorithm, expected = ("sha256", record.sha256) if record.sha256 else ("md5", record.md5)
     assert expected is not None
     digest = hashlib.new(algorithm, usedforsecurity=False)
     try:
-        with open(url2pathname(urlsplit(record.url).path), "rb") as file:
+        with open(_path(record.url), "rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError:

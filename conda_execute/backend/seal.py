@@ -8,7 +8,6 @@ to be read by others than its maker.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -25,7 +24,7 @@ _MESSAGE = (
     "then gets an environment of its own."
 )
 
-_SIZE = re.compile(rb'"size_in_bytes":\s*(\d+)')
+_SIZE = rb'"size_in_bytes":\s*(\d+)'
 
 
 def write_history(prefix: str, command: str, installed: Iterable[str], requested: Sequence[str], now: float) -> None:
@@ -48,7 +47,7 @@ def settle_records(prefix: str) -> int:
     for entry in os.scandir(os.path.join(prefix, "conda-meta")):
         if entry.name.endswith(".json"):
             with open(entry.path, "rb") as file:
-                size += sum(map(int, _SIZE.findall(file.read())))
+                size += sum(map(int, re.findall(_SIZE, file.read())))
                 if os.name == "posix":
                     os.fchmod(file.fileno(), mode)
     return size
@@ -56,6 +55,8 @@ def settle_records(prefix: str) -> int:
 
 def freeze(prefix: str) -> None:
     """Mark the prefix as one not to be changed (CEP 22)."""
+    import json
+
     with open(os.path.join(prefix, "conda-meta", FROZEN), "w", encoding="utf-8") as file:
         json.dump({"message": _MESSAGE}, file, indent=1)
         file.write("\n")
