@@ -1,6 +1,33 @@
-"""What a person sees while an environment is made. (Filled in by its own commit; here the part that engines call.)"""
+"""What a person sees while an environment is made: one line on a terminal, gone when the work is done.
+
+Nothing is shown where standard error is no terminal, where `TERM` is `dumb`, or when asked to be quiet; with `verbose`
+there, each step is told in a line of its own. The line appears only when the work has taken a moment, fits the
+terminal at every redraw, and is the only thing that is ever erased; the cursor is never hidden, so that no kind of
+death leaves a terminal to mend. Engines report from any thread; only one thread of our own draws.
+"""
 
 from __future__ import annotations
+
+import os
+import threading
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import TextIO
+
+#: Seconds before anything is drawn, and between two redraws.
+PATIENCE = 0.25
+TICK = 0.1
+
+#: Seconds over which the rate of a download is averaged.
+_WINDOW = 3.0
+
+_WORDS = {"solve": "solving", "install": "installing", "pypi": "installing from PyPI", "lock": "locking"}
+_CLEAR = "\r\x1b[K"
+_WIDEST_BAR = 24
 
 
 class Progress:
@@ -16,4 +43,158 @@ class Progress:
         """One more package is in the prefix."""
 
     def close(self) -> None:
-        """Leave the terminal as it was. May be called twice."""
+        """Leave the terminal as it was. May be called twice; the object can be used again."""
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Lines(Progress):
+    """One line for each step, for logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def step(self, name: str, total: int = 0) -> None:
+        packages = f" {total} package{'s' if total != 1 else ''}" if total else ""
+        self._stream.write(f"{_WORDS.get(name, name)}{packages}\n")
+        self._stream.flush()
+
+
+class Terminal(Progress):
+    """One line that is redrawn."""
+
+    def __init__(self, stream: TextIO, environ: Mapping[str, str], patience: float = PATIENCE) -> None:
+        self._stream = stream
+        self._environ = environ
+        self._patience = patience
+        self._colour = not environ.get("NO_COLOR")
+        self._unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._step = ""
+        self._reset(0)
+
+    def _reset(self, total: int) -> None:
+        self._total = total
+        self._linked = 0
+        self._package = ""
+        self._downloads: dict[str, tuple[int, int]] = {}
+        self._samples: list[tuple[float, int]] = []
+
+    def step(self, name: str, total: int = 0) -> None:
+        with self._lock:
+            self._step = _WORDS.get(name, name)
+            self._reset(total)
+        if self._thread is None:
+            self._over.clear()
+            self._thread = threading.Thread(target=self._draw_until_over, name="progress", daemon=True)
+            self._thread.start()
+
+    def download(self, package: str, done: int, size: int | None) -> None:
+        with self._lock:
+            self._downloads[package] = (done, max(size or 0, done))
+
+    def linked(self, package: str) -> None:
+        with self._lock:
+            self._linked += 1
+            self._package = package
+
+    def close(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._over.set()
+            thread.join(1)
+
+    def _draw_until_over(self) -> None:
+        drawn = False
+        beginning = time.monotonic()
+        wait = self._patience
+        try:
+            while not self._over.wait(wait):
+                self._write(_CLEAR + self.line(self._width(), time.monotonic() - beginning))
+                drawn, wait = True, TICK
+            if drawn:
+                self._write(_CLEAR)
+        except (OSError, ValueError):
+            return  # the terminal went away; the work goes on
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+    def _width(self) -> int:
+        try:
+            columns = os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError):
+            columns = 0
+        asked = self._environ.get("COLUMNS", "")
+        return columns or (int(asked) if asked.isdigit() else 0) or 80
+
+    def line(self, width: int, seconds: float) -> str:
+        """The line as it is to look now. The last column stays free, since writing to it makes some terminals wrap."""
+        room = max(width - 1, 1)
+        frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if self._unicode else "|/-\\"
+        spinner = frames[int(seconds / TICK) % len(frames)]
+        with self._lock:
+            words, bar = self._words(seconds)
+        text = f"{spinner} {words}"[:room]
+        if bar is None:
+            return self._dim(text)
+        space = min(room - len(text) - 1, _WIDEST_BAR)
+        return self._dim(text) + (" " + self._bar(bar, space) if space >= 8 else "")
+
+    def _words(self, seconds: float) -> tuple[str, float | None]:
+        done = sum(done for done, _ in self._downloads.values())
+        size = sum(size for _, size in self._downloads.values())
+        if done < size:
+            rate = self._rate(seconds, done)
+            speed = f", {_bytes(rate)}/s" if rate else ""
+            return f"downloading {_bytes(done)} of {_bytes(size)}{speed}", done / size
+        if self._total and self._linked:
+            return f"linking {self._linked}/{self._total} {self._package}", self._linked / self._total
+        if self._total:
+            return f"{self._step} {self._total} package{'s' if self._total != 1 else ''}", None
+        return self._step, None
+
+    def _rate(self, seconds: float, done: int) -> float:
+        self._samples = [sample for sample in self._samples if sample[0] > seconds - _WINDOW] + [(seconds, done)]
+        (first, had), (last, has) = self._samples[0], self._samples[-1]
+        return (has - had) / (last - first) if last > first else 0.0
+
+    def _bar(self, share: float, width: int) -> str:
+        full, empty = ("━", "─") if self._unicode else ("#", "-")
+        filled = int(width * min(share, 1.0))
+        if not self._colour:
+            return full * filled + empty * (width - filled)
+        return f"\x1b[32m{full * filled}\x1b[0m\x1b[2m{empty * (width - filled)}\x1b[0m"
+
+    def _dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[0m" if self._colour else text
+
+
+def progress(stream: TextIO, environ: Mapping[str, str], *, quiet: bool = False, verbose: bool = False) -> Progress:
+    """What suits this stream: a line that is redrawn, lines of a log, or nothing."""
+    if quiet:
+        return Progress()
+    try:
+        terminal = stream.isatty()
+    except ValueError:  # closed
+        return Progress()
+    if terminal and environ.get("TERM") != "dumb":
+        return Terminal(stream, environ)
+    return Lines(stream) if verbose else Progress()
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"

@@ -1,0 +1,128 @@
+"""Progress: one line that fits, leaves nothing behind, and is not there where nobody looks."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import time
+
+import pytest
+
+from conda_execute.progress import Lines, Progress, Terminal, progress
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class Pty:
+    """A pseudo-terminal of a given width: `stream` writes to it, `written` is what came out."""
+
+    def __init__(self, columns: int) -> None:
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.stream = io.TextIOWrapper(io.FileIO(slave, "w"), encoding="utf-8")
+        os.set_blocking(self._master, False)
+
+    def written(self) -> str:
+        self.stream.flush()
+        collected = b""
+        while True:
+            try:
+                collected += os.read(self._master, 65536)
+            except BlockingIOError:
+                return collected.decode()
+
+
+@pytest.fixture
+def pseudo_terminal():
+    return Pty(60)
+
+
+def shown(line: str) -> str:
+    return _ESCAPES.sub("", line)
+
+
+def test_a_pipe_gets_nothing():
+    assert type(progress(io.StringIO(), {})) is Progress
+
+
+def test_a_pipe_gets_a_line_for_each_step_when_asked_for_more():
+    stream = io.StringIO()
+    chosen = progress(stream, {}, verbose=True)
+    assert isinstance(chosen, Lines)
+    with chosen:
+        chosen.step("solve")
+        chosen.step("install", 3)
+        chosen.linked("python")
+    assert stream.getvalue() == "solving\ninstalling 3 packages\n"
+
+
+@pytest.mark.parametrize(
+    ("environ", "quiet"), [({"TERM": "dumb"}, False), ({"TERM": "xterm"}, True)], ids=["dumb", "quiet"]
+)
+def test_no_line_on(pseudo_terminal, environ, quiet):
+    assert not isinstance(progress(pseudo_terminal.stream, environ, quiet=quiet), Terminal)
+
+
+def test_a_terminal_is_left_as_it_was(pseudo_terminal):
+    chosen = progress(pseudo_terminal.stream, {"TERM": "xterm"})
+    with chosen:
+        chosen.step("solve")
+        time.sleep(0.5)
+    written = pseudo_terminal.written()
+    assert "solving" in written
+    assert written.endswith("\r\x1b[K")
+    assert "\n" not in written
+
+
+def test_quick_work_shows_nothing(pseudo_terminal):
+    with progress(pseudo_terminal.stream, {"TERM": "xterm"}) as chosen:
+        chosen.step("solve")
+    assert pseudo_terminal.written() == ""
+
+
+def test_the_line_is_cleared_when_interrupted(pseudo_terminal):
+    def work() -> None:
+        with Terminal(pseudo_terminal.stream, {}, patience=0) as chosen:
+            chosen.step("solve")
+            time.sleep(0.2)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert pseudo_terminal.written().endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize("width", [1, 2, 10, 20, 40, 80, 200])
+def test_the_line_fits_the_terminal(width):
+    terminal = Terminal(io.StringIO(), {})
+    terminal.step("install", 120)
+    terminal.download("a-package-with-a-long-name", 12_345_678, 98_765_432)
+    assert len(shown(terminal.line(width, 1.0))) < max(width, 2)
+    terminal.download("a-package-with-a-long-name", 98_765_432, 98_765_432)
+    terminal.linked("a-package-with-a-long-name" * 4)
+    assert len(shown(terminal.line(width, 1.0))) < max(width, 2)
+    terminal.close()
+
+
+def test_a_download_shows_bytes_and_rate():
+    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+    terminal.step("install", 2)
+    terminal.download("python", 1_000_000, 10_000_000)
+    terminal.line(80, 1.0)
+    terminal.download("python", 3_000_000, 10_000_000)
+    assert "downloading 3.0 MB of 10.0 MB, 2.0 MB/s" in terminal.line(80, 2.0)
+    terminal.close()
+
+
+def test_no_colour_where_asked_for_none():
+    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+    terminal.step("install", 2)
+    terminal.linked("python")
+    assert "\x1b" not in terminal.line(80, 1.0)
+    terminal.close()
