@@ -5,7 +5,7 @@ written as `.conda` archives and indexed by a real indexer. What it takes is in 
 
     wheels/                  downloads, kept
     <key>/conda-forge/       the channel, complete; its name lets `custom_channels` put it in conda-forge's place
-    <key>.lock               held while it is made
+    making.lock              held while it is made
 
 The key covers the builder's code and the machine's interpreters. A channel is put together in a directory of its own
 and renamed into place, so whoever finds one finds a whole one, however many processes wanted it at once.
@@ -64,7 +64,7 @@ def ensure(destination: Path | None = None) -> Path:
     interpreters = interpreter.choose(interpreter.find_all())
     home = destination / key(interpreters)
     if not home.is_dir():
-        with FileLock(f"{home}.lock"):
+        with FileLock(destination / "making.lock"):
             if not home.is_dir():
                 _remove_unused(destination)
                 _build(home, interpreters, destination / "wheels")

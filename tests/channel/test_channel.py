@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 import rattler
+import uv
 from rattler.exceptions import SolverError
 
-from tests.channel import PLACEHOLDER, Package, index, interpreter
+from tests.channel import PLACEHOLDER, Package, build, index, interpreter
 from tests.channel.interpreter import Interpreter
 
 Link = Callable[..., Path]
@@ -67,7 +70,7 @@ def test_numpy_of_the_prefix_draws_numbers(link: Link) -> None:
     assert len(numbers.split()) == 3
 
 
-def test_there_are_two_versions_of_python_where_the_machine_has_two(link: Link, channel_url: str) -> None:
+def test_there_are_two_versions_of_python_where_the_machine_has_two(channel_url: str) -> None:
     chosen = interpreter.choose(interpreter.find_all())
     for one in chosen:
         records = solve(channel_url, [f"python {one.short}.*", "numpy"])
@@ -188,12 +191,12 @@ LAYOUTS = {one.layout: one for one in reversed(interpreter.find_all())}
 
 
 @pytest.mark.parametrize("layout", ["standalone", "local", "debian"])
-def test_python_of_each_layout_is_relocated(layout: str, link: Link, tmp_path: Path) -> None:
+def test_python_of_each_layout_is_relocated(layout: str, link: Link, channel: Path, tmp_path: Path) -> None:
     """`site-packages` is on the path, both installers write to it, and nothing points back to the original."""
     one = LAYOUTS.get(layout)
     if one is None:
         pytest.skip(f"no {layout} Python on this machine")
-    prefix = link("python", url=_channel_of(one, tmp_path))
+    prefix = link("python", "pip", url=_channel_of(one, channel, tmp_path))
     python = prefix / "bin/python"
     facts = json.loads(output(python, "-c", _FACTS))
     site_packages = f"{prefix}/lib/python{one.short}/site-packages"
@@ -202,8 +205,11 @@ def test_python_of_each_layout_is_relocated(layout: str, link: Link, tmp_path: P
     assert facts["scripts"] == f"{prefix}/bin"
     assert facts["configured"] == str(prefix)
     assert not [path for path in facts["path"] if not path.startswith(str(prefix))]
-    output(_uv(), "pip", "install", "--python", python, "six==1.17.0")
-    assert output(python, "-c", "import six; print(six.__file__)").startswith(site_packages)
+    assert {path.name for path in (prefix / "bin").glob("[!p]*")} == set()
+    output(uv.find_uv_bin(), "pip", "install", "--python", python, "six==1.17.0")
+    output(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "idna==3.7")
+    for module in ("six", "idna"):
+        assert output(python, "-c", f"import {module}; print({module}.__file__)").startswith(site_packages)
 
 
 _FACTS = """
@@ -215,15 +221,24 @@ print(json.dumps({
 """
 
 
-def _channel_of(one: Interpreter, tmp_path: Path) -> str:
-    workplace, channel = tmp_path / "workplace", tmp_path / "layout"
+def _channel_of(one: Interpreter, channel: Path, tmp_path: Path) -> str:
+    """A channel with this interpreter, and pip from the local one."""
+    workplace, own = tmp_path / "workplace", tmp_path / "layout"
     workplace.mkdir()
-    interpreter.package(one, workplace).write(channel)
-    index(channel)
-    return channel.as_uri()
+    interpreter.package(one, workplace).write(own)
+    shutil.copy(next(channel.glob("noarch/pip-*.conda")), own / "noarch")
+    index(own)
+    return own.as_uri()
 
 
-def _uv() -> str:
-    import uv
-
-    return uv.find_uv_bin()
+@pytest.mark.slow
+def test_channel_is_built_once_by_processes_that_start_together(tmp_path: Path) -> None:
+    downloads = build.default_destination() / "wheels"
+    shutil.copytree(downloads, tmp_path / "wheels")
+    command = [sys.executable, "-m", "tests.channel.build", str(tmp_path)]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": Path(__file__).parents[2]}
+    processes = [subprocess.Popen(command, **options) for _ in range(3)]  # type: ignore[call-overload]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert len({path for path, _ in outputs}) == 1
+    assert sum("built the test channel" in messages for _, messages in outputs) == 1
+    assert sorted(path.suffix for path in tmp_path.iterdir() if path.name != "wheels") == ["", ".lock"]
