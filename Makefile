@@ -51,7 +51,7 @@ run: $(VENV)/.installed
 lint: $(VENV)/.installed
 	@echo '== ruff'
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/ruff format --quiet --check . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/ruff format --quiet --check .
 	@echo '== mypy'
 	@$(BIN)/mypy
 	@echo '== shellcheck'
