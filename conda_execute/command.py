@@ -1,0 +1,140 @@
+"""Which command runs a script: the order in which it is looked for, and nothing about how it is started.
+
+`run_with` of the header; else the script's shebang, unless that names conda-execute or another runner of such scripts;
+else the suffix; else `python` where the environment has it; else `sh`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Interpreters by suffix, where the script says nothing: the program that the suffix's own community would type.
+BY_SUFFIX = {
+    ".awk": ("awk", "-f"),
+    ".bash": ("bash",),
+    ".cjs": ("node",),
+    ".clj": ("clojure",),
+    ".ex": ("elixir",),
+    ".exs": ("elixir",),
+    ".fish": ("fish",),
+    ".go": ("go", "run"),
+    ".groovy": ("groovy",),
+    ".hs": ("runghc",),
+    ".ipynb": ("jupyter", "execute"),
+    ".java": ("java",),
+    ".jl": ("julia",),
+    ".js": ("node",),
+    ".kts": ("kotlin",),
+    ".lisp": ("sbcl", "--script"),
+    ".lua": ("lua",),
+    ".m": ("octave",),
+    ".mjs": ("node",),
+    ".nf": ("nextflow", "run"),
+    ".nu": ("nu",),
+    ".php": ("php",),
+    ".pl": ("perl",),
+    ".ps1": ("pwsh", "-File"),
+    ".py": ("python",),
+    ".pyw": ("python",),
+    ".r": ("Rscript",),
+    ".rb": ("ruby",),
+    ".scm": ("guile", "-s"),
+    ".sh": ("sh",),
+    ".tcl": ("tclsh",),
+    ".ts": ("deno", "run"),
+    ".zsh": ("zsh",),
+}
+
+#: Programs that read a script's header themselves: in a shebang they say who starts the script, not what runs it.
+RUNNERS = frozenset(
+    [
+        "conda",
+        "conda-execute",
+        "conda-exec",
+        "hatch",
+        "juv",
+        "mamba",
+        "micromamba",
+        "pdm",
+        "pipx",
+        "pip-run",
+        "pixi",
+        "uv",
+    ]
+)
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+
+
+def shebang(data: bytes) -> tuple[str, ...] | None:
+    """The words of the script's first line after `#!`, or None.
+
+    Words are split as a shell does: what follows the interpreter is one argument to the kernel, but a header cannot
+    know that, and `#!/usr/bin/env python -u` is meant the way it reads.
+    """
+    if not data.startswith(b"#!"):
+        return None
+    line = data[2:].split(b"\n", 1)[0].decode("utf-8", "replace").strip()
+    if not line:
+        return None
+    if not any(quote in line for quote in "'\"\\"):
+        return tuple(line.split())
+    import shlex
+
+    try:
+        return tuple(shlex.split(line)) or None
+    except ValueError:
+        return tuple(line.split())
+
+
+def without_env(words: tuple[str, ...]) -> tuple[str, ...]:
+    """`/usr/bin/env -S NAME ARGS` as `NAME ARGS`: the environment's PATH is searched anyway.
+
+    An `env` with other options or assignments is left as it is, since it then does something of its own.
+    """
+    if os.path.basename(words[0]) != "env" or len(words) < 2:
+        return words
+    rest = words[1:]
+    if rest[0] in ("-S", "--split-string"):
+        rest = rest[1:]
+    elif rest[0].startswith("-S"):
+        rest = (rest[0][2:], *rest[1:])
+    if not rest or rest[0].startswith("-") or _ASSIGNMENT.match(rest[0]):
+        return words
+    return rest
+
+
+def choose(
+    run_with: tuple[str, ...] | None, data: bytes, path: str, provides: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """The words that go before the script's path, as the script says them.
+
+    `provides(name)` tells whether the environment has a program of that name in its `bin`.
+    """
+    if run_with is not None:
+        return run_with
+    words = shebang(data)
+    if words is not None and os.path.basename(without_env(words)[0]) not in RUNNERS:
+        return words
+    by_suffix = BY_SUFFIX.get(os.path.splitext(path)[1].lower())
+    if by_suffix is not None:
+        return by_suffix
+    return ("python",) if provides("python") else ("sh",)
+
+
+def effective(words: tuple[str, ...], provides: Callable[[str], bool]) -> tuple[str, ...]:
+    """What is started for `words`: `env NAME` is NAME, and an absolute path is the environment's own program of that
+    name where it has one.
+
+    A script that asks for numpy and begins with `#!/usr/bin/python3` cannot mean the system's Python.
+    """
+    words = without_env(words)
+    name = os.path.basename(words[0])
+    if os.path.isabs(words[0]) and provides(name):
+        return (name, *words[1:])
+    return words
