@@ -1,0 +1,159 @@
+"""Where a script comes from: a file, standard input, or the words after `-c`; classified once.
+
+Code that has no file gets one, in the cache and named by its content, so that a traceback can show its lines and two
+runs of the same code share it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+
+from . import layout
+from .errors import ExecuteError, NotExecutableError, NotFoundError, PlaceError, UsageError
+from .header import HEAD
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import BinaryIO
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script that is on disk and whose beginning has been read."""
+
+    #: As the person gave it, and as the interpreter gets it: relative paths stay relative.
+    given: str
+    #: Absolute; symbolic links and `..` are left alone.
+    path: str
+    #: The first 64 KiB.
+    head: bytes
+    #: What to call it in messages and in the marker.
+    title: str
+    #: A file that was there before: only such scripts have launch records, locks and neighbours.
+    is_file: bool = True
+
+    @property
+    def folder(self) -> str:
+        return os.path.dirname(self.path)
+
+
+def from_file(given: str) -> Script:
+    """The script at the path `given`.
+
+    Raises NotFoundError (127) or NotExecutableError (126), as a shell would for a program.
+    """
+    try:
+        # Non-blocking, since a FIFO without a writer would hold us up; regular files do not care.
+        descriptor = os.open(given, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no script `{given}`", hint=_near(given)) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or "the path is not usable"
+        raise NotExecutableError(f"the script `{given}` cannot be read: {reason}") from None
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        os.close(descriptor)
+        raise NotExecutableError(f"`{given}` is a directory, not a script", hint=_main_in(given))
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(mode):
+            # /dev/stdin, <(process substitution), a FIFO: what is read is gone for the interpreter.
+            os.set_blocking(descriptor, True)
+            return _kept(file.read(), given)
+        head = file.read(HEAD)
+    # A first word that starts with a dash would be an option to the interpreter.
+    shown = os.path.join(os.curdir, given) if given.startswith("-") else given
+    return Script(
+        given=shown, path=os.path.abspath(given) if ".." not in given else _absolute(given), head=head, title=given
+    )
+
+
+def from_standard_input(stream: BinaryIO) -> Script:
+    """The script that stands on standard input, which is at its end afterwards."""
+    return _kept(stream.read(), "-")
+
+
+def from_words(words: Sequence[str]) -> Script:
+    """The code given after `-c`: each word is a line, as in the original."""
+    return _kept("\n".join(words).encode("utf-8", "surrogateescape") + b"\n", "-c")
+
+
+def _absolute(given: str) -> str:
+    """`given` below the working directory, with `..` kept: `a/..` is not `.` where `a` is a symbolic link."""
+    return os.path.join(os.getcwd(), given)
+
+
+def _kept(code: bytes, title: str) -> Script:
+    if not code.strip():
+        raise UsageError("there is no code to run", hint="give it on standard input, or as words after `-c`")
+    import hashlib
+
+    cache = layout.cache_dir(os.environ, os.path.expanduser("~"))
+    if cache is None:
+        raise PlaceError("there is no place for the code: HOME is not set", hint="set CONDA_EXECUTE_CACHE_DIR")
+    folder = layout.code(cache, hashlib.sha256(code).hexdigest()[:20])
+    path = os.path.join(folder, "script")
+    try:
+        _write_once(path, code)
+    except OSError as error:
+        raise PlaceError(
+            f"the code could not be kept in `{folder}`: {error.strerror}",
+            hint="set CONDA_EXECUTE_CACHE_DIR to a directory that you can write to",
+        ) from None
+    return Script(given=path, path=path, head=code[:HEAD], title=title, is_file=False)
+
+
+def _write_once(path: str, content: bytes) -> None:
+    """Make `path` hold `content`, whole or not at all, whoever else is writing it at the same time."""
+    try:
+        with open(path, "rb") as file:
+            if file.read() == content:
+                os.utime(path)
+                return
+    except OSError:
+        pass  # not there yet, or not readable: it is written below, and what fails there is reported
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    temporary = f"{path}.{os.getpid()}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+    os.replace(temporary, path)
+
+
+def _near(given: str) -> str | None:
+    import difflib
+
+    folder, name = os.path.split(given)
+    try:
+        names = os.listdir(folder or os.curdir)
+    except OSError:
+        return f"there is no directory `{folder}` either"
+    close = difflib.get_close_matches(name, names, 3)
+    if close:
+        return "did you mean " + " or ".join(f"`{os.path.join(folder, found)}`" for found in close) + "?"
+    if not folder and name in ("clear", "list", "create", "name", "info"):
+        return f"`conda tmpenv {name}` is the command for environments"
+    return None
+
+
+def _main_in(folder: str) -> str | None:
+    main = os.path.join(folder, "__main__.py")
+    return f"`{main}` is one" if os.path.isfile(main) else None
+
+
+def read_whole(script: Script) -> bytes:
+    """All of the script's bytes, for editing and locking."""
+    try:
+        with open(script.path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ExecuteError(f"the script `{script.title}` cannot be read: {error.strerror}") from None
+
+
+def standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise UsageError("standard input is closed, so there is no script on it")
+    return sys.stdin.buffer

@@ -1,0 +1,140 @@
+"""Laws of where a script comes from."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from conda_execute import source
+from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError, UsageError
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CONDA_EXECUTE_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_a_relative_path_stays_relative_for_the_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s.py").write_text("pass\n")
+    monkeypatch.chdir(tmp_path)
+    script = source.from_file("s.py")
+    assert (script.given, script.path, script.head) == ("s.py", str(tmp_path / "s.py"), b"pass\n")
+
+
+def test_a_symbolic_link_is_not_followed_in_the_path(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("pass\n")
+    (tmp_path / "link.py").symlink_to("s.py")
+    assert source.from_file(str(tmp_path / "link.py")).path == str(tmp_path / "link.py")
+
+
+def test_dot_dot_after_a_symbolic_link_is_left_to_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`link/..` is the parent of what the link names."""
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "s.py").write_text("deep\n")
+    (tmp_path / "s.py").write_text("shallow\n")
+    (tmp_path / "link").symlink_to("deep/er")
+    monkeypatch.chdir(tmp_path)
+    script = source.from_file("link/../s.py")
+    assert script.head == b"deep\n"
+    assert Path(script.path).read_text() == "deep\n"
+
+
+def test_a_name_that_starts_with_a_dash_is_no_option_to_the_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "-s.py").write_text("pass\n")
+    monkeypatch.chdir(tmp_path)
+    assert source.from_file("-s.py").given == "./-s.py"
+
+
+def test_only_the_beginning_is_read(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_bytes(b"#" * 200_000)
+    assert len(source.from_file(str(tmp_path / "s.py")).head) == source.HEAD
+
+
+def test_a_missing_script_is_127_and_names_its_neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "analyse.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotFoundError) as caught:
+        source.from_file("analise.py")
+    assert caught.value.exit_status == 127
+    assert caught.value.hint == "did you mean `analyse.py`?"
+
+
+def test_a_directory_is_126(tmp_path: Path) -> None:
+    (tmp_path / "__main__.py").write_text("")
+    with pytest.raises(NotExecutableError) as caught:
+        source.from_file(str(tmp_path))
+    assert caught.value.exit_status == 126
+    assert "is a directory" in caught.value.message
+    assert "__main__.py" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("given", ["s\0.py", "s.py/below", "x" * 5000], ids=["nul", "below a file", "too long"])
+def test_an_impossible_path_is_our_error(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "s.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ExecuteError):
+        source.from_file(given)
+
+
+def test_a_pipe_is_kept_as_a_file(tmp_path: Path, cache: Path) -> None:
+    """`conda execute <(generate)`: what was read from a pipe is gone for the interpreter."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDWR)
+    try:
+        writer = threading.Thread(target=fifo.write_bytes, args=(b"print(1)\n",))
+        writer.start()
+        writer.join()
+        os.set_blocking(reader, True)
+        copy = os.open(f"/dev/fd/{reader}", os.O_RDONLY | os.O_NONBLOCK)
+        os.close(reader)
+        script = source.from_file(f"/dev/fd/{copy}")
+    finally:
+        os.close(copy)
+    assert Path(script.path).read_bytes() == b"print(1)\n"
+    assert not script.is_file
+
+
+def test_words_after_c_are_lines(cache: Path) -> None:
+    script = source.from_words(["# conda execute", "# env: [python]", "print('x')"])
+    assert Path(script.path).read_text() == "# conda execute\n# env: [python]\nprint('x')\n"
+
+
+def test_the_same_code_is_kept_once(cache: Path) -> None:
+    first = source.from_words(["print(1)"])
+    second = source.from_standard_input(io.BytesIO(b"print(1)\n"))
+    assert first.path == second.path
+    assert len(list((cache / "code").iterdir())) == 1
+
+
+def test_code_that_was_tampered_with_is_written_again(cache: Path) -> None:
+    script = source.from_words(["print(1)"])
+    Path(script.path).write_text("print(2)\n")
+    assert Path(source.from_words(["print(1)"]).path).read_text() == "print(1)\n"
+
+
+def test_kept_code_is_for_its_user_alone(cache: Path) -> None:
+    script = source.from_words(["print(1)"])
+    assert os.stat(script.path).st_mode & 0o077 == 0
+    assert os.stat(script.folder).st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("code", [b"", b" \n\t\n"], ids=["empty", "blank"])
+def test_no_code_is_an_error(code: bytes, cache: Path) -> None:
+    with pytest.raises(UsageError):
+        source.from_standard_input(io.BytesIO(code))
+
+
+def test_an_unwritable_cache_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CONDA_EXECUTE_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.raises(ExecuteError) as caught:
+        source.from_words(["print(1)"])
+    assert "CONDA_EXECUTE_CACHE_DIR" in (caught.value.hint or "")
