@@ -99,6 +99,8 @@ class Settings:
     auto_clean: bool = True
     trusted_urls: tuple[str, ...] = ()
     run_link_scripts: bool = True
+    #: A date, a date-time or a duration: packages published later do not count.
+    exclude_newer: str | None = None
 
     # conda's.
     #: In order of priority, as written.
@@ -371,6 +373,7 @@ OURS = (
     _Setting("auto-clean", _boolean, ours=True),
     _Setting("trusted-urls", _text, "list", ours=True),
     _Setting("run-link-scripts", _boolean, ours=True),
+    _Setting("exclude-newer", _text, ours=True),
 )
 
 CONDAS = (
