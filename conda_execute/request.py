@@ -1,0 +1,125 @@
+"""From what a script says to what is to be installed: every default is filled in here and nowhere else.
+
+`resolve` combines the header with the settings and with the options of one run. The result is frozen, and `key.name`
+gives its name.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+from . import key, platforms
+from .channels import resolve_channels, split_spec
+from .errors import UsageError
+from .model import Header, Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one run asks for besides its script."""
+
+    #: Further requirements, `pypi:NAME` among them.
+    extra: tuple[str, ...] = ()
+    #: Channels before those of the header.
+    channels: tuple[str, ...] = ()
+    override_channels: bool = False
+    exclude_newer: str | None = None
+    platform: str | None = None
+    #: SHA-256 of a lock that decides the packages.
+    lock: str | None = None
+
+
+def resolve(
+    header: Header,
+    settings: Settings,
+    options: Options = Options(),
+    *,
+    folder: str = "",
+    environ: Mapping[str, str] | None = None,
+) -> Request:
+    """The request of a script in `folder` (relative local paths among its PyPI requirements start there).
+
+    Raises SettingsError where a channel is not allowed here, UsageError for options that contradict the settings.
+    """
+    environ = os.environ if environ is None else environ
+    host = platforms.host()
+    header = _with_extras(header, options.extra)
+    pypi = tuple(sorted({_absolute(requirement, folder) for requirement in header.pypi}))
+    specs = sorted({key.normalise_spec(spec) for spec in header.specs})
+    if pypi and not any(key.spec_name(spec) == "python" for spec in specs):
+        specs = sorted([*specs, "python"])
+    return Request(
+        specs=tuple(specs),
+        channels=resolve_channels(
+            _channel_names(header, settings, options, specs), settings, folder=folder or None, where=header.location
+        ),
+        platform=options.platform or settings.subdir or host,
+        host_platform=host,
+        pypi=pypi,
+        channel_priority=header.channel_priority or settings.channel_priority,
+        exclude_newer=options.exclude_newer or header.exclude_newer or settings.exclude_newer,
+        pypi_exclude_newer=options.exclude_newer
+        or header.pypi_exclude_newer
+        or header.exclude_newer
+        or settings.exclude_newer
+        if pypi
+        else None,
+        constraints=tuple(sorted({key.normalise_spec(spec) for spec in header.constraints})),
+        uv=header.uv if pypi else None,
+        lock=options.lock,
+        overrides=_overrides(environ),
+    )
+
+
+def _with_extras(header: Header, extra: tuple[str, ...]) -> Header:
+    if not extra:
+        return header
+    from . import specfile
+
+    wishes = specfile.from_words(extra)
+    return replace(header, specs=header.specs + wishes.specs, pypi=header.pypi + wishes.pypi)
+
+
+def _channel_names(header: Header, settings: Settings, options: Options, specs: Sequence[str]) -> tuple[str, ...]:
+    """The channels in order of priority; one that only a spec names (`bioconda::samtools`) comes after all others."""
+    if options.override_channels:
+        if not settings.override_channels_enabled:
+            raise UsageError(
+                "`--override-channels` is not allowed here",
+                hint="the setting `override_channels_enabled` is false in this installation's condarc",
+            )
+        if not options.channels:
+            raise UsageError("`--override-channels` needs at least one `--channel`")
+        names: Iterable[str] = options.channels
+    else:
+        names = (*options.channels, *(settings.channels if header.channels is None else header.channels))
+    named = (split_spec(spec)[0] for spec in specs)
+    return tuple(dict.fromkeys((*names, *(name for name in named if name is not None))))
+
+
+def _absolute(requirement: str, folder: str) -> str:
+    """A PyPI requirement with a relative local path made absolute: `./lib`, `lib @ ../lib`, `-e .` and the like."""
+    name, at, path = requirement.partition("@")
+    if at and "://" not in path and path.strip().startswith((".", "~")):
+        return f"{name.strip()} @ {_file_url(path.strip(), folder)}"
+    if requirement.startswith(("./", "../")) or requirement in (".", ".."):
+        return os.path.normpath(os.path.join(folder, requirement))
+    return requirement
+
+
+def _file_url(path: str, folder: str) -> str:
+    from urllib.request import pathname2url
+
+    return "file://" + pathname2url(os.path.normpath(os.path.join(folder, os.path.expanduser(path))))
+
+
+def _overrides(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The `CONDA_OVERRIDE_*` variables: conda's way to tell the solver of another machine's virtual packages."""
+    return tuple(sorted((name, value) for name, value in environ.items() if name.startswith("CONDA_OVERRIDE_")))
