@@ -1,0 +1,162 @@
+"""How the doors have an environment made: the engine, the voice and the rules of one run, put together once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+
+from .errors import ExecuteError
+from .terminal import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .backend import Options, Solution
+    from .errors import Location
+    from .model import Environment, Request
+    from .prepare import Built
+    from .settings import Settings
+    from .store import Holder, Store
+
+#: Packages whose program bears another name.
+_PACKAGE_OF = {"Rscript": "r-base", "R": "r-base", "node": "nodejs", "tclsh": "tk", "java": "openjdk"}
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How much is told, on standard error: errors only, what matters, or every step."""
+
+    verbose: bool = False
+    quiet: bool = False
+
+    def notice(self, text: str) -> None:
+        if not self.quiet:
+            say(f"conda-execute: {text}")
+
+    def detail(self, text: str) -> None:
+        if self.verbose:
+            say(text)
+
+    def waiting(self, holder: Holder) -> None:
+        self.notice(f"waiting for {holder}, who is making this environment")
+
+
+@dataclass
+class Creation:
+    """One environment to be made, if it is not there: what to install, by which engine, and how to talk about it."""
+
+    request: Request
+    settings: Settings
+    voice: Voice
+    environ: Mapping[str, str]
+    backend: str = "rattler"
+    offline: bool = False
+    #: For local paths in `[tool.uv]`.
+    script: str | None = None
+    command: str = "conda-execute"
+    #: To be told once, when something is made.
+    notices: tuple[str, ...] = ()
+    locate: Callable[[str], Location | None] = lambda written: None
+    #: The program that will run, where it is known: an environment without it is not whole.
+    program: str | None = None
+    _solution: list[Solution] = field(default_factory=list)
+
+    def ensure(self, store: Store, *, title: str, force: bool = False) -> Environment:
+        """The environment, there and held by a use of this process; `title` is what to call who asked for it."""
+        from . import prepare
+
+        return prepare.ensure(
+            self.request,
+            store,
+            self._create,
+            script=title,
+            solve=self._solve,
+            backend=self.backend,
+            force=force,
+            fits=self._fits,
+            sound=self._sound,
+            on_wait=self.voice.waiting,
+        )
+
+    def solution(self) -> Solution:
+        """What would be installed; nothing is."""
+        from . import backend
+
+        options = self._options()
+        try:
+            return backend.engine(self.backend).solve(self.request, options)
+        finally:
+            if options.progress is not None:
+                options.progress.close()
+
+    def _solve(self) -> None:
+        for notice in self.notices:
+            self.voice.notice(notice)
+        self._solution.append(self.solution())
+
+    def _create(self, prefix: str, lock_fd: int) -> Built:
+        from . import backend
+
+        solution = self._solution.pop() if self._solution else None
+        options = self._options()
+        try:
+            engine = backend.engine(self.backend)
+            return backend.build(engine, self.request, prefix, options, lock_fd=lock_fd, solution=solution)
+        finally:
+            if options.progress is not None:
+                options.progress.close()
+
+    def _options(self) -> Options:
+        from .backend import Options
+        from .progress import progress
+
+        return Options(
+            offline=self.offline or self.settings.offline,
+            run_link_scripts=self.settings.run_link_scripts,
+            environ=self.environ,
+            progress=progress(sys.stderr, self.environ, quiet=self.voice.quiet, verbose=self.voice.verbose),
+            locate=self.locate,
+            command=self.command,
+            script=self.script,
+        )
+
+    def _fits(self, environment: Environment) -> bool:
+        from .backend import rattler
+
+        return rattler.fits(environment.marker.virtual_packages)
+
+    def _sound(self, environment: Environment) -> bool:
+        """Whether the program that the environment was made for is still there: a purge of a scratch disk may have
+        taken it while the package records stayed."""
+        from . import key
+
+        if self.program is None or sys.platform == "win32":
+            return True
+        package = _PACKAGE_OF.get(self.program, self.program)
+        if not any(key.spec_name(spec) == package for spec in environment.marker.specs):
+            return True
+        return os.access(os.path.join(environment.prefix, "bin", self.program), os.X_OK)
+
+
+def megabytes(size: float) -> str:
+    """A number of bytes for people: `12.3 MB`. Decimal units, as conda and pip count downloads.
+
+    >>> megabytes(12_345_678), megabytes(999), megabytes(2_500_000_000)
+    ('12.3 MB', '1 kB', '2.5 GB')
+    """
+    for unit, bytes_in_it in (("GB", 1e9), ("MB", 1e6)):
+        if size >= bytes_in_it:
+            return f"{size / bytes_in_it:.1f} {unit}"
+    return f"{max(1, round(size / 1e3)) if size else 0} kB"
+
+
+def check_backend(name: str) -> str:
+    """The name of an engine that exists."""
+    from .options import near
+    from .settings import BACKENDS
+
+    if name not in BACKENDS:
+        raise ExecuteError(f"there is no backend `{name}`", hint=near(name, BACKENDS) or "`rattler` or `conda`")
+    return name
