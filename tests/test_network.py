@@ -1,0 +1,398 @@
+"""What the network settings make the engine ask of a server: channels, tokens, passwords, proxies, certificates.
+
+A small server on this machine serves a real channel and records every request; a package is solved, downloaded and
+linked from it.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import http.server
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from conda_execute import backend
+from conda_execute.backend import Options
+from conda_execute.backend.rattler import Rattler
+from conda_execute.channels import resolve_channels
+from conda_execute.errors import ExecuteError, SettingsError, render
+from conda_execute.model import Request
+from conda_execute.network import connector
+from conda_execute.settings import Settings, load
+from tests import tiny
+from tests.tiny import Tiny
+
+TOKEN = "tk-0123-abc"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as the server saw it."""
+
+    method: str
+    path: str
+    host: str
+    authorization: str | None
+    proxy_authorization: str | None
+
+
+@dataclass
+class Site:
+    """A server, the directory it serves, and what it was asked. `/t/TOKEN/` in a path is checked and left out."""
+
+    url: str
+    port: int
+    asked: list[Asked] = field(default_factory=list)
+    #: Refuse requests without this Authorization header, or without the token.
+    password: str | None = None
+    token: str | None = None
+
+    @property
+    def paths(self) -> set[str]:
+        return {asked.path for asked in self.asked}
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, site: Site, *args: object, **options: object) -> None:
+        self.site = site
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+
+    def send_head(self) -> object:
+        headers = self.headers
+        self.site.asked.append(
+            Asked(self.command, self.path, headers["Host"], headers["Authorization"], headers["Proxy-Authorization"])
+        )
+        self.path = urlsplit(self.path).path  # a proxy is asked for whole URLs
+        if self.site.password and headers["Authorization"] != self.site.password:
+            self.send_error(401)
+            return None
+        if self.site.token:
+            before, token, after = self.path.partition(f"/t/{self.site.token}/")
+            if not token:
+                self.send_error(403)
+                return None
+            self.path = f"{before}/{after}"
+        return super().send_head()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the channels `main` and `api/inner`."""
+    folder = tmp_path_factory.mktemp("served")
+    tiny.channel(folder / "main", Tiny("app", depends=("lib",)), Tiny("lib"), Tiny("other", subdir="linux-64"))
+    tiny.channel(folder / "api" / "inner", Tiny("app"))
+    return folder
+
+
+@pytest.fixture
+def serve(served: Path) -> Iterator[Callable[..., Site]]:
+    servers = []
+
+    def start(certificate: Path | None = None) -> Site:
+        site = Site("", 0)
+        server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), functools.partial(Handler, site, directory=str(served))
+        )
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        site.port = server.server_address[1]
+        site.url = f"{'https' if certificate else 'http'}://127.0.0.1:{site.port}"
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        servers.append(server)
+        return site
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def site(serve: Callable[..., Site]) -> Site:
+    return serve()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without credentials, and an environment without proxies."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    return home
+
+
+@dataclass
+class Machine:
+    folder: Path
+
+    def settings(self, text: str) -> Settings:
+        (self.folder / "home" / ".condarc").write_text(text)
+        return load(os.environ, search_path=["~/.condarc"], prefix=str(self.folder))
+
+    def install(self, text: str, *names: str, spec: str = "app", offline: bool = False) -> Path:
+        """Install `spec` from these channels, or the configured ones, with this condarc; return the prefix."""
+        settings = self.settings(text)
+        channels = resolve_channels(names or settings.channels, settings)
+        request = Request(
+            specs=(spec,), channels=channels, platform="linux-64", host_platform="linux-64", channel_priority="strict"
+        )
+        cache = self.folder / "cache"
+        connect = connector(settings, channels, os.environ, repodata=str(cache / "repodata"), offline=offline)
+        prefix = self.folder / "prefix"
+        backend.build(Rattler(), request, str(prefix), Options(cache=str(cache), connect=connect, offline=offline))
+        return prefix
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def recorded(prefix: Path, name: str = "app") -> dict[str, str]:
+    (path,) = (prefix / "conda-meta").glob(f"{name}-*.json")
+    record: dict[str, str] = json.loads(path.read_text())
+    return record
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+# --- Where names lead
+
+
+def test_a_channel_alias_is_where_names_are_fetched(machine: Machine, site: Site) -> None:
+    prefix = machine.install(f"channel_alias: {site.url}\nchannels: [main]\n")
+    assert "/main/noarch/app-1.0-0.tar.bz2" in site.paths
+    assert recorded(prefix)["url"] == f"{site.url}/main/noarch/app-1.0-0.tar.bz2"
+
+
+def test_a_custom_channel_is_fetched_from_its_own_place(machine: Machine, site: Site) -> None:
+    machine.install(f"custom_channels:\n  inner: {site.url}/api\nchannels: [inner]\n")
+    assert "/api/inner/noarch/app-1.0-0.tar.bz2" in site.paths
+
+
+def test_a_denied_channel_is_refused_before_anything_is_asked(machine: Machine, site: Site) -> None:
+    condarc = f"channel_alias: {site.url}\nchannels: [main]\ndenylist_channels: [main]\n"
+    for name in ("main", f"{site.url}/main"):
+        with pytest.raises(SettingsError, match="denied"):
+            machine.install(condarc, name)
+    with pytest.raises(SettingsError, match="allowlist"):
+        machine.install(f"channel_alias: {site.url}\nallowlist_channels: [api/inner]\n", "main")
+    assert site.asked == []
+
+
+def test_a_mirror_stands_in(machine: Machine, site: Site) -> None:
+    machine.install(f"mirrored_channels:\n  conda-forge: ['{site.url}/main']\nchannels: [conda-forge]\n")
+    assert "/main/noarch/app-1.0-0.tar.bz2" in site.paths
+
+
+# --- Secrets
+
+
+@pytest.mark.parametrize("where", ["alias", "custom channel", "channel", "anaconda-client"])
+def test_a_token_opens_a_channel_and_is_recorded_nowhere(
+    machine: Machine, site: Site, home: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.token = TOKEN
+    secret = f"{site.url}/t/{TOKEN}"
+    condarc = {
+        "alias": f"channel_alias: {secret}\nchannels: [main]\n",
+        "custom channel": f"custom_channels:\n  main: {secret}\nchannels: [main]\n",
+        "channel": f"channels: ['{secret}/main']\n",
+        "anaconda-client": f"channels: ['{site.url}/main']\n",
+    }[where]
+    if where == "anaconda-client":
+        monkeypatch.setenv("BINSTAR_CONFIG_DIR", str(home))
+        (home / "data").mkdir()
+        (home / "data" / f"http%3A%2F%2F127.0.0.1%3A{site.port}.token").write_text(TOKEN)
+    prefix = machine.install(condarc)
+    assert f"/t/{TOKEN}/main/noarch/app-1.0-0.tar.bz2" in site.paths
+    assert all(f"/t/{TOKEN}/" in path for path in site.paths)
+    for file in (prefix / "conda-meta").iterdir():
+        assert TOKEN not in file.read_text()
+
+
+def test_the_token_of_a_site_below_a_path_stands_behind_the_path(machine: Machine, site: Site) -> None:
+    site.token = TOKEN
+    machine.install(f"channel_alias: {site.url}/t/{TOKEN}/api\nchannels: [inner]\n")
+    assert f"/api/t/{TOKEN}/inner/noarch/app-1.0-0.tar.bz2" in site.paths
+
+
+def test_a_password_in_a_url_is_sent_and_recorded_nowhere(machine: Machine, site: Site) -> None:
+    site.password = basic("me", "p@ss word")
+    prefix = machine.install(f"channels: ['http://me:p%40ss%20word@127.0.0.1:{site.port}/main']\n")
+    assert {asked.authorization for asked in site.asked} == {site.password}
+    record = recorded(prefix)
+    assert record["url"] == f"{site.url}/main/noarch/app-1.0-0.tar.bz2"
+    assert "ss word" not in json.dumps(record)
+
+
+def test_no_file_with_a_password_is_left(machine: Machine, site: Site, tmp_path: Path) -> None:
+    machine.install(f"channels: ['http://me:hushhush@127.0.0.1:{site.port}/main']\n")
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".condarc"]
+    assert not [path for path in kept if b"hushhush" in path.read_bytes()]
+    assert "RATTLER_AUTH_FILE" not in os.environ
+
+
+@pytest.mark.parametrize("where", ["netrc", "rattler", "variable", "variable and url of another host"])
+def test_stored_credentials_are_used(
+    machine: Machine, site: Site, home: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.password = basic("stored", "secret")
+    entry = json.dumps({"127.0.0.1": {"BasicHTTP": {"username": "stored", "password": "secret"}}})
+    channels = [f"{site.url}/main"]
+    if where == "netrc":
+        (home / ".netrc").write_text("machine 127.0.0.1 login stored password secret\n")
+        (home / ".netrc").chmod(0o600)
+    elif where == "rattler":
+        (home / ".rattler").mkdir()
+        (home / ".rattler" / "credentials.json").write_text(entry)
+    else:
+        (home / "auth.json").write_text(entry)
+        monkeypatch.setenv("RATTLER_AUTH_FILE", str(home / "auth.json"))
+        if where != "variable":
+            channels.append("file://u:p@localhost/nowhere")
+    if where == "variable and url of another host":
+        settings = machine.settings("")
+        (other,) = resolve_channels(["https://u:p@other.example/x"], settings)
+        request_channels = (*resolve_channels(channels[:1], settings), other)
+        client, _ = connector(settings, request_channels, os.environ, repodata=str(home / "r"))()
+        assert os.environ["RATTLER_AUTH_FILE"] == str(home / "auth.json")
+        assert client is not None
+    machine.install("", *channels[:1])
+    assert {asked.authorization for asked in site.asked} == {site.password}
+
+
+def test_a_refused_password_is_not_shown(machine: Machine, site: Site) -> None:
+    site.password = basic("me", "right")
+    with pytest.raises(ExecuteError) as caught:
+        machine.install(f"remote_max_retries: 0\nchannels: ['http://me:wrongword@127.0.0.1:{site.port}/main']\n")
+    assert "wrongword" not in render(caught.value)
+
+
+# --- Proxies
+
+
+def test_a_proxy_is_asked_for_everything(machine: Machine, site: Site) -> None:
+    condarc = f"proxy_servers:\n  http: http://me:word@127.0.0.1:{site.port}\nchannels: ['http://conda.example/main']\n"
+    machine.install(condarc)
+    assert "http://conda.example/main/noarch/app-1.0-0.tar.bz2" in site.paths
+    assert {asked.proxy_authorization for asked in site.asked} == {basic("me", "word")}
+
+
+def test_a_configured_proxy_comes_before_the_environments(
+    machine: Machine, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    machine.install(f"proxy_servers:\n  http: 127.0.0.1:{site.port}\nchannels: ['http://conda.example/main']\n")
+    assert site.asked
+    site.asked.clear()
+    shutil.rmtree(machine.folder / "cache")
+    shutil.rmtree(machine.folder / "prefix")
+    machine.install(f"proxy_servers:\n  http: ~\nchannels: ['{site.url}/main']\n")
+    assert "/main/noarch/app-1.0-0.tar.bz2" in site.paths, "no proxy means none"
+
+
+@pytest.mark.parametrize(
+    ("condarc", "message"),
+    [
+        ("client_ssl_cert: /c.pem\n", "cannot present a client certificate"),
+        ("proxy_servers:\n  'http://one.example': http://p\n", "none for `http://one.example`"),
+        ("proxy_servers:\n  http: socks5://p\n", "cannot use a `socks5` proxy"),
+    ],
+    ids=["certificate", "proxy-for-one-host", "socks"],
+)
+def test_what_cannot_be_honoured_is_refused(machine: Machine, condarc: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        machine.install(condarc)
+    assert caught.value.where[0].path.endswith(".condarc")
+    assert "backend: conda" in (caught.value.hint or "")
+
+
+# --- Certificates
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate authority `ca.pem`, and `server.pem` that it signed for 127.0.0.1."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("making a certificate needs the program `openssl`")
+    folder = tmp_path_factory.mktemp("certificates")
+    (folder / "ext").write_text("subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
+    ca = "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test"
+    request = "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=127.0.0.1"
+    sign = "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out server.crt"
+    for line in (f"{ca} -addext basicConstraints=critical,CA:TRUE", request, sign):
+        subprocess.run([openssl, *line.split()], cwd=folder, check=True, capture_output=True)
+    (folder / "server.pem").write_text((folder / "server.crt").read_text() + (folder / "server.key").read_text())
+    return folder
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems verify with their own store")
+@pytest.mark.parametrize("how", ["file", "directory", "off", "variable"])
+def test_certificates_are_trusted_as_configured(
+    machine: Machine, serve: Callable[..., Site], certificates: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = serve(certificates / "server.pem")
+    authority = certificates / "ca.pem"
+    verify = {"file": authority, "directory": machine.folder / "trusted", "off": "false", "variable": "true"}[how]
+    if how == "directory":
+        (machine.folder / "trusted").mkdir()
+        hashed = subprocess.run(
+            ["openssl", "x509", "-hash", "-noout", "-in", authority], capture_output=True, text=True, check=True
+        )
+        shutil.copy(authority, machine.folder / "trusted" / f"{hashed.stdout.strip()}.0")
+    if how == "variable":
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    machine.install(f"ssl_verify: {verify}\nchannels: ['{site.url}/main']\n")
+    assert "/main/noarch/app-1.0-0.tar.bz2" in site.paths
+    assert str(authority) not in (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+def test_an_unknown_certificate_is_refused(machine: Machine, serve: Callable[..., Site], certificates: Path) -> None:
+    site = serve(certificates / "server.pem")
+    with pytest.raises(ExecuteError) as caught:
+        machine.install(f"remote_max_retries: 0\nchannels: ['{site.url}/main']\n")
+    assert "certificate" in render(caught.value)
+    assert site.asked == []
+
+
+# --- Repodata
+
+
+def test_offline_nothing_is_asked(machine: Machine, site: Site) -> None:
+    condarc = f"channel_alias: {site.url}\nchannels: [main]\n"
+    machine.install(condarc)
+    site.asked.clear()
+    shutil.rmtree(machine.folder / "prefix")
+    machine.install(condarc, offline=True)
+    shutil.rmtree(machine.folder / "prefix")
+    machine.install(condarc + "offline: true\n")
+    assert site.asked == []
+
+
+def test_repodata_formats_can_be_switched_off(machine: Machine, site: Site) -> None:
+    machine.install(f"repodata_use_zst: false\nrepodata_use_shards: false\nchannels: ['{site.url}/main']\n")
+    assert not [path for path in site.paths if path.endswith((".zst", ".msgpack"))]
