@@ -54,6 +54,10 @@ def _nothing() -> None:
     pass
 
 
+def _silent(text: str) -> None:
+    pass
+
+
 def ensure(
     request: Request,
     store: Store,
@@ -66,6 +70,7 @@ def ensure(
     fits: Callable[[Environment], bool] = _always,
     sound: Callable[[Environment], bool] = _always,
     on_wait: Callable[[Holder], None] | None = None,
+    notice: Callable[[str], object] = _silent,
 ) -> Environment:
     """A ready environment for the request, held by a use of this process.
 
@@ -76,7 +81,8 @@ def ensure(
     `force`: make it anew; InUseError if a process uses it. `fits`: whether this host satisfies the environment's
     virtual packages, asked once per place. `sound`: whether nothing is missing that the run needs, besides what
     `damage` finds. `on_wait` is told once, after a second, whom we wait for; `script` is what others are told of us,
-    and what the marker says. `backend` is the engine's name, for the marker.
+    and what the marker says. `backend` is the engine's name, for the marker. `notice` is told what a user should know
+    but need not act on.
     """
     from . import key
 
@@ -86,7 +92,7 @@ def ensure(
         environment = find(name, store, use, fits, sound)
         if environment is not None:
             return environment
-    work = _Work(request, store, create, solve, backend, fits, sound, on_wait, script, use)
+    work = _Work(request, store, create, solve, backend, fits, sound, on_wait, notice, script, use)
     for candidate in store.candidates(name):
         environment = work.at(candidate, force)
         if environment is not None:
@@ -164,6 +170,7 @@ class _Work:
     fits: Callable[[Environment], bool]
     sound: Callable[[Environment], bool]
     on_wait: Callable[[Holder], None] | None
+    notice: Callable[[str], object]
     script: str
     use: Use
 
@@ -171,6 +178,8 @@ class _Work:
         """The environment in the prefix of this name, made if need be; None: this prefix is not for us."""
         lock = self.store.lock(candidate, script=self.script, on_wait=self.on_wait)
         assert lock is not None, "who waits gets the lock"
+        if lock.notice is not None:
+            self.notice(lock.notice)
         trash: list[str] = []
         with lock:
             stores.reached("locked")
@@ -201,8 +210,10 @@ class _Work:
     def _is_in_use(self, candidate: str, force: bool) -> bool:
         """Whether live processes keep the prefix from being thrown away; a marker there is put aside first, so that
         no new use comes up, and put back if so."""
-        self.store.unmark(candidate)
+        marked = self.store.unmark(candidate)
         try:
+            if marked:
+                self._wait_for_other_hosts()
             processes, foreign = usage.live(self.store.prefix(candidate), self._observer())
         except BaseException:
             self.store.mark_again(candidate)
@@ -213,6 +224,15 @@ class _Work:
         if force:
             raise in_use(self.store.prefix(candidate), processes, foreign)
         return True
+
+    def _wait_for_other_hosts(self) -> None:
+        """Until a note that another host's cache hides from us must have come to light, as the sweeper does."""
+        from . import sweep
+
+        if sweep.is_network(self.store.tmp_envs):
+            seconds = sweep.NETWORK_PAUSE.total_seconds()
+            self.notice(f"waiting {seconds:.0f} seconds for other hosts that may use `{self.store.tmp_envs}`")
+            time.sleep(seconds)
 
     def _observer(self) -> usage.Observer:
         return usage.Observer(self.store.now(), usage.FOREIGN_TTL)

@@ -333,7 +333,7 @@ class Lock:
     is the lock (`SoftLink`), and `descriptor` is still there to be inherited, without effect.
     """
 
-    #: Told once, by the door, when the file system turned out to have no locks.
+    #: What the user should know about this lock.
     notice: str | None = None
 
     def __init__(self, path: str, descriptor: int, soft: SoftLink | None) -> None:
@@ -350,6 +350,7 @@ class Lock:
         holder = f"{usage.this_process()}\n{script}\n"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            notice = None
             waiting = _Waiting(path, wait, on_wait)
             soft = SoftLink(path, holder)
             try:
@@ -360,12 +361,13 @@ class Lock:
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
-                cls.notice = f"the file system of `{path}` has no locks ({error.strerror}); a link beside it serves"
+                notice = f"the file system of `{path}` has no locks ({error.strerror}): a symbolic link serves as one"
                 taken, kept = _wait_until(soft.take, waiting), soft
             if not taken:
                 os.close(descriptor)
                 return None
             lock = cls(path, descriptor, kept)
+            lock.notice = notice
             lock._say(holder)
             return lock
         except BaseException:

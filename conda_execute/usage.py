@@ -193,20 +193,26 @@ def _is_there(path: str) -> bool:
 
 def notes(prefix: str) -> list[Note]:
     """All notes of all builds of the prefix, in no order."""
-    return [Note(os.path.join(directory, name), parse(name)) for directory, name in names(prefix)]
+    return [
+        Note(os.path.join(directory, name), parse(name)) for directory, names in listed(prefix) for name in names
+    ]
 
 
-def names(prefix: str) -> Iterator[tuple[str, str]]:
-    """Directory and name of every note of the prefix: no value per note, since there may be a hundred thousand."""
-    meta = layout.conda_meta(prefix)
-    for entry in _listed(meta):
-        if entry.startswith(layout.USES):
-            directory = os.path.join(meta, entry)
-            for name in _listed(directory):
-                yield directory, name
+def listed(prefix: str, build: str | None = None) -> list[tuple[str, list[str]]]:
+    """The names of all notes by the directory they are in, of one build or of all that ever were in the prefix.
+
+    No value per note, since there may be a hundred thousand.
+    """
+    if build is not None:
+        directories = [layout.uses(prefix, build)]
+    else:
+        meta = layout.conda_meta(prefix)
+        directories = [os.path.join(meta, entry) for entry in listed_in(meta) if entry.startswith(layout.USES)]
+    return [(directory, listed_in(directory)) for directory in directories]
 
 
-def _listed(directory: str) -> list[str]:
+def listed_in(directory: str) -> list[str]:
+    """The names in a directory; none if it is not there."""
     try:
         return os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):
@@ -229,8 +235,29 @@ class Observer:
         self.host, self.boot, self.first = self.here.rsplit("+", 2)
         self._pids: Collection[str] | None = None
 
-    def anew(self) -> Observer:
-        return Observer(self.now, self.foreign_ttl)
+    def sort(
+        self, notes: Iterable[tuple[str, list[str]]]
+    ) -> tuple[list[Use], list[tuple[str, str]], list[tuple[str, str]]]:
+        """Live uses of this place, and directory and name of foreign notes and of dead ones."""
+        live: list[Use] = []
+        foreign: list[tuple[str, str]] = []
+        dead: list[tuple[str, str]] = []
+        table = self._table() if self.boot != UNKNOWN else ()
+        end = "@" + self.here
+        for directory, names in notes:
+            for name in names:
+                if table and name.endswith(end) and name.partition("-")[0] not in table:
+                    dead.append((directory, name))  # nearly all, so this comes first and does little
+                    continue
+                verdict = self.judge(directory, name)
+                use = parse(name)
+                if verdict == "dead":
+                    dead.append((directory, name))
+                elif verdict == "live" and use is not None:
+                    live.append(use)
+                else:
+                    foreign.append((directory, name))
+        return live, foreign, dead
 
     def judge(self, directory: str, name: str) -> str:
         """"live", "dead" or "foreign" (which counts as live)."""
@@ -271,7 +298,7 @@ def _runs(pid: str, start: str) -> bool:
     if started != start:
         return False
     # The first thread of a process may end before the others: such a process looks like a zombie and works on.
-    return state not in "ZX" or len(_listed(f"/proc/{pid}/task")) > 1
+    return state not in "ZX" or len(listed_in(f"/proc/{pid}/task")) > 1
 
 
 def _may_run(pid: str, path: str) -> bool:
@@ -341,6 +368,7 @@ def _signs(process: object) -> Iterator[tuple[str, str]]:
     for variable, value in variables.items():
         if variable.startswith("CONDA_PREFIX"):
             yield "activated", value
+            yield "activated", os.path.realpath(value)
 
 
 def _name_below(roots: Iterable[str], path: str) -> str | None:
@@ -355,19 +383,12 @@ def live(prefix: str, observer: Observer) -> tuple[list[Process], list[Note]]:
 
     Notes are listed before the table of processes is read, and the inhabitants last: a child outlives its parent.
     """
-    processes: list[Process] = []
-    foreign: list[Note] = []
-    for directory, name in list(names(prefix)):
-        verdict = observer.judge(directory, name)
-        use = parse(name)
-        if verdict == "live" and use is not None:
-            processes.append(Process(use.pid, command(use.pid), "noted"))
-        elif verdict == "foreign":
-            foreign.append(Note(os.path.join(directory, name), use))
+    uses, foreign, _ = observer.sort(listed(prefix))
+    processes = [Process(use.pid, command(use.pid), "noted") for use in uses]
+    noted = {use.pid for use in uses}
     tmp_envs, name = os.path.split(prefix)
-    noted = {process.pid for process in processes}
     processes += [process for process in inhabitants(tmp_envs).get(name, []) if process.pid not in noted]
-    return processes, foreign
+    return processes, [Note(os.path.join(*note), parse(note[1])) for note in foreign]
 
 
 if sys.platform == "win32":  # rename and delete fail there with "access denied" while somebody has a file open

@@ -1,0 +1,513 @@
+"""Cleaning: what goes, what never goes, and what a sweeper that dies leaves behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from conda_execute import layout, sweep, usage
+from conda_execute.model import Environment
+from conda_execute.store import Store
+from conda_execute.sweep import Found, Policy, choose
+from tests.protocol import small
+
+HOUR = timedelta(hours=1)
+HERE = usage.place()
+NOW = 1_000_000_000.0
+
+
+@pytest.fixture
+def tmp_envs(tmp_path: Path) -> str:
+    place = tmp_path / "tmp_envs"
+    place.mkdir(mode=0o700)
+    return str(place)
+
+
+def idle(tmp_envs: str, *specs: str, age: timedelta = timedelta(0)) -> Environment:
+    """An environment that nobody uses any more, for that long."""
+    environment = small.ensure(tmp_envs, *specs)
+    usage.drop(environment, usage.this_process())
+    moment = time.time() - age.total_seconds()
+    os.utime(uses(environment), (moment, moment))
+    return environment
+
+
+def uses(environment: Environment) -> Path:
+    return Path(layout.uses(environment.prefix, environment.marker.build))
+
+
+def clear(tmp_envs: str, *names: str, **options: object) -> dict[str, str]:
+    """What became of each environment: "freed", or why it was kept."""
+    report = sweep.clear(Store(tmp_envs), names or None, **options)  # type: ignore[arg-type]
+    return {found.name: "freed" for found in report.freed} | {found.name: why for found, why in report.kept}
+
+
+def found(**values: object) -> Found:
+    return Found(**{"name": "x", "prefix": "/x", "state": "ready", "marker": None, "last_used": NOW, **values})  # type: ignore[arg-type]
+
+
+class TestChoose:
+    @pytest.mark.parametrize(
+        ("environment", "goes"),
+        [
+            pytest.param(found(last_used=NOW - 3600), True, id="unused for the hour"),
+            pytest.param(found(last_used=NOW - 3599), False, id="used within the hour"),
+            pytest.param(found(last_used=NOW + 7200), False, id="used in the future: the clock was set back"),
+            pytest.param(found(last_used=0, processes=(usage.Process(1, "x", "noted"),)), False, id="in use"),
+            pytest.param(found(last_used=0, foreign=(usage.Note("/n", None),)), False, id="foreign note"),
+            pytest.param(found(last_used=0, kept=True), False, id="kept"),
+            pytest.param(found(state="unfinished"), True, id="unfinished"),
+            pytest.param(found(state="unfinished", busy=True), False, id="being made"),
+            pytest.param(
+                found(state="unfinished", processes=(usage.Process(1, "x", "noted"),)), False, id="broken and in use"
+            ),
+        ],
+    )
+    def test_choice(self, environment: Found, goes: bool) -> None:
+        assert choose([environment], NOW, Policy(HOUR)) == ([environment] if goes else [])
+
+    def test_zero_hours_is_whatever_is_not_in_use(self) -> None:
+        environments = [found(last_used=NOW), found(last_used=NOW + 7200)]
+        assert choose(environments, NOW, Policy(timedelta(0))) == environments
+
+    def test_fractions_of_hours_count(self) -> None:
+        policy = Policy(timedelta(hours=0.5))
+        assert choose([found(last_used=NOW - 1900)], NOW, policy)
+        assert not choose([found(last_used=NOW - 1700)], NOW, policy)
+
+
+class TestClear:
+    def test_idle_environment_goes(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        assert clear(tmp_envs) == {environment.name: "freed"}
+        assert sorted(os.listdir(tmp_envs)) == [".locks", ".trash"]
+        assert os.listdir(layout.trash(tmp_envs)) == []
+
+    def test_environment_in_use_stays_with_the_reason(self, tmp_envs: str) -> None:
+        process = small.runner(tmp_envs)
+        [reason] = clear(tmp_envs).values()
+        assert reason == f"in use by process {process.pid} (sleep 60)"
+        small.end(process)
+        assert list(clear(tmp_envs).values()) == ["freed"]
+
+    def test_freed_bytes_are_known_without_walking(self, tmp_envs: str) -> None:
+        idle(tmp_envs, "a")
+        idle(tmp_envs, "b")
+        assert sweep.clear(Store(tmp_envs)).size == 2 * 1234
+
+    def test_dry_run_changes_nothing(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        assert clear(tmp_envs, dry_run=True) == {environment.name: "freed"}
+        assert Store(tmp_envs).find(environment.name) == environment
+
+    def test_only_names_asked_for_and_their_neighbours_go(self, tmp_envs: str) -> None:
+        one, two = idle(tmp_envs, "a"), idle(tmp_envs, "b")
+        os.mkdir(one.prefix + ".1")
+        assert clear(tmp_envs, one.name) == {one.name: "freed", one.name + ".1": "freed"}
+        assert Store(tmp_envs).list() == [two.name]
+
+    def test_kept_environment_goes_by_its_name_only(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        sweep.keep(environment)
+        assert clear(tmp_envs) == {environment.name: "kept on request (`conda tmpenv release` undoes that)"}
+        assert clear(tmp_envs, environment.name) == {environment.name: "freed"}
+
+    def test_released_environment_goes(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        sweep.keep(environment)
+        sweep.release(environment)
+        sweep.release(environment)
+        assert clear(tmp_envs) == {environment.name: "freed"}
+
+    def test_foreign_note_is_named_as_the_reason(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        (uses(environment) / "77-7@node17+boot+1").touch()
+        [reason] = clear(tmp_envs).values()
+        assert reason == "kept for a note of process 77 on node17, which cannot be asked from here"
+
+    def test_younger_than_the_minimum_age_stays(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs, age=2 * HOUR)
+        assert clear(tmp_envs, min_age=3 * HOUR) == {environment.name: "used 2.0 hours ago"}
+        assert clear(tmp_envs, min_age=1 * HOUR) == {environment.name: "freed"}
+
+    def test_environment_being_made_stays(self, tmp_envs: str) -> None:
+        lock = Store(tmp_envs).lock("0" * 20)
+        assert lock is not None
+        small.create(layout.prefix(tmp_envs, "0" * 20), lock.descriptor)
+        assert clear(tmp_envs) == {"0" * 20: "is being made"}
+        lock.release()
+        assert clear(tmp_envs) == {"0" * 20: "freed"}
+
+    def test_foreign_directory_among_environments_stays(self, tmp_envs: str) -> None:
+        Path(tmp_envs, "my-notes").mkdir()
+        assert clear(tmp_envs) == {}
+        assert Path(tmp_envs, "my-notes").is_dir()
+
+    def test_prefix_on_another_file_system_is_deleted_in_place(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As overlayfs answers for a directory of a lower layer. Only that answer is made up."""
+        environment = idle(tmp_envs)
+        rename = os.rename
+
+        def refuse(source: str, target: str) -> None:
+            if layout.TRASH in target:
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source)
+            rename(source, target)
+
+        monkeypatch.setattr(os, "rename", refuse)
+        assert clear(tmp_envs) == {environment.name: "freed"}
+        assert not os.path.exists(environment.prefix)
+
+    def test_rename_refused_puts_the_marker_back(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As Windows answers for a prefix with an open file."""
+        environment = idle(tmp_envs)
+        rename = os.rename
+
+        def refuse(source: str, target: str) -> None:
+            if layout.TRASH in target:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), source)
+            rename(source, target)
+
+        monkeypatch.setattr(os, "rename", refuse)
+        assert clear(tmp_envs) == {environment.name: "cannot be moved: Permission denied"}
+        assert Store(tmp_envs).find(environment.name) == environment
+
+
+class TestInUse:
+    """In use, though no live note says so."""
+
+    def stays_until_end(self, tmp_envs: str, process: subprocess.Popen[bytes], why: str = "in use by process") -> None:
+        small.wait_for(lambda: all(reason.startswith(why) for reason in clear(tmp_envs, dry_run=True).values()))
+        assert [reason.startswith(why) for reason in clear(tmp_envs).values()] == [True]
+        process.kill()
+        process.wait()
+        assert list(clear(tmp_envs).values()) == ["freed"]
+
+    def test_shell_with_its_working_directory_inside(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        shell = subprocess.Popen(["/bin/sh", "-c", "read line"], cwd=environment.prefix, stdin=subprocess.PIPE)
+        self.stays_until_end(tmp_envs, shell)
+
+    def test_daemonised_child_with_a_program_inside(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        program = os.path.join(environment.prefix, "bin", "sleep")
+        self.stays_until_end(tmp_envs, subprocess.Popen([program, "60"], cwd="/", env={}, start_new_session=True))
+
+    def test_daemonised_shell_that_has_only_the_variable(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        command = ["/bin/sh", "-c", "read line"]
+        environ = {"CONDA_PREFIX": environment.prefix}
+        process = subprocess.Popen(command, cwd="/", env=environ, stdin=subprocess.PIPE, start_new_session=True)
+        self.stays_until_end(tmp_envs, process)
+
+    def test_child_that_outlives_its_script(self, tmp_envs: str) -> None:
+        code = """
+import os, subprocess, sys
+from tests.protocol import small
+environment = small.ensure(sys.argv[1])
+program = os.path.join(environment.prefix, "bin", "sleep")
+print(subprocess.Popen([program, "60"], cwd="/", start_new_session=True, stdout=subprocess.DEVNULL).pid)
+"""
+        daemon = int(small.python(code, tmp_envs).communicate()[0])
+        small.wait_for(lambda: "program inside" in str(sweep.survey(Store(tmp_envs))[0].processes))
+        [reason] = clear(tmp_envs).values()
+        assert reason.startswith(f"in use by process {daemon}")
+        os.kill(daemon, signal.SIGKILL)
+        small.wait_for(lambda: clear(tmp_envs) in ({}, {small_name(): "freed"}))
+
+    def test_use_that_begins_while_the_sweeper_looks(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A note made before the marker went aside is seen, whatever the survey saw earlier."""
+        environment = idle(tmp_envs)
+        unmark = Store.unmark
+        processes = []
+
+        def run_first(self: Store, name: str) -> bool:
+            processes.append(small.runner(tmp_envs))
+            return unmark(self, name)
+
+        # The runner takes no lock: the environment is ready.
+        monkeypatch.setattr(Store, "unmark", run_first)
+        assert clear(tmp_envs) == {environment.name: "used meanwhile"}
+        assert Store(tmp_envs).find(environment.name) == environment
+        small.end(processes[0])
+
+    def test_use_that_began_and_ended_meanwhile_makes_it_young(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        environment = idle(tmp_envs, age=30 * HOUR)
+        unmark = Store.unmark
+
+        def run_first(self: Store, name: str) -> bool:
+            small.end(small.runner(tmp_envs))
+            return unmark(self, name)
+
+        monkeypatch.setattr(Store, "unmark", run_first)
+        assert clear(tmp_envs, min_age=25 * HOUR) == {environment.name: "used meanwhile"}
+
+
+def small_name() -> str:
+    from conda_execute import key
+
+    return key.name(small.request())
+
+
+class TestSweep:
+    def test_old_environment_goes_and_young_one_stays(self, tmp_envs: str) -> None:
+        old, young = idle(tmp_envs, "a", age=26 * HOUR), idle(tmp_envs, "b", age=24 * HOUR)
+        report = sweep.sweep(Store(tmp_envs))
+        assert [one.name for one in report.freed] == [old.name]
+        assert Store(tmp_envs).list() == [young.name]
+
+    def test_live_notes_of_this_place_are_renewed(self, tmp_envs: str) -> None:
+        process = small.runner(tmp_envs)
+        environment = Store(tmp_envs).find(small_name())
+        assert environment is not None
+        [note] = uses(environment).iterdir()
+        long_ago = time.time() - 40 * 24 * 3600
+        os.utime(note, (long_ago, long_ago))
+        os.utime(uses(environment), (long_ago, long_ago))
+        sweep.sweep(Store(tmp_envs))
+        assert time.time() - note.stat().st_mtime < 60
+        small.end(process)
+        [kept] = sweep.sweep(Store(tmp_envs)).kept
+        assert kept[1].startswith("used 0.0 hours ago"), "the last use is the end of the run, to the sweep"
+
+    def test_notes_of_the_dead_go_and_the_last_use_stays_known(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        for number in range(100):
+            (uses(environment) / f"{number + 1_000_000_000}-1@{HERE}").touch()
+        moment = time.time() - 7200
+        os.utime(uses(environment), (moment, moment))
+        [(_, reason)] = sweep.sweep(Store(tmp_envs)).kept
+        assert reason == "used 2.0 hours ago"
+        assert list(uses(environment).iterdir()) == []
+        [found] = sweep.survey(Store(tmp_envs))
+        assert abs(found.last_used - moment) < 1
+
+    def test_last_use_in_the_future_becomes_now(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs, age=-24 * HOUR)
+        sweep.sweep(Store(tmp_envs))
+        assert abs(uses(environment).stat().st_mtime - time.time()) < 60
+
+    def test_trash_of_a_dead_sweeper_goes(self, tmp_envs: str) -> None:
+        Store(tmp_envs).discard(idle(tmp_envs).name)
+        assert os.listdir(layout.trash(tmp_envs))
+        sweep.sweep(Store(tmp_envs))
+        assert os.listdir(layout.trash(tmp_envs)) == []
+
+    def test_marker_that_a_dead_sweeper_put_aside_is_put_back(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        Store(tmp_envs).unmark(environment.name)
+        sweep.sweep(Store(tmp_envs))
+        assert Store(tmp_envs).find(environment.name) == environment
+
+    def test_prefix_of_a_dead_creator_goes(self, tmp_envs: str) -> None:
+        small.create(layout.prefix(tmp_envs, "0" * 20), -1)
+        sweep.sweep(Store(tmp_envs))
+        assert Store(tmp_envs).list() == []
+
+    @pytest.mark.parametrize(
+        "step", ["sweep locked", "unmarked", "notes listed", "in trash", "deleted"], ids=lambda step: step
+    )
+    def test_sweeper_killed_at_any_step_breaks_nothing(self, tmp_envs: str, step: str) -> None:
+        idle(tmp_envs, "a")
+        idle(tmp_envs)
+        code = """
+import os, signal, sys
+from conda_execute import store, sweep
+def reached(step):
+    if step == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+store.reached = reached
+sweep.clear(store.Store(sys.argv[1]))
+"""
+        assert small.python(code, tmp_envs, step).wait() == -signal.SIGKILL
+        environment = small.ensure(tmp_envs)
+        assert os.access(os.path.join(environment.prefix, "bin", "sleep"), os.X_OK)
+        usage.drop(environment, usage.this_process())
+        clear(tmp_envs)
+        assert Store(tmp_envs).list() == []
+        assert os.listdir(layout.trash(tmp_envs)) == []
+
+
+class TestNetwork:
+    """On a network file system the sweeper waits for the caches of other hosts, without its locks."""
+
+    @pytest.fixture(autouse=True)
+    def network(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sweep, "is_network", lambda path: True)
+
+    def test_waits_once_for_all_with_no_lock_held(self, tmp_envs: str) -> None:
+        names = [idle(tmp_envs, spec).name for spec in ("a", "b")]
+        waits: list[float] = []
+
+        def pause(seconds: float) -> None:
+            waits.append(seconds)
+            assert [Store(tmp_envs).state(name) for name in names] == ["aside", "aside"]
+            for name in names:
+                lock = Store(tmp_envs).lock(name, wait=False)
+                assert lock is not None
+                lock.release()
+
+        assert set(clear(tmp_envs, pause=pause).values()) == {"freed"}
+        assert waits == [120]
+
+    def test_marker_put_back_meanwhile_ends_it(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        assert clear(tmp_envs, pause=lambda seconds: Store(tmp_envs).mark_again(environment.name) and None) == {
+            environment.name: "used meanwhile"
+        }
+        assert Store(tmp_envs).find(environment.name) == environment
+
+    def test_marker_put_back_and_aside_again_ends_it_too(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+
+        def pause(seconds: float) -> None:
+            time.sleep(0.02)
+            Store(tmp_envs).mark_again(environment.name)
+            Store(tmp_envs).unmark(environment.name)
+
+        assert clear(tmp_envs, pause=pause) == {environment.name: "used meanwhile"}
+
+    def test_note_that_comes_to_light_late_is_seen(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        note = uses(environment) / f"7-7@other+boot+{1}"
+        assert clear(tmp_envs, pause=lambda seconds: note.touch()) == {environment.name: "used meanwhile"}
+        assert Store(tmp_envs).find(environment.name) == environment
+
+
+def test_local_disk_is_no_network(tmp_path: Path) -> None:
+    assert not sweep.is_network(str(tmp_path))
+
+
+class TestSurvey:
+    def test_what_is_known_of_each_environment(self, tmp_envs: str) -> None:
+        process = small.runner(tmp_envs)
+        other = idle(tmp_envs, "lua", age=2 * HOUR)
+        sweep.keep(other)
+        small.create(layout.prefix(tmp_envs, "0" * 20), -1)
+        by_name = {one.name: one for one in sweep.survey(Store(tmp_envs))}
+        assert [str(one) for one in by_name[small_name()].processes] == [f"{process.pid} (sleep 60)"]
+        assert by_name[other.name].kept
+        assert by_name[other.name].size == 1234
+        assert round((time.time() - by_name[other.name].last_used) / 3600, 1) == 2.0
+        assert by_name["0" * 20].state == "unfinished"
+        assert by_name["0" * 20].size is None
+        small.end(process)
+
+    def test_no_place_is_no_environments(self, tmp_path: Path) -> None:
+        assert sweep.survey(Store(str(tmp_path / "none"))) == []
+
+    def test_changes_nothing(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        (uses(environment) / f"1000000000-1@{HERE}").touch()
+        sweep.survey(Store(tmp_envs))
+        assert len(list(uses(environment).iterdir())) == 1
+
+
+class TestAutomatic:
+    def note(self, environment: Environment) -> str:
+        usage.hold(environment, usage.this_process())
+        return usage.note_path(environment, usage.this_process())
+
+    def test_due_once_an_hour_by_the_time_of_the_note(self, tmp_envs: str, tmp_path: Path) -> None:
+        environment = idle(tmp_envs)
+        note = self.note(environment)
+        store = Store(tmp_envs)
+        assert sweep._is_due(store, note), "never swept"
+        now = os.stat(note).st_mtime
+        sweep._set_due(store, now)
+        assert not sweep._is_due(store, note)
+        for later, due in ((3599, False), (3601, True), (-1, True)):
+            os.utime(note, (now + later, now + later))
+            assert sweep._is_due(store, note) == due, later
+
+    def test_starts_a_sweeper_that_is_nobodys_child(self, tmp_envs: str) -> None:
+        code = """
+import datetime, os, sys
+from conda_execute import sweep, usage
+from conda_execute.store import Store
+from tests.protocol import small
+environment = small.ensure(sys.argv[1])
+note = usage.note_path(environment, usage.this_process())
+policy = sweep.Policy(datetime.timedelta(hours=1))
+print(sweep.start_if_due(Store(sys.argv[1]), note, policy), sweep.start_if_due(Store(sys.argv[1]), note, policy))
+try:
+    os.wait()
+except ChildProcessError:
+    print("no child")
+"""
+        old, young = idle(tmp_envs, "a", age=2 * HOUR), idle(tmp_envs, "b")
+        started = time.monotonic()
+        output, _ = small.python(code, tmp_envs).communicate()
+        assert output.splitlines() == ["True False", "no child"]
+        small.wait_for(lambda: not os.path.exists(old.prefix))
+        assert os.path.exists(young.prefix)
+        assert time.monotonic() - started < 10
+
+    def test_sweeper_holds_no_pipe_of_the_script(self, tmp_envs: str) -> None:
+        """Who reads the script's output to its end must not wait for the sweeper."""
+        code = """
+import os, sys, time
+from conda_execute import store, sweep
+store_ = store.Store(sys.argv[1])
+sweep._start = lambda *a: None
+os.set_inheritable(int(sys.argv[2]), True)
+child = os.fork()
+if child == 0:
+    sweep._detach(["/bin/sleep", "30"])
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+        reading, writing = os.pipe()
+        process = small.python(code, tmp_envs, str(writing), pass_fds=[writing])
+        os.close(writing)
+        started = time.monotonic()
+        process.communicate()
+        assert os.read(reading, 1) == b""
+        assert time.monotonic() - started < 10
+        os.close(reading)
+
+    def test_read_only_place_is_left_to_others(self, tmp_envs: str) -> None:
+        assert not sweep.start_if_due(Store(tmp_envs), os.path.join(tmp_envs, "no-note"), Policy())
+
+
+class TestManyNotes:
+    """A thousand environments and a hundred thousand notes; `tests/stress` shows how it grows."""
+
+    def test_survey_and_sweep_of_many_notes_are_quick(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        for number in range(20_000):
+            os.close(os.open(uses(environment) / f"{number + 1_000_000_000}-1@{HERE}", os.O_CREAT | os.O_WRONLY))
+        started = time.monotonic()
+        sweep.survey(Store(tmp_envs))
+        surveyed = time.monotonic()
+        sweep.sweep(Store(tmp_envs))
+        assert surveyed - started < 1
+        assert time.monotonic() - surveyed < 5
+        assert list(uses(environment).iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a pid namespace")
+def test_process_of_another_pid_namespace_is_foreign(tmp_envs: str) -> None:
+    """The same host name, the same kernel, the same pids, another process 1."""
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", small.RUN_AND_SLEEP, tmp_envs, "60"]
+    environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        [found] = sweep.survey(Store(tmp_envs))
+        assert [note.use.pid for note in found.foreign if note.use] == [1]
+        assert "another container" in clear(tmp_envs)[found.name]
+        os.killpg(process.pid, signal.SIGKILL)
+    [reason] = clear(tmp_envs).values()
+    assert "another container" in reason, "a pid of another namespace proves nothing"
