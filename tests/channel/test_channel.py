@@ -191,7 +191,9 @@ LAYOUTS = {one.layout: one for one in reversed(interpreter.find_all())}
 
 
 @pytest.mark.parametrize("layout", ["standalone", "local", "debian"])
-def test_python_of_each_layout_is_relocated(layout: str, link: Link, channel: Path, tmp_path: Path) -> None:
+def test_python_of_each_layout_is_relocated(
+    layout: str, link: Link, channel: Path, tmp_path: Path, session_directory: Path
+) -> None:
     """`site-packages` is on the path, both installers write to it, and nothing points back to the original."""
     one = LAYOUTS.get(layout)
     if one is None:
@@ -206,7 +208,9 @@ def test_python_of_each_layout_is_relocated(layout: str, link: Link, channel: Pa
     assert facts["configured"] == str(prefix)
     assert not [path for path in facts["path"] if not path.startswith(str(prefix))]
     assert {path.name for path in (prefix / "bin").glob("[!p]*")} == set()
-    output(uv.find_uv_bin(), "pip", "install", "--python", python, "six==1.17.0")
+    output(
+        uv.find_uv_bin(), "pip", "install", "--cache-dir", session_directory / "uv", "--python", python, "six==1.17.0"
+    )
     output(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "idna==3.7")
     for module in ("six", "idna"):
         assert output(python, "-c", f"import {module}; print({module}.__file__)").startswith(site_packages)

@@ -12,6 +12,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,16 +53,17 @@ def download(wheels: list[Wheel], directory: Path, interpreter: Interpreter) -> 
     directory.mkdir(parents=True, exist_ok=True)
     tag = f"cp{interpreter.tag}-"
     missing = [wheel for wheel in wheels if wheel.find(directory, tag) is None]
-    # Several versions of one distribution cannot be asked for in one call.
+    command = [*_pip(), "download", "-qq", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+    command += ["--python-version", interpreter.short, "--dest"]
     while missing:
-        names: set[str] = set()
-        batch = [wheel for wheel in missing if not (wheel.name in names or names.add(wheel.name))]  # type: ignore[func-returns-value]
-        missing = [wheel for wheel in missing if wheel not in batch]
-        command = [*_pip(), "download", "-qq", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
-        where = ["--python-version", interpreter.short, "--dest", str(directory)]
-        subprocess.run(
-            [*command, *where, *(wheel.requirement for wheel in batch)], check=True, stdin=subprocess.DEVNULL
-        )
+        # One call cannot be asked for several versions of one distribution.
+        batch = {wheel.name: wheel for wheel in missing}
+        requirements = [wheel.requirement for wheel in batch.values()]
+        with tempfile.TemporaryDirectory(dir=directory) as fetched:
+            subprocess.run([*command, fetched, *requirements], check=True, stdin=subprocess.DEVNULL)
+            for path in Path(fetched).iterdir():
+                path.replace(directory / path.name)
+        missing = [wheel for wheel in missing if wheel not in batch.values()]
     found = [(wheel, wheel.find(directory, tag)) for wheel in wheels]
     absent = [wheel.requirement for wheel, path in found if path is None]
     if absent:
@@ -93,11 +95,10 @@ def pure(wheel: Wheel, path: Path) -> Package:
 
 
 def compiled(wheel: Wheel, path: Path, interpreter: Interpreter, workplace: Path) -> Package:
-    """A package for this interpreter's version, byte code included; its files are unpacked in `workplace`."""
+    """A package for this interpreter's version, with byte code and without programs; unpacked in `workplace`."""
     site_packages = f"lib/python{interpreter.short}/site-packages"
     with zipfile.ZipFile(path) as archive:
         files, information = _modules(archive, site_packages)
-        entry_points = _entry_points(archive, information)
     for name, content in files.items():
         target = workplace / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +110,6 @@ def compiled(wheel: Wheel, path: Path, interpreter: Interpreter, workplace: Path
         for path in workplace.rglob("*")
         if path.is_file()
     }
-    assert not entry_points or wheel.name == "numpy", f"{wheel.name}: programs of compiled wheels are left out"
     return Package(
         wheel.name,
         _version(information),
