@@ -1,15 +1,436 @@
-"""PyPI requirements, installed into a prefix that conda packages already fill."""
+"""PyPI requirements, installed by `uv` into a prefix that conda packages already fill.
+
+What conda installed is never replaced. Its Python packages, known by the metadata they brought (a conda package's own
+name may differ: `pytorch` is `torch` to PyPI), become constraints: a requirement they satisfy installs nothing, one
+that contradicts them is an error naming both sides. Afterwards their metadata must still be the same files.
+
+uv runs for a project written for the occasion, so that no `pyproject.toml` or `uv.toml` of the working directory is
+read; the user's and the system's `uv.toml` and `UV_*` variables hold as ever, for indexes and credentials, except those
+that say where to install. `[tool.uv]` of the script is that project's. The process inherits the creation lock, and with
+it every build that it starts.
+"""
 
 from __future__ import annotations
 
-from ..errors import CreationError
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..errors import CreationError, InterruptError
 from . import Built, Options
+from .explain import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
+    from typing import Any
+
     from ..model import Request
+
+#: Variables that would lead uv to another interpreter, place or project, or its build processes to foreign modules.
+_DROPPED = frozenset({
+    "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_TARGET", "UV_PREFIX", "UV_PROJECT", "UV_WORKING_DIR", "UV_NO_CONFIG",
+    "UV_PROJECT_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES", "UV_EXCLUDE_NEWER", "VIRTUAL_ENV", "CONDA_PREFIX",
+    "PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__",
+})  # fmt: skip
+
+#: Seconds that uv gets to end after it was told to.
+_PATIENCE = 5.0
+
+_NAMED = r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(?:[(<>=!~;@]|$)"
+_VERSION = (
+    r"v?(?:\d+!)?\d+(?:\.\d+)*(?:[._-]?(?:a|b|c|rc|alpha|beta|pre|preview|post|rev|r|dev)[._-]?\d*)*(?:\+[a-z0-9._-]+)?"
+)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A Python package in the prefix: its name as PyPI compares names, its version, and its metadata's directory."""
+
+    name: str
+    version: str
+    path: str
+    installer: str
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Changes when the metadata is written anew."""
+        path = os.path.join(self.path, "METADATA")
+        status = os.stat(path if os.path.exists(path) else self.path)
+        return status.st_ino, status.st_mtime_ns
 
 
 def install(request: Request, prefix: str, options: Options, *, lock_fd: int | None = None) -> Built:
-    """Install `request.pypi` into `prefix`."""
-    raise CreationError("PyPI packages cannot be installed yet", step="pypi")
+    """Install `request.pypi` into `prefix`. Raises CreationError and InterruptError; the prefix is then worthless."""
+    if options.progress is not None:
+        options.progress.step("pypi", len(request.pypi))
+    uv, python = find_uv(options.environ), _interpreter(request, prefix)
+    present = distributions(prefix)
+    before = [(distribution, distribution.identity) for distribution in present]
+    _refuse_other_sources(request, present, options)
+    with tempfile.TemporaryDirectory(prefix="conda-execute-") as project:
+        files = _write_project(project, request, options, present)
+        command = [uv, *_arguments(request, options, python, files)]
+        status, said = _run(command, options.environ, lock_fd)
+    if status != 0:
+        raise explain(said, request, present, options)
+    return _compare(prefix, before)
+
+
+def install_locked(urls: Sequence[tuple[str, str, str]], prefix: str, options: Options, lock_fd: int | None) -> Built:
+    """Install exactly these archives, triples of name, URL and SHA-256 (or an empty text), and nothing they need."""
+    if options.progress is not None:
+        options.progress.step("pypi", len(urls))
+    uv, python = find_uv(options.environ), _python_of(prefix)
+    before = [(distribution, distribution.identity) for distribution in distributions(prefix)]
+    with tempfile.TemporaryDirectory(prefix="conda-execute-") as project:
+        lines = [f"{name} @ {url}" + (f" --hash=sha256:{sha256}" if sha256 else "") for name, url, sha256 in urls]
+        requirements = _write(project, "requirements.txt", "\n".join(lines) + "\n")
+        _write(project, "pyproject.toml", "[tool.uv]\n")
+        hashes = ["--require-hashes"] if all(sha256 for _, _, sha256 in urls) else []
+        offline = ["--offline"] if options.offline else []
+        command = [uv, *_fixed(python, project), "--no-deps", *hashes, *offline, "-r", requirements]
+        status, said = _run(command, options.environ, lock_fd)
+    if status != 0:
+        raise CreationError("the PyPI packages of the lock cannot be installed", step="pypi", details=_tidy(said))
+    return _compare(prefix, before)
+
+
+def find_uv(environ: Mapping[str, str]) -> str:
+    """uv's program: beside our own interpreter, from its Python package, or on PATH."""
+    name = "uv.exe" if sys.platform == "win32" else "uv"
+    beside = os.path.join(os.path.dirname(sys.executable), name)
+    if os.access(beside, os.X_OK):
+        return beside
+    try:
+        import uv
+
+        return os.fspath(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        pass
+    found = shutil.which("uv", path=environ.get("PATH"))
+    if found is None:
+        raise CreationError(
+            "PyPI packages are installed by `uv`, which is not there",
+            step="pypi",
+            hint="install the package `uv` beside conda-execute",
+        )
+    return found
+
+
+def canonical(name: str) -> str:
+    """The form in which names of Python packages are compared (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def distributions(prefix: str) -> list[Distribution]:
+    """The Python packages in the prefix, by the metadata in its `site-packages`."""
+    found = []
+    for directory in _site_packages(prefix):
+        for entry in os.scandir(directory):
+            if entry.name.endswith((".dist-info", ".egg-info")):
+                distribution = _distribution(entry.path)
+                if distribution is not None:
+                    found.append(distribution)
+    return sorted(found, key=lambda distribution: distribution.name)
+
+
+def _site_packages(prefix: str) -> list[str]:
+    if sys.platform == "win32":
+        candidates = [os.path.join(prefix, "Lib", "site-packages")]
+    else:
+        lib = os.path.join(prefix, "lib")
+        names = os.listdir(lib) if os.path.isdir(lib) else []
+        candidates = [os.path.join(lib, n, "site-packages") for n in names if n.startswith(("python", "pypy"))]
+    # conda's python links `lib/python3.1` to `lib/python3.10`.
+    return sorted({os.path.realpath(path) for path in candidates if os.path.isdir(path)})
+
+
+def _distribution(path: str) -> Distribution | None:
+    name = version = ""
+    for metadata in (os.path.join(path, "METADATA"), os.path.join(path, "PKG-INFO"), path):
+        try:
+            with open(metadata, encoding="utf-8", errors="replace") as file:
+                for line in file:
+                    if not line.strip() or (name and version):
+                        break
+                    key, _, value = line.partition(":")
+                    if key.lower() == "name":
+                        name = value.strip()
+                    elif key.lower() == "version":
+                        version = value.strip()
+        except OSError:
+            continue
+        break
+    if not name or not version:
+        return None
+    try:
+        with open(os.path.join(path, "INSTALLER"), encoding="utf-8") as file:
+            installer = file.read().strip()
+    except (OSError, ValueError):
+        installer = ""
+    return Distribution(canonical(name), version, path, installer)
+
+
+# -- what uv is told -------------------------------------------------------------------------------------------------
+
+
+def _interpreter(request: Request, prefix: str) -> str:
+    if request.platform != request.host_platform:
+        raise CreationError(
+            f"PyPI packages can be installed for this machine only ({request.host_platform}), not {request.platform}",
+            step="pypi",
+        )
+    return _python_of(prefix)
+
+
+def _python_of(prefix: str) -> str:
+    python = os.path.join(prefix, *(["python.exe"] if sys.platform == "win32" else ["bin", "python"]))
+    if not os.path.exists(python):
+        raise CreationError(
+            "PyPI packages need `python` among the conda packages", step="pypi", hint="add `python` to the header"
+        )
+    return python
+
+
+def _fixed(python: str, project: str) -> list[str]:
+    return [
+        "pip", "install", "--python", python, "--project", project, "--break-system-packages",
+        "--color", "never", "--no-progress",
+    ]  # fmt: skip
+
+
+def _arguments(request: Request, options: Options, python: str, files: Sequence[str]) -> list[str]:
+    project, requirements, constraints = files
+    arguments = [*_fixed(python, os.path.dirname(project)), "-r", project, "-r", requirements, "-c", constraints]
+    when = request.pypi_exclude_newer or request.exclude_newer
+    if when is not None:
+        from datetime import datetime, timezone
+
+        from .cutoff import cutoff
+
+        newest = cutoff(when, datetime.now(timezone.utc), options.locate(when))
+        arguments += ["--exclude-newer", newest.strftime("%Y-%m-%dT%H:%M:%S.%fZ")]
+    if options.offline:
+        arguments.append("--offline")
+    return arguments
+
+
+def _write_project(directory: str, request: Request, options: Options, present: Sequence[Distribution]) -> list[str]:
+    """Requirements by name go into a project, where `[tool.uv.sources]` applies; paths and the like into a file."""
+    named = [requirement for requirement in request.pypi if re.match(_NAMED, requirement)]
+    others = [requirement for requirement in request.pypi if requirement not in named]
+    pinned = [f"{one.name}=={one.version}" for one in present if re.fullmatch(_VERSION, one.version, re.IGNORECASE)]
+    base = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
+    project = ["[project]", 'name = "conda-execute-script"', 'version = "0"', f"dependencies = {_toml(named)}"]
+    return [
+        _write(directory, "pyproject.toml", "\n".join([*project, *_tool_uv(request.uv, base)]) + "\n"),
+        _write(directory, "requirements.txt", "".join(f"{requirement}\n" for requirement in others)),
+        _write(directory, "constraints.txt", "".join(f"{pin}\n" for pin in pinned)),
+    ]
+
+
+def _write(directory: str, name: str, text: str) -> str:
+    path = os.path.join(directory, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def _tool_uv(table: str | None, base: str) -> list[str]:
+    """The `[tool.uv]` table; an empty one too, since uv would look for one in the directories above."""
+    if table is None:
+        return ["[tool.uv]"]
+    settings: dict[str, Any] = json.loads(table)
+    for source in settings.get("sources", {}).values():
+        for one in source if isinstance(source, list) else [source]:
+            if isinstance(one, dict) and isinstance(one.get("path"), str):
+                one["path"] = os.path.join(base, one["path"])
+    return ["[tool.uv]", *(f"{_toml(key)} = {_toml(value)}" for key, value in settings.items())]
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _refuse_other_sources(request: Request, present: Sequence[Distribution], options: Options) -> None:
+    """What conda installed cannot be had from a URL or a path as well: uv would put that in its place."""
+    installed = {distribution.name: distribution for distribution in present}
+    for requirement in request.pypi:
+        match = re.match(_NAMED, requirement)
+        name = canonical(match[1]) if match else ""
+        if name in installed and "@" in requirement.partition(";")[0]:
+            raise CreationError(
+                f"`{requirement}` would replace {name} {installed[name].version}, which conda installs",
+                step="pypi",
+                where=options.locate(requirement) or (),
+                hint=f"ask for `{name}` in one way only",
+            )
+
+
+# -- running uv ------------------------------------------------------------------------------------------------------
+
+
+class _Stopped(BaseException):
+    """SIGTERM arrived."""
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str], lock_fd: int | None) -> tuple[int, str]:
+    """uv's status and what it said. SIGINT and SIGTERM end it and raise InterruptError."""
+    kept = {name: value for name, value in environ.items() if name not in _DROPPED}
+    inherited = (lock_fd,) if lock_fd is not None and sys.platform != "win32" else ()
+    with _raising_on_sigterm():
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=kept,
+            pass_fds=inherited,
+        )
+        try:
+            said, _ = process.communicate()
+        except (KeyboardInterrupt, _Stopped) as reason:
+            _end(process)
+            name = "SIGTERM" if isinstance(reason, _Stopped) else "SIGINT"
+            raise InterruptError(f"interrupted by {name}", step="pypi") from None
+    return process.returncode, said.decode("utf-8", "replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _raising_on_sigterm() -> Iterator[None]:
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _Stopped
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _compare(prefix: str, before: Sequence[tuple[Distribution, tuple[int, int]]]) -> Built:
+    """What was added; an error where something of conda's was touched."""
+    after = distributions(prefix)
+    now = {distribution.path: distribution.identity for distribution in after}
+    for distribution, identity in before:
+        if now.get(distribution.path) != identity:
+            name = distribution.name
+            raise CreationError(
+                f"a PyPI package would replace {name} {distribution.version}, which conda installs",
+                step="pypi",
+                hint=f"ask for `{name}` in one way only",
+            )
+    old = {distribution.path for distribution, _ in before}
+    added = [distribution for distribution in after if distribution.path not in old]
+    return Built(len(added), sum(_size(distribution) for distribution in added))
+
+
+def _size(distribution: Distribution) -> int:
+    """The sum of the sizes that the package's RECORD states."""
+    try:
+        with open(os.path.join(distribution.path, "RECORD"), encoding="utf-8") as file:
+            fields = [line.rstrip().rpartition(",")[2] for line in file]
+    except OSError:
+        return 0
+    return sum(int(field) for field in fields if field.isdigit())
+
+
+# -- what uv said ----------------------------------------------------------------------------------------------------
+
+
+def explain(said: str, request: Request, present: Sequence[Distribution], options: Options) -> CreationError:
+    """uv's complaint as an error that names both sides where conda's packages are one of them."""
+    text = _tidy(said)
+    against = [
+        one for one in present if re.search(rf"(?<![\w.-]){re.escape(one.name)}=={re.escape(one.version)}", text)
+    ]
+    mentioned = [requirement for requirement in request.pypi if _name(requirement) in canonical_words(text)]
+    where = [place for requirement in mentioned if (place := options.locate(requirement)) is not None]
+    if "network was disabled" in said or "network connectivity is disabled" in said:
+        return CreationError(
+            "PyPI packages are not in the cache, and `--offline` forbids to fetch them",
+            step="pypi",
+            details=text,
+            where=where,
+            hint="run once without `--offline`",
+        )
+    if "No solution found" in said and against:
+        theirs = " and ".join(f"{one.name} {one.version}" for one in against)
+        ours = " and ".join(f"`{requirement}`" for requirement in mentioned) or "what PyPI packages need"
+        return CreationError(
+            f"{ours} does not fit {theirs}, which conda installs",
+            step="pypi",
+            where=where,
+            details=text,
+            hint="change one of the two; what conda installed is never replaced by PyPI's",
+        )
+    for sign, message, hint in _COMPLAINTS:
+        if re.search(sign, said):
+            return CreationError(message, step="pypi", where=where, details=text, hint=hint)
+    return CreationError("the PyPI packages cannot be installed", step="pypi", where=where, details=text)
+
+
+_COMPLAINTS = (
+    (
+        "was not found in the package registry|not found in the provided package locations",
+        "a PyPI package does not exist",
+        "check its spelling; another index is set in `[tool.uv]` of a `# /// script` header, or in UV_INDEX",
+    ),
+    ("No space left|os error 28", "no space left on the disk", "`conda tmpenv clear` removes unused environments"),
+    (
+        "error sending request|dns error|[Cc]onnection refused|timed out|tcp connect",
+        "PyPI cannot be reached",
+        "check the network; `--offline` uses what is in the cache, UV_INDEX names another index",
+    ),
+    ("[Hh]ash mismatch", "a PyPI package is not the one that its hash describes", None),
+    ("Failed to build|Build backend failed", "a PyPI package cannot be built", "ask for a version that has wheels"),
+    ("Failed to parse|Couldn't parse", "a PyPI requirement does not parse", "`NAME`, `NAME >=1.2` or `NAME[EXTRA]`"),
+    ("No solution found", "the PyPI packages cannot be installed together", None),
+)
+
+
+def canonical_words(text: str) -> set[str]:
+    """The names that a text mentions, in the form in which names are compared."""
+    return {canonical(word) for word in re.findall(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", text)}
+
+
+def _name(requirement: str) -> str:
+    match = re.match(_NAMED, requirement)
+    return canonical(match[1]) if match else requirement
+
+
+def _tidy(said: str) -> str:
+    """What uv said, without its account of what went well, and without credentials."""
+    boring = r"(Using Python|Resolved |Prepared |Installed |Downloading |Downloaded |Building |Built |warning: )"
+    lines = [line.rstrip() for line in redact(said).splitlines()]
+    kept = [line for line in lines if line and not re.match(rf"\s*{boring}", line)]
+    return "\n".join(re.sub(r"^(\s*)(error: |cause: |hint: )", r"\1", line) for line in kept)

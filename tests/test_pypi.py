@@ -1,0 +1,313 @@
+"""PyPI packages beside conda's, in one prefix: real interpreters, real wheels, real uv."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from conda_execute import backend
+from conda_execute.backend import Options, pypi, rattler
+from conda_execute.errors import CreationError, InterruptError, Location
+from tests import tiny
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local channel is made for POSIX")
+
+
+def wheel(directory: Path, name: str, version: str = "1.0", requires: tuple[str, ...] = (), extra: str = "") -> Path:
+    """A pure wheel of one module, that prints its version when it runs."""
+    directory.mkdir(parents=True, exist_ok=True)
+    module, info = name.replace("-", "_"), f"{name.replace('-', '_')}-{version}.dist-info"
+    metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
+    metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
+    if extra:
+        metadata += [f"Provides-Extra: more\nRequires-Dist: {extra}; extra == 'more'"]
+    members = {
+        f"{module}.py": f"VERSION = {version!r}\n",
+        f"{info}/METADATA": "\n".join(metadata) + "\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,{len(text)}\n" for path, text in members.items()) + f"{info}/RECORD,,\n"
+    path = directory / f"{module}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, text in {**members, f"{info}/RECORD": record}.items():
+            archive.writestr(member, text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("wheels")
+    wheel(directory, "idna", "3.4")
+    wheel(directory, "idna", "3.11")
+    wheel(directory, "plain")
+    wheel(directory, "plain", "2.0")
+    wheel(directory, "needs-idna", requires=("idna>=3",))
+    wheel(directory, "needs-old-idna", requires=("idna<3.5",))
+    wheel(directory, "with-extra", extra="plain")
+    for path in directory.glob("*.whl"):
+        page = directory / "simple" / path.name.split("-")[0].replace("_", "-") / "index.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        with page.open("a") as file:
+            file.write(f'<a href="{path.as_uri()}">{path.name}</a>\n')
+    return directory
+
+
+@pytest.fixture(scope="session")
+def packages(session_directory: Path) -> str:
+    """One package cache for the module, since unpacking an interpreter takes a while."""
+    return str(session_directory / "pypi-packages")
+
+
+@pytest.fixture
+def options(wheels: Path, packages: str, tmp_path: Path) -> Options:
+    """Engines whose index is made of the local wheels."""
+    environ = {
+        "PATH": os.defpath,
+        "HOME": str(tmp_path / "home"),
+        "UV_DEFAULT_INDEX": (wheels / "simple").as_uri(),
+        "UV_CACHE_DIR": str(tmp_path / "uv"),
+    }
+    return Options(environ=environ, cache=packages)
+
+
+@pytest.fixture
+def make(channel: Path, tmp_path: Path, options: Options):
+    """Makes an environment of `python` and these conda packages and PyPI requirements; returns prefix and Built."""
+
+    def make(conda: tuple[str, ...], *requirements: str, options: Options = options, **rest: object):
+        request = tiny.request("python", *conda, channels={"conda-forge": channel}, pypi=requirements, **rest)
+        prefix = str(tmp_path / "prefix")
+        return prefix, backend.build(rattler.Rattler(), request, prefix, options)
+
+    return make
+
+
+def version(prefix: str, module: str) -> str:
+    code = f"import {module}; print(getattr({module}, 'VERSION', None) or {module}.__version__, {module}.__file__)"
+    run = subprocess.run([f"{prefix}/bin/python", "-I", "-c", code], capture_output=True, text=True, check=True)
+    number, path = run.stdout.split()
+    assert path.startswith(prefix)
+    return number
+
+
+def failure(work) -> CreationError:
+    with pytest.raises(CreationError) as caught:
+        work()
+    assert caught.value.step == "pypi"
+    return caught.value
+
+
+class TestInstalled:
+    def test_a_requirement_is_importable_and_counted(self, make):
+        prefix, built = make((), "plain<2")
+        assert version(prefix, "plain") == "1.0"
+        assert built.packages == 1 + len(list(Path(prefix, "conda-meta").glob("*.json")))
+
+    def test_pip_and_conda_lists_can_tell_who_installed_what(self, make):
+        prefix, _ = make(("idna",), "plain")
+        installers = {one.name: one.installer for one in pypi.distributions(prefix)}
+        assert installers["plain"] == "uv"
+        assert installers["idna"] == "conda"
+
+    def test_what_conda_installed_satisfies_requirements_and_is_not_installed_twice(self, make):
+        prefix, built = make(("idna ==3.7",), "needs-idna")
+        assert version(prefix, "idna") == "3.7"
+        assert [one.name for one in pypi.distributions(prefix)].count("idna") == 1
+        assert built.packages == len(list(Path(prefix, "conda-meta").glob("*.json"))) + 1
+
+    def test_an_extra_brings_its_packages(self, make):
+        prefix, _ = make((), "with-extra[more]")
+        assert version(prefix, "plain") == "2.0"
+
+    def test_a_marker_that_does_not_hold_installs_nothing(self, make):
+        prefix, _ = make((), "plain; sys_platform == 'win32'")
+        assert "plain" not in [one.name for one in pypi.distributions(prefix)]
+
+    def test_a_url_with_its_hash(self, make, wheels):
+        path = wheels / "plain-1.0-py3-none-any.whl"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        prefix, _ = make((), f"plain @ {path.as_uri()}#sha256={digest}")
+        assert version(prefix, "plain") == "1.0"
+
+    def test_a_url_with_another_hash_is_refused(self, make, wheels):
+        url = (wheels / "plain-1.0-py3-none-any.whl").as_uri()
+        error = failure(lambda: make((), f"plain @ {url}#sha256={'0' * 64}"))
+        assert error.message == "a PyPI package is not the one that its hash describes"
+
+    def test_a_local_wheel_and_a_local_project(self, make, wheels, tmp_path):
+        project = tmp_path / "project with blank"
+        project.mkdir()
+        (project / "mine.py").write_text("VERSION = 'local'\n")
+        # A build backend within the project: no index is needed to build it.
+        (project / "backend.py").write_text(
+            "import zipfile\n"
+            "def build_wheel(directory, config_settings=None, metadata_directory=None):\n"
+            "    with zipfile.ZipFile(f'{directory}/mine-7-py3-none-any.whl', 'w') as archive:\n"
+            "        archive.write('mine.py')\n"
+            "        for name, text in [('METADATA', 'Metadata-Version: 2.1\\nName: mine\\nVersion: 7\\n'),\n"
+            "                ('WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n'),\n"
+            "                ('RECORD', 'mine.py,,\\nmine-7.dist-info/RECORD,,\\n')]:\n"
+            "            archive.writestr(f'mine-7.dist-info/{name}', text)\n"
+            "    return 'mine-7-py3-none-any.whl'\n"
+        )
+        (project / "pyproject.toml").write_text(
+            "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+        )
+        prefix, _ = make((), str(project), str(wheels / "plain-1.0-py3-none-any.whl"))
+        assert version(prefix, "mine") == "local"
+        assert version(prefix, "plain") == "1.0"
+
+    def test_settings_files_of_the_working_directory_do_not_matter(self, make, tmp_path, monkeypatch):
+        stray = tmp_path / "stray"
+        stray.mkdir()
+        (stray / "uv.toml").write_text("no-binary = true\n[pip]\ntarget = 'elsewhere'\n")
+        (stray / "pyproject.toml").write_text("[tool.uv]\nconstraint-dependencies = ['plain<2']\n")
+        monkeypatch.chdir(stray)
+        prefix, _ = make((), "plain")
+        assert version(prefix, "plain") == "2.0"
+
+    def test_variables_that_lead_elsewhere_do_not_matter(self, make, options, tmp_path):
+        led = dataclasses.replace(
+            options, environ={**options.environ, "UV_PYTHON": "3.4", "UV_SYSTEM_PYTHON": "1", "PYTHONHOME": "/nowhere"}
+        )
+        prefix, _ = make((), "plain", options=led)
+        assert version(prefix, "plain") == "2.0"
+
+    def test_tool_uv_holds(self, make):
+        prefix, _ = make((), "plain", uv=json.dumps({"constraint-dependencies": ["plain<2"]}))
+        assert version(prefix, "plain") == "1.0"
+
+    def test_sources_of_tool_uv_are_relative_to_the_script(self, make, wheels, options, tmp_path):
+        (tmp_path / "scripts").mkdir()
+        beside = tmp_path / "scripts" / "plain-1.0-py3-none-any.whl"
+        beside.write_bytes((wheels / beside.name).read_bytes())
+        script = dataclasses.replace(options, script=str(tmp_path / "scripts/run.py"))
+        table = json.dumps({"sources": {"plain": {"path": beside.name}}})
+        prefix, _ = make((), "plain", uv=table, options=script)
+        assert version(prefix, "plain") == "1.0"
+
+    def test_a_package_from_the_index_installs_for_real(self, make, options):
+        registry = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_", "http"))}
+        online = dataclasses.replace(
+            options,
+            environ={"PATH": os.defpath, "HOME": options.environ["HOME"], **registry},
+        )
+        prefix, _ = make((), "rich", options=online)
+        assert "rich" in [one.name for one in pypi.distributions(prefix)]
+        prefix, _ = make((), "idna", options=online, exclude_newer="2024-01-01")
+        assert version(prefix, "idna") == "3.6"
+
+
+class TestRefused:
+    def test_a_conflict_with_conda_names_both_sides(self, make, options):
+        place = Location("script.py", 4, 2, 5, "#  - idna<3")
+        locating = dataclasses.replace(options, locate=lambda written: place if written == "idna<3.5" else None)
+        error = failure(lambda: make(("idna ==3.7",), "idna<3.5", options=locating))
+        assert error.message == "`idna<3.5` does not fit idna 3.7, which conda installs"
+        assert error.where == (place,)
+
+    def test_a_conflict_of_a_dependency_names_the_requirement_that_brought_it(self, make):
+        error = failure(lambda: make(("idna ==3.7",), "needs-old-idna"))
+        assert error.message == "`needs-old-idna` does not fit idna 3.7, which conda installs"
+
+    def test_a_url_for_what_conda_installs_is_refused(self, make, wheels):
+        url = (wheels / "idna-3.4-py3-none-any.whl").as_uri()
+        error = failure(lambda: make(("idna ==3.7",), f"idna @ {url}"))
+        assert "would replace idna 3.7, which conda installs" in error.message
+
+    def test_a_path_that_turns_out_to_be_what_conda_installs_is_refused(self, make, tmp_path):
+        replacement = wheel(tmp_path, "idna", "3.7")
+        error = failure(lambda: make(("idna ==3.7",), str(replacement)))
+        assert "would replace idna 3.7, which conda installs" in error.message
+
+    def test_a_package_that_does_not_exist_is_named(self, make):
+        error = failure(lambda: make((), "no-such-package-anywhere"))
+        assert error.message == "a PyPI package does not exist"
+        assert "no-such-package-anywhere" in str(error.details)
+
+    def test_offline_says_so(self, make, options):
+        offline = dataclasses.replace(
+            options, offline=True, environ={"PATH": os.defpath, "HOME": options.environ["HOME"]}
+        )
+        error = failure(lambda: make((), "no-such-package-anywhere", options=offline))
+        assert "--offline" in error.message
+
+    def test_an_index_that_cannot_be_reached_is_said_to_be(self, make, options):
+        away = {**options.environ, "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
+        error = failure(lambda: make((), "plain", options=dataclasses.replace(options, environ=away)))
+        assert error.message == "PyPI cannot be reached"
+
+    def test_credentials_are_not_shown(self, make, options):
+        away = {**options.environ, "UV_DEFAULT_INDEX": "http://me:secret@127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
+        error = failure(lambda: make((), "plain", options=dataclasses.replace(options, environ=away)))
+        assert "secret" not in str(error.details)
+
+    def test_without_python_there_is_nothing_to_install_for(self, channel, options, tmp_path):
+        request = tiny.request("lua", channels={"conda-forge": channel}, pypi=("plain",))
+        error = failure(lambda: backend.build(rattler.Rattler(), request, str(tmp_path / "prefix"), options))
+        assert "need `python`" in error.message
+
+
+class TestProcess:
+    def test_uv_and_its_builds_inherit_the_lock(self, make, options, tmp_path, channel):
+        lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+        fake = tmp_path / "seen"
+        with tempfile_program(f'import os; open({str(fake)!r}, "w").write(os.readlink("/proc/self/fd/{lock}"))') as uv:
+            pypi._run([str(uv)], options.environ, lock)
+        os.close(lock)
+        assert fake.read_text() == str(tmp_path / "lock")
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+    def test_a_signal_ends_uv_and_the_step(self, options, number):
+        threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
+        before = time.monotonic()
+        with tempfile_program("import time; time.sleep(60)") as uv, pytest.raises(InterruptError) as caught:
+            pypi._run([str(uv)], options.environ, None)
+        assert time.monotonic() - before < 10
+        assert caught.value.message == f"interrupted by {number.name}"
+
+
+class tempfile_program:  # noqa: N801
+    """A program of a few lines of Python, at a path of its own for a while."""
+
+    def __init__(self, code: str) -> None:
+        import tempfile
+
+        self._directory = tempfile.TemporaryDirectory()
+        self.path = Path(self._directory.name, "uv")
+        self.path.write_text(f"#!{sys.executable}\n{code}\n")
+        self.path.chmod(0o755)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self._directory.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("version_text", "valid"),
+    [
+        ("1.0", True),
+        ("2.0rc1", True),
+        ("1!2.0.post1+cu12", True),
+        ("2024a", True),
+        ("unknown", False),
+        ("1.0 beta x", False),
+    ],
+)
+def test_only_versions_that_uv_can_read_become_constraints(version_text, valid):
+    import re
+
+    assert bool(re.fullmatch(pypi._VERSION, version_text, re.IGNORECASE)) == valid
