@@ -211,19 +211,11 @@ def _meaning(run: _Run) -> dict[str, Any]:
         "exclude_newer": request.exclude_newer,
         "platform": request.platform,
         "run_with": None if header.entrypoint else list(run.words()),
-        "entrypoint": _shown_entrypoint(header),
+        "entrypoint": None if header.entrypoint is None else str(header.entrypoint),
         "variables": dict(header.variables),
         "notices": list(header.notices),
     }
     return {name: value for name, value in said.items() if value not in (None, [], {})}
-
-
-def _shown_entrypoint(header: Header) -> str | None:
-    if header.entrypoint is None:
-        return None
-    from .header.entrypoint import shown
-
-    return shown(header.entrypoint)
 
 
 def _print_meaning(meaning: dict[str, Any]) -> None:
@@ -280,7 +272,7 @@ def _tell_specification(run: _Run) -> None:
     if header.channels is not None:
         lines.append(f"channels: [{', '.join(header.channels)}]")
     if header.entrypoint is not None:
-        lines.append(f"entrypoint: {_shown_entrypoint(header)}")
+        lines.append(f"entrypoint: {header.entrypoint}")
     else:
         lines.append(f"run_with: [{', '.join(run.words())}]")
     run.voice.detail("\n".join(lines) + "\n")

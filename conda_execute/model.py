@@ -21,20 +21,33 @@ class Word:
 
     pieces: tuple[Text | Variable | Substitution, ...]
 
+    def __str__(self) -> str:
+        text = "".join(map(str, self.pieces))
+        return f'"{text}"' if " " in text or not text else text
+
 
 @dataclass(frozen=True)
 class Text:
     text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
 class Variable:
     name: str
 
+    def __str__(self) -> str:
+        return f"${{{self.name}}}"
+
 
 @dataclass(frozen=True)
 class Substitution:
     words: tuple[Word, ...]
+
+    def __str__(self) -> str:
+        return f"$({' '.join(map(str, self.words))})"
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,9 @@ class Entrypoint:
     """Commands run one after the other, each only if the one before succeeded (`&&`)."""
 
     commands: tuple[tuple[Word, ...], ...]
+
+    def __str__(self) -> str:
+        return " && ".join(" ".join(map(str, command)) for command in self.commands)
 
 
 @dataclass(frozen=True)
