@@ -109,13 +109,24 @@ class Creation:
                 options.progress.close()
 
     def _options(self) -> Options:
+        from . import network
         from .backend import Options
+        from .backend.rattler import cache_dir
         from .progress import progress
 
+        offline = self.offline or self.settings.offline
+        plain = Options(environ=self.environ)
         return Options(
-            offline=self.offline or self.settings.offline,
+            offline=offline,
             run_link_scripts=self.settings.run_link_scripts,
             environ=self.environ,
+            connect=network.connector(
+                self.settings,
+                self.request.channels,
+                self.environ,
+                repodata=os.path.join(cache_dir(plain), "repodata"),
+                offline=offline,
+            ),
             progress=progress(sys.stderr, self.environ, quiet=self.voice.quiet, verbose=self.voice.verbose),
             locate=self.locate,
             command=self.command,
