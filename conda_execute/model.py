@@ -16,7 +16,7 @@ class Word:
     """One word of an entrypoint command: the pieces that are joined to make it.
 
     A piece is literal text, the name of a variable (`SCRIPT`, `CACHE`), or the words of a command whose output is
-    substituted. Substitution never splits a word again.
+    substituted. Of all these, only the output of a bare `$(command)` is split into words again.
     """
 
     pieces: tuple[Text | Variable | Substitution, ...]
@@ -44,7 +44,14 @@ class Variable:
 
 @dataclass(frozen=True)
 class Substitution:
+    """A command whose output, without its last line ending, takes the place of the piece.
+
+    `split` where it stands outside of double quotes: its output is then split at blanks, as `$(pkg-config --libs x)`
+    needs it.
+    """
+
     words: tuple[Word, ...]
+    split: bool = False
 
     def __str__(self) -> str:
         return f"$({' '.join(map(str, self.words))})"

@@ -6,6 +6,8 @@ milliseconds and no memory to speak of, whatever the script holds.
 
 =====================  =======================================================
 `# conda execute`      YAML, in the comments of any language (`native`)
+`# /// script`         TOML, PEP 723, for Python (`pep723`)
+`/// conda-script`     TOML, in the comments of any language (`conda_script`)
 =====================  =======================================================
 """
 
@@ -90,13 +92,23 @@ def _find(script: Script) -> Found | None:
 
 
 def _all(script: Script) -> list[Found]:
-    """Every header of the script, in the order of their lines."""
-    from . import native
+    """Every header of the script, in the order of their lines. A format's module is imported where its words occur."""
+    found: list[Found] = []
+    if any("conda execute" in line for line in script.lines):
+        from . import native
 
-    found = [
-        Found(native.FORMAT, block.first, block.last, partial(native.read, script, block))
-        for block in native.blocks(script)
-    ]
+        for block in native.blocks(script):
+            found.append(Found(native.FORMAT, block.first, block.last, partial(native.read, script, block)))
+    if any("/// script" in line for line in script.lines):
+        from . import pep723
+
+        for each in pep723.blocks(script):
+            found.append(Found(pep723.FORMAT, each.first, each.last, partial(pep723.read, script, each)))
+    if any("/// conda-script" in line for line in script.lines):
+        from . import conda_script
+
+        for each in conda_script.blocks(script):
+            found.append(Found(conda_script.FORMAT, each.first, each.last, partial(conda_script.read, script, each)))
     return sorted(found, key=lambda header: header.first)
 
 

@@ -25,7 +25,7 @@ _COMMENTS = {
 
 #: Words that stand alone after a comment sign, and are close to an opening line.
 _NEARLY_NATIVE = re.compile(r"[^\w\s]{1,4}[ \t]*conda[-_ ]{0,3}exec(?:ute)?\b", re.IGNORECASE)
-_NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda-|end-conda-)?script\b", re.IGNORECASE)
+_NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda[-_ ]?|end-conda-)?script\b", re.IGNORECASE)
 
 
 def comment_prefix(path: str, first_line: str = "") -> str:
@@ -80,6 +80,13 @@ def _nearly_block(script: Script, number: int, stripped: str, kind: str) -> Head
         wanted = "`# /// conda-script`, and in the last `# /// end-conda-script`"
     else:
         wanted = "`# /// script`, and in the last `# ///`"
+    wanted += ", without blanks at the end"
+    if script.lines[number - 1] == "# /// script":
+        return HeaderError(
+            "the script has no header: this line stands within a block of another type",
+            where=script.line(number),
+            hint="part the two blocks by a line that is no comment",
+        )
     other = ""
     if not kind and not stripped.startswith("#"):
         other = "\nthis format is for Python; other languages write `/// conda-script` or `conda execute` in a comment"

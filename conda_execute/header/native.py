@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from ..errors import HeaderError, Location
 from ..model import Header
 from . import condition, words
+from .specs import with_python
 from .yaml_values import Reader, Value
 
 TYPE_CHECKING = False
@@ -55,6 +56,7 @@ _FOREIGN_KEYS = {
     "command": "run_with",
     "entrypoint": "run_with",
     "run": "run_with",
+    "run-with": "run_with",
 }
 
 _PARTED = "the header ends at the first line that is not a comment: part it from other comments by an empty line"
@@ -132,7 +134,7 @@ def read(script: Script, block: Block, platform: str) -> Header:
         )
     return Header(
         format=FORMAT,
-        specs=specs,
+        specs=with_python(specs) if pypi else specs,
         pypi=pypi,
         channels=header_channels,
         run_with=_run_with(keys["run_with"][1]) if "run_with" in keys else None,

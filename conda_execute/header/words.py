@@ -107,7 +107,7 @@ def nearest(name: str, known: Iterable[str], foreign: Mapping[str, str] | None =
     import difflib
 
     names = sorted(known)
-    meant = (foreign or {}).get(name.lower())
+    meant = (foreign or {}).get(name.lower().replace("_", "-"))
     if meant is None:
         folded = {other.lower().replace("-", "_"): other for other in names}
         close = difflib.get_close_matches(name[:100].lower().replace("-", "_"), folded, n=1)

@@ -73,6 +73,7 @@ def word(value: Word) -> str:
                 pieces.append(text)
             case Variable(name):
                 pieces.append("${" + name + "}")
-            case Substitution(words):
-                pieces.append("$(" + " ".join(word(each) for each in words) + ")")
+            case Substitution(words, split):
+                text = "$(" + " ".join(word(each) for each in words) + ")"
+                pieces.append(text if split else f'"{text}"')
     return "<" + "".join(pieces) + ">"

@@ -1,0 +1,80 @@
+"""Version specifiers of Python packages (PEP 440) as version specs of conda."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import HeaderError, Location
+
+_CLAUSE = re.compile(r"(===|==|!=|~=|<=|>=|<|>)\s*(\S+)\Z")
+_VERSION = re.compile(
+    r"""v?(?:(?P<epoch>\d{1,9})!)?(?P<release>\d{1,9}(?:\.\d{1,9})*)
+    (?:[-_.]?(?P<pre>alpha|a|beta|b|preview|pre|c|rc)[-_.]?(?P<pre_number>\d{0,9}))?
+    (?:(?:[-_.]?(?P<post>post|rev|r)[-_.]?(?P<post_number>\d{0,9}))|-(?P<implicit_post>\d{1,9}))?
+    (?:[-_.]?(?P<dev>dev)[-_.]?(?P<dev_number>\d{0,9}))?
+    (?P<any>\.\*)?\Z""",
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
+)
+_PRE = {"alpha": "a", "a": "a", "beta": "b", "b": "b", "preview": "rc", "pre": "rc", "c": "rc", "rc": "rc"}
+_HINT = 'write versions such as `requires-python = ">=3.10,<4"`'
+
+
+def conda_version(specifiers: str, key: str, where: Location) -> str:
+    """The version spec that allows the same versions; empty where every version is allowed.
+
+    `~=3.10` is `>=3.10,3.*`, and `<4` keeps out 4.0a1 as well, which conda orders before 4. Raises HeaderError.
+    """
+    clauses = [clause.strip() for clause in specifiers.split(",")]
+    return ",".join(_clause(clause, key, where) for clause in clauses if clause)
+
+
+def _clause(clause: str, key: str, where: Location) -> str:
+    found = _CLAUSE.match(clause)
+    if not found:
+        hint = _HINT
+        if _VERSION.match(clause):
+            hint = f"write `>={clause}` for that version or a later one, `=={clause}.*` for its patches"
+        raise HeaderError(f"`{key}` holds `{clause}`, which begins with no comparison", where=where, hint=hint)
+    operator, written = found.groups()
+    version = _VERSION.match(written)
+    if not version:
+        raise HeaderError(f"`{key}` holds `{written}`, which is no version", where=where, hint=_HINT)
+    if version["any"]:
+        plain_release = not (version["pre"] or version["post"] or version["implicit_post"] or version["dev"])
+        if operator not in ("==", "!=") or not plain_release:
+            raise HeaderError(
+                f"`{key}` holds `{clause}`: only `==` and `!=` go with `.*`",
+                where=where,
+                hint=f"write `{operator}{written[:-2]}`" if plain_release else _HINT,
+            )
+        return ("" if operator == "==" else "!=") + _normal(version) + ".*"
+    normal = _normal(version)
+    if operator == "~=":
+        release = version["release"].split(".")
+        if len(release) < 2:
+            raise HeaderError(
+                f"`{key}` holds `{clause}`: `~=` needs a version of two numbers or more",
+                where=where,
+                hint=f"write `~={written}.0`, or `>={written}`",
+            )
+        epoch = f"{version['epoch']}!" if version["epoch"] else ""
+        return f">={normal},{epoch}{'.'.join(release[:-1])}.*"
+    if operator == "<" and not (version["pre"] or version["dev"]):
+        # A post-release limit, `<3.9.post1`, lets in what comes before it, and so needs nothing.
+        return f"<{normal}" if "post" in normal else f"<{normal}.0a0"
+    return ("==" if operator == "===" else operator) + normal
+
+
+def _normal(version: re.Match[str]) -> str:
+    """The version in the form that PEP 440 calls normal."""
+    text = f"{int(version['epoch'])}!" if version["epoch"] and int(version["epoch"]) else ""
+    text += ".".join(str(int(number)) for number in version["release"].split("."))
+    if version["pre"]:
+        text += _PRE[version["pre"].lower()] + str(int(version["pre_number"] or 0))
+    if version["implicit_post"]:
+        text += f".post{int(version['implicit_post'])}"
+    elif version["post"]:
+        text += f".post{int(version['post_number'] or 0)}"
+    if version["dev"]:
+        text += f".dev{int(version['dev_number'] or 0)}"
+    return text

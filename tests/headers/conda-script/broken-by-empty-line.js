@@ -1,0 +1,5 @@
+// /// conda-script
+// channels = ["conda-forge"]
+
+// entrypoint = "node ${SCRIPT}"
+// /// end-conda-script

@@ -1,0 +1,4 @@
+# /// conda-script
+# channels = []
+# entrypoint = "python ${SCRIPT}"
+# /// end-conda-script

@@ -1,0 +1,6 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "python ${SCRIPT}"
+# ///
+
+print()

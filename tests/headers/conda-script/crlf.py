@@ -1,0 +1,7 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "python ${SCRIPT}"
+#
+# [dependencies]
+# python = "*"
+# /// end-conda-script

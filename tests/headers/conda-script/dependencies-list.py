@@ -1,0 +1,5 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "python ${SCRIPT}"
+# dependencies = ["zlib"]
+# /// end-conda-script

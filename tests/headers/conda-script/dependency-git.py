@@ -1,0 +1,6 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "python ${SCRIPT}"
+# [dependencies]
+# zlib = { git = "https://example.org/zlib" }
+# /// end-conda-script

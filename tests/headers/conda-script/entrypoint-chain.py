@@ -1,0 +1,4 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "a && b c&&d"
+# /// end-conda-script

@@ -1,0 +1,4 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "a $(a $(a $(a $(a $(a $(a $(a $(a $(a $(a $(a $(a ))))))))))))"
+# /// end-conda-script

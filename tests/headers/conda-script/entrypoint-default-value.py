@@ -1,0 +1,4 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "echo ${SCRIPT:-x}"
+# /// end-conda-script

@@ -1,0 +1,7 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = """
+# a &&
+#  b ${SCRIPT}
+# """
+# /// end-conda-script

@@ -1,0 +1,4 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "(a)"
+# /// end-conda-script

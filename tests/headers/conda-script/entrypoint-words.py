@@ -1,0 +1,4 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "python  -X dev ${SCRIPT}   a"
+# /// end-conda-script

@@ -1,0 +1,54 @@
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+import os
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "python ${SCRIPT}"
+# /// end-conda-script

@@ -1,0 +1,3 @@
+marker = "# /// conda-script"
+print("x /// conda-script")
+x /// conda-script

@@ -1,0 +1,3 @@
+# /// conda_script
+# channels = ["conda-forge"]
+# /// end-conda-script

@@ -1,0 +1,3 @@
+# /// conda-script
+# entrypoint = "python ${SCRIPT}"
+# /// end-conda-script

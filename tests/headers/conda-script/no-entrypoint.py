@@ -1,0 +1,3 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# /// end-conda-script

@@ -1,0 +1,2 @@
+# /// conda-script
+# channels = ["conda-forge"]

@@ -1,0 +1,4 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# /// conda-script
+# /// end-conda-script

@@ -1,0 +1,4 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = { unix = 3 }
+# /// end-conda-script

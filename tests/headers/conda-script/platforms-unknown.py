@@ -1,0 +1,4 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = { macos = "sh ${SCRIPT}" }
+# /// end-conda-script

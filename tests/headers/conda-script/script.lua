@@ -1,0 +1,7 @@
+-- /// conda-script
+-- channels = ["conda-forge"]
+-- entrypoint = "lua ${SCRIPT}"
+--
+-- [dependencies]
+-- lua = "5.4.*"
+-- /// end-conda-script

@@ -1,0 +1,6 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "python ${SCRIPT}"
+# [tool.pixi.workspace]
+# channels = ["bioconda"]
+# /// end-conda-script

@@ -1,0 +1,9 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "a"
+# /// end-conda-script
+
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "a"
+# /// end-conda-script

@@ -1,0 +1,5 @@
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "python ${SCRIPT}"
+# requires-python = ">=3"
+# /// end-conda-script

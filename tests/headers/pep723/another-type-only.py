@@ -1,0 +1,3 @@
+# /// pyproject
+# requires-python = ">=3.11"
+# ///

@@ -1,0 +1,4 @@
+# /// other
+# /// script
+# dependencies = ["rich"]
+# ///

@@ -1,0 +1,6 @@
+# /// script
+# tool.conda.dependencies = ["numpy"]
+# tool.conda.channels = ["conda-forge"]
+# ///
+
+print("hello")

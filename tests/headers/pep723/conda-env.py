@@ -1,0 +1,6 @@
+# /// script
+# [tool.conda]
+# env = ["numpy"]
+# ///
+
+print("hello")

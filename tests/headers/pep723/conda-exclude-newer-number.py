@@ -1,0 +1,6 @@
+# /// script
+# [tool.conda]
+# exclude-newer = 7
+# ///
+
+print("hello")

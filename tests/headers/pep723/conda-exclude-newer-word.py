@@ -1,0 +1,6 @@
+# /// script
+# [tool.conda]
+# exclude-newer = "last week"
+# ///
+
+print("hello")

@@ -1,0 +1,5 @@
+# /// script
+# tool = { conda = { dependencies = ["numpy"] } }
+# ///
+
+print("hello")

@@ -1,0 +1,5 @@
+# /// script
+# tool.conda = "numpy"
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.conda]
+# run-with = []
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.conda]
+# run-with = ["python", 3]
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.conda]
+# run-with = ["python", "-W", "error::DeprecationWarning", ""]
+# ///
+
+print("hello")

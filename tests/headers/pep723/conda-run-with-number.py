@@ -1,0 +1,6 @@
+# /// script
+# [tool.conda]
+# run-with = 3
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.conda]
+# dependencies = [">=3"]
+# ///
+
+print("hello")

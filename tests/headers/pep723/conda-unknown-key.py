@@ -1,0 +1,6 @@
+# /// script
+# [tool.conda]
+# dependancies = ["numpy"]
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# dependencies = ["rich"]
+#
+# [tool.conda]
+# dependencies = ["numpy >=1.26"]
+# ///

@@ -1,0 +1,5 @@
+# /// script
+# dependencies = ["ri\u0007ch"]
+# ///
+
+print("hello")

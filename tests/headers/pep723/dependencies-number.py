@@ -1,0 +1,5 @@
+# /// script
+# dependencies = ["rich", 3]
+# ///
+
+print("hello")

@@ -1,0 +1,5 @@
+# /// script
+# dependencies = ["-r requirements.txt"]
+# ///
+
+print("hello")

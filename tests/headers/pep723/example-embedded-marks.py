@@ -1,0 +1,10 @@
+# /// script
+# [tool.uv]
+# embedded-csharp = """
+# /// <summary>
+# /// text
+# ///
+# /// </summary>
+# public class MyClass { }
+# """
+# ///

@@ -1,0 +1,13 @@
+# /// some-toml
+# embedded-csharp = """
+# /// <summary>
+# /// text
+# ///
+# /// </summary>
+# public class MyClass { }
+# """
+# ///
+
+# /// script
+# dependencies = []
+# ///

@@ -1,0 +1,5 @@
+# /// script
+# dependencies = ["rich"]
+
+# requires-python = ">=3.10"
+# ///

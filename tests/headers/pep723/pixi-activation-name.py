@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.activation.env]
+# "A B" = "c"
+# ///
+
+print("hello")

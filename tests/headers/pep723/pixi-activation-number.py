@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.activation.env]
+# A = 1
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.activation.env]
+# HERE = "$CONDA_PREFIX/share"
+# ///
+
+print("hello")

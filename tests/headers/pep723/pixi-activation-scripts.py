@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.activation]
+# scripts = ["setup.sh"]
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.workspace]
+# channel-priority = "strikt"
+# ///
+
+print("hello")

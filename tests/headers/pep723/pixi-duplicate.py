@@ -1,0 +1,7 @@
+# /// script
+# [tool.pixi.dependencies]
+# Zlib = "*"
+# zlib = "1.*"
+# ///
+
+print("hello")

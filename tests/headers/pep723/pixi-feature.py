@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.feature.test.dependencies]
+# pytest = "*"
+# ///
+
+print("hello")

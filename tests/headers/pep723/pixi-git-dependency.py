@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.dependencies]
+# mine = { git = "https://example.org/mine.git" }
+# ///
+
+print("hello")

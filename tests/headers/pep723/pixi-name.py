@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.dependencies]
+# "num py" = "*"
+# ///
+
+print("hello")

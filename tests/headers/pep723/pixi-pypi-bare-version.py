@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.pypi-dependencies]
+# rich = "13"
+# ///
+
+print("hello")

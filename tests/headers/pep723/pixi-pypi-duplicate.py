@@ -1,0 +1,7 @@
+# /// script
+# [tool.pixi.pypi-dependencies]
+# "zope.interface" = "*"
+# zope_interface = "*"
+# ///
+
+print("hello")

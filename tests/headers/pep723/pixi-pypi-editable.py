@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.pypi-dependencies]
+# mine = { path = ".", editable = true }
+# ///
+
+print("hello")

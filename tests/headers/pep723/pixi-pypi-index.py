@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.pypi-dependencies]
+# torch = { version = "*", index = "https://example.org/simple" }
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.workspace]
+# pypi-options = { index-url = "https://example.org" }
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.pypi-dependencies]
+# mine = { version = "*", rev = "a" }
+# ///
+
+print("hello")

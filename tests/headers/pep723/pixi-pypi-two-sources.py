@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.pypi-dependencies]
+# mine = { path = ".", git = "https://example.org" }
+# ///
+
+print("hello")

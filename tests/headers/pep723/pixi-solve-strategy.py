@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.workspace]
+# solve-strategy = "lowest"
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.system-requirements]
+# cuda = "12"
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.target.linux]
+# tasks = {}
+# ///
+
+print("hello")

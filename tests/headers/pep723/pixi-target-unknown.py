@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.target.linx.dependencies]
+# gcc = "*"
+# ///
+
+print("hello")

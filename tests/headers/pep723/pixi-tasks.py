@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.tasks]
+# start = "python x.py"
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.pixi.dependencies]
+# blas = "1.0 mkl"
+# ///
+
+print("hello")

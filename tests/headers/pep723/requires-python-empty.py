@@ -1,0 +1,5 @@
+# /// script
+# requires-python = ""
+# ///
+
+print("hello")

@@ -1,0 +1,8 @@
+# /// script
+# tool.conda = {
+#   dependencies = ["numpy"],
+#   # a note
+# }
+# ///
+
+print("hello")

@@ -1,0 +1,6 @@
+# /// script
+# [tool.x]
+# a = 2026-13-01
+# ///
+
+print("hello")

@@ -1,0 +1,7 @@
+# /// script
+# "dependencies" = ["rich"]
+# [tool."conda"]
+# 'dependencies' = ["numpy"]
+# ///
+
+print("hello")

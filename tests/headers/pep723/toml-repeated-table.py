@@ -1,0 +1,8 @@
+# /// script
+# [tool.conda]
+# channels = ["a"]
+# [tool.conda]
+# dependencies = []
+# ///
+
+print("hello")

@@ -1,0 +1,5 @@
+# /// script
+# tool.conda = { dependencies = ["ä ☃", 3] }
+# ///
+
+print("hello")

@@ -1,0 +1,7 @@
+# /// script
+# # Grüße ☃
+# dependencies = ["rich"] # ☃
+# föö = 1
+# ///
+
+print("hello")

@@ -1,0 +1,5 @@
+# /// script
+# tool = 3
+# ///
+
+print("hello")

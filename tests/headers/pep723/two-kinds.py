@@ -1,0 +1,6 @@
+# /// script
+# dependencies = ["rich"]
+# ///
+
+# conda execute
+# env: [python]

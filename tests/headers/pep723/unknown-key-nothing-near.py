@@ -1,0 +1,6 @@
+# /// script
+# dependencies = []
+# colour = "red"
+# ///
+
+print("hello")

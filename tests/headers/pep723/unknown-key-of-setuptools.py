@@ -1,0 +1,5 @@
+# /// script
+# python_requires = ">=3.10"
+# ///
+
+print("hello")

@@ -1,0 +1,5 @@
+# /// script
+# dependencys = ["rich"]
+# ///
+
+print("hello")

@@ -1,0 +1,5 @@
+# /// script
+# [tool.uv]
+# ///
+
+print("hello")

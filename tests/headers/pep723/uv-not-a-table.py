@@ -1,0 +1,5 @@
+# /// script
+# tool.uv = true
+# ///
+
+print("hello")
