@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,16 +31,13 @@ def example(world: World, channel: Path) -> Example:
     return copy
 
 
-not_read_yet = pytest.mark.xfail(reason="only the native header is read so far", strict=False)
-
-
 @pytest.mark.parametrize(
     ("name", "arguments", "expected"),
     [
         ("greet.lua", ["moon"], "hello moon, from Lua 5.4\n"),
         ("primes.c", ["12"], "2\n3\n5\n7\n11\n"),
-        pytest.param("collatz.c", ["27"], "111\n", marks=not_read_yet),
-        pytest.param("inline.py", [], "the sum of the first million numbers is 500.0 billion\n", marks=not_read_yet),
+        ("collatz.c", ["27"], "111\n"),
+        ("inline.py", [], "the sum of the first million numbers is 500.0 billion\n"),
     ],
     ids=["lua", "c", "conda-script", "inline"],
 )
@@ -69,3 +69,22 @@ def test_shell_script_finds_the_tool_of_its_environment(world: World, example: E
 def test_no_example_is_without_a_test() -> None:
     tested = Path(__file__).read_text()
     assert not [path.name for path in (CHECKOUT / "examples").iterdir() if path.name not in tested]
+
+
+def test_make_run_shows_the_transcript_of_the_readme(world: World, tmp_path: Path) -> None:
+    """Twice: the second time solves nothing, and the shebang finds what the program made."""
+    path = os.pathsep.join([world.environ["PATH"].split(os.pathsep)[0], os.path.dirname(sys.executable), os.defpath])
+    command = [CHECKOUT / ".ci" / "examples", "local", tmp_path / "made"]
+    first, second = (world.run(command, env={"PATH": path}, check=True, stderr=subprocess.STDOUT) for _ in range(2))
+    prefix = tmp_path / "made" / "local" / "tmp_envs" / "ea977067a8fbeb21a594"
+    verbose = """\
+Using specification: 
+env: [python >=3, numpy]
+run_with: [/usr/bin/env, python]
+"""  # noqa: W291
+    for done in (first, second):
+        assert verbose in done.stdout
+        assert f"Prefix: {prefix}\n" in done.stdout
+        assert len(re.findall(r"^\[.*\]$", done.stdout, re.MULTILINE)) == 2
+    assert "solving" in first.stdout
+    assert "solving" not in second.stdout
