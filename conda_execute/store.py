@@ -83,9 +83,7 @@ def read_marker(path: str) -> Marker | None:
         raise
     if not isinstance(content, dict) or content.pop("format", None) != MARKER_FORMAT:
         return None
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
-    }
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
     try:
         return Marker(**values) if str(values.get("build")).isalnum() else None
     except TypeError:
@@ -144,7 +142,7 @@ class Store:
         return next(self.ready(name), None)
 
     def state(self, name: str) -> str:
-        """"ready", "aside", "unfinished" or "absent". Certain only for who holds the lock."""
+        """One of "ready", "aside", "unfinished" and "absent". Certain only for who holds the lock."""
         prefix = self.prefix(name)
         if read_marker(layout.marker(prefix)) is not None:
             return "ready"

@@ -193,9 +193,7 @@ def _is_there(path: str) -> bool:
 
 def notes(prefix: str) -> list[Note]:
     """All notes of all builds of the prefix, in no order."""
-    return [
-        Note(os.path.join(directory, name), parse(name)) for directory, names in listed(prefix) for name in names
-    ]
+    return [Note(os.path.join(directory, name), parse(name)) for directory, names in listed(prefix) for name in names]
 
 
 def listed(prefix: str, build: str | None = None) -> list[tuple[str, list[str]]]:
@@ -260,7 +258,7 @@ class Observer:
         return live, foreign, dead
 
     def judge(self, directory: str, name: str) -> str:
-        """"live", "dead" or "foreign" (which counts as live)."""
+        """One of "live", "dead" and "foreign" (which counts as live)."""
         process, _, where = name.partition("@")
         if where == self.here:
             pid, _, start = process.partition("-")
