@@ -103,9 +103,14 @@ class NotFoundError(ExecuteError):
 
 
 class InterruptError(ExecuteError):
-    """The user interrupted (Ctrl-C, SIGTERM) while conda-execute waited or worked; nothing is left behind."""
+    """A signal (SIGINT from Ctrl-C, SIGTERM) came while conda-execute waited or worked; nothing is left behind.
 
-    exit_status = 130
+    The exit status is what a shell reports for a program that the signal ended: 128 and its number.
+    """
+
+    def __init__(self, message: str, *, signal: int = 2, step: str | None = None) -> None:
+        super().__init__(message, step=step)
+        self.exit_status = 128 + signal
 
 
 def render(error: ExecuteError, colour: bool = False) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .errors import ExecuteError, render
+from .errors import ExecuteError, InterruptError, render
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def report(error: ExecuteError, as_json: bool = False) -> None:
     """Tell of a failure: as JSON on standard output where that was asked for, as text otherwise."""
     if as_json:
         print_json(failure(error))
+    elif isinstance(error, InterruptError):
+        say(error.message)  # the person knows: it is no mistake to be mended
     else:
         say(render(error, colour=sys.stderr is not None and colourful(sys.stderr)))
 

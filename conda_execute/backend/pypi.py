@@ -306,8 +306,8 @@ def _run(command: Sequence[str], environ: Mapping[str, str], lock_fd: int | None
             said, _ = process.communicate()
         except (KeyboardInterrupt, _Stopped) as reason:
             _end(process)
-            name = "SIGTERM" if isinstance(reason, _Stopped) else "SIGINT"
-            raise InterruptError(f"interrupted by {name}", step="pypi") from None
+            number = signal.SIGTERM if isinstance(reason, _Stopped) else signal.SIGINT
+            raise InterruptError(f"interrupted by {number.name}", signal=number, step="pypi") from None
     return process.returncode, said.decode("utf-8", "replace")
 
 

@@ -431,7 +431,7 @@ def _run(work: Coroutine[Any, Any, Result], step: str, installing: _Installing |
     except asyncio.CancelledError:
         if installing is not None:
             installing.settle()
-        raise InterruptError(f"interrupted by {received[0].name}", step=step) from None
+        raise InterruptError(f"interrupted by {received[0].name}", signal=received[0], step=step) from None
     finally:
         loop.close()
 
