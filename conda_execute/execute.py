@@ -96,6 +96,7 @@ def _main(chosen: Namespace, restore: Callable[[], None]) -> int:
     run.voice.detail(f"Prefix: {environment.prefix}\n")
     if chosen.print_prefix:
         return _print_prefix(environment, chosen.json)
+    _clean_if_due(run, store, environment)
     restore()
     return _start(run, environment)
 
@@ -276,6 +277,17 @@ def _tell_specification(run: _Run) -> None:
     else:
         lines.append(f"run_with: [{', '.join(run.words())}]")
     run.voice.detail("\n".join(lines) + "\n")
+
+
+def _clean_if_due(run: _Run, store: Store, environment: Environment) -> None:
+    """Start the hourly sweep, in the background, if it is time."""
+    if not run.settings.auto_clean:
+        return
+    from . import sweep, usage
+
+    policy = sweep.Policy(run.settings.remove_if_unused_for, run.settings.foreign_use_ttl)
+    note = usage.note_path(environment, usage.this_process())
+    sweep.start_if_due(store, note, policy, layout.cache_dir(run.environ, os.path.expanduser("~")))
 
 
 def _start(run: _Run, environment: Environment) -> NoReturn:
