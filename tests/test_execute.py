@@ -1,0 +1,324 @@
+"""The program `conda-execute`, on real environments from the local channel, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+NUMPY = """\
+#!/usr/bin/env python
+\"\"\"
+A script that uses numpy's random normal distribution to print 3 numbers.
+
+\"\"\"
+
+# conda execute
+# env:
+#  - python >=3
+#  - numpy
+
+import numpy as np
+
+print(np.random.normal(size=3))
+"""
+
+PYTHON = "# conda execute\n# env: [python]\n"
+
+
+# The seed ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_seeds_transcript_holds(world: World) -> None:
+    """Word for word where it is ours; the script's own output alone is on standard output."""
+    script = world.script("my_script.py", NUMPY)
+    done = world.execute("-v", script.name, check=True)
+    lines = done.stderr.splitlines()
+    start = lines.index("Using specification: ")
+    assert lines[start : start + 4] == [
+        "Using specification: ",
+        "env: [python >=3, numpy]",
+        "run_with: [/usr/bin/env, python]",
+        "",
+    ]
+    prefix = next(line for line in lines if line.startswith("Prefix: "))
+    assert prefix.endswith("/tmp_envs/ea977067a8fbeb21a594")
+    assert len(done.stdout.strip("[] \n").split()) == 3
+
+
+def test_a_second_run_solves_nothing(world: World) -> None:
+    script = world.script("my_script.py", NUMPY)
+    world.execute(script.name, check=True)
+    done = world.execute("-v", script.name, env={"RATTLER_CACHE_DIR": "/none"}, check=True)
+    assert "solving" not in done.stderr
+
+
+def test_the_shebang_runs_it(world: World) -> None:
+    script = world.script("direct.py", NUMPY.replace("env python", "env conda-execute", 1))
+    first = world.run([script], check=True)
+    second = world.run([script], check=True)
+    assert len(first.stdout.strip("[] \n").split()) == len(second.stdout.strip("[] \n").split()) == 3
+
+
+def test_scripts_with_the_same_needs_share_an_environment(world: World) -> None:
+    world.execute(world.script("a.py", "# conda execute\n# env: [python, six]\n"), check=True)
+    world.execute(world.script("b.py", "# conda execute\n# env:\n#  - six\n#  - Python\n"), check=True)
+    assert len(world.prefixes()) == 1
+
+
+# As if run directly ------------------------------------------------------------------------------------------------
+
+
+def test_arguments_and_working_directory_are_the_scripts_own(world: World) -> None:
+    script = world.script("s.py", PYTHON + "import sys, os\nprint(sys.argv, os.getcwd())\n")
+    arguments = ["", "a b", "--help", "-v", "--", "*", "é", "$HOME"]
+    done = world.execute(script.name, *arguments, check=True)
+    assert done.stdout == f"{['s.py', *arguments]} {world.work}\n"
+
+
+@pytest.mark.parametrize("status", [0, 1, 3, 125, 255])
+def test_exit_status_is_the_scripts_own(world: World, status: int) -> None:
+    script = world.script("s.py", PYTHON + f"raise SystemExit({status})\n")
+    assert world.execute(script).returncode == status
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGSEGV], ids=lambda number: number.name)
+def test_a_signal_reaches_the_script_and_its_death_the_caller(world: World, number: signal.Signals) -> None:
+    code = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\nprint('ready', flush=True)\ntime.sleep(60)\n"
+    running = world.start(["conda-execute", world.script("s.py", PYTHON + code)])
+    assert running.stdout.readline() == "ready\n"
+    running.send_signal(number)
+    assert running.wait(30) == -number
+
+
+def test_binary_streams_pass_untouched(world: World) -> None:
+    code = "import sys\nsys.stdout.buffer.write(sys.stdin.buffer.read()[::-1])\n"
+    content = bytes(range(256)) * 1000
+    done = world.execute(world.script("s.py", PYTHON + code), input=content, text=False)
+    assert done.stdout == content[::-1]
+
+
+def test_standard_input_may_be_closed(world: World) -> None:
+    script = world.script("s.py", PYTHON + "import sys\nprint(sys.stdin)\n")
+    world.execute(script, check=True)
+    done = world.run(["sh", "-c", f"conda-execute {script} <&-"])
+    assert (done.returncode, done.stdout) == (0, "None\n")
+
+
+def test_a_megabyte_of_arguments_arrives(world: World) -> None:
+    script = world.script("s.py", PYTHON + "import sys\nprint(sum(map(len, sys.argv[1:])))\n")
+    arguments = ["x" * 100_000] * 10
+    assert world.execute(script, *arguments, check=True).stdout == "1000000\n"
+
+
+def test_sigpipe_is_not_ignored_in_the_script(world: World) -> None:
+    """Python ignores SIGPIPE for itself; a shell script started by it must not inherit that."""
+    script = world.script("s.sh", "# conda execute\n# env: [six]\nkill -PIPE $$\necho survived\n")
+    assert world.execute(script).returncode == -signal.SIGPIPE
+
+
+# Tools of the environment ------------------------------------------------------------------------------------------
+
+
+def test_the_activated_environment_is_what_conda_activate_gives(world: World) -> None:
+    code = (
+        "import os, sys\nprint(*[os.environ[n] for n in ('CONDA_PREFIX', 'CONDA_DEFAULT_ENV', 'PREFIX')], sys.prefix)\n"
+    )
+    done = world.execute(world.script("s.py", PYTHON + code), check=True)
+    assert len(set(done.stdout.split())) == 1
+    assert Path(done.stdout.split()[0]) == world.prefixes()[0]
+
+
+# Code without a file -----------------------------------------------------------------------------------------------
+
+
+def test_code_after_c_is_one_line_a_word(world: World) -> None:
+    done = world.execute(
+        "-c", "# conda execute", "# env: [python]", "import sys", "print('x', len(sys.argv))", check=True
+    )
+    assert done.stdout == "x 1\n"
+
+
+@pytest.mark.parametrize("words", [["-"], ["-c"]], ids=" ".join)
+def test_code_on_standard_input_leaves_it_at_its_end(world: World, words: list[str]) -> None:
+    code = PYTHON + "import sys\nprint(repr(sys.stdin.read()))\n"
+    assert world.execute(*words, input=code, check=True).stdout == "''\n"
+
+
+def test_a_traceback_shows_the_lines_of_code_without_a_file(world: World) -> None:
+    done = world.execute("-c", "# conda execute", "# env: [python]", "1 / 0  # here")
+    assert done.returncode == 1
+    assert "1 / 0  # here" in done.stderr
+
+
+def test_a_script_from_standard_input_gets_its_arguments(world: World) -> None:
+    code = PYTHON + "import sys\nprint(sys.argv[1:])\n"
+    assert world.execute("-", "a", "-v", input=code, check=True).stdout == "['a', '-v']\n"
+
+
+# Instead of a run --------------------------------------------------------------------------------------------------
+
+
+def test_check_says_what_a_header_means_and_makes_nothing(world: World) -> None:
+    script = world.script("my_script.py", NUMPY)
+    done = world.execute("--check", "--json", script.name, check=True)
+    said = json.loads(done.stdout)
+    assert said["specs"] == ["numpy", "python >=3"]
+    assert said["name"] == "ea977067a8fbeb21a594"
+    assert not world.prefixes()
+
+
+def test_dry_run_says_what_would_be_installed_and_installs_nothing(world: World) -> None:
+    script = world.script("my_script.py", NUMPY)
+    said = json.loads(world.execute("--json", script.name, check=True).stdout)
+    assert said["state"] == "missing"
+    assert {"numpy", "python"} <= {package["name"] for package in said["packages"]}
+    assert not world.prefixes()
+    world.execute(script.name, check=True)
+    assert json.loads(world.execute("--json", script.name, check=True).stdout)["state"] == "ready"
+
+
+def test_print_prefix_makes_the_environment_and_runs_nothing(world: World) -> None:
+    script = world.script("s.py", PYTHON + "print('ran')\n")
+    done = world.execute("--print-prefix", script, check=True)
+    assert Path(done.stdout.rstrip("\n")) == world.prefixes()[0]
+    assert os.access(Path(done.stdout.strip()) / "bin" / "python", os.X_OK)
+
+
+def test_shell_opens_in_the_environment(world: World) -> None:
+    script = world.script("s.py", PYTHON)
+    done = world.execute("--shell", script, input="command -v python; exit 3\n", env={"SHELL": "/bin/sh"})
+    assert done.returncode == 3
+    assert done.stdout.strip() == str(world.prefixes()[0] / "bin" / "python")
+
+
+# Options -----------------------------------------------------------------------------------------------------------
+
+
+def test_with_adds_a_requirement_for_one_run(world: World) -> None:
+    script = world.script("s.py", PYTHON + "import importlib.util as u\nprint(u.find_spec('six') is not None)\n")
+    assert world.execute(script, check=True).stdout == "False\n"
+    assert world.execute("--with", "six", script, check=True).stdout == "True\n"
+
+
+def test_with_is_enough_where_there_is_no_header(world: World) -> None:
+    script = world.script("s.py", "import six\nprint(six.__name__)\n")
+    assert world.execute(script).returncode == 125
+    assert world.execute("--with", "python", "--with", "six", script, check=True).stdout == "six\n"
+
+
+def test_quiet_in_a_header_says_nothing(world: World) -> None:
+    script = world.script("s.py", "# conda execute\n# env: [python]\n# quiet: true\n")
+    assert world.execute(script, check=True).stderr == ""
+
+
+def test_an_absolute_shebang_means_the_environments_python(world: World) -> None:
+    script = world.script("s.py", "#!/usr/bin/python3\n" + PYTHON + "import sys\nprint(sys.prefix)\n")
+    assert Path(world.execute(script, check=True).stdout.strip()) == world.prefixes()[0]
+
+
+# What goes wrong ---------------------------------------------------------------------------------------------------
+
+BAD = [
+    pytest.param("s.py", "print()\n", 125, "no header", id="no header"),
+    pytest.param("s.py", "# conda execute\n# env: []\n", 125, "s.py:2:", id="empty env"),
+    pytest.param("s.py", "# conda execute\n# env: [python\n", 125, "s.py:", id="bad YAML"),
+    pytest.param("s.py", "# conda execute\n# env:\n#  - python >>3\n", 125, "s.py:3:6", id="bad spec"),
+    pytest.param("s.py", "# conda execute\n# env:\n#  - pythn\n", 125, "did you mean `python`?", id="missing package"),
+    pytest.param("s.py", "# conda execute\n# env:\n#  - python >99\n", 125, "s.py:3:6", id="unsolvable"),
+    pytest.param(
+        "s.py",
+        "# conda execute\n# env: [python]\n# channels: [file:///nowhere]\n",
+        125,
+        "nowhere",
+        id="missing channel",
+    ),
+    pytest.param("s.py", "# conda execute\n# env: [python]\n# run_with: pyhton\n", 127, "`python", id="no interpreter"),
+    pytest.param("s.py", b"\x7fELF\x00\x01\x02", 125, "binary", id="binary"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "status", "words"), BAD)
+def test_bad_input_is_one_message_and_nothing_is_made(
+    world: World, name: str, text: str | bytes, status: int, words: str
+) -> None:
+    done = world.execute(world.script(name, text))
+    assert done.returncode == status, done.stderr
+    assert done.stderr.startswith("error")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    if status == 125:
+        assert not world.prefixes()
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "words"),
+    [
+        (["none.py"], 127, "there is no script `none.py`"),
+        (["."], 126, "is a directory"),
+        ([], 125, "there is no script to run"),
+        (["--nonsense", "s.py"], 125, "there is no option `--nonsense`"),
+        (["--check", "--shell", "s.py"], 125, "ask for different things"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_command_line_is_one_message(world: World, argv: list[str], status: int, words: str) -> None:
+    done = world.execute(*argv)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert words in done.stderr
+
+
+def test_errors_are_json_where_json_was_asked_for(world: World) -> None:
+    done = world.execute("--json", world.script("s.py", "# conda execute\n# env:\n#  - python >>3\n"))
+    said = json.loads(done.stdout)
+    assert done.returncode == said["exit_status"] == 125
+    assert said["where"][0]["line"] == 3
+
+
+def test_interrupting_a_creation_leaves_nothing(world: World, tmp_path: Path) -> None:
+    """SIGTERM while the packages are being linked."""
+    script = world.script("my_script.py", NUMPY)
+    running = world.start(["conda-execute", script], env={"RATTLER_CACHE_DIR": str(tmp_path / "cold")})
+    deadline = time.monotonic() + 60
+    while not world.prefixes() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(30) == 143
+    assert not world.prefixes()
+    world.execute(script, check=True)
+
+
+def test_standard_output_that_nobody_reads_is_no_traceback(world: World) -> None:
+    done = world.run(["sh", "-c", "conda-execute --help | true"])
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_modules_beside_the_script_are_not_ours(world: World) -> None:
+    """A `yaml.py` next to a script, or on PYTHONPATH, must not be imported by conda-execute; the script sees both."""
+    (world.work / "yaml.py").write_text("raise SystemExit('wrong yaml')\n")
+    code = "import os\nprint(os.environ['PYTHONPATH'])\n"
+    done = world.execute(world.script("s.py", PYTHON + code), env={"PYTHONPATH": str(world.work)}, check=True)
+    assert done.stdout == f"{world.work}\n"
+
+
+def test_help_needs_no_environment(world: World) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "conda_execute", "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.stdout.startswith("usage: conda execute")
