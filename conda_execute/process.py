@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 #: The launcher puts variables that would change our own interpreter aside under this prefix.
 KEPT = "CONDA_EXECUTE_KEPT_"
 
+#: What the launcher tells its Python half: its own path, and the script's as it made it absolute.
+LAUNCHED_BY = "CONDA_EXECUTE_LAUNCHED_BY"
+LAUNCHED = "CONDA_EXECUTE_LAUNCHED"
+
 #: What Python itself sets LC_CTYPE to in the C locale (PEP 538).
 _COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 
@@ -43,7 +47,8 @@ def inherited_environ(environ: Mapping[str, str] | None = None) -> dict[str, str
     Doors take the environment of the script from here, never from `os.environ`.
     """
     ours = os.environ if environ is None else environ
-    theirs = {name: value for name, value in ours.items() if not name.startswith(KEPT)}
+    private = (KEPT, LAUNCHED)
+    theirs = {name: value for name, value in ours.items() if not name.startswith(private)}
     theirs |= {name[len(KEPT) :]: value for name, value in ours.items() if name.startswith(KEPT)}
     if environ is None and theirs.get("LC_CTYPE") in _COERCED and not _was_set("LC_CTYPE"):
         del theirs["LC_CTYPE"]

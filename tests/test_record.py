@@ -1,0 +1,152 @@
+"""Laws of launch records: what they say is true, private and whole, and what they cannot say makes none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conda_execute import record
+from conda_execute.activation import activate
+from conda_execute.process import LAUNCHED, LAUNCHED_BY
+from conda_execute.settings import Sources
+from tests.launching import HEADER, Place, make_place
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the launcher is a POSIX shell's")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return make_place(tmp_path / "a place")
+
+
+def run_of(place: Place, **changes: object) -> record.Run:
+    run = record.Run(
+        script="x.py",
+        data=HEADER.encode() + b"\nprint()\n",
+        last_line=4,
+        sources=Sources(),
+        environment=place.environment,
+        activation=activate(str(place.prefix), place.environ),
+        command=("python",),
+        sweeps=True,
+    )
+    return replace(run, **changes)  # type: ignore[arg-type]
+
+
+def written(place: Place, **changes: object) -> Path | None:
+    given = "/some/x.py"
+    cache = place.root / "cache"
+    record.write(run_of(place, **changes), str(cache), {LAUNCHED: given, LAUNCHED_BY: "/bin/ce", **place.environ})
+    path = cache / "launch" / "some" / "x.py.sh"
+    return path if path.exists() else None
+
+
+def test_record_and_its_folders_are_private(place: Place) -> None:
+    before = os.umask(0)
+    try:
+        path = written(place)
+    finally:
+        os.umask(before)
+    assert path is not None
+    assert [oct(part.stat().st_mode & 0o777) for part in (path, path.parent, place.root / "cache")] == [
+        "0o600", "0o700", "0o700",
+    ]  # fmt: skip
+    assert os.listdir(path.parent) == ["x.py.sh"]
+
+
+def test_record_ends_with_the_line_that_makes_it_whole(place: Place) -> None:
+    path = written(place)
+    assert path is not None
+    assert path.read_text().splitlines()[-1].startswith("_ce_ok='")
+
+
+def test_run_that_the_launcher_did_not_start_is_not_recorded(place: Place) -> None:
+    record.write(run_of(place), str(place.root / "cache"), place.environ)
+    record.write(run_of(place), None, {LAUNCHED: "/x.py", LAUNCHED_BY: "/bin/ce"})
+    record.write(run_of(place), str(place.root / "cache"), {LAUNCHED: "/other.py", LAUNCHED_BY: "/bin/ce"})
+    assert not (place.root / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"data": HEADER.encode() + b"\0\n"}, id="NUL after the header"),
+        pytest.param({"data": b"#" * 5000}, id="long"),
+        pytest.param({"sources": Sources(files=(("/etc/x", b"#" * 5000),))}, id="long settings"),
+        pytest.param({"sources": Sources(files=(("relative", b""),))}, id="settings relative to the cwd"),
+        pytest.param({"sources": Sources(directories=(("/etc/conda/condarc.d", ("a.yml",)),))}, id="settings folder"),
+        pytest.param({"sources": Sources(variables=(("A-B", None),))}, id="variable no shell holds"),
+        pytest.param({"command": ("nothing-of-the-kind",)}, id="program not found"),
+        pytest.param({"command": ("python", "\0")}, id="NUL in an argument"),
+        pytest.param({"neighbours": (("/lock", b"#" * 5000),)}, id="long lock"),
+    ],
+)
+def test_what_cannot_be_said_makes_no_record(place: Place, changes: dict[str, object]) -> None:
+    assert written(place, **changes) is None
+
+
+@pytest.mark.parametrize("name", ["a-b", "UID", "IFS"])
+def test_variable_that_shells_keep_for_themselves_makes_no_record(place: Place, name: str) -> None:
+    assert written(place, activation=activate(str(place.prefix), place.environ, [(name, "1")])) is None
+
+
+def test_deactivation_of_an_outer_environment_makes_no_record(place: Place) -> None:
+    folder = place.root / "outer" / "etc" / "conda" / "deactivate.d"
+    folder.mkdir(parents=True)
+    (folder / "x.sh").touch()
+    outside = {**place.environ, "CONDA_PREFIX": str(place.root / "outer"), "CONDA_SHLVL": "1"}
+    assert written(place, activation=activate(str(place.prefix), outside)) is None
+
+
+#: Anything but NUL: what a file can hold and a shell's word can be.
+anything = st.binary().filter(lambda data: b"\0" not in data)
+
+
+@settings(max_examples=50, deadline=None)
+@given(anything)
+def test_quoting_gives_every_byte_back(data: bytes) -> None:
+    done = subprocess.run([b"/bin/sh", b"-c", b"printf %s " + record._quote(data)], capture_output=True, check=True)
+    assert done.stdout == data
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([b"a", b"'", b"\\", b"\n", b"\r\n", b" ", b"\xff", b"$x"]), max_size=8), st.booleans())
+def test_lines_compare_with_themselves_and_nothing_shorter_or_longer(parts: list[bytes], whole: bool) -> None:
+    content = b"".join(parts)
+    if not whole:
+        content += b"\n"
+    functions = b"""\
+_ce_line() { IFS= read -r _ce_text && [ "$_ce_text" = "$1" ]; }
+_ce_rest() { ! IFS= read -r _ce_text && [ "$_ce_text" = "$1" ]; }
+"""
+    program = functions + b" &&\n".join(record._same_lines(content, whole=whole))
+
+    def same(data: bytes) -> bool:
+        return subprocess.run([b"/bin/sh", b"-c", program], input=data, check=False).returncode == 0
+
+    assert same(content)
+    assert same(content + b"x") is not whole
+    assert not same(content[:-1]) or not content
+
+
+def test_records_of_what_is_gone_are_discarded_and_others_stay(place: Place) -> None:
+    scripts = {name: place.script(name) for name in ("stays.py", "it's gone.py", "deep/er/gone.py")}
+    for script in scripts.values():
+        place.run(script)
+    half_written = place.record(scripts["stays.py"]).with_name("half.sh")
+    half_written.write_text("_ce_by='")
+    for name in ("it's gone.py", "deep/er/gone.py"):
+        scripts[name].unlink()
+    cache = place.environ["CONDA_EXECUTE_CACHE_DIR"]
+    assert record.discard_vanished(cache) == 3
+    assert [path for path in Path(cache).rglob("*") if path.is_file()] == [place.record(scripts["stays.py"])]
+    assert not place.record(scripts["deep/er/gone.py"]).parent.exists()
+    place.prefix.rename(place.prefix.with_name("gone"))
+    assert record.discard_vanished(cache) == 1
+    assert record.discard_vanished(str(place.root / "no cache")) == 0
