@@ -48,9 +48,9 @@ def connector(
 ) -> Callable[[], tuple[Client, Gateway]]:
     """What makes a client for downloads and a gateway for repodata, once the engine wants them.
 
-    Refuses at once what cannot be honoured. `repodata` is the directory of cached repodata.
+    It is then that it refuses what this engine cannot honour; another engine may. `repodata` is the directory of
+    cached repodata.
     """
-    check(settings)
 
     def connect() -> tuple[Client, Gateway]:
         made = client(settings, channels, environ)

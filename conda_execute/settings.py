@@ -99,8 +99,6 @@ class Settings:
     auto_clean: bool = True
     trusted_urls: tuple[str, ...] = ()
     run_link_scripts: bool = True
-    #: A date, a date-time or a duration: packages published later do not count.
-    exclude_newer: str | None = None
 
     # conda's.
     #: In order of priority, as written.
@@ -120,6 +118,8 @@ class Settings:
     denylist_channels: tuple[str, ...] = ()
     override_channels_enabled: bool = True
     channel_priority: str = "flexible"
+    #: A date, a date-time or a duration: packages published later do not count.
+    exclude_newer: str | None = None
     #: The platform to install for; None: this machine's.
     subdir: str | None = None
     offline: bool = False
@@ -284,6 +284,12 @@ def _text_or_none(text: str) -> str | None:
     return None if text.lower() == "none" or not text else text
 
 
+def _moment(text: str) -> str | None:
+    """A date, a date and time, or a duration, as written; to conda a bare number is one of seconds."""
+    text = text.strip()
+    return f"{text} seconds" if text.isdecimal() else text or None
+
+
 _TRUE = ("true", "yes", "on", "y")
 _FALSE = ("false", "no", "off", "n", "non", "none", "")
 
@@ -389,6 +395,7 @@ CONDAS = (
     _Setting("denylist_channels", _text, "list", expands=True),
     _Setting("override_channels_enabled", _boolean),
     _Setting("channel_priority", _priority),
+    _Setting("exclude_newer", _moment, aliases=("cooldown",)),
     _Setting("subdir", _text_or_none),
     _Setting("offline", _boolean),
     _Setting("ssl_verify", _verify, aliases=("verify_ssl",), expands=True),

@@ -184,6 +184,8 @@ def test_variables_in_values_are_replaced_and_recorded(machine: Machine) -> None
         ("CONDA_OFFLINE", "1", "offline", True),
         ("CONDA_OFFLINE", "", "offline", False),
         ("CONDA_SUBDIR", "osx-64", "subdir", "osx-64"),
+        ("CONDA_EXCLUDE_NEWER", "2024-05-01", "exclude_newer", "2024-05-01"),
+        ("CONDA_COOLDOWN", "60", "exclude_newer", "60 seconds"),
         ("CONDA_SSL_VERIFY", "no", "ssl_verify", False),
         ("CONDA_REMOTE_READ_TIMEOUT_SECS", "5.5", "remote_read_timeout_secs", 5.5),
         ("CONDA_REMOTE_MAX_RETRIES", "7!important", "remote_max_retries", 7),

@@ -101,6 +101,7 @@ def ours(environ: dict[str, str], path: list[str]) -> dict[str, Any]:
         "channel_priority": settings.channel_priority,
         "client_ssl_cert": settings.client_ssl_cert,
         "client_ssl_cert_key": settings.client_ssl_cert_key,
+        "exclude_newer": settings.exclude_newer or "",
         "custom_channels": dict(settings.custom_channels or (("pkgs/pro", "https://repo.anaconda.com"),)),
         "custom_multichannels": {name: list(urls) for name, urls in settings.custom_multichannels},
         "migrated_custom_channels": dict(settings.migrated_custom_channels),
@@ -208,6 +209,7 @@ CORPUS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "priority": ({"home/.condarc": "channel_priority: strict\n"}, {}),
     "priority as boolean": ({"home/.condarc": "channel_priority: false\n"}, {}),
     "priority as true": ({"home/.condarc": "channel_priority: yes\n"}, {}),
+    "cooldown": ({"home/.condarc": "cooldown: 7d\n"}, {}),
     "numbers": (
         {"home/.condarc": "remote_connect_timeout_secs: 3\nremote_read_timeout_secs: 4.5\nremote_max_retries: 7\n"},
         {},
@@ -278,7 +280,7 @@ CHANNELS = (
     *("mine/label/x", "mine", "conda-forge", "conda-forge/label/dev", "defaults", "a/b/c", "pair"),
     *("https://conda.anaconda.org/conda-forge", "https://conda.anaconda.org/t/tk-1-2/conda-forge/label/x"),
     *("https://u:p@host.example:8080/x/y", "http://host.example/conda/x", "https://host.example"),
-    *("https://old.example/z", "http://older.example/conda/mine/w"),
+    *("https://old.example/z", "http://older.example/conda/moved/w"),
     *("file:///srv/channel", "/srv/channel", "file:///srv/a%20b"),
 )
 
@@ -290,8 +292,8 @@ CHANNEL_SETTINGS = {
     "custom": "custom_channels:\n  mine: http://host.example:1/base\n  a/b: https://u:p@other.example/t/tk-5\n",
     "multi": "custom_multichannels:\n  pair: [https://one.example/first, two]\n  defaults: [https://d.example/one]\n",
     "default": "default_channels: ['https://d.example/one', second]\n",
-    "migrated": "migrated_channel_aliases: ['https://old.example']\nmigrated_custom_channels: {mine: 'http://older.example/conda'}\n"
-    "custom_channels: {mine: 'http://new.example'}\n",
+    "migrated": "migrated_channel_aliases: ['https://old.example']\nmigrated_custom_channels: {moved: 'http://older.example/conda'}\n"
+    "custom_channels: {moved: 'http://new.example'}\n",
 }
 
 
