@@ -75,6 +75,9 @@ def runner(tmp_envs: str, seconds: float = 60) -> subprocess.Popen[str]:
     process = python(RUN_AND_SLEEP, tmp_envs, str(seconds))
     assert process.stdout is not None
     assert process.stdout.readline().strip()
+    # What it said, it said just before exec: until that is done, its name and arguments are still the interpreter's.
+    command = f"/proc/{process.pid}/cmdline"
+    wait_for(lambda: not os.path.exists(command) or Path(command).read_bytes().startswith(b"sleep\0"))
     return process
 
 
