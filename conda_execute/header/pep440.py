@@ -50,31 +50,36 @@ def _clause(clause: str, key: str, where: Location) -> str:
         return ("" if operator == "==" else "!=") + _normal(version) + ".*"
     normal = _normal(version)
     if operator == "~=":
-        release = version["release"].split(".")
+        release = [str(int(number)) for number in version["release"].split(".")]
         if len(release) < 2:
             raise HeaderError(
                 f"`{key}` holds `{clause}`: `~=` needs a version of two numbers or more",
                 where=where,
                 hint=f"write `~={written}.0`, or `>={written}`",
             )
-        epoch = f"{version['epoch']}!" if version["epoch"] else ""
+        epoch = normal.partition("!")[0] + "!" if "!" in normal else ""
         return f">={normal},{epoch}{'.'.join(release[:-1])}.*"
-    if operator == "<" and not (version["pre"] or version["dev"]):
-        # A post-release limit, `<3.9.post1`, lets in what comes before it, and so needs nothing.
-        return f"<{normal}" if "post" in normal else f"<{normal}.0a0"
+    if operator == "<" and not (version["pre"] or version["post"] or version["implicit_post"] or version["dev"]):
+        return f"<{_normal(version, suffix='a0')}"
     return ("==" if operator == "===" else operator) + normal
 
 
-def _normal(version: re.Match[str]) -> str:
-    """The version in the form that PEP 440 calls normal."""
-    text = f"{int(version['epoch'])}!" if version["epoch"] and int(version["epoch"]) else ""
-    text += ".".join(str(int(number)) for number in version["release"].split("."))
+def _normal(version: re.Match[str], suffix: str = "") -> str:
+    """The version in the form that conda orders as PEP 440 does.
+
+    With a suffix, the release has three numbers at least and `dev` no dot before it: conda takes 3.13rc1 for earlier
+    than 3.13.0a1, and 3.13.0.dev1 for later.
+    """
     if version["pre"]:
-        text += _PRE[version["pre"].lower()] + str(int(version["pre_number"] or 0))
+        suffix += _PRE[version["pre"].lower()] + str(int(version["pre_number"] or 0))
     if version["implicit_post"]:
-        text += f".post{int(version['implicit_post'])}"
+        suffix += f".post{int(version['implicit_post'])}"
     elif version["post"]:
-        text += f".post{int(version['post_number'] or 0)}"
+        suffix += f".post{int(version['post_number'] or 0)}"
     if version["dev"]:
-        text += f".dev{int(version['dev_number'] or 0)}"
-    return text
+        suffix += f"dev{int(version['dev_number'] or 0)}"
+    epoch = f"{int(version['epoch'])}!" if version["epoch"] and int(version["epoch"]) else ""
+    release = [str(int(number)) for number in version["release"].split(".")]
+    if suffix:
+        release += ["0"] * (3 - len(release))
+    return epoch + ".".join(release) + suffix
