@@ -21,8 +21,7 @@ from dataclasses import dataclass
 
 from ..errors import HeaderError, Location
 from ..model import Header
-from . import condition, words
-from .specs import with_python
+from . import words
 from .yaml_values import Reader, Value
 
 TYPE_CHECKING = False
@@ -132,9 +131,13 @@ def read(script: Script, block: Block, platform: str) -> Header:
             where=(keys["quiet"][0].where, keys["verbose"][0].where),
             hint="keep one of them",
         )
+    if pypi:
+        from .specs import with_python
+
+        specs = with_python(specs)
     return Header(
         format=FORMAT,
-        specs=with_python(specs) if pypi else specs,
+        specs=specs,
         pypi=pypi,
         channels=header_channels,
         run_with=_run_with(keys["run_with"][1]) if "run_with" in keys else None,
@@ -199,6 +202,8 @@ def _conditional(script: Script, number: int, start: int, text: str, platform: s
     """The text without its platform condition, or nothing where that does not hold."""
     if "[" not in text or not (found := _CONDITION.search(text)):
         return text
+    from . import condition
+
     before = text[: found.start(1)].rstrip(" \t")
     try:
         keep = condition.holds(found.group(2), condition.platform_names(platform))

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _CONTROL = re.compile("[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _SPEC_START = re.compile(r"[A-Za-z0-9_*./~]")
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?\Z", re.ASCII)
-_DURATION = re.compile(r"\d{1,6} ?(h|hours?|d|days?|w|weeks?)\Z|P(?=.)(\d{1,6}W)?(\d{1,6}D)?(T\d{1,6}H)?\Z", re.ASCII)
+#: Compiled where they are used: most headers have no date.
+_DATE = r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?)?"
+_DURATION = r"\d{1,6} ?(h|hours?|d|days?|w|weeks?)|P(?=.)(\d{1,6}W)?(\d{1,6}D)?(T\d{1,6}H)?"
 
 
 def plain(text: str, what: str, where: Location) -> str:
@@ -63,9 +63,9 @@ def exclude_newer(text: str, key: str, where: Location) -> str:
     from datetime import datetime
 
     when = plain(text, f"`{key}`", where)
-    if _DURATION.match(when):
+    if re.fullmatch(_DURATION, when, re.ASCII):
         return when
-    if _DATE.match(when) or _DATE_TIME.match(when):
+    if re.fullmatch(_DATE, when, re.ASCII):
         try:
             # Only digits of seconds that datetime can hold; it is the calendar that is asked here.
             datetime.fromisoformat(re.sub(r"[Tt ](\d\d:\d\d:\d\d).*", r"T\1", when))
