@@ -212,7 +212,7 @@ class _Work:
         no new use comes up, and put back if so."""
         marked = self.store.unmark(candidate)
         try:
-            if marked:
+            if marked or usage.listed(self.store.prefix(candidate)):
                 self._wait_for_other_hosts()
             processes, foreign = usage.live(self.store.prefix(candidate), self._observer())
         except BaseException:

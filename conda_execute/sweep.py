@@ -438,13 +438,15 @@ class _Removal:
             else:
                 self._locked.append((found, lock))
 
-    def _stamp(self, found: Found) -> tuple[int, int] | None:
-        """Changes when the marker is put back and aside again; None where there never was one."""
+    def _stamp(self, found: Found) -> tuple[str, int, int]:
+        """Changes when the prefix is made anew, or its marker is put back and aside again."""
+        state = self.store.state(found.name)
+        path = layout.marker_aside(found.prefix) if state == "aside" else found.prefix
         try:
-            status = os.stat(layout.marker_aside(found.prefix))
+            status = os.stat(path)
         except FileNotFoundError:
-            return None
-        return status.st_ino, status.st_ctime_ns
+            return state, 0, 0
+        return state, status.st_ino, status.st_ctime_ns if state == "aside" else 0
 
     def _judge(self) -> None:
         """Look who uses what is aside now. The notes are listed first: a process outlives its note's making."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import layout, prepare, usage
+from conda_execute import layout, prepare, sweep, usage
 from conda_execute.errors import CreationError, InUseError, PlaceError
 from conda_execute.model import Environment
 from conda_execute.store import Store
@@ -240,6 +240,22 @@ class TestForce:
         with pytest.raises(CreationError, match="no solution"):
             small.ensure(tmp_envs, force=True, solve=solve, create=never)
         assert small.ensure(tmp_envs, create=never) == first
+
+
+    def test_on_a_network_file_system_force_waits_for_other_hosts(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two minutes, cut short here: a note that another host's cache hid comes to light."""
+        first = small.ensure(tmp_envs)
+        forget(first)
+        notices: list[str] = []
+        note = Path(layout.uses(first.prefix, first.marker.build), "7-7@other+boot+1")
+        monkeypatch.setattr(sweep, "is_network", lambda path: True)
+        monkeypatch.setattr(time, "sleep", lambda seconds: note.touch())
+        with pytest.raises(InUseError) as caught:
+            small.ensure(tmp_envs, force=True, create=never, notice=notices.append)
+        assert caught.value.details == "process 7 on other"
+        assert notices == [f"waiting 120 seconds for other hosts that may use `{tmp_envs}`"]
 
 
 class TestHosts:

@@ -378,6 +378,12 @@ class TestNetwork:
 
         assert clear(tmp_envs, pause=pause) == {environment.name: "used meanwhile"}
 
+    def test_unfinished_prefix_that_was_made_meanwhile_stays(self, tmp_envs: str) -> None:
+        name = small_name()
+        os.mkdir(layout.prefix(tmp_envs, name))
+        assert clear(tmp_envs, pause=lambda seconds: idle(tmp_envs) and None) == {name: "used meanwhile"}
+        assert Store(tmp_envs).state(name) == "ready"
+
     def test_note_that_comes_to_light_late_is_seen(self, tmp_envs: str) -> None:
         environment = idle(tmp_envs)
         note = uses(environment) / f"7-7@other+boot+{1}"
