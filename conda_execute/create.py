@@ -78,6 +78,7 @@ class Creation:
             fits=self._fits,
             sound=self._sound,
             on_wait=self.voice.waiting,
+            notice=self.voice.notice,
         )
 
     def solution(self) -> Solution:

@@ -241,7 +241,6 @@ class TestForce:
             small.ensure(tmp_envs, force=True, solve=solve, create=never)
         assert small.ensure(tmp_envs, create=never) == first
 
-
     def test_on_a_network_file_system_force_waits_for_other_hosts(
         self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
