@@ -202,7 +202,8 @@ async def _explain_unsolvable(
         return explain.missing_packages(missing, names, request, options.locate)
     found = await gateway.query(sources, platforms, list(written), recursive=False)
     records = [record for of_source in found for record in of_source]
-    for spec, (name, spec_text) in zip(specs, written.items(), strict=True):
+    for spec, spec_text in zip(specs, request.specs, strict=True):
+        name = _name(spec)
         mine = [record for record in records if record.name.normalized == name]
         if mine and spec.channel is None and not any(record.matches(spec) for record in mine):
             versions = dict.fromkeys(str(record.version) for record in sorted(mine, key=_newest_first))
