@@ -7,11 +7,12 @@ import sys
 from dataclasses import dataclass, field
 
 from .errors import ExecuteError
+from .model import Header
 from .terminal import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from .backend import Options, Solution
     from .errors import Location
@@ -56,9 +57,8 @@ class Creation:
     #: For local paths in `[tool.uv]`.
     script: str | None = None
     command: str = "conda-execute"
-    #: To be told once, when something is made.
-    notices: tuple[str, ...] = ()
-    locate: Callable[[str], Location | None] = lambda written: None
+    #: What the request came from: for its notices, told when something is made, and for places in errors.
+    header: Header = field(default_factory=lambda: Header(format="none"))
     #: The program that will run, where it is known: an environment without it is not whole.
     program: str | None = None
     _solution: list[Solution] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Creation:
                 options.progress.close()
 
     def _solve(self) -> None:
-        for notice in self.notices:
+        for notice in self.header.notices:
             self.voice.notice(notice)
         self._solution.append(self.solution())
 
@@ -129,10 +129,17 @@ class Creation:
                 offline=offline,
             ),
             progress=progress(sys.stderr, self.environ, quiet=self.voice.quiet, verbose=self.voice.verbose),
-            locate=self.locate,
+            locate=self._locate,
             command=self.command,
             script=self.script,
         )
+
+    def _locate(self, wanted: str) -> Location | None:
+        """Where the script says what the request says: specs of a request are normalised."""
+        from .key import normalise_spec
+
+        written = (text for text, _ in self.header.locations if wanted in (text, normalise_spec(text)))
+        return next((self.header.location(text) for text in written), None)
 
     def _fits(self, environment: Environment) -> bool:
         from .backend import rattler

@@ -179,8 +179,7 @@ def _creation(run: _Run) -> Creation:
         offline=run.chosen.offline,
         script=run.script.path if run.script.is_file else None,
         command=f"conda execute {run.script.title}",
-        notices=run.header.notices,
-        locate=run.header.location,
+        header=run.header,
         program=None if run.header.entrypoint else os.path.basename(command.without_env(run.words())[0]),
     )
 

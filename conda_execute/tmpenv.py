@@ -456,7 +456,7 @@ def _create(chosen: Namespace) -> int:
         backend=check_backend(chosen.backend or settings.backend),
         offline=chosen.offline,
         command="conda tmpenv create",
-        locate=header.location,
+        header=header,
     )
     store = _place(settings, environ, key.name(request))
     environment = creation.ensure(store, title="conda tmpenv create", force=chosen.force_env)
