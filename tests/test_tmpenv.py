@@ -1,0 +1,254 @@
+"""The program `conda-tmpenv`, on real environments from the local channel, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+SIX = "# conda execute\n# env: [six]\n# run_with: sh\n"
+
+
+@pytest.fixture
+def used(world: World) -> World:
+    """A world in which a script has run."""
+    world.execute(world.script("s.sh", SIX), check=True)
+    return world
+
+
+def name_of(world: World) -> str:
+    (prefix,) = world.prefixes()
+    return prefix.name
+
+
+# create, name ------------------------------------------------------------------------------------------------------
+
+
+def test_create_prints_the_prefix_and_nothing_else(world: World) -> None:
+    done = world.tmpenv("create", "six", check=True)
+    assert done.stdout == f"{world.prefixes()[0]}\n"
+    assert done.stderr == ""
+
+
+def test_create_finds_what_is_there(world: World) -> None:
+    first = world.tmpenv("create", "six", check=True)
+    second = world.tmpenv("create", "Six", check=True)
+    assert first.stdout == second.stdout
+
+
+def test_name_is_where_create_puts_it(world: World) -> None:
+    named = world.tmpenv("name", "python=3", "six", check=True).stdout
+    assert not world.prefixes()
+    assert world.tmpenv("create", "six", "python=3", check=True).stdout == named
+
+
+def test_name_of_the_seeds_environment(world: World) -> None:
+    done = world.tmpenv("name", "python >=3", "numpy", check=True)
+    assert done.stdout.endswith("/tmp_envs/ea977067a8fbeb21a594\n")
+
+
+def test_a_script_and_the_command_line_share_an_environment(used: World) -> None:
+    assert used.tmpenv("name", "six", check=True).stdout.strip() == str(used.prefixes()[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("specs.txt", "# ours\nsix\n"),
+        ("environment.yml", "name: x\nchannels: [conda-forge]\ndependencies:\n  - six\n"),
+    ],
+)
+def test_file_names_the_same_environment_as_words(world: World, name: str, text: str) -> None:
+    (world.work / name).write_text(text)
+    by_file = world.tmpenv("name", "--file", name, check=True).stdout
+    assert by_file == world.tmpenv("name", "six", check=True).stdout
+
+
+def test_words_and_files_add_up(world: World) -> None:
+    (world.work / "more.txt").write_text("six\n")
+    together = world.tmpenv("name", "python", "--file", "more.txt", check=True).stdout
+    assert together == world.tmpenv("name", "six", "python", check=True).stdout
+
+
+def test_channels_change_the_name(world: World) -> None:
+    plain = world.tmpenv("name", "six", check=True).stdout
+    assert world.tmpenv("name", "six", "--channel", "bioconda", check=True).stdout != plain
+
+
+def test_compile_makes_what_the_engine_leaves_out(world: World) -> None:
+    """Noarch packages are linked uncompiled; five hundred tasks would each compile them."""
+    prefix = Path(world.tmpenv("create", "python", "six", "--compile", check=True).stdout.strip())
+    assert list(prefix.glob("lib/python3*/site-packages/__pycache__/six.*.pyc"))
+
+
+# list --------------------------------------------------------------------------------------------------------------
+
+
+def test_list_shows_idle_environments(used: World) -> None:
+    header, row = used.tmpenv("list", check=True).stdout.splitlines()
+    assert header.split() == ["NAME", "SIZE", "CREATED", "USED", "RUNNING", "SCRIPT", "SPECS"]
+    assert row.split()[0] == name_of(used)
+    assert row.rstrip().endswith("six")
+
+
+def test_list_shows_what_runs(world: World) -> None:
+    script = world.script("wait.sh", SIX + "echo ready\nread line\n")
+    running = world.start(["conda-execute", script])
+    assert running.stdout.readline() == "ready\n"
+    lines = world.tmpenv("list", check=True).stdout.splitlines()
+    (found,) = json.loads(world.tmpenv("list", "--json", check=True).stdout)
+    running.communicate("go\n")
+    assert any(line.split()[:1] == [str(running.pid)] and "wait.sh" in line for line in lines)
+    assert [process["pid"] for process in found["processes"]] == [running.pid]
+
+
+def test_list_as_json_is_a_list_of_all_that_is_known(used: World) -> None:
+    (found,) = json.loads(used.tmpenv("list", "--json", check=True).stdout)
+    assert found["specs"] == ["six"]
+    assert found["state"] == "ready"
+    assert found["size"] > 0
+    assert Path(found["prefix"]) == used.prefixes()[0]
+
+
+def test_list_of_nothing_is_no_error(world: World) -> None:
+    done = world.tmpenv("list", check=True)
+    assert done.stdout == ""
+    assert "there are no environments" in done.stderr
+    assert json.loads(world.tmpenv("list", "--json", check=True).stdout) == []
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_list_fits_the_terminal(used: World, columns: int) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            ["conda-tmpenv", "list"],
+            env={**used.environ, "COLUMNS": str(columns)},
+            cwd=used.work,
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            check=True,
+        )
+        shown = os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    lines = shown.replace("\r\n", "\n").splitlines()
+    assert max(map(len, lines)) <= columns
+    assert lines[1].startswith(name_of(used))
+
+
+# clear -------------------------------------------------------------------------------------------------------------
+
+
+def test_clear_removes_what_is_unused_and_says_so(used: World) -> None:
+    name = name_of(used)
+    done = used.tmpenv("clear", check=True)
+    assert f"removed {name}" in done.stdout
+    assert "removed 1 environment" in done.stdout
+    assert not used.prefixes()
+
+
+def test_clear_keeps_what_runs_and_says_why(world: World) -> None:
+    script = world.script("wait.sh", SIX + "echo ready\nread line\necho done\n")
+    running = world.start(["conda-execute", script])
+    running.stdout.readline()
+    done = world.tmpenv("clear", check=True)
+    out, _ = running.communicate("go\n")
+    assert f"in use by process {running.pid}" in done.stdout
+    assert (out, running.returncode) == ("done\n", 0)
+    assert world.prefixes()
+
+
+def test_clear_by_name_tells_by_its_status_that_it_could_not(world: World) -> None:
+    script = world.script("wait.sh", SIX + "echo ready\nread line\n")
+    running = world.start(["conda-execute", script])
+    running.stdout.readline()
+    assert world.tmpenv("clear", script).returncode == 1
+    running.communicate("go\n")
+    assert world.tmpenv("clear", script).returncode == 0
+
+
+def test_clear_with_an_age_keeps_what_is_younger(used: World) -> None:
+    used.tmpenv("clear", "--min-age", "0.5", check=True)
+    assert used.prefixes()
+
+
+def test_clear_dry_run_removes_nothing(used: World) -> None:
+    done = used.tmpenv("clear", "--dry-run", check=True)
+    assert f"would remove {name_of(used)}" in done.stdout
+    assert used.prefixes()
+
+
+@pytest.mark.parametrize("by", ["name", "beginning", "script"])
+def test_clear_takes_names_and_scripts(used: World, by: str) -> None:
+    used.tmpenv("create", "lua", check=True)
+    name = next(prefix.name for prefix in used.prefixes() if list((prefix / "conda-meta").glob("six-*.json")))
+    word = {"name": name, "beginning": name[:6], "script": "s.sh"}[by]
+    used.tmpenv("clear", word, check=True)
+    assert [prefix.name == name for prefix in used.prefixes()] == [False]
+
+
+def test_keep_outlives_clear_until_release(used: World) -> None:
+    used.tmpenv("keep", "s.sh", check=True)
+    assert "kept on request" in used.tmpenv("clear", check=True).stdout
+    used.tmpenv("release", "s.sh", check=True)
+    used.tmpenv("clear", check=True)
+    assert not used.prefixes()
+
+
+# info --------------------------------------------------------------------------------------------------------------
+
+
+def test_info_tells_all(used: World) -> None:
+    said = json.loads(used.tmpenv("info", "s.sh", "--json", check=True).stdout)
+    assert said["name"] == name_of(used)
+    assert "six" in [package.split()[0] for package in said["packages"]]
+    assert said["request"] == "six"
+    assert "six" in used.tmpenv("info", said["name"][:8], check=True).stdout
+
+
+# What goes wrong ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["lst"], "did you mean `list`?"),
+        (["list", "--jsn"], "did you mean `--json`?"),
+        (["list", "--sort", "colour"], "invalid choice"),
+        (["clear", "--min-age", "soon"], "`soon` is not a number of hours"),
+        (["clear", "--min-age", "-1"], "not a number of hours"),
+        (["clear", "deadbeef"], "neither an environment nor a script"),
+        (["info"], "required"),
+        (["create"], "no spec is given"),
+        (["create", "--file", "none.txt"], "there is no file"),
+        (["create", "python >>3"], "python >>3"),
+        (["name", "six", "--file", "bad.yml"], "bad.yml:1"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_command_line_is_one_message(world: World, argv: list[str], words: str) -> None:
+    (world.work / "bad.yml").write_text("dependencies: six\n")
+    done = world.tmpenv(*argv)
+    assert done.returncode in (125, 127)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not world.prefixes()
+
+
+def test_help_and_no_words_are_the_same_page(world: World) -> None:
+    page = world.tmpenv("--help", check=True).stdout
+    assert page == world.tmpenv(check=True).stdout
+    for command in ("list", "clear", "create", "name", "info", "keep", "release"):
+        assert f"  {command}" in page or f", {command}" in page
+    assert max(map(len, page.splitlines())) <= 80
