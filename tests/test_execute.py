@@ -94,7 +94,8 @@ def test_exit_status_is_the_scripts_own(world: World, status: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGSEGV], ids=lambda number: number.name)
 def test_a_signal_reaches_the_script_and_its_death_the_caller(world: World, number: signal.Signals) -> None:
-    code = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\nprint('ready', flush=True)\ntime.sleep(60)\n"
+    code = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\nprint('ready', flush=True)\n"
+    code += "time.sleep(60)\n"
     running = world.start(["conda-execute", world.script("s.py", PYTHON + code)])
     assert running.stdout.readline() == "ready\n"
     running.send_signal(number)
