@@ -230,25 +230,42 @@ def sourced(activation: Activation) -> dict[str, str]:
 
 
 def _expand_all(command: Sequence[Word], values: Mapping[str, str], activation: Activation) -> list[str]:
-    return [_expand(word, values, activation) for word in command]
+    words = [text for word in command for text in _expand(word, values, activation)]
+    if not words:
+        raise NotFoundError("a command of the entrypoint is empty", hint="what it substitutes has no output")
+    return words
 
 
-def _expand(word: Word, values: Mapping[str, str], activation: Activation) -> str:
+def _expand(word: Word, values: Mapping[str, str], activation: Activation) -> list[str]:
+    """The words that a word stands for: one, unless the output of a bare `$(...)` has blanks in it or is empty."""
     from .model import Text, Variable
 
-    text = ""
+    words: list[str] = []
+    text: str | None = None
     for piece in word.pieces:
         if isinstance(piece, Text):
-            text += piece.text
+            text = (text or "") + piece.text
         elif isinstance(piece, Variable):
             if piece.name == "CACHE":
                 os.makedirs(values["CACHE"], mode=0o700, exist_ok=True)
-            text += values[piece.name]
+            text = (text or "") + values[piece.name]
         else:
             done = _wait(_expand_all(piece.words, values, activation), activation, capture=True)
             _leave_unless_successful(done.returncode)
-            text += os.fsdecode(done.output).rstrip("\n")
-    return text
+            output = os.fsdecode(done.output).rstrip("\n")
+            if not piece.split:
+                text = (text or "") + output
+                continue
+            # What touches the output at either end is one word with it; a blank at that end parts them.
+            for index, part in enumerate(output.split()):
+                if text is not None and (index or output[0].isspace()):
+                    words.append(text)
+                    text = None
+                text = (text or "") + part
+            if text is not None and output[-1:].isspace():
+                words.append(text)
+                text = None
+    return words if text is None else [*words, text]
 
 
 class _Done:

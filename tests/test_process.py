@@ -255,7 +255,29 @@ execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3], cache=
         done = self.run(prefix, f"Entrypoint(((word('sh'), word('-c'), word({code!r})), (word('echo'), word('no'))))")
         assert (done.returncode, done.stdout) == (status, "")
 
-    def test_variables_and_output_are_substituted_and_never_split(self, prefix: Path) -> None:
+    @pytest.mark.parametrize(
+        ("output", "words"),
+        [
+            ("-I/a  -lb\\n", "[<-I/a][-lb>]"),
+            ("one", "[<one>]"),
+            (" a b ", "[<][a][b][>]"),
+            ("", "[<>]"),
+            (" \\n", "[<][>]"),
+        ],
+    )
+    def test_bare_output_is_split_at_blanks(self, prefix: Path, output: str, words: str) -> None:
+        substitution = f"Substitution((word('printf'), word('{output}')), True)"
+        done = self.run(prefix, f"Entrypoint(((word('printf'), word('[%s]'), word('<', {substitution}, '>')),))")
+        assert done.stdout == words
+
+    def test_bare_output_without_words_is_no_word(self, prefix: Path) -> None:
+        substitution = "word(Substitution((word('true'),), True))"
+        assert (
+            self.run(prefix, f"Entrypoint(((word('printf'), word('[%s]'), {substitution}, word('a')),))").stdout
+            == "[a]"
+        )
+
+    def test_variables_and_output_in_quotes_are_substituted_and_never_split(self, prefix: Path) -> None:
         command = (
             "(word('printf'), word('[%s]'), word(Variable('SCRIPT')), word('x', Variable('CACHE')),"
             "word('<', Substitution((word('printf'), word('a b\\n\\n'))), '>'))"
