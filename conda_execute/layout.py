@@ -18,6 +18,7 @@
         launch/<absolute path>.sh         launch records, one per script
         code/<digest>/...                 code given by -c or standard input
         scripts/<digest>/                 `${CACHE}` of a script
+        scripts/<digest>.script           a symbolic link to that script
         trusted                           URLs the user trusted
 """
 
@@ -120,6 +121,10 @@ def script_cache(cache: str, script: str) -> str:
     """The directory that `${CACHE}` means for the script at this absolute path."""
     digest = hashlib.sha256(os.fsencode(script)).hexdigest()[:20]
     return os.path.join(cache, "scripts", digest)
+
+
+#: Ends the name of the link that stands beside a script's cache directory.
+SCRIPT_LINK = ".script"
 
 
 def trusted(cache: str) -> str:

@@ -606,5 +606,37 @@ def _lower_priority() -> None:
         pass
 
 
-def clean_cache(cache: str) -> None:
-    """Remove what belongs to scripts and prefixes that are gone."""
+def clean_cache(cache: str, unread_for: timedelta = timedelta(days=30)) -> None:
+    """Remove what belongs to scripts and prefixes that are gone: launch records, and directories for `${CACHE}`.
+
+    Code of `-c` and of standard input belongs to nobody; it goes when it has not been run for `unread_for`.
+    """
+    from . import record
+
+    record.discard_vanished(cache)
+    _delete_caches_of_vanished_scripts(os.path.dirname(layout.script_cache(cache, "")))
+    folder = os.path.dirname(layout.code(cache, ""))
+    now = time.time()
+    for name in usage.listed_in(folder):
+        path = os.path.join(folder, name)
+        if now - _last_written(path) > unread_for.total_seconds():
+            stores.delete(path)
+
+
+def _delete_caches_of_vanished_scripts(folder: str) -> None:
+    for name in usage.listed_in(folder):
+        link = os.path.join(folder, name)
+        # A symbolic link beside the directory names the script; dangling, it says that the script is gone.
+        if os.path.islink(link) and not os.path.exists(link):
+            stores.delete(link.removesuffix(layout.SCRIPT_LINK))
+            _unlink(link)
+
+
+def _last_written(folder: str) -> float:
+    times = [0.0]
+    for path in (folder, *(os.path.join(folder, name) for name in usage.listed_in(folder))):
+        try:
+            times.append(os.lstat(path).st_mtime)
+        except OSError:
+            continue
+    return max(times)

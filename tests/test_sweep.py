@@ -487,6 +487,36 @@ os.waitpid(child, 0)
         assert not sweep.start_if_due(Store(tmp_envs), os.path.join(tmp_envs, "no-note"), Policy())
 
 
+class TestCache:
+    def test_cache_of_a_vanished_script_goes(self, tmp_path: Path) -> None:
+        folders = []
+        for script in (tmp_path / "there.py", tmp_path / "gone.py"):
+            folder = Path(layout.script_cache(str(tmp_path), str(script)))
+            (folder / "compiled").mkdir(parents=True)
+            Path(str(folder) + layout.SCRIPT_LINK).symlink_to(script)
+            folders.append(folder)
+        (tmp_path / "there.py").touch()
+        sweep.clean_cache(str(tmp_path))
+        assert sorted(path.name for path in folders[0].parent.iterdir()) == [
+            folders[0].name,
+            folders[0].name + layout.SCRIPT_LINK,
+        ]
+
+    def test_code_that_was_not_run_for_long_goes(self, tmp_path: Path) -> None:
+        old, young = (Path(layout.code(str(tmp_path), name)) for name in ("old", "young"))
+        for folder in (old, young):
+            folder.mkdir(parents=True)
+            (folder / "script").touch()
+        long_ago = time.time() - 31 * 24 * 3600
+        os.utime(old / "script", (long_ago, long_ago))
+        os.utime(old, (long_ago, long_ago))
+        sweep.clean_cache(str(tmp_path))
+        assert (old.exists(), young.exists()) == (False, True)
+
+    def test_no_cache_is_no_error(self, tmp_path: Path) -> None:
+        sweep.clean_cache(str(tmp_path / "none"))
+
+
 class TestManyNotes:
     """A thousand environments and a hundred thousand notes; `tests/stress` shows how it grows."""
 
