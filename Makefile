@@ -59,7 +59,7 @@ lint: $(VENV)/.installed
 
 test: lint
 	@echo '== pytest'
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TESTS)
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 $(TESTS)
 
 stress: $(VENV)/.installed
 	@$(BIN)/python -m pytest -m stress $(TESTS)

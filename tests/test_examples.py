@@ -74,8 +74,9 @@ def test_no_example_is_without_a_test() -> None:
 def test_make_run_shows_the_transcript_of_the_readme(world: World, tmp_path: Path) -> None:
     """Twice: the second time solves nothing, and the shebang finds what the program made."""
     path = os.pathsep.join([world.environ["PATH"].split(os.pathsep)[0], os.path.dirname(sys.executable), os.defpath])
+    environ = {"PATH": path, "HOME": os.path.expanduser("~")}  # where pyenv keeps the interpreters
     command = [CHECKOUT / ".ci" / "examples", "local", tmp_path / "made"]
-    first, second = (world.run(command, env={"PATH": path}, check=True, stderr=subprocess.STDOUT) for _ in range(2))
+    first, second = (world.run(command, env=environ, check=True, stderr=subprocess.STDOUT) for _ in range(2))
     prefix = tmp_path / "made" / "local" / "tmp_envs" / "ea977067a8fbeb21a594"
     verbose = """\
 Using specification: 

@@ -16,6 +16,7 @@ installed beside it (`site-packages`, other programs) stays behind.
 
 from __future__ import annotations
 
+import functools
 import glob
 import json
 import os
@@ -23,6 +24,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,7 +138,8 @@ def _shared_library(program: Path, facts: dict[str, str]) -> Path | None:
     return library if library.exists() else None
 
 
-def find_all() -> list[Interpreter]:
+@functools.cache
+def find_all() -> tuple[Interpreter, ...]:
     """Every usable interpreter of this machine; the one that runs the tests first, then the newest first."""
     home = os.path.expanduser("~")
     patterns = (
@@ -146,18 +150,17 @@ def find_all() -> list[Interpreter]:
         "/usr/bin/python3.[0-9][0-9]",
     )
     running = sys._base_executable or sys.executable  # type: ignore[attr-defined]
-    own, found = ask(running), {}
-    for candidate in sorted({os.path.realpath(path) for pattern in patterns for path in glob.glob(pattern)}):
-        interpreter = ask(candidate)
-        if interpreter is not None and interpreter.executable.exists():
-            found[interpreter.executable] = interpreter
+    candidates = sorted({os.path.realpath(path) for pattern in patterns for path in glob.glob(pattern)})
+    with ThreadPoolExecutor() as threads:
+        own, *others = threads.map(ask, [running, *candidates])
+    found = {one.executable: one for one in others if one and one.executable.exists()}
     if own is not None:
         found.pop(own.executable, None)
     newest_first = sorted(found.values(), key=lambda one: [int(part) for part in one.version.split(".")], reverse=True)
-    return ([own] if own else []) + newest_first
+    return (*([own] if own else []), *newest_first)
 
 
-def choose(interpreters: list[Interpreter]) -> list[Interpreter]:
+def choose(interpreters: Sequence[Interpreter]) -> list[Interpreter]:
     """At most two of different minor versions, one of them that of the tests, both able to run numpy's wheels."""
     if not interpreters:
         raise SystemExit("no CPython 3.10 or later found on this machine: nothing to make a `python` package from")
