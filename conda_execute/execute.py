@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
+    from .activation import Activation
     from .model import Environment, Header, Request
     from .settings import Settings
     from .source import Script
@@ -286,7 +287,7 @@ def _clean_if_due(run: _Run, store: Store, environment: Environment) -> None:
 
     policy = sweep.Policy(run.settings.remove_if_unused_for, run.settings.foreign_use_ttl)
     note = usage.note_path(environment, usage.this_process())
-    sweep.start_if_due(store, note, policy, layout.cache_dir(run.environ, os.path.expanduser("~")))
+    sweep.start_if_due(store, note, policy, _cache(run))
 
 
 def _start(run: _Run, environment: Environment) -> NoReturn:
@@ -296,20 +297,44 @@ def _start(run: _Run, environment: Environment) -> NoReturn:
         process.execute([run.environ.get("SHELL") or "/bin/sh"], activation)
     arguments = run.chosen.words[1:]
     if run.header.entrypoint is not None:
-        cache = layout.cache_dir(run.environ, os.path.expanduser("~")) or environment.prefix
-        process.execute_entrypoint(
-            run.header.entrypoint,
-            arguments,
-            activation,
-            script=run.script.path,
-            cache=layout.script_cache(cache, run.script.path),
-        )
+        cache = layout.script_cache(_cache(run) or environment.prefix, run.script.path)
+        constant = process.constant_command(run.header.entrypoint, run.script.path)
+        if constant is not None:
+            _record(run, environment, activation, constant, passes_script=False)
+        process.execute_entrypoint(run.header.entrypoint, arguments, activation, script=run.script.path, cache=cache)
 
     def provides(name: str) -> bool:
         return os.access(os.path.join(environment.prefix, "bin", name), os.X_OK)
 
     words = command.effective(run.words(provides), provides)
+    _record(run, environment, activation, words)
     process.execute([*words, run.script.given, *arguments], activation)
+
+
+def _record(
+    run: _Run, environment: Environment, activation: Activation, words: Sequence[str], passes_script: bool = True
+) -> None:
+    """Let the launcher do it by itself next time, if it can: what is told about each run, Python must tell."""
+    if not run.script.is_file or run.voice.verbose or process.LAUNCHED not in os.environ:
+        return
+    from . import record
+
+    wanted = record.Run(
+        script=run.script.given,
+        data=run.script.head,
+        last_line=run.header.lines[1],
+        sources=run.settings.sources,
+        environment=environment,
+        activation=activation,
+        command=words,
+        passes_script=passes_script,
+        sweeps=run.settings.auto_clean,
+    )
+    record.write(wanted, _cache(run), os.environ)
+
+
+def _cache(run: _Run) -> str | None:
+    return layout.cache_dir(run.environ, os.path.expanduser("~"))
 
 
 if __name__ == "__main__":

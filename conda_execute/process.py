@@ -105,6 +105,20 @@ def execute_entrypoint(
     execute([*_expand_all(last, values, activation), *arguments], activation)
 
 
+def constant_command(entrypoint: Entrypoint, script: str) -> list[str] | None:
+    """The words of an entrypoint that is one command, the same each time; None for any other.
+
+    A directory for `${CACHE}` may be missing next time, so such an entrypoint is not the same.
+    """
+    from .model import Text, Variable
+
+    words = entrypoint.commands[0]
+    moving = [piece for word in words for piece in word.pieces if not isinstance(piece, Text)]
+    if len(entrypoint.commands) != 1 or any(piece != Variable("SCRIPT") for piece in moving):
+        return None
+    return ["".join(piece.text if isinstance(piece, Text) else script for piece in word.pieces) for word in words]
+
+
 def find_program(name: str, environ: Mapping[str, str], prefix: str) -> str:
     """The path of a program, as the kernel and shells find it: on the PATH of `environ` unless it holds a slash."""
     if sys.platform == "win32":

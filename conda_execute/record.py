@@ -71,12 +71,13 @@ class Run:
     sources: Sources
     environment: Environment
     activation: Activation
-    #: What stands before the script.
+    #: What stands before the script, or before its arguments where the script is not passed.
     command: Sequence[str]
     #: Whether environments are swept automatically.
     sweeps: bool
     #: Files beside the script that were asked for (a lock): absolute path, and content or None.
     neighbours: tuple[tuple[str, bytes | None], ...] = ()
+    passes_script: bool = True
 
 
 def write(run: Run, cache: str | None, environ: Mapping[str, str]) -> None:
@@ -125,6 +126,7 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
         b":\n}\n_ce_same_script() {",
         b" &&\n".join(_same_lines(head, whole=head == run.data)),
         b"}\n_ce_run() {",
+        b":" if run.passes_script else b"shift",
         *_run(activation, program, run.command[1:]),
         b"}\n_ce_ok=" + _quote(__version__),
     ]

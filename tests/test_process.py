@@ -15,7 +15,8 @@ import pytest
 
 from conda_execute.activation import Activation, activate
 from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError
-from conda_execute.process import KEPT, execute, find_program, inherited_environ, sourced
+from conda_execute.model import Entrypoint, Substitution, Text, Variable, Word
+from conda_execute.process import KEPT, constant_command, execute, find_program, inherited_environ, sourced
 
 ROOT = str(Path(__file__).parent.parent)
 
@@ -301,6 +302,14 @@ execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3], cache=
         script(prefix, "a.sh", "echo sourced; export A=a")
         chain = "Entrypoint(((word('sh'), word('-c'), word('echo $A')), (word('sh'), word('-c'), word('echo $A'))))"
         assert self.run(prefix, chain).stdout == "sourced\na\na\n"
+
+
+def test_entrypoint_that_is_the_same_each_time_is_known() -> None:
+    script = Word((Text("x"), Variable("SCRIPT")))
+    assert constant_command(Entrypoint(((script, Word((Text("a b"),))),)), "/s") == ["x/s", "a b"]
+    for other in (Variable("CACHE"), Substitution((script,))):
+        assert constant_command(Entrypoint(((script, Word((other,))),)), "/s") is None
+    assert constant_command(Entrypoint(((script,), (script,))), "/s") is None
 
 
 def test_activation_without_scripts_needs_no_shell(prefix: Path) -> None:
