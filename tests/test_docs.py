@@ -1,0 +1,284 @@
+"""What the documentation says is true: its headers mean something, its transcripts are what the programs print, its
+links lead somewhere, and no option, command, key or setting is left out.
+
+The documents are GitHub's Markdown, and their fenced blocks are the samples:
+
+- A block with a name after its language (` ```python plot.py `) is a file, which the commands after it find.
+- A `console` block is run: each `$ command`, with `> ` before its further lines, and then what it prints. `...` stands
+  for anything, and a number with a decimal point for any such number.
+- An `sh` block is not run (it installs, or wants a cluster), but its options have to exist.
+- A block that holds a header is checked, whatever it is called.
+
+Each document has a world of its own, in which conda-forge is the local channel; its commands share one shell.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from conda_execute import options, tmpenv
+from conda_execute.errors import ExecuteError
+from conda_execute.header import find_header, read_header
+from tests.conftest import CHECKOUT, PATIENCE, World
+
+DOCUMENTS = sorted([CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *(CHECKOUT / "docs").rglob("*.md")])
+
+#: conda hands the words after these commands to the plugin, which is the same `main` as the program's.
+CONDA = """\
+#!/bin/sh
+case ${1-} in
+  execute | tmpenv) name=$1; shift; exec "conda-$name" "$@" ;;
+  *) echo "this conda knows \\`execute\\` and \\`tmpenv\\` only" >&2; exit 2 ;;
+esac
+"""
+
+#: Programs that samples want and that the local channel has on some machines only.
+OPTIONAL = ("lua", "gcc", "perl", "nodejs")
+
+
+def name_of(document: Path) -> str:
+    return str(document.relative_to(CHECKOUT))
+
+
+def every_document() -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+
+
+# Samples -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, the file name after it, and the line of the document that it begins in."""
+
+    language: str
+    name: str
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Command:
+    text: str
+    expected: str
+    line: int
+
+
+def blocks(document: Path) -> list[Block]:
+    found = []
+    opened: tuple[str, str, str, int] | None = None
+    lines: list[str] = []
+    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), 1):
+        fence = re.match(r"( *)```+(\S*) *(.*)$", line)
+        if opened is None and fence:
+            opened = (fence[1], fence[2], fence[3].strip(), number)
+            lines = []
+        elif opened is not None and fence and not fence[2]:
+            indent, language, name, first = opened
+            text = "".join(f"{each.removeprefix(indent)}\n" for each in lines)
+            found.append(Block(language, name, text, first))
+            opened = None
+        else:
+            lines.append(line)
+    assert opened is None, f"{document}:{opened and opened[3]}: a block is not closed"
+    return found
+
+
+def commands(block: Block) -> list[Command]:
+    """The commands of a console block, each with what it prints."""
+    found: list[Command] = []
+    for number, line in enumerate(block.text.splitlines(), block.line + 1):
+        if line.startswith("$ "):
+            found.append(Command(line[2:], "", number))
+            continue
+        assert found, f"line {number}: a console block begins with `$ ` and a command"
+        last = found[-1]
+        if line.startswith("> ") and not last.expected:
+            found[-1] = Command(f"{last.text}\n{line[2:]}", "", last.line)
+        else:
+            found[-1] = Command(last.text, f"{last.expected}{line}\n", last.line)
+    return found
+
+
+def pattern(expected: str) -> re.Pattern[str]:
+    """What a transcript allows: `...` is anything, on a line of its own any lines or none, a decimal number is any such
+    number, and runs of blanks are one."""
+    text = "".join(".*" if line == "..." else _line(line) + "\\n" for line in expected.strip().splitlines())
+    return re.compile(text, re.DOTALL)
+
+
+def _line(expected: str) -> str:
+    number = r" *-?\b\d+\.\d* *"
+    parts = re.split(rf"(\.\.\.|{number})", expected.rstrip())
+    return "".join(
+        re.sub(r"(\\ )+", " +", re.escape(part)) if index % 2 == 0 else ".*?" if part == "..." else number
+        for index, part in enumerate(parts)
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "fits"),
+    [
+        ("removed 2, 78.8 MB", "removed 2, 1.5 MB", True),
+        ("removed 2, 78.8 MB", "removed 3, 78.8 MB", False),
+        ("[ 1.0  -2.5]", "[-1.25         4.5]", True),
+        ("Prefix: .../ab\n\nend", "Prefix: /x/y/ab\n\nend", True),
+        ("one\n...\nfour", "one\ntwo\nthree\nfour", True),
+        ("one\n...\nfour", "one\nfour", True),
+        ("one\n...\nfour", "one\ntwo", False),
+        ("one", "one\ntwo", False),
+    ],
+    ids=["number", "other number", "numpy", "path", "lines", "no lines", "other end", "more"],
+)
+def test_pattern_allows_what_may_vary_and_no_more(expected: str, actual: str, fits: bool) -> None:
+    assert bool(pattern(expected).fullmatch(actual + "\n")) == fits
+
+
+@every_document()
+def test_transcripts_are_what_the_programs_print(document: Path, world: World, channel: Path) -> None:
+    steps = [block for block in blocks(document) if block.name or block.language == "console"]
+    transcripts = [each for block in steps if block.language == "console" for each in commands(block)]
+    if not transcripts:
+        pytest.skip("no transcripts")
+    _skip_where_a_package_is_missing(steps, channel)
+    outputs = _run(world, steps)
+    for each, output in zip(transcripts, outputs, strict=True):
+        actual = f"{output.strip()}\n" if output.strip() else ""
+        if not pattern(each.expected).fullmatch(actual):
+            text = f"--- the document says\n{each.expected}--- it prints\n{actual}"
+            pytest.fail(f"{name_of(document)}:{each.line}: $ {each.text}\n{text}", pytrace=False)
+
+
+def _skip_where_a_package_is_missing(steps: list[Block], channel: Path) -> None:
+    names = {name for name in OPTIONAL for block in steps if re.search(rf"(- |^// ){name}\b", block.text, re.MULTILINE)}
+    missing = [name for name in sorted(names) if not any(channel.glob(f"*/{name}-[0-9]*"))]
+    if missing:
+        pytest.skip(f"the local channel has no {', '.join(missing)} on this machine")
+
+
+def _run(world: World, steps: list[Block]) -> list[str]:
+    """What each command prints, on either stream; one shell for all, which goes on after a failure."""
+    programs = world.root / "programs"
+    files = world.root / "files"
+    for directory in (programs, files):
+        directory.mkdir()
+    (programs / "conda").write_text(CONDA)
+    (programs / "conda").chmod(0o755)
+    mark = "--- the next command ---"
+    lines = ["status=0"]
+    for number, block in enumerate(steps):
+        if block.language == "console":
+            for each in commands(block):
+                lines += [f"echo; echo '{mark}'", f"(exit $status); eval {shlex.quote(each.text)}", "status=$?"]
+        else:
+            (files / str(number)).write_text(block.text, encoding="utf-8")
+            (files / str(number)).chmod(0o755)
+            lines.append(f'mkdir -p "$(dirname {block.name})" && cp {files / str(number)} {block.name}')
+    script = world.root / "commands"
+    script.write_text("\n".join(lines) + "\n")
+    path = f"{programs}:{world.environ['PATH']}"
+    done = world.run(["bash", script], env={"PATH": path}, stderr=subprocess.STDOUT, timeout=PATIENCE)
+    printed = "\n".join(line.rstrip() for line in done.stdout.splitlines())
+    return printed.split(f"\n{mark}\n")[1:]
+
+
+def has_header(block: Block) -> bool:
+    return block.language != "console" and find_header(block.text.encode(), block.name or "sample") is not None
+
+
+@every_document()
+def test_headers_parse(document: Path) -> None:
+    for block in blocks(document):
+        if not block.name.startswith("wrong") and has_header(block):
+            for platform in ("linux-64", "osx-arm64", "win-64"):
+                header = read_header(block.text.encode(), block.name or "sample", platform)
+                assert header.specs or header.pypi, f"{name_of(document)}:{block.line}"
+
+
+@every_document()
+def test_files_are_accepted_by_check(document: Path, world: World) -> None:
+    files = [block for block in blocks(document) if block.name and not block.name.startswith("wrong")]
+    for block in filter(has_header, files):
+        path = world.script(Path(block.name).name, block.text)
+        done = world.execute("--check", path)
+        assert done.returncode == 0, f"{name_of(document)}:{block.line}\n{done.stderr}"
+
+
+@every_document()
+def test_options_of_commands_that_are_not_run_exist(document: Path) -> None:
+    for block in blocks(document):
+        for number, line in enumerate(block.text.splitlines() if block.language == "sh" else [], block.line + 1):
+            for words in _calls(line):
+                try:
+                    if words[0] == "execute":
+                        options.parse(words[1:])
+                    else:
+                        tmpenv._parse(words[1:])
+                except ExecuteError as error:
+                    pytest.fail(f"{name_of(document)}:{number}: {line}\n{error.message}", pytrace=False)
+
+
+def _calls(line: str) -> list[list[str]]:
+    """The words of each call of our programs in a line of shell, the subcommand first."""
+    lexer = shlex.shlex(line.replace("'", " ").replace("$(", " ( "), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    found: list[list[str]] = []
+    current: list[str] | None = None
+    previous = ""
+    for word in lexer:
+        if re.fullmatch(r"[();<>|&]+", word):
+            current = None
+        elif word in ("conda-execute", "conda-tmpenv") or (previous == "conda" and word in ("execute", "tmpenv")):
+            current = [word.removeprefix("conda-")]
+            found.append(current)
+        elif current is not None:
+            current.append(word)
+        previous = word
+    return found
+
+
+# Links ---------------------------------------------------------------------------------------------------------------
+
+
+def anchors(document: Path) -> set[str]:
+    """The names that GitHub gives to a document's headings."""
+    headings = re.findall(r"^#+ +(.+?) *$", _prose(document), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    return set(plain)
+
+
+def _prose(document: Path) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+@every_document()
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", _prose(document)):
+        if re.match(r"https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (document.parent / path).resolve() if path else document
+        assert linked.exists(), f"{name_of(document)}: {target}"
+        if anchor:
+            assert anchor in anchors(linked), f"{name_of(document)}: {target}"
+
+
+@every_document()
+def test_every_document_is_reached_from_the_readme(document: Path) -> None:
+    if document.name == "README.md":
+        return
+    seen, waiting = set(), [CHECKOUT / "README.md"]
+    while waiting:
+        current = waiting.pop()
+        if current in seen or not current.exists():
+            continue
+        seen.add(current)
+        targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", _prose(current))
+        waiting += [(current.parent / target).resolve() for target in targets if target.endswith(".md")]
+    assert document in seen
