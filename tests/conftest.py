@@ -37,6 +37,12 @@ _PASSED_ON = (
     "SYSTEMROOT", "COMSPEC", "PATHEXT",
 )  # fmt: skip
 
+#: The certificates that the administrator of a Debian machine trusts. uv has its own and, unlike pip, no file in /etc
+#: that names others, so that behind a company's proxy only this variable lets it reach the package index.
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+if os.path.exists(_CERTIFICATES):
+    os.environ.setdefault("SSL_CERT_FILE", _CERTIFICATES)
+
 #: Programs of the project, as an installation would put them on PATH.
 _PROGRAMS = {
     "conda-execute": "conda_execute.execute",
