@@ -45,11 +45,26 @@ class Package:
 
 
 @dataclass(frozen=True)
+class PyPIPackage:
+    """One archive, directory or repository of a Python package, chosen beforehand. `location` is a URL or a path."""
+
+    name: str
+    version: str
+    location: str
+    #: In lower-case hexadecimal; None: it has none, as a directory or a repository at a commit.
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class Solution:
-    """The packages that satisfy a request, sorted by name. `records` are the engine's own, and for it alone."""
+    """The packages that satisfy a request, sorted by name. `records` are the engine's own, and for it alone.
+
+    `pypi` holds the PyPI packages where they are chosen too, as in a lock; None: uv chooses them on creation.
+    """
 
     packages: tuple[Package, ...]
     records: tuple[Any, ...] = field(default=(), compare=False, repr=False)
+    pypi: tuple[PyPIPackage, ...] | None = None
 
     @property
     def download(self) -> int:
@@ -138,10 +153,11 @@ def build(
     from . import seal
 
     built = backend.create(request, prefix, options, lock_fd=lock_fd, solution=solution)
-    if request.pypi:
+    chosen = solution.pypi if solution is not None else None
+    if chosen or (chosen is None and request.pypi):
         from . import pypi
 
-        added = pypi.install(request, prefix, options, lock_fd=lock_fd)
+        added = pypi.install(request, prefix, options, chosen, lock_fd=lock_fd)
         built = replace(built, packages=built.packages + added.packages, size=built.size + added.size)
     seal.freeze(prefix)
     return built

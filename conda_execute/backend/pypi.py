@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import CreationError, InterruptError
-from . import Built, Options
+from . import Built, Options, PyPIPackage
 from .explain import redact
 
 TYPE_CHECKING = False
@@ -69,39 +69,34 @@ class Distribution:
         return status.st_ino, status.st_mtime_ns
 
 
-def install(request: Request, prefix: str, options: Options, *, lock_fd: int | None = None) -> Built:
-    """Install `request.pypi` into `prefix`. Raises CreationError and InterruptError; the prefix is then worthless."""
+def install(
+    request: Request,
+    prefix: str,
+    options: Options,
+    chosen: Sequence[PyPIPackage] | None = None,
+    *,
+    lock_fd: int | None = None,
+) -> Built:
+    """Install `request.pypi` into `prefix`, or exactly the packages `chosen`, checked against their hashes.
+
+    Raises CreationError and InterruptError; the prefix is then worthless.
+    """
     if options.progress is not None:
-        options.progress.step("pypi", len(request.pypi))
+        options.progress.step("pypi", len(request.pypi if chosen is None else chosen))
     uv, python = find_uv(options.environ), _interpreter(request, prefix)
     present = distributions(prefix)
     before = [(distribution, distribution.identity) for distribution in present]
-    _refuse_other_sources(request, present, options)
     with tempfile.TemporaryDirectory(prefix="conda-execute-") as project:
-        files = _write_project(project, request, options, present)
-        command = [uv, *_arguments(request, options, python, files)]
-        status, said = _run(command, options.environ, lock_fd)
+        if chosen is None:
+            _refuse_other_sources(request, present, options)
+            files = write_project(project, request, options, present)
+            arguments = _what_is_asked(files, request, options)
+        else:
+            arguments = _what_is_chosen(project, chosen, options)
+        target = ["pip", "install", "--python", python, "--break-system-packages"]
+        status, said = run([uv, *target, *isolation(project), *arguments], options.environ, lock_fd)
     if status != 0:
         raise explain(said, request, present, options)
-    return _compare(prefix, before)
-
-
-def install_locked(urls: Sequence[tuple[str, str, str]], prefix: str, options: Options, lock_fd: int | None) -> Built:
-    """Install exactly these archives, triples of name, URL and SHA-256 (or an empty text), and nothing they need."""
-    if options.progress is not None:
-        options.progress.step("pypi", len(urls))
-    uv, python = find_uv(options.environ), _python_of(prefix)
-    before = [(distribution, distribution.identity) for distribution in distributions(prefix)]
-    with tempfile.TemporaryDirectory(prefix="conda-execute-") as project:
-        lines = [f"{name} @ {url}" + (f" --hash=sha256:{sha256}" if sha256 else "") for name, url, sha256 in urls]
-        requirements = _write(project, "requirements.txt", "\n".join(lines) + "\n")
-        _write(project, "pyproject.toml", "[tool.uv]\n")
-        hashes = ["--require-hashes"] if all(sha256 for _, _, sha256 in urls) else []
-        offline = ["--offline"] if options.offline else []
-        command = [uv, *_fixed(python, project), "--no-deps", *hashes, *offline, "-r", requirements]
-        status, said = _run(command, options.environ, lock_fd)
-    if status != 0:
-        raise CreationError("the PyPI packages of the lock cannot be installed", step="pypi", details=_tidy(said))
     return _compare(prefix, before)
 
 
@@ -145,12 +140,10 @@ def distributions(prefix: str) -> list[Distribution]:
 
 
 def _site_packages(prefix: str) -> list[str]:
-    if sys.platform == "win32":
-        candidates = [os.path.join(prefix, "Lib", "site-packages")]
-    else:
-        lib = os.path.join(prefix, "lib")
-        names = os.listdir(lib) if os.path.isdir(lib) else []
-        candidates = [os.path.join(lib, n, "site-packages") for n in names if n.startswith(("python", "pypy"))]
+    lib = os.path.join(prefix, "lib")
+    names = os.listdir(lib) if os.path.isdir(lib) else []
+    candidates = [os.path.join(lib, name, "site-packages") for name in names if name.startswith(("python", "pypy"))]
+    candidates.append(os.path.join(prefix, "Lib", "site-packages"))  # of a prefix for Windows
     # conda's python links `lib/python3.1` to `lib/python3.10`.
     return sorted({os.path.realpath(path) for path in candidates if os.path.isdir(path)})
 
@@ -202,16 +195,18 @@ def _python_of(prefix: str) -> str:
     return python
 
 
-def _fixed(python: str, project: str) -> list[str]:
-    return [
-        "pip", "install", "--python", python, "--project", project, "--break-system-packages",
-        "--color", "never", "--no-progress",
-    ]  # fmt: skip
+def isolation(project: str) -> list[str]:
+    return ["--project", project, "--color", "never", "--no-progress"]
 
 
-def _arguments(request: Request, options: Options, python: str, files: Sequence[str]) -> list[str]:
+def _what_is_asked(files: Sequence[str], request: Request, options: Options) -> list[str]:
     project, requirements, constraints = files
-    arguments = [*_fixed(python, os.path.dirname(project)), "-r", project, "-r", requirements, "-c", constraints]
+    return ["-r", project, "-r", requirements, "-c", constraints, *limits(request, options)]
+
+
+def limits(request: Request, options: Options) -> list[str]:
+    """What uv must not take: packages that are too new, and anything from the network when offline."""
+    arguments = []
     when = request.pypi_exclude_newer or request.exclude_newer
     if when is not None:
         from datetime import datetime, timezone
@@ -225,7 +220,29 @@ def _arguments(request: Request, options: Options, python: str, files: Sequence[
     return arguments
 
 
-def _write_project(directory: str, request: Request, options: Options, present: Sequence[Distribution]) -> list[str]:
+def _what_is_chosen(directory: str, chosen: Sequence[PyPIPackage], options: Options) -> list[str]:
+    lines = []
+    for package in chosen:
+        hashed = f" --hash=sha256:{package.sha256}" if package.sha256 else ""
+        lines.append(f"{package.name} @ {_url(package.location)}{hashed}\n")
+    _write(directory, "pyproject.toml", "[tool.uv]\n")
+    arguments = ["--no-deps", "-r", _write(directory, "requirements.txt", "".join(lines))]
+    if all(package.sha256 for package in chosen):
+        arguments.append("--require-hashes")
+    if options.offline:
+        arguments.append("--offline")
+    return arguments
+
+
+def _url(location: str) -> str:
+    if "://" in location:
+        return location
+    from pathlib import Path
+
+    return Path(os.path.abspath(location)).as_uri()
+
+
+def write_project(directory: str, request: Request, options: Options, present: Sequence[Distribution]) -> list[str]:
     """Requirements by name go into a project, where `[tool.uv.sources]` applies; paths and the like into a file."""
     named = [requirement for requirement in request.pypi if re.match(_NAMED, requirement)]
     others = [requirement for requirement in request.pypi if requirement not in named]
@@ -271,8 +288,7 @@ def _refuse_other_sources(request: Request, present: Sequence[Distribution], opt
     """What conda installed cannot be had from a URL or a path as well: uv would put that in its place."""
     installed = {distribution.name: distribution for distribution in present}
     for requirement in request.pypi:
-        match = re.match(_NAMED, requirement)
-        name = canonical(match[1]) if match else ""
+        name = requirement_name(requirement) or ""
         if name in installed and "@" in requirement.partition(";")[0]:
             raise CreationError(
                 f"`{requirement}` would replace {name} {installed[name].version}, which conda installs",
@@ -289,7 +305,7 @@ class _Stopped(BaseException):
     """SIGTERM arrived."""
 
 
-def _run(command: Sequence[str], environ: Mapping[str, str], lock_fd: int | None) -> tuple[int, str]:
+def run(command: Sequence[str], environ: Mapping[str, str], lock_fd: int | None) -> tuple[int, str]:
     """uv's status and what it said. SIGINT and SIGTERM end it and raise InterruptError."""
     kept = {name: value for name, value in environ.items() if name not in _DROPPED}
     inherited = (lock_fd,) if lock_fd is not None and sys.platform != "win32" else ()
@@ -373,7 +389,11 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
     against = [
         one for one in present if re.search(rf"(?<![\w.-]){re.escape(one.name)}=={re.escape(one.version)}", text)
     ]
-    mentioned = [requirement for requirement in request.pypi if _name(requirement) in canonical_words(text)]
+    mentioned = [
+        requirement
+        for requirement in request.pypi
+        if (requirement_name(requirement) or requirement) in canonical_words(text)
+    ]
     where = [place for requirement in mentioned if (place := options.locate(requirement)) is not None]
     if "network was disabled" in said or "network connectivity is disabled" in said:
         return CreationError(
@@ -423,9 +443,10 @@ def canonical_words(text: str) -> set[str]:
     return {canonical(word) for word in re.findall(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", text)}
 
 
-def _name(requirement: str) -> str:
+def requirement_name(requirement: str) -> str | None:
+    """The canonical name that a requirement begins with; None for a path or a URL."""
     match = re.match(_NAMED, requirement)
-    return canonical(match[1]) if match else requirement
+    return canonical(match[1]) if match else None
 
 
 def _tidy(said: str) -> str:

@@ -36,8 +36,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rattler import MatchSpec, MultiSource, RepoDataRecord, VirtualPackage
+    from rattler import MatchSpec, MultiSource, RepoDataRecord
     from rattler.networking import Client
+    from rattler.package_cache import CacheIndex
     from rattler.repo_data import Gateway
 
     from ..model import Channel, Request
@@ -113,7 +114,7 @@ def cache_dir(options: Options) -> str:
 
 def fits(virtual_packages: Sequence[str]) -> bool:
     """Whether this machine satisfies what `Built.virtual_packages` says."""
-    present = [package.into_generic() for package in _virtual_packages()]
+    present = _of_this_machine()
     return all(_holds(spec, present) for spec in virtual_packages)
 
 
@@ -124,8 +125,7 @@ async def _solve_only(request: Request, options: Options) -> Solution:
     connection = _connect(options)
     records = await _solve(request, options, connection[1])
     index = await rattler.PackageCache(os.path.join(cache_dir(options), "pkgs")).index()
-    packages = [_package(record, index.contains_record(record)) for record in records]
-    return Solution(tuple(sorted(packages, key=lambda package: package.name)), tuple(records))
+    return Solution(described(records, index), tuple(records))
 
 
 async def _solve(request: Request, options: Options, gateway: Gateway) -> list[RepoDataRecord]:
@@ -145,7 +145,7 @@ async def _solve(request: Request, options: Options, gateway: Gateway) -> list[R
             specs=specs,
             gateway=gateway,
             platforms=_platforms(request),
-            virtual_packages=_virtual_packages(),
+            virtual_packages=_virtual_packages(request),
             channel_priority=_PRIORITIES[request.channel_priority],
             exclude_newer=newest,
             constraints=constraints,
@@ -185,8 +185,45 @@ def _platforms(request: Request) -> list[rattler.Subdir]:
     return [rattler.Subdir(request.platform), rattler.Subdir("noarch")]
 
 
-def _virtual_packages() -> list[VirtualPackage]:
-    return rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env())
+def _virtual_packages(request: Request) -> list[rattler.GenericVirtualPackage]:
+    """This machine's; for another platform those of a plain, not too recent machine. `CONDA_OVERRIDE_*` count."""
+    if request.platform == request.host_platform:
+        return _of_this_machine()
+    family, _, machine = request.platform.partition("-")
+    packages = {name: _virtual(name, version) for name, version in _FOREIGN.get(family, {}).items()}
+    architecture = {"64": "x86_64", "arm64": "arm64" if family == "osx" else "aarch64"}.get(machine, machine)
+    packages["__archspec"] = _virtual("__archspec", "1", architecture)
+    for name, variable in _OVERRIDES.items():
+        version = dict(request.overrides).get(variable)
+        if version is not None:
+            packages[name] = _virtual(name, version)
+    return list(packages.values())
+
+
+#: Of machines that nobody has seen: what conda packages can count on where nothing else is said.
+_FOREIGN = {
+    "linux": {"__unix": "0", "__linux": "4.18", "__glibc": "2.28"},
+    "osx": {"__unix": "0", "__osx": "13.0"},
+    "win": {"__win": "10"},
+}
+_OVERRIDES = {
+    "__cuda": "CONDA_OVERRIDE_CUDA",
+    "__glibc": "CONDA_OVERRIDE_GLIBC",
+    "__linux": "CONDA_OVERRIDE_LINUX",
+    "__osx": "CONDA_OVERRIDE_OSX",
+    "__win": "CONDA_OVERRIDE_WIN",
+}
+
+
+def _virtual(name: str, version: str, build: str = "0") -> rattler.GenericVirtualPackage:
+    return rattler.GenericVirtualPackage(
+        rattler.PackageName(name), rattler.Version(version), rattler.BuildString(build)
+    )
+
+
+def _of_this_machine() -> list[rattler.GenericVirtualPackage]:
+    found = rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env())
+    return [package.into_generic() for package in found]
 
 
 async def _explain_unsolvable(
@@ -208,7 +245,7 @@ async def _explain_unsolvable(
         if mine and spec.channel is None and not any(record.matches(spec) for record in mine):
             versions = dict.fromkeys(str(record.version) for record in sorted(mine, key=_newest_first))
             return explain.missing_versions(spec_text, name, list(versions), request, options.locate)
-    described = [_describe(package) for package in _virtual_packages()]
+    described = [_describe(package) for package in _virtual_packages(request)]
     return explain.unsolvable(text, written, request, described, options.locate)
 
 
@@ -230,9 +267,8 @@ class _Reversed:
         return bool(other.version < self.version)
 
 
-def _describe(package: VirtualPackage) -> str:
-    generic = package.into_generic()
-    return f"{generic.name.normalized} {generic.version} {generic.build_string}"
+def _describe(package: rattler.GenericVirtualPackage) -> str:
+    return f"{package.name.normalized} {package.version} {package.build_string}"
 
 
 # -- installing ------------------------------------------------------------------------------------------------------
@@ -470,7 +506,13 @@ def _inherited(descriptor: int | None) -> Iterator[None]:
         os.set_inheritable(descriptor, before)
 
 
-def _package(record: RepoDataRecord, cached: bool | None = None) -> Package:
+def described(records: Sequence[RepoDataRecord], index: CacheIndex | None = None) -> tuple[Package, ...]:
+    """Records as values of ours, sorted by name; with `index`, also whether they are cached."""
+    packages = [_package(record, index.contains_record(record) if index is not None else None) for record in records]
+    return tuple(sorted(packages, key=lambda package: package.name))
+
+
+def _package(record: RepoDataRecord, cached: bool | None) -> Package:
     return Package(
         name=record.name.normalized,
         version=str(record.version),

@@ -1,0 +1,367 @@
+"""Locks: the packages of a script's environment written down, so that it is the same tomorrow and elsewhere.
+
+A lock is a rattler-lock file (version 7; 6 is read as well), beside the script as `SCRIPT.conda-execute.lock` or in it,
+as a comment block at its end. It holds conda and PyPI packages with their hashes for one platform or several. Lines
+of comment before it, which other readers skip, say what it was made from and what it says::
+
+    # conda-execute lock, written by `conda execute --lock`
+    # input linux-64: <SHA-256 of what the script asks for there>
+    # packages: <SHA-256 of all lines after this one>
+
+A lock fits while the script still asks for the same; then nothing is solved and no channel is asked. One that was
+edited by hand is refused. Locks of pixi (`SCRIPT.pixi.lock`) and conda-exec (`SCRIPT.conda-exec.lock`, or a block in
+the script) say nothing about their input that we could check: they fit if their packages satisfy the requests.
+
+The digest of a lock's text is part of the environment's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass, replace
+
+from . import key
+from .errors import CreationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rattler.lock import Environment, LockFile
+
+    from .backend import Backend, Options, Solution
+    from .model import Request
+
+#: What stands after the script's name, in the order of precedence.
+SUFFIXES = (".conda-execute.lock", ".conda-exec.lock", ".pixi.lock")
+
+_BEGIN, _END = "/// conda-execute-lock", "/// end-conda-execute-lock"
+_FOREIGN_BEGIN, _FOREIGN_END = "# /// conda-exec-lock", "# ///"
+
+_TITLE = "# conda-execute lock, written by `conda execute --lock`"
+_INPUT = r"^# input ([\w-]+): ([0-9a-f]{64})$"
+_PACKAGES = r"^# packages: ([0-9a-f]{64})$"
+
+#: The name that rattler-lock gives to an environment that needs none.
+_ENVIRONMENT = "default"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The text of a lock and where it stands."""
+
+    path: str
+    text: str
+    #: In the script itself.
+    embedded: bool = False
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text, in hexadecimal: part of the name of the environment that it decides."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """For each platform, the digest of what the script asked for; empty in locks of other tools."""
+        return dict(re.findall(_INPUT, self.text, re.MULTILINE))
+
+
+# -- finding ---------------------------------------------------------------------------------------------------------
+
+
+def candidates(script: str) -> tuple[str, ...]:
+    """Where a lock of this script may lie: whoever remembers that there was none watches these."""
+    stem = os.path.splitext(script)[0]
+    return (*(script + suffix for suffix in SUFFIXES), stem + ".conda-exec.lock")
+
+
+def find(script: str, data: bytes | None = None) -> Lock | None:
+    """The lock of a script: in the script, whose bytes are `data`, else beside it."""
+    if data is not None:
+        embedded = extract(data)
+        if embedded is not None:
+            return Lock(script, embedded, embedded=True)
+    for path in candidates(script):
+        if os.path.exists(path):
+            return read(path)
+    return None
+
+
+def read(path: str) -> Lock:
+    """The lock in this file. Raises CreationError if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return Lock(path, file.read().replace("\r\n", "\n"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CreationError(f"the lock `{path}` cannot be read: {error}", step="lock") from None
+
+
+def input_digest(request: Request, folder: str) -> str:
+    """SHA-256 of what a script in `folder` asks for: the same on every machine, and wherever the folder lies."""
+    plain = replace(request, host_platform=request.platform, lock=None, overrides=())
+    text = key.canonical_text(plain)
+    if folder:
+        text = text.replace(os.path.join(os.path.abspath(folder), ""), "./")
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def stale(lock: Lock, request: Request, folder: str) -> str | None:
+    """Why the lock does not fit the request, or None if it does, as far as its text says."""
+    inputs = lock.inputs
+    if not inputs:
+        return None
+    if request.platform not in inputs:
+        return f"it holds no packages for {request.platform}, only for {', '.join(sorted(inputs))}"
+    if inputs[request.platform] != input_digest(request, folder):
+        return "the script asks for something else since it was written"
+    return None
+
+
+# -- using -----------------------------------------------------------------------------------------------------------
+
+
+def solution(lock: Lock, request: Request) -> Solution:
+    """The packages of the lock for the request's platform: nothing is solved, no channel is asked.
+
+    Raises CreationError for a lock that was edited, that has nothing for the platform, that lacks hashes, or whose
+    packages are not what the request asks for.
+    """
+    from .backend import PyPIPackage, Solution
+    from .backend.rattler import described
+
+    _check_untouched(lock)
+    environment = _environment(lock)
+    platform = next((each for each in environment.platforms() if str(each.subdir) == request.platform), None)
+    if platform is None:
+        there = ", ".join(sorted(str(each.subdir) for each in environment.platforms()))
+        raise _refused(lock, f"it holds no packages for {request.platform}" + (f", only for {there}" if there else ""))
+    records = environment.conda_repodata_records_for_platform(platform) or []
+    for record in records:
+        if not record.sha256 and not record.md5:
+            raise _refused(lock, f"it has no hash for {record.file_name}")
+    pypi = []
+    for package in environment.pypi_packages_for_platform(platform) or []:
+        sha256 = _sha256(package)
+        if sha256 is None and package.location.startswith(("http:", "https:")):
+            raise _refused(lock, f"it has no hash for the PyPI package {package.name}")
+        location = _beside(lock.path, package.location.partition("#sha256=")[0])
+        pypi.append(PyPIPackage(package.name, package.version, location, sha256))
+    found = Solution(described(records), tuple(records), tuple(sorted(pypi, key=lambda package: package.name)))
+    _check_satisfied(lock, request, found)
+    return found
+
+
+def _refused(lock: Lock, reason: str) -> CreationError:
+    return CreationError(
+        f"the lock `{lock.path}` cannot be used: {reason}",
+        step="lock",
+        hint="`conda execute --lock` writes it anew; `--no-lock` runs without it",
+    )
+
+
+def _check_untouched(lock: Lock) -> None:
+    written = re.search(_PACKAGES, lock.text, re.MULTILINE)
+    if written is None:
+        return
+    rest = lock.text[written.end() + 1 :]
+    if hashlib.sha256(rest.encode()).hexdigest() != written[1]:
+        raise _refused(lock, "it was changed after it was written")
+
+
+def _environment(lock: Lock) -> Environment:
+    from rattler.exceptions import ParseCondaLockError
+
+    try:
+        environment = _parse(lock.text).default_environment()
+    except (ParseCondaLockError, ValueError) as error:
+        raise _refused(lock, str(error)) from None
+    if environment is None:
+        raise _refused(lock, "it has no default environment")
+    return environment
+
+
+def _parse(text: str) -> LockFile:
+    """py-rattler reads locks from files only."""
+    import tempfile
+
+    from rattler.lock import LockFile
+
+    with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
+        path = os.path.join(directory, "lock")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return LockFile.from_path(path)  # type: ignore[arg-type]
+
+
+def _sha256(package: object) -> str | None:
+    """py-rattler 0.28 wraps hashes that are not there, and fails when they are looked at; a URL may carry one too."""
+    fragment: str = package.location.partition("#sha256=")[2]  # type: ignore[attr-defined]
+    hashes = package._package.hashes  # type: ignore[attr-defined]
+    return hashes.sha256.hex() if hashes is not None and hashes.sha256 else fragment or None
+
+
+def _beside(path: str, location: str) -> str:
+    """A relative location in a lock starts at the lock."""
+    if re.match(r"[a-z][a-z0-9+.-]*:", location) or os.path.isabs(location):
+        return location
+    return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(path)), location))
+
+
+def _check_satisfied(lock: Lock, request: Request, found: Solution) -> None:
+    """Whether what the script asks for is among the packages: another tool's lock does not say what it was made for."""
+    import rattler
+
+    from .backend.pypi import canonical, requirement_name
+
+    for text in request.specs:
+        spec = rattler.MatchSpec(text, strict=False)
+        name = str(spec.name.normalized)
+        mine = [record for record in found.records if record.name.normalized == name]
+        plain = rattler.MatchSpec(
+            str(spec).rpartition("::")[2], strict=False
+        )  # by whatever name the channel goes there
+        if not any(record.matches(plain) for record in mine):
+            there = f"{name} {mine[0].version}" if mine else f"no {name}"
+            raise _refused(lock, f"the script asks for `{text}`, and it holds {there}")
+    conda = {canonical(record.name.normalized) for record in found.records}
+    pypi = {canonical(package.name) for package in found.pypi or ()}
+    for requirement in request.pypi:
+        name = requirement_name(requirement) or ""
+        if name and ";" not in requirement and name not in pypi | conda and not lock.inputs:
+            raise _refused(lock, f"the script asks for `{requirement}` of PyPI, and it holds no {name}")
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+def make(backend: Backend, requests: Sequence[Request], options: Options, folder: str, home: str) -> str:
+    """The text of a lock for these requests, one for each platform. It is to lie in the directory `home`.
+
+    Raises CreationError where one of them has no solution.
+    """
+    from rattler.lock import LockChannel, LockFile, LockPlatform
+
+    from .backend import pylock
+
+    platforms = {request.platform: LockPlatform(request.platform) for request in requests}
+    file = LockFile(list(platforms.values()))
+    file.set_channels(_ENVIRONMENT, [LockChannel(url) for each in requests[0].channels for url in each.urls])
+    hashes: dict[str, str] = {}
+    for request in requests:
+        solved = backend.solve(request, options)
+        for record in solved.records:
+            file.add_conda_package(_ENVIRONMENT, platforms[request.platform], record)
+        for package in pylock.choose(backend, request, solved, options):
+            location = _relative(package.location, home)
+            if package.sha256:
+                hashes[location] = package.sha256
+            file.add_pypi_package(_ENVIRONMENT, platforms[request.platform], package.name, package.version, location)
+    body = _with_hashes(_text(file), hashes)
+    lines = [_TITLE]
+    lines += [f"# input {request.platform}: {input_digest(request, folder)}" for request in requests]
+    lines.append(f"# packages: {hashlib.sha256(body.encode()).hexdigest()}")
+    return "\n".join(lines) + "\n" + body
+
+
+def write(path: str, text: str) -> None:
+    """Put the lock there, whole or not at all. Raises CreationError where the folder cannot be written to."""
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise CreationError(
+            f"the lock cannot be written to `{path}`: {error.strerror}",
+            step="lock",
+            hint="`--lock-file PATH` puts it elsewhere",
+        ) from None
+
+
+def _relative(location: str, home: str) -> str:
+    """Paths beside the lock are written relative to it, so that the folder can move."""
+    path = location.removeprefix("file://") if location.startswith("file:///") else location
+    if "://" in path or not os.path.isabs(path):
+        return location
+    inside = os.path.relpath(path, home)
+    return location if inside.startswith("..") else f"./{inside}"
+
+
+def _text(file: LockFile) -> str:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
+        path = os.path.join(directory, "lock")
+        file.to_path(path)  # type: ignore[arg-type]
+        with open(path, encoding="utf-8") as written:
+            return written.read()
+
+
+def _with_hashes(text: str, hashes: dict[str, str]) -> str:
+    """py-rattler 0.28 takes no hashes of PyPI packages; the format has a key for them."""
+    lines = []
+    pending = None
+    for line in text.split("\n"):
+        lines.append(line.rstrip())
+        if line.startswith("- pypi: "):
+            pending = hashes.get(line.removeprefix("- pypi: ").strip("'\""))
+        elif pending is not None and line.startswith("  version: "):
+            lines.append(f"  sha256: {pending}")
+            pending = None
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+# -- within the script -----------------------------------------------------------------------------------------------
+
+
+def extract(data: bytes) -> str | None:
+    """The lock in a script's bytes, or None if there is none. Raises CreationError for a block without an end."""
+    if b"/// conda-exec" not in data:
+        return None
+    lines = data.decode("utf-8", "replace").split("\n")
+    for number, line in enumerate(lines):
+        stripped = line.rstrip()
+        if stripped.endswith(_BEGIN) and not re.search(r"\w", stripped.removesuffix(_BEGIN)):
+            return _body(lines[number + 1 :], stripped.removesuffix(_BEGIN), stripped.removesuffix(_BEGIN) + _END)
+        if stripped == _FOREIGN_BEGIN:
+            return _body(lines[number + 1 :], "# ", _FOREIGN_END)
+    return None
+
+
+def _body(lines: Sequence[str], prefix: str, end: str) -> str:
+    taken: list[str] = []
+    for line in lines:
+        if line.rstrip() == end:
+            return "".join(f"{each}\n" for each in taken)
+        if not line.startswith(prefix.rstrip()):
+            break
+        taken.append(line.rstrip().removeprefix(prefix) if line.startswith(prefix) else "")
+    raise CreationError("the lock in the script has no end", step="lock", hint=f"it ends with a line `{end}`")
+
+
+def embed(data: bytes, text: str, prefix: str) -> bytes:
+    """The script with the lock as its last comment block, in place of one that it has; `prefix` opens a comment line.
+
+    Every other byte stays, and the lines of the block end as the script's lines do.
+    """
+    data = remove(data)
+    newline = b"\r\n" if b"\r\n" in data[:4096] else b"\n"
+    mark = prefix.rstrip() + " "
+    lines = [mark + _BEGIN, *((mark + line).rstrip() for line in text.rstrip("\n").split("\n")), mark + _END]
+    block = newline.join(line.encode() for line in lines) + newline
+    gap = b"" if not data or data.endswith(b"\n") else newline
+    return data + gap + block
+
+
+def remove(data: bytes) -> bytes:
+    """The script without the lock that `embed` put into it."""
+    pattern = re.compile(
+        rb"^(?P<mark>[^\w\r\n]*)" + re.escape(_BEGIN.encode()) + rb"[ \t]*\r?\n"
+        rb"(?:.*\n)*?(?P=mark)" + re.escape(_END.encode()) + rb"[ \t]*(?:\r?\n|\Z)",
+        re.MULTILINE,
+    )
+    return pattern.sub(b"", data)

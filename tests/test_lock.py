@@ -1,0 +1,340 @@
+"""Locks: the same packages tomorrow and elsewhere, or a reason why not."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.server
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conda_execute import backend, lock
+from conda_execute.backend import Options, pypi, rattler
+from conda_execute.errors import CreationError
+from conda_execute.lock import Lock
+from tests import tiny
+from tests.test_pypi import options, packages, wheel, wheels  # noqa: F401  # fixtures
+from tests.tiny import Tiny
+
+ENGINE = rattler.Rattler()
+
+
+class Server:
+    """A channel served over HTTP, that notes what is asked of it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.asked: list[str] = []
+        server = self
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def send_head(self):  # type: ignore[no-untyped-def]
+                server.asked.append(self.path)
+                return super().send_head()
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(directory)))
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tiny.channel(
+        tmp_path / "served",
+        Tiny("app", depends=("lib",)),
+        Tiny("lib", "1.0"),
+        Tiny("here", subdir="linux-64"),
+        Tiny("here", subdir="osx-arm64", depends=("__osx >=11",)),
+    )
+
+
+@pytest.fixture
+def served(place: Path) -> Iterator[Server]:
+    server = Server(place)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Options:
+    return Options(cache=str(tmp_path / "cache"))
+
+
+def locked(asked, how: Options, folder: Path) -> Lock:
+    return Lock(str(folder / "s.py.conda-execute.lock"), lock.make(ENGINE, [asked], how, str(folder), str(folder)))
+
+
+def refusal(work) -> str:
+    with pytest.raises(CreationError) as caught:
+        work()
+    return caught.value.message
+
+
+class TestUsed:
+    def test_the_same_packages_without_asking_for_repodata(self, served, plain, tmp_path):
+        asked = tiny.request("app", channels={"mine": served.url})
+        made = locked(asked, plain, tmp_path)
+        shutil.rmtree(str(plain.cache))
+        served.asked.clear()
+        solution = lock.solution(made, asked)
+        built = backend.build(ENGINE, asked, str(tmp_path / "prefix"), plain, solution=solution)
+        assert built.packages == 2
+        assert sorted(served.asked) == ["/noarch/app-1.0-0.tar.bz2", "/noarch/lib-1.0-0.tar.bz2"]
+
+    def test_a_newer_package_of_the_channel_changes_nothing(self, place, plain, tmp_path):
+        asked = tiny.request("app", channels={"mine": place})
+        made = locked(asked, plain, tmp_path)
+        tiny.channel(place, Tiny("lib", "2.0"))
+        assert [str(package) for package in lock.solution(made, asked).packages] == ["app 1.0 0", "lib 1.0 0"]
+
+    def test_what_is_cached_suffices_offline(self, served, plain, tmp_path):
+        asked = tiny.request("app", channels={"mine": served.url})
+        made = locked(asked, plain, tmp_path)
+        backend.build(ENGINE, asked, str(tmp_path / "first"), plain, solution=lock.solution(made, asked))
+        served.close()
+        shutil.rmtree(f"{plain.cache}/repodata")
+        offline = dataclasses.replace(plain, offline=True)
+        backend.build(ENGINE, asked, str(tmp_path / "second"), offline, solution=lock.solution(made, asked))
+        assert Path(tmp_path, "second/share/lib.txt").exists()
+
+    def test_several_platforms_in_one_lock(self, place, plain, tmp_path):
+        requests = [tiny.request("here", channels={"mine": place}, platform=p) for p in ("linux-64", "osx-arm64")]
+        made = Lock("s.lock", lock.make(ENGINE, requests, plain, str(tmp_path), str(tmp_path)))
+        for asked in requests:
+            (package,) = lock.solution(made, asked).packages
+            assert package.subdir == asked.platform
+
+    def test_versions_6_and_7_of_other_tools_are_read(self, tmp_path):
+        asked = tiny.request(
+            "tzdata", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"}, pypi=("rich",)
+        )
+        for version in (6, 7):
+            (package,) = lock.solution(Lock("s.pixi.lock", _FOREIGN[version]), asked).packages
+            assert package.sha256 == "7b" * 32
+        (rich,) = lock.solution(Lock("s.pixi.lock", _FOREIGN[6]), asked).pypi or ()
+        assert (rich.name, rich.version, rich.sha256) == ("rich", "15.0.0", "a" * 64)
+
+    def test_a_spec_with_a_channel_fits_the_locked_package(self, place, plain, tmp_path):
+        asked = tiny.request("mine::lib", channels={"mine": place})
+        assert len(lock.solution(locked(asked, plain, tmp_path), asked).packages) == 1
+
+
+class TestFits:
+    def test_a_lock_fits_what_it_was_made_for(self, place, plain, tmp_path):
+        asked = tiny.request("app", channels={"mine": place})
+        assert lock.stale(locked(asked, plain, tmp_path), asked, str(tmp_path)) is None
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"specs": ("app", "lib")},
+            {"exclude_newer": "2024-01-01"},
+            {"pypi": ("rich",)},
+            {"channel_priority": "strict"},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_a_lock_is_stale_when_something_else_is_asked_for(self, place, plain, tmp_path, change):
+        asked = tiny.request("app", channels={"mine": place})
+        made = locked(asked, plain, tmp_path)
+        assert "asks for something else" in str(lock.stale(made, dataclasses.replace(asked, **change), str(tmp_path)))
+
+    def test_the_input_does_not_depend_on_the_machine(self, place):
+        here = tiny.request("app", channels={"mine": place})
+        there = dataclasses.replace(
+            here, host_platform="osx-arm64", overrides=(("CONDA_OVERRIDE_CUDA", "12"),), lock="x"
+        )
+        assert lock.input_digest(here, "") == lock.input_digest(there, "")
+
+    def test_the_input_does_not_depend_on_where_the_folder_lies(self, place):
+        digests = {
+            lock.input_digest(tiny.request("app", channels={"mine": place}, pypi=(f"{folder}/lib",)), folder)
+            for folder in ("/home/me/project", "/somewhere/else")
+        }
+        assert len(digests) == 1
+
+    def test_another_platform_is_a_reason(self, place, plain, tmp_path):
+        asked = tiny.request("app", channels={"mine": place})
+        made = locked(asked, plain, tmp_path)
+        elsewhere = dataclasses.replace(asked, platform="osx-arm64")
+        assert "no packages for osx-arm64, only for linux-64" in str(lock.stale(made, elsewhere, str(tmp_path)))
+        assert "no packages for osx-arm64, only for linux-64" in refusal(lambda: lock.solution(made, elsewhere))
+
+
+class TestRefused:
+    def test_a_tampered_lock(self, place, plain, tmp_path):
+        asked = tiny.request("app", channels={"mine": place})
+        made = locked(asked, plain, tmp_path)
+        tampered = Lock(made.path, made.text.replace("lib-1.0", "lib-6.6"))
+        assert "was changed after it was written" in refusal(lambda: lock.solution(tampered, asked))
+
+    @pytest.mark.parametrize("over", ["http", "file"])
+    def test_a_tampered_package(self, place, served, plain, tmp_path, over):
+        asked = tiny.request("app", channels={"mine": served.url if over == "http" else place})
+        made = locked(asked, plain, tmp_path)
+        Tiny("lib", files={"share/lib.txt": b"evil"}).write(place)
+        solution = lock.solution(made, asked)
+        message = refusal(lambda: backend.build(ENGINE, asked, str(tmp_path / "p"), plain, solution=solution))
+        assert message == "the package lib-1.0-0.tar.bz2 is broken: its sha256 is not what it should be"
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [("", "version"), ("version: 99\n", "newer"), ("not: yaml: at all", ""), ("version: 6\npackages: 3\n", "")],
+        ids=["empty", "newer", "no YAML", "no packages"],
+    )
+    def test_what_is_no_lock(self, text, reason):
+        asked = tiny.request("app", channels={"mine": "https://host.invalid/mine"})
+        assert reason in refusal(lambda: lock.solution(Lock("s.lock", text), asked))
+
+    def test_a_lock_of_another_tool_that_lacks_what_is_asked_for(self):
+        asked = tiny.request("tzdata >=2025", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"})
+        message = refusal(lambda: lock.solution(Lock("s.pixi.lock", _FOREIGN[6]), asked))
+        assert "asks for `tzdata >=2025`, and it holds tzdata 2024a" in message
+
+    def test_a_package_without_a_hash(self):
+        asked = tiny.request("tzdata", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"})
+        bare = re.sub(r"^  (sha256|md5): .*\n", "", _FOREIGN[6], flags=re.MULTILINE)
+        assert "has no hash for tzdata" in refusal(lambda: lock.solution(Lock("s.pixi.lock", bare), asked))
+
+
+class TestFound:
+    def test_ours_before_theirs(self, tmp_path):
+        script = tmp_path / "s.py"
+        for suffix in reversed(lock.SUFFIXES):
+            (tmp_path / f"s.py{suffix}").write_text(f"# {suffix}\n")
+            found = lock.find(str(script))
+            assert found is not None
+            assert found.text == f"# {suffix}\n"
+
+    def test_none_is_none(self, tmp_path):
+        assert lock.find(str(tmp_path / "s.py"), b"print()\n") is None
+
+    def test_one_in_the_script_before_one_beside_it(self, tmp_path):
+        (tmp_path / "s.py.conda-execute.lock").write_text("beside")
+        found = lock.find(str(tmp_path / "s.py"), lock.embed(b"print()\n", "within\n", "#"))
+        assert found is not None
+        assert (found.text, found.embedded) == ("within\n", True)
+
+    def test_one_that_conda_exec_put_into_the_script(self):
+        data = b"# /// conda-exec-lock\n# version: 6\n#\n# packages: []\n# ///\nprint()\n"
+        assert lock.extract(data) == "version: 6\n\npackages: []\n"
+
+    def test_one_without_an_end_is_an_error(self):
+        assert "no end" in refusal(lambda: lock.extract(b"# /// conda-execute-lock\n# version: 7\nprint()\n"))
+
+    def test_a_folder_that_cannot_be_written_to(self, tmp_path):
+        path = str(tmp_path / "nowhere" / "s.lock")
+        assert "cannot be written" in refusal(lambda: lock.write(path, "text"))
+
+
+class TestEmbedded:
+    TEXT = "# input linux-64: 0\nversion: 7\n\nlist:\n- a: 'x'\n"
+
+    @pytest.mark.parametrize("newline", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+    @pytest.mark.parametrize("prefix", ["#", "//", "--", ";", "%%", "! "])
+    def test_what_is_embedded_is_extracted_and_nothing_else_changes(self, prefix, newline):
+        script = newline.join([b"#!/usr/bin/env x", b"", b"body \xff"]) + newline
+        whole = lock.embed(script, self.TEXT, prefix)
+        assert lock.extract(whole) == self.TEXT
+        assert whole.startswith(script)
+        assert whole.count(b"\n") == whole.count(newline)
+        assert lock.remove(whole) == script
+
+    def test_embedding_again_replaces(self):
+        once = lock.embed(b"print()\n", self.TEXT, "#")
+        assert lock.embed(once, self.TEXT, "#") == once
+
+    @given(st.binary().filter(lambda data: b"conda-ex" not in data))
+    def test_any_script_keeps_its_bytes(self, script):
+        whole = lock.embed(script, self.TEXT, "#")
+        assert lock.extract(whole) == self.TEXT
+        assert lock.remove(whole).startswith(script)
+
+    def test_a_real_lock_survives_the_comment(self, place, plain, tmp_path):
+        asked = tiny.request("app", channels={"mine": place})
+        made = locked(asked, plain, tmp_path)
+        found = lock.find(str(tmp_path / "s.lua"), lock.embed(b"print()\r\n", made.text, "--"))
+        assert found is not None
+        assert found.text == made.text
+        assert len(lock.solution(found, asked).packages) == 2
+
+
+class TestPyPI:
+    def test_pypi_packages_are_locked_with_hashes_beside_condas(self, channel, options, tmp_path):  # noqa: F811
+        asked = tiny.request("python", "idna ==3.7", channels={"conda-forge": channel}, pypi=("needs-idna", "plain<2"))
+        made = locked(asked, options, tmp_path)
+        solution = lock.solution(made, asked)
+        chosen = {package.name: package for package in solution.pypi or ()}
+        assert sorted(chosen) == ["needs-idna", "plain"]
+        assert chosen["plain"].version == "1.0"
+        assert all(package.sha256 for package in chosen.values())
+        prefix = str(tmp_path / "prefix")
+        nowhere = dataclasses.replace(options, environ={**options.environ, "UV_DEFAULT_INDEX": "http://127.0.0.1:9"})
+        backend.build(ENGINE, asked, prefix, nowhere, solution=solution)
+        installed = {one.name: (one.version, one.installer) for one in pypi.distributions(prefix)}
+        assert installed["plain"] == ("1.0", "uv")
+        assert installed["idna"] == ("3.7", "conda")
+
+    def test_a_tampered_wheel_is_refused(self, channel, options, tmp_path, wheels):  # noqa: F811
+        asked = tiny.request("python", channels={"conda-forge": channel}, pypi=("plain<2",))
+        made = locked(asked, options, tmp_path)
+        wheel(wheels, "plain", "1.0", requires=("evil",))
+        try:
+            prefix = str(tmp_path / "prefix")
+            solution = lock.solution(made, asked)
+            message = refusal(lambda: backend.build(ENGINE, asked, prefix, options, solution=solution))
+        finally:
+            wheel(wheels, "plain", "1.0")
+        assert message == "a PyPI package is not the one that its hash describes"
+
+    def test_another_platform_gets_its_own_wheels(self, channel, options, tmp_path):  # noqa: F811
+        registry = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_", "http"))}
+        online = dataclasses.replace(options, environ={"PATH": os.defpath, "HOME": options.environ["HOME"], **registry})
+        asked = tiny.request(
+            "python", channels={"conda-forge": channel}, pypi=("markupsafe",), exclude_newer="2026-10-31"
+        )
+        solution = lock.solution(locked(asked, online, tmp_path), asked)
+        (here,) = solution.pypi or ()
+        assert "manylinux" in here.location
+        assert here.sha256 is not None
+
+
+_FOREIGN = {
+    6: f"""\
+version: 6
+environments:
+  default:
+    channels:
+    - url: https://conda.anaconda.org/conda-forge/
+    packages:
+      linux-64:
+      - conda: https://conda.anaconda.org/conda-forge/noarch/tzdata-2024a-h0c530f3_0.conda
+      - pypi: https://wheels.example/packages/82/3b/rich-15.0.0-py3-none-any.whl
+packages:
+- conda: https://conda.anaconda.org/conda-forge/noarch/tzdata-2024a-h0c530f3_0.conda
+  sha256: {"7b" * 32}
+  md5: 161081fc7cec0bfda0d86d7cb595f8d8
+  size: 119815
+  timestamp: 1706886945727
+- pypi: https://wheels.example/packages/82/3b/rich-15.0.0-py3-none-any.whl
+  name: rich
+  version: 15.0.0
+  sha256: {"a" * 64}
+  requires_python: '>=3.8'
+""",
+}
+_FOREIGN[7] = re.sub("version: 6\n", "version: 7\nplatforms:\n- name: linux-64\n", _FOREIGN[6], count=1)
