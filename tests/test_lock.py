@@ -301,16 +301,26 @@ class TestPyPI:
             wheel(wheels, "plain", "1.0")
         assert message == "a PyPI package is not the one that its hash describes"
 
-    def test_another_platform_gets_its_own_wheels(self, channel, options, tmp_path):  # noqa: F811
+    @pytest.mark.parametrize(
+        ("platform", "tag"), [("linux-64", "manylinux"), ("osx-arm64", "macosx"), ("win-64", "win_amd64")]
+    )
+    def test_each_platform_gets_its_own_wheels(self, options, tmp_path, platform, tag):  # noqa: F811
         registry = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_", "http"))}
         online = dataclasses.replace(options, environ={"PATH": os.defpath, "HOME": options.environ["HOME"], **registry})
-        asked = tiny.request(
-            "python", channels={"conda-forge": channel}, pypi=("markupsafe",), exclude_newer="2026-10-31"
+        place = tiny.channel(
+            tmp_path / "pythons",
+            Tiny("python", "3.12.1", subdir="win-64"),
+            Tiny("python", "3.12.1", subdir="osx-arm64"),
+            Tiny("python", "3.12.1", subdir="linux-64"),
         )
+        asked = tiny.request(
+            "python", channels={"mine": place}, pypi=("markupsafe",), pypi_exclude_newer="2026-10-31", platform=platform
+        )
+        asked = dataclasses.replace(asked, host_platform="linux-aarch64")
         solution = lock.solution(locked(asked, online, tmp_path), asked)
-        (here,) = solution.pypi or ()
-        assert "manylinux" in here.location
-        assert here.sha256 is not None
+        (chosen,) = solution.pypi or ()
+        assert f"cp312-cp312-{tag}" in chosen.location
+        assert chosen.sha256 is not None
 
 
 _FOREIGN = {

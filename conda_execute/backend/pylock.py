@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 import zipfile
 from dataclasses import replace
@@ -60,12 +61,18 @@ def choose(backend: Backend, request: Request, solution: Solution, options: Opti
         target = os.path.join(directory, "pylock.toml")
         platform = ["--python-platform", _UV_PLATFORMS[request.platform], "--python-version", python]
         command = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", target, *platform]
+        command += ["--python", _builder(request, prefix), "--no-python-downloads"]
         command += ["--no-header", "--find-links", directory, *files[:2], "--constraints", files[2]]
         command += [*pypi.isolation(directory), *pypi.limits(request, options), *_never_too_new(request, present)]
         status, said = pypi.run([pypi.find_uv(options.environ), *command], options.environ, None)
         if status != 0:
             raise pypi.explain(said, request, present, options)
         return _read(target, {one.name for one in present})
+
+
+def _builder(request: Request, prefix: str) -> str:
+    """The interpreter that asks a source for its requirements: of the environment, if it runs here."""
+    return pypi.interpreter(request, prefix) if request.platform == request.host_platform else sys.executable
 
 
 def _offer(directory: str, present: Sequence[Distribution]) -> None:

@@ -83,7 +83,7 @@ def install(
     """
     if options.progress is not None:
         options.progress.step("pypi", len(request.pypi if chosen is None else chosen))
-    uv, python = find_uv(options.environ), _interpreter(request, prefix)
+    uv, python = find_uv(options.environ), interpreter(request, prefix)
     present = distributions(prefix)
     before = [(distribution, distribution.identity) for distribution in present]
     with tempfile.TemporaryDirectory(prefix="conda-execute-") as project:
@@ -177,7 +177,7 @@ def _distribution(path: str) -> Distribution | None:
 # -- what uv is told -------------------------------------------------------------------------------------------------
 
 
-def _interpreter(request: Request, prefix: str) -> str:
+def interpreter(request: Request, prefix: str) -> str:
     if request.platform != request.host_platform:
         raise CreationError(
             f"PyPI packages can be installed for this machine only ({request.host_platform}), not {request.platform}",
