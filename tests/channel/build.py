@@ -3,7 +3,7 @@
 Everything in it is real: the Python of this machine, wheels of the package index, programs of the operating system,
 written as `.conda` archives and indexed by a real indexer. What it takes is in `DESTINATION`:
 
-    wheels/                  downloads, kept
+    downloads/               wheels and the like, kept
     <key>/conda-forge/       the channel, complete; its name lets `custom_channels` put it in conda-forge's place
     making.lock              held while it is made
 
@@ -67,7 +67,7 @@ def ensure(destination: Path | None = None) -> Path:
         with FileLock(destination / "making.lock"):
             if not home.is_dir():
                 _remove_unused(destination)
-                _build(home, interpreters, destination / "wheels")
+                _build(home, interpreters, destination / "downloads")
     os.utime(home)
     return home / NAME
 
@@ -83,12 +83,12 @@ def key(interpreters: list[Interpreter]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(home: Path, interpreters: list[Interpreter], wheelhouse: Path) -> None:
+def _build(home: Path, interpreters: list[Interpreter], downloads: Path) -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=".making-", dir=home.parent) as temporary:
         staging = Path(temporary) / "done" / NAME
         staging.mkdir(parents=True)
-        for one in _packages(interpreters, wheelhouse, Path(temporary)):
+        for one in _packages(interpreters, downloads, Path(temporary)):
             one.write(staging)
         package.index(staging)
         specials.spoil(staging)
@@ -96,7 +96,7 @@ def _build(home: Path, interpreters: list[Interpreter], wheelhouse: Path) -> Non
     print(f"built the test channel in {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
-def _packages(interpreters: list[Interpreter], wheelhouse: Path, temporary: Path) -> list[Package]:
+def _packages(interpreters: list[Interpreter], downloads: Path, temporary: Path) -> list[Package]:
     """Everything in the channel. Downloads and the interpreters' copies, the two slow things, overlap."""
 
     def directory(name: str) -> Path:
@@ -105,14 +105,14 @@ def _packages(interpreters: list[Interpreter], wheelhouse: Path, temporary: Path
 
     with ThreadPoolExecutor() as threads:
         pythons = [threads.submit(interpreter.package, one, directory(f"python{one.tag}")) for one in interpreters]
-        purely = threads.submit(wheels.download, PURE, wheelhouse, interpreters[0])
-        compiled = [threads.submit(wheels.download, COMPILED, wheelhouse, one) for one in interpreters]
+        purely = threads.submit(wheels.download, PURE, downloads, interpreters[0])
+        compiled = [threads.submit(wheels.download, COMPILED, downloads, one) for one in interpreters]
     found = [python.result() for python in pythons]
     found += [wheels.pure(wheel, path) for wheel, path in zip(PURE, purely.result(), strict=True)]
     for one, paths in zip(interpreters, compiled, strict=True):
         for wheel, path in zip(COMPILED, paths.result(), strict=True):
             found.append(wheels.compiled(wheel, path, one, directory(f"{wheel.name}{one.tag}")))
-    return found + specials.packages(directory("specials"))
+    return found + specials.packages(directory("specials"), downloads)
 
 
 def _remove_unused(destination: Path) -> None:

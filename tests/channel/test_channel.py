@@ -17,7 +17,7 @@ import rattler
 import uv
 from rattler.exceptions import SolverError
 
-from tests.channel import PLACEHOLDER, Package, build, index, interpreter
+from tests.channel import PLACEHOLDER, Package, index, interpreter
 from tests.channel.interpreter import Interpreter
 
 Link = Callable[..., Path]
@@ -236,13 +236,12 @@ def _channel_of(one: Interpreter, channel: Path, tmp_path: Path) -> str:
 
 
 @pytest.mark.slow
-def test_channel_is_built_once_by_processes_that_start_together(tmp_path: Path) -> None:
-    downloads = build.default_destination() / "wheels"
-    shutil.copytree(downloads, tmp_path / "wheels")
+def test_channel_is_built_once_by_processes_that_start_together(channel: Path, tmp_path: Path) -> None:
+    shutil.copytree(channel.parents[1] / "downloads", tmp_path / "downloads")
     command = [sys.executable, "-m", "tests.channel.build", str(tmp_path)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": Path(__file__).parents[2]}
     processes = [subprocess.Popen(command, **options) for _ in range(2)]  # type: ignore[call-overload]
     outputs = [process.communicate(timeout=120) for process in processes]
     assert len({path for path, _ in outputs}) == 1
     assert sum("built the test channel" in messages for _, messages in outputs) == 1
-    assert sorted(path.suffix for path in tmp_path.iterdir() if path.name != "wheels") == ["", ".lock"]
+    assert sorted(path.suffix for path in tmp_path.iterdir() if path.name != "downloads") == ["", ".lock"]
