@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
 
 from .errors import ExecuteError, Location
+from .values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

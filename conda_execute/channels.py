@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
 
 from .condarc import hide
 from .errors import SettingsError
 from .model import Channel
+from .values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 
 from .errors import Location, SettingsError
+from .values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
 
 from .errors import ExecuteError
 from .model import Header
 from .terminal import say
+from .values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ The form, which `render` alone knows::
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

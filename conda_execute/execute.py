@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 
 from . import command, key, layout, options, platforms, process, source, specfile
 from .activation import activate
@@ -20,6 +19,7 @@ from .request import Options, resolve
 from .settings import load
 from .store import Store, choose_tmp_envs
 from .terminal import Terminated, print_json, report, say, unwind_on_signals
+from .values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

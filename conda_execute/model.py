@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from .errors import Location
+from .values import dataclass, field
 
 
 @dataclass(frozen=True)

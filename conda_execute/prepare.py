@@ -20,12 +20,12 @@ from __future__ import annotations
 import errno
 import os
 import time
-from dataclasses import dataclass
 
 from . import layout, usage
 from . import store as stores
 from .errors import CreationError, InUseError
 from .model import Environment, Marker
+from .values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ import signal
 import sys
 
 from .errors import ExecuteError, NotExecutableError, NotFoundError
+from .values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,10 +95,8 @@ def execute_entrypoint(
     directory that `${CACHE}` means, made when it is first asked for. A command within `$(...)` that fails ends the
     run with its status, as a failing command does.
     """
-    import dataclasses
-
     environ = sourced(activation)
-    activation = dataclasses.replace(activation, environ=environ, scripts=(), outer_scripts=())
+    activation = replace(activation, environ=environ, scripts=(), outer_scripts=())
     values = {"SCRIPT": script, "CACHE": cache}
     *before, last = entrypoint.commands
     for command in before:
@@ -431,10 +430,8 @@ def _missing_interpreter(program: str) -> str:
 if sys.platform == "win32":
 
     def _spawn_and_leave(argv: Sequence[str], activation: Activation) -> NoReturn:
-        import dataclasses
-
         environ = sourced(activation)
-        activation = dataclasses.replace(activation, environ=environ, scripts=(), outer_scripts=())
+        activation = replace(activation, environ=environ, scripts=(), outer_scripts=())
         release = _enter_job()
         returncode = _wait(argv, activation).returncode
         # What the script left running on purpose outlives us, as it does where exec exists.

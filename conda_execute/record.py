@@ -22,10 +22,10 @@ means nothing to the solver.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from . import __version__, layout, process
 from .errors import ExecuteError
+from .values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ gives its name.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 
 from . import key, platforms
 from .channels import resolve_channels, split_spec
 from .errors import UsageError
 from .model import Header, Request
+from .values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

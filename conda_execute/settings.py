@@ -24,11 +24,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from .condarc import MERGE, Files, Value, hide, items, read
 from .errors import Location, SettingsError
+from .values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from dataclasses import dataclass
 
 from . import layout
 from .errors import ExecuteError, NotExecutableError, NotFoundError, PlaceError, UsageError
 from .header import HEAD
+from .values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ Both become a `Header`, so that what follows need not know where the wishes came
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from .errors import HeaderError, Location, NotFoundError, UsageError
 from .header.script import HEAD, read_script
 from .model import Header
+from .values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -24,13 +24,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 
 from . import layout, usage
 from . import store as stores
 from .errors import PlaceError
 from .store import Store
+from .values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -257,9 +257,9 @@ def clear(
         _put_back(store)
     found = survey(store, policy, None if names is None else _with_neighbours(store, names))
     if names is not None:
-        import dataclasses
+        from .values import replace
 
-        found = [dataclasses.replace(one, kept=False) for one in found]
+        found = [replace(one, kept=False) for one in found]
     if dry_run:
         now = store.now()
         reasons = [(one, why_kept(one, now, policy)) for one in found]

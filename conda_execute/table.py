@@ -7,7 +7,8 @@ since a program reads it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from .values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

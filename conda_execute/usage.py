@@ -14,11 +14,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import dataclass
 
 from . import layout
 from .errors import PlaceError
 from .model import Use
+from .values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

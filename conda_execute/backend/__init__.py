@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field, replace
+
+from ..values import dataclass, field, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ import sys
 import tempfile
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from ..errors import CreationError, InterruptError
+from ..values import dataclass
 from . import Built, Options, PyPIPackage
 from .explain import redact
 

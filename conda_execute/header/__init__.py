@@ -13,10 +13,10 @@ milliseconds and no memory to speak of, whatever the script holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from ..errors import HeaderError
+from ..values import dataclass
 from .script import HEAD, Script, read_script
 
 TYPE_CHECKING = False

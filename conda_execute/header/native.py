@@ -17,10 +17,10 @@ slip of indentation.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ..errors import HeaderError, Location
 from ..model import Header
+from ..values import dataclass
 from . import words
 from .yaml_values import Reader, Value
 

@@ -17,10 +17,10 @@ packages; `[tool.uv]` is handed to uv.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 
 from ..errors import HeaderError, Location
 from ..model import Header
+from ..values import dataclass, replace
 from . import words
 from .specs import with_python
 from .toml_values import Block, Document

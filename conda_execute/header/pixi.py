@@ -7,9 +7,9 @@ named in a notice.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ..errors import HeaderError, Location
+from ..values import dataclass
 from . import condition, specs, words
 
 TYPE_CHECKING = False

@@ -6,9 +6,8 @@ LF or CRLF. Whatever else is found is a `HeaderError` that names the line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from ..errors import HeaderError, Location
+from ..values import dataclass, field
 
 #: A header is looked for in this many bytes at the start of a file.
 HEAD = 64 * 1024

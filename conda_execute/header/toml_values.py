@@ -7,9 +7,9 @@ every value stands. Depth and length are bounded before anything is done with th
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from ..errors import HeaderError, Location
+from ..values import dataclass, field
 from . import words
 
 TYPE_CHECKING = False

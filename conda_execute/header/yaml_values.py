@@ -6,9 +6,8 @@ levels or a thousand values are a HeaderError, before they cost anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..errors import HeaderError, Location
+from ..values import dataclass
 from . import words
 
 TYPE_CHECKING = False
