@@ -24,6 +24,10 @@ _MESSAGE = (
     "then gets an environment of its own."
 )
 
+#: For a symbolic link rattler records the hash of its target's name. To conda it is the hash of the target's content,
+#: so that `conda doctor` would call every link altered. Without one nothing is compared.
+_HASH_OF_LINK = rb'("path_type":\s*"softlink"[^{}]*?),\s*"sha256_in_prefix":\s*"[0-9a-f]*"'
+
 _SIZE = rb'"size_in_bytes":\s*(\d+)'
 
 
@@ -46,8 +50,14 @@ def settle_records(prefix: str) -> int:
     mode, size = 0o666 & ~umask, 0
     for entry in os.scandir(os.path.join(prefix, "conda-meta")):
         if entry.name.endswith(".json"):
-            with open(entry.path, "rb") as file:
-                size += sum(map(int, re.findall(_SIZE, file.read())))
+            with open(entry.path, "r+b") as file:
+                data = file.read()
+                size += sum(map(int, re.findall(_SIZE, data)))
+                settled, links = re.subn(_HASH_OF_LINK, rb"\1", data)
+                if links:
+                    file.seek(0)
+                    file.write(settled)
+                    file.truncate()
                 if os.name == "posix":
                     os.fchmod(file.fileno(), mode)
     return size
