@@ -379,7 +379,6 @@ OURS = (
     _Setting("auto-clean", _boolean, ours=True),
     _Setting("trusted-urls", _text, "list", ours=True),
     _Setting("run-link-scripts", _boolean, ours=True),
-    _Setting("exclude-newer", _text, ours=True),
 )
 
 CONDAS = (
