@@ -17,8 +17,9 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -200,32 +201,28 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, session_directory: Path, condarc: Path, programs: Path) -> World:
+def world(tmp_path: Path, session_directory: Path, condarc: Path, programs: Path) -> Iterator[World]:
     """A machine of the test's own, on which conda-forge is the local channel and nothing is installed yet."""
     root = tmp_path / "world"
-    for name in ("home", "work", "tmp"):
+    for name in ("home", "work"):
         (root / name).mkdir(parents=True)
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environ = {
-        **kept,
-        "PATH": os.pathsep.join([str(programs), "/usr/local/bin", "/usr/bin", "/bin"]),
-        "HOME": str(root / "home"),
-        "TMPDIR": str(root / "tmp"),
-        "LANG": "C.UTF-8",
-        "TERM": "dumb",
-        "CONDARC": str(condarc),
-        "CONDA_EXECUTE_ENV_DIR": str(root / "tmp_envs"),
-        "CONDA_EXECUTE_CACHE_DIR": str(root / "cache"),
-        "RATTLER_CACHE_DIR": str(session_directory / "rattler"),
-        "UV_CACHE_DIR": str(session_directory / "uv"),
-    }
-    return World(root, environ)
-
-
-@pytest.fixture
-def sandbox(world: World) -> World:
-    """Another name for `world`."""
-    return world
+    # Short, as a name of a Unix socket there must be.
+    with tempfile.TemporaryDirectory(prefix="world-", ignore_cleanup_errors=True) as temporary:
+        environ = {
+            **kept,
+            "PATH": os.pathsep.join([str(programs), "/usr/local/bin", "/usr/bin", "/bin"]),
+            "HOME": str(root / "home"),
+            "TMPDIR": temporary,
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            "CONDARC": str(condarc),
+            "CONDA_EXECUTE_ENV_DIR": str(root / "tmp_envs"),
+            "CONDA_EXECUTE_CACHE_DIR": str(root / "cache"),
+            "RATTLER_CACHE_DIR": str(session_directory / "rattler"),
+            "UV_CACHE_DIR": str(session_directory / "uv"),
+        }
+        yield World(root, environ)
 
 
 def _write_once(path: Path, text: str, *, executable: bool = False) -> None:
