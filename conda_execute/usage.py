@@ -35,6 +35,9 @@ FOREIGN_TTL = 30 * 24 * 3600.0
 #: Stands for what a system without /proc cannot tell.
 UNKNOWN = "0"
 
+#: How often the table of processes is read again for those that were born meanwhile: a busy machine has some always.
+_PASSES = 20
+
 #: Where there is no /proc, a process may have been created that much later than its note says, in seconds: clocks of
 #: file servers differ from ours, and doubt means "in use".
 _CLOCK_DOUBT = 24 * 3600.0
@@ -340,20 +343,40 @@ def inhabitants(tmp_envs: str) -> dict[str, list[Process]]:
 
     roots = tuple({os.path.join(tmp_envs, ""), os.path.join(os.path.realpath(tmp_envs), "")})
     found: dict[str, list[Process]] = {}
-    for process in psutil.process_iter():
-        for why, path in _signs(process):
-            name = _name_below(roots, path)
-            if name is not None:
-                found.setdefault(name, []).append(Process(process.pid, command(process.pid), why))
-                break
+    seen: set[int] = set()
+    veiled: list[int] = []
+    for _ in range(_PASSES):
+        # A daemon forks and ends while we look: whoever was born since the last pass is looked at in the next.
+        new = [pid for pid in psutil.pids() if pid not in seen]
+        if not new:
+            break
+        seen.update(new)
+        veiled += [pid for pid in new if not _look_at(pid, roots, found)]
+    for pid in veiled:
+        _look_at(pid, roots, found)
     return found
 
 
-def _signs(process: object) -> Iterator[tuple[str, str]]:
+def _look_at(pid: int, roots: Iterable[str], found: dict[str, list[Process]]) -> bool:
+    """Note down where the process lives; False if it shows no environment, as one that is just becoming a program."""
+    for why, path in _signs(pid):
+        if why == "":
+            return False
+        name = _name_below(roots, path)
+        if name is not None:
+            found.setdefault(name, []).append(Process(pid, command(pid), why))
+            break
+    return True
+
+
+def _signs(pid: int) -> Iterator[tuple[str, str]]:
     """Paths that show where a process lives, each with what it shows; those that cannot be read are left out."""
     import psutil
 
-    assert isinstance(process, psutil.Process)
+    try:
+        process = psutil.Process(pid)
+    except (psutil.Error, OSError):
+        return
     for why, read in (("program inside", process.exe), ("working directory inside", process.cwd)):
         try:
             yield why, read() or ""
@@ -363,6 +386,8 @@ def _signs(process: object) -> Iterator[tuple[str, str]]:
         variables = process.environ()
     except (psutil.Error, OSError):
         return
+    if not variables:
+        yield "", ""
     for variable, value in variables.items():
         if variable.startswith("CONDA_PREFIX"):
             yield "activated", value
