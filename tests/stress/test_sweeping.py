@@ -1,0 +1,123 @@
+"""Runs against a sweeper that never stops: no run fails, no environment goes while a process of it lives."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.protocol import small
+from tests.stress.conftest import Machine
+
+#: Runs at once: with fewer, nearly every one finds the environment gone; with more, hardly any.
+AT_ONCE = 6
+
+SWEEP_FOR_EVER = """
+import select, sys
+from conda_execute import sweep
+from conda_execute.store import Store
+store = Store(sys.argv[1])
+freed = 0
+print("sweeping", flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    freed += len(sweep.clear(store).freed)
+print(freed)
+"""
+
+
+@contextmanager
+def sweeper(machine: Machine) -> Iterator[list[int]]:
+    """Clears with a minimum age of 0 without a pause, as long as the block lasts; afterwards, how many it removed."""
+    freed: list[int] = []
+    process = small.python(SWEEP_FOR_EVER, machine.store.tmp_envs, stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "sweeping\n"
+    try:
+        yield freed
+    finally:
+        output, _ = process.communicate("enough\n")
+        assert process.returncode == 0
+        freed.append(int(output))
+
+
+def repeated() -> pytest.MarkDecorator:
+    rounds = [pytest.param(30, id="30 runs")]
+    rounds += [pytest.param(2000, id=f"2000 runs, round {n}", marks=pytest.mark.stress) for n in (1, 2, 3)]
+    return pytest.mark.parametrize("runs", rounds)
+
+
+@repeated()
+def test_no_run_fails_and_no_environment_goes_under_it(machine: Machine, runs: int) -> None:
+    pauses = ("0", "0.02", "0.1", "")
+    with sweeper(machine) as freed, ThreadPoolExecutor(AT_ONCE) as pool:
+        done = list(pool.map(lambda number: machine.run(pauses[number % len(pauses)]), range(runs)))
+    assert len(done) == runs
+    builds = {one.stdout.splitlines()[1] for one in done}
+    print(f"{runs} runs in {len(builds)} builds of the environment; {freed[0]} removed by the sweeper")
+    assert freed[0] >= 1, "the sweeper had nothing to do: this shows nothing"
+    assert len(builds) > 1
+    machine.assert_clean()
+
+
+DAEMON = """\
+#!/usr/bin/env conda-execute
+# conda execute
+# env:
+#  - lua
+# run_with: sh
+
+build=$(echo "$CONDA_PREFIX"/conda-meta/conda-execute.uses-*)
+export build
+setsid sh -c 'cd /; sleep 0.3
+  [ "$build" = "$(echo "$CONDA_PREFIX"/conda-meta/conda-execute.uses-*)" ] && lua -e "" && echo alive || echo removed
+' >> "$1" 2>&1 < /dev/null &
+"""
+
+
+@pytest.mark.parametrize("runs", [20, pytest.param(300, marks=pytest.mark.stress)])
+def test_no_environment_goes_under_a_daemon(machine: Machine, tmp_path: Path, runs: int) -> None:
+    """A `/bin/sh` with its working directory at `/`, whose script has ended: only its variables tell."""
+    script = machine.world.script("daemon.sh", DAEMON)
+    log = tmp_path / "log"
+    log.touch()
+
+    def run(number: int) -> None:
+        machine.world.execute(script, log, check=True)
+
+    with sweeper(machine), ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(run, range(runs)))
+        small.wait_for(lambda: len(log.read_text().splitlines()) >= runs)
+    assert log.read_text().splitlines() == ["alive"] * runs
+    machine.assert_clean()
+
+
+def test_clear_and_list_at_once_break_nothing(machine: Machine) -> None:
+    """The commands themselves, from several sides."""
+    stop = threading.Event()
+    complaints: list[str] = []
+
+    def command(*words: str) -> None:
+        while not stop.is_set():
+            done = machine.world.tmpenv(*words)
+            if done.returncode != 0 or done.stderr:
+                complaints.append(f"{words}: {done.returncode} {done.stdout} {done.stderr}")
+
+    commands = [("clear",), ("clear", "--min-age", "0"), ("list",), ("list", "--json")]
+    threads = [threading.Thread(target=command, args=words) for words in commands]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3):
+            machine.run()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    complaints = [one for one in complaints if "there are no environments" not in one]
+    assert complaints == []
+    machine.assert_clean()
