@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import http.server
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +27,22 @@ from tests import tiny
 from tests.tiny import Tiny
 
 ENGINE = rattler.Rattler()
+CHECKOUT = Path(__file__).parents[1]
+
+
+@contextmanager
+def serving(directory: Path) -> Iterator[str]:
+    """The URL of a server of this directory."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(directory)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
@@ -71,6 +96,22 @@ def record(prefix: str, name: str) -> dict[str, object]:
 
 def names(solution: backend.Solution) -> list[str]:
     return [f"{package.name} {package.version}" for package in solution.packages]
+
+
+def dated(place: Path, *more: Tiny) -> Path:
+    """A channel with lib 1.0 of the first of January 2024 and lib 2.0 of noon of the first of February.
+
+    The indexer stamps everything with its own time, which counts before the build's; here the builds' is meant.
+    """
+    tiny.channel(place, Tiny("lib", "1.0", timestamp=1704067200000), Tiny("lib", "2.0", timestamp=1706788800000), *more)
+    for path in (place / "noarch").glob("repodata*"):
+        if path.name != "repodata.json":
+            path.unlink()
+    repodata = json.loads((place / "noarch/repodata.json").read_text())
+    for entry in repodata["packages"].values():
+        entry.pop("indexed_timestamp", None)
+    (place / "noarch/repodata.json").write_text(json.dumps(repodata))
+    return place
 
 
 def failure(work: object) -> CreationError:
@@ -188,6 +229,60 @@ class TestSolved:
         place = tiny.channel(tmp_path / "plain", Tiny("lib"))
         (place / "noarch/repodata_shards.msgpack.zst").unlink()
         assert names(ENGINE.solve(tiny.request("lib", channels={"plain": place}), options)) == ["lib 1.0"]
+
+    @pytest.mark.parametrize(
+        ("when", "expected"),
+        [
+            ("2024-01-15", "1.0"),
+            ("2024-02-01", "2.0"),
+            ("2024-02-01T11:59:59Z", "1.0"),
+            ("2024-02-01T14:00+02:00", "2.0"),
+        ],
+    )
+    def test_exclude_newer_ignores_what_was_published_later(self, tmp_path, options, when, expected):
+        asked = tiny.request("lib", channels={"c": dated(tmp_path / "dated")}, exclude_newer=when)
+        assert names(ENGINE.solve(asked, options)) == [f"lib {expected}"]
+
+    def test_exclude_newer_takes_a_length_of_time(self, tmp_path, options):
+        place = dated(tmp_path / "dated")
+        recent = tiny.request("lib", channels={"c": place}, exclude_newer="1 second")
+        assert names(ENGINE.solve(recent, options)) == ["lib 2.0"]
+        error = failure(
+            lambda: ENGINE.solve(tiny.request("lib", channels={"c": place}, exclude_newer="20000 days"), options)
+        )
+        assert "exclude-newer" in str(error.hint)
+
+    def test_what_has_no_date_is_ignored_with_exclude_newer(self, tmp_path, options):
+        place = dated(tmp_path / "dated", Tiny("dateless"))
+        asked = tiny.request("dateless", channels={"c": place}, exclude_newer="2024-06-01")
+        assert "exclude-newer" in str(failure(lambda: ENGINE.solve(asked, options)).hint)
+
+    def test_a_machine_that_a_gpu_would_give_other_packages_says_so(self, tmp_path, options, prefix):
+        place = tiny.channel(
+            tmp_path / "gpu",
+            Tiny("torch", build="cpu", build_number=0),
+            Tiny("torch", build="cuda", build_number=1, depends=("__cuda >=11",)),
+            Tiny("plain"),
+        )
+        asked = tiny.request("torch", channels={"c": place})
+        built = backend.build(ENGINE, asked, prefix, options)
+        assert built.virtual_packages == ("!__cuda",)
+        assert rattler.fits(built.virtual_packages)
+        solution = ENGINE.solve(asked, options)
+        assert backend.build(ENGINE, asked, prefix + "2", options, solution=solution) == built
+        other = tiny.request("plain", channels={"c": place})
+        assert backend.build(ENGINE, other, prefix + "3", options).virtual_packages == ()
+
+    def test_a_gpu_does_not_fit_what_was_made_for_none(self, monkeypatch):
+        monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
+        assert not rattler.fits(("!__cuda",))
+        assert rattler.fits(("__cuda >=12",))
+        assert not rattler.fits(("__cuda >=13",))
+
+    def test_another_platform_is_solved_for_a_plain_machine_of_it(self, tmp_path, options):
+        place = tiny.channel(tmp_path / "osx", Tiny("lib", subdir="osx-arm64", depends=("__osx >=11",)))
+        asked = tiny.request("lib", channels={"c": place}, platform="osx-arm64")
+        assert names(ENGINE.solve(asked, options)) == ["lib 1.0"]
 
 
 class TestExplained:
@@ -321,3 +416,106 @@ class TestBroken:
         with pytest.raises(ExecuteError) as caught:
             ENGINE.create(tiny.request("lib", channels={"c": damaged[0]}), prefix, options)
         assert str(tmp_path / "file/cache") in caught.value.message
+
+
+class TestInterrupted:
+    """Signals while the engine works, in processes of their own."""
+
+    _CODE = """
+import os, sys, time
+from conda_execute import backend
+from conda_execute.backend import Options, rattler
+from conda_execute.errors import InterruptError
+from tests import tiny
+url, prefix, cache = sys.argv[1:]
+print("ready", flush=True)
+try:
+    backend.build(rattler.Rattler(), tiny.request("lib", channels={"c": url}), prefix, Options(cache=cache))
+except InterruptError as error:
+    print(error.message, flush=True)
+    os._exit(error.exit_status)
+os._exit(0)
+"""
+
+    def start(self, url: str, tmp_path: Path) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", self._CODE, url, str(tmp_path / "prefix"), str(tmp_path / "cache")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    def ends(self, process: subprocess.Popen[str], number: signal.Signals) -> None:
+        beginning = time.monotonic()
+        process.send_signal(number)
+        said, complaints = process.communicate(timeout=20)
+        assert time.monotonic() - beginning < 5
+        assert (said, complaints) == (f"interrupted by {number.name}\n", "")
+        assert process.returncode == 128 + number
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+    def test_a_solve_ends_at_once(self, tmp_path, number):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            process = self.start(f"http://127.0.0.1:{silent.getsockname()[1]}/c", tmp_path)
+            silent.accept()
+            self.ends(process, number)
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+    def test_a_link_script_ends_the_install_at_once(self, tmp_path, number):
+        begun = tmp_path / "begun"
+        script = f"#!/bin/sh\ntouch {begun}\nsleep 30\n".encode()
+        place = tiny.channel(tmp_path / "slow", Tiny("lib", files={"bin/.lib-post-link.sh": script}))
+        process = self.start(place.as_uri(), tmp_path)
+        while not begun.exists():
+            time.sleep(0.05)
+        self.ends(process, number)
+
+
+class TestLock:
+    def test_a_link_script_inherits_the_creation_lock(self, tmp_path, options, prefix):
+        with open(tmp_path / "lock", "w") as lock:
+            script = f'#!/bin/sh\nreadlink /proc/self/fd/{lock.fileno()} > "$PREFIX/held"\n'.encode()
+            place = tiny.channel(tmp_path / "held", Tiny("lib", files={"bin/.lib-post-link.sh": script}))
+            asked = tiny.request("lib", channels={"c": place})
+            backend.build(ENGINE, asked, prefix, options, lock_fd=lock.fileno())
+            assert not os.get_inheritable(lock.fileno())
+        assert Path(prefix, "held").read_text().strip() == str(tmp_path / "lock")
+
+
+class TestOffline:
+    @pytest.fixture(params=["both", "noarch"])
+    def url(self, request, tmp_path):
+        """A served channel with packages for this platform, or without any."""
+        native = [Tiny("native", subdir="linux-64")] if request.param == "both" else []
+        place = tiny.channel(tmp_path / "served", Tiny("app", depends=("lib",)), Tiny("lib", "2.0"), *native)
+        with serving(place) as url:
+            yield url
+
+    def test_what_is_cached_is_installed(self, url, options, prefix):
+        asked = tiny.request("app", channels={"c": url})
+        backend.build(ENGINE, asked, prefix, options)
+        offline = dataclasses.replace(options, offline=True)
+        assert backend.build(ENGINE, asked, prefix + "2", offline).packages == 2
+
+    def test_what_is_not_cached_is_named(self, url, options, prefix):
+        ENGINE.solve(tiny.request("app", channels={"c": url}), options)
+        offline = dataclasses.replace(options, offline=True)
+        error = failure(lambda: backend.build(ENGINE, tiny.request("app", channels={"c": url}), prefix, offline))
+        assert error.message == "2 packages are not in the cache, and `--offline` forbids to fetch: app 1.0, lib 2.0"
+        assert error.step == "download"
+
+
+@pytest.mark.stress
+def test_no_process_that_leaves_hard_dies_of_the_engine(main, tmp_path):
+    """Ended by the interpreter's own shutdown, some in a hundred crash; who knows leaves by `os._exit`."""
+    code = (
+        "import os, sys; from conda_execute import backend; from conda_execute.backend import Options;"
+        "from tests import tiny; engine = backend.engine('rattler');"
+        "engine.solve(tiny.request('app', channels={'c': sys.argv[1]}), Options(cache=sys.argv[2]));"
+        "assert backend.touched(); sys.stdout.flush(); os._exit(7)"
+    )
+    command = [sys.executable, "-c", code, main.as_uri(), str(tmp_path)]
+    statuses = set()
+    for _ in range(50):
+        four = [subprocess.Popen(command, cwd=CHECKOUT) for _ in range(4)]
+        statuses |= {process.wait() for process in four}
+    assert statuses == {7}

@@ -66,6 +66,8 @@ class Solution:
     packages: tuple[Package, ...]
     records: tuple[Any, ...] = field(default=(), compare=False, repr=False)
     pypi: tuple[PyPIPackage, ...] | None = None
+    #: What the engine keeps of the solve.
+    state: Any = field(default=None, compare=False, repr=False)
 
     @property
     def download(self) -> int:

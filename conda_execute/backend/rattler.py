@@ -85,7 +85,7 @@ class Rattler:
             cache = os.path.join(cache_dir(options), "pkgs")
             sources = {r.name.normalized: os.path.join(cache, _stem(r.file_name)) for r in records}
             raise explain.link_scripts_failed(installing.failed_scripts, sources)
-        return _finish(request, prefix, options, records)
+        return _finish(request, prefix, options, records, installing.cuda_matters)
 
 
 def check(request: Request, options: Options) -> None:
@@ -122,38 +122,77 @@ def fits(virtual_packages: Sequence[str]) -> bool:
 
 
 async def _solve_only(request: Request, options: Options) -> Solution:
-    connection = _connect(options)
-    records = await _solve(request, options, connection[1])
-    index = await rattler.PackageCache(os.path.join(cache_dir(options), "pkgs")).index()
-    return Solution(described(records, index), tuple(records))
+    gateway = _connect(options)[1]
+    records = await _solve(request, options, gateway)
+    try:
+        index = await rattler.PackageCache(os.path.join(cache_dir(options), "pkgs")).index()
+    except IoError:
+        index = None  # no cache, or none that can be read: the installer says what is wrong with it
+    return Solution(described(records, index), tuple(records), state=gateway)
 
 
 async def _solve(request: Request, options: Options, gateway: Gateway) -> list[RepoDataRecord]:
     if options.progress is not None:
         options.progress.step("solve")
-    specs = _parse(request.specs, options)
-    constraints = _parse(request.constraints, options)
-    now = datetime.now(timezone.utc)
+    try:
+        return await _ask(request, options, gateway, _virtual_packages(request))
+    except SolverError as error:
+        raise await _explain_unsolvable(str(error), request, options, gateway) from None
+    except GatewayError as error:
+        raise explain.repodata_failed(str(error), request, options.offline, options.locate) from None
+
+
+async def _ask(
+    request: Request, options: Options, gateway: Gateway, virtual: Sequence[rattler.GenericVirtualPackage]
+) -> list[RepoDataRecord]:
     newest = None
     if request.exclude_newer is not None:
         from .cutoff import cutoff
 
-        newest = cutoff(request.exclude_newer, now, options.locate(request.exclude_newer))
-    try:
+        newest = cutoff(request.exclude_newer, datetime.now(timezone.utc), options.locate(request.exclude_newer))
+    specs, constraints = _parse(request.specs, options), _parse(request.constraints, options)
+
+    async def solve(platforms: list[rattler.Subdir]) -> list[RepoDataRecord]:
         return await rattler.solve(
             sources=_sources(request.channels),
             specs=specs,
             gateway=gateway,
-            platforms=_platforms(request),
-            virtual_packages=_virtual_packages(request),
+            platforms=platforms,
+            virtual_packages=virtual,
             channel_priority=_PRIORITIES[request.channel_priority],
             exclude_newer=newest,
             constraints=constraints,
         )
-    except SolverError as error:
-        raise await _explain_unsolvable(str(error), specs, request, options, gateway) from None
+
+    platforms = _platforms(request)
+    try:
+        return await solve(platforms)
     except GatewayError as error:
-        raise explain.repodata_failed(str(error), request, options.offline, options.locate) from None
+        # py-rattler 0.28 does not remember that a channel has nothing for the platform itself.
+        if options.offline and len(request.channels) == 1 and f"/{request.platform}/" in str(error):
+            return await solve(platforms[1:])
+        raise
+
+
+async def _would_differ_with_cuda(
+    request: Request, options: Options, gateway: Gateway, records: Sequence[RepoDataRecord]
+) -> bool:
+    """Whether a machine with a GPU would get other packages than this one, which has none.
+
+    A login node's build must not be what the GPU nodes of the same home use.
+    """
+    virtual = _virtual_packages(request)
+    if not request.platform.startswith(("linux-", "win-")) or any(p.name.normalized == "__cuda" for p in virtual):
+        return False
+    try:
+        others = await _ask(request, options, gateway, [*virtual, _virtual("__cuda", _ANY_CUDA)])
+    except (SolverError, GatewayError):
+        return False
+    return {record.url for record in others} != {record.url for record in records}
+
+
+#: A version that satisfies whatever a package wants of CUDA.
+_ANY_CUDA = "99"
 
 
 def _parse(written: Sequence[str], options: Options) -> list[MatchSpec]:
@@ -226,18 +265,21 @@ def _of_this_machine() -> list[rattler.GenericVirtualPackage]:
     return [package.into_generic() for package in found]
 
 
-async def _explain_unsolvable(
-    text: str, specs: Sequence[MatchSpec], request: Request, options: Options, gateway: Gateway
-) -> CreationError:
+async def _explain_unsolvable(text: str, request: Request, options: Options, gateway: Gateway) -> CreationError:
     """Look at the channels for the commonest reasons: a name that is in none of them, a version that none has."""
+    specs = _parse(request.specs, options)
     written = {_name(spec): spec_text for spec, spec_text in zip(specs, request.specs, strict=True)}
     sources = _sources(request.channels)
     platforms = _platforms(request)
-    names = {name.normalized for name in await gateway.names(sources, platforms)}
+    described = [_describe(package) for package in _virtual_packages(request)]
+    try:
+        names = {name.normalized for name in await gateway.names(sources, platforms)}
+        found = await gateway.query(sources, platforms, list(written), recursive=False)
+    except GatewayError:  # offline, not all of it is cached
+        return explain.unsolvable(text, written, request, described, options.locate)
     missing = {name: spec for name, spec in written.items() if name not in names and not name.startswith("__")}
     if missing:
         return explain.missing_packages(missing, names, request, options.locate)
-    found = await gateway.query(sources, platforms, list(written), recursive=False)
     records = [record for of_source in found for record in of_source]
     for spec, spec_text in zip(specs, request.specs, strict=True):
         name = _name(spec)
@@ -245,7 +287,6 @@ async def _explain_unsolvable(
         if mine and spec.channel is None and not any(record.matches(spec) for record in mine):
             versions = dict.fromkeys(str(record.version) for record in sorted(mine, key=_newest_first))
             return explain.missing_versions(spec_text, name, list(versions), request, options.locate)
-    described = [_describe(package) for package in _virtual_packages(request)]
     return explain.unsolvable(text, written, request, described, options.locate)
 
 
@@ -278,12 +319,35 @@ async def _create(
     request: Request, prefix: str, options: Options, solution: Solution | None, installing: _Installing
 ) -> list[RepoDataRecord]:
     connection = _connect(options)
+    gateway = connection[1] if solution is None else solution.state
     records = list(solution.records) if solution is not None else await _solve(request, options, connection[1])
     packages = rattler.PackageCache(os.path.join(cache_dir(options), "pkgs"))
     await _check_archives(records, packages, options)
     installing.sizes = {record.name.normalized: record.size for record in records}
     if options.progress is not None:
         options.progress.step("install", len(records))
+    # Costs another solve, which is over before the packages are linked.
+    compared = asyncio.ensure_future(_would_differ_with_cuda(request, options, gateway, records)) if gateway else None
+    try:
+        await _install(records, request, options, installing, prefix=prefix, client=connection[0], packages=packages)
+        installing.cuda_matters = compared is not None and await compared
+    finally:
+        if compared is not None:
+            compared.cancel()
+            await asyncio.gather(compared, return_exceptions=True)
+    return records
+
+
+async def _install(
+    records: list[RepoDataRecord],
+    request: Request,
+    options: Options,
+    installing: _Installing,
+    *,
+    prefix: str,
+    client: Client,
+    packages: rattler.PackageCache,
+) -> None:
     requested: Any = [spec._match_spec for spec in _parse(request.specs, options)]
     try:
         await rattler.install(
@@ -293,7 +357,7 @@ async def _create(
             platform=rattler.Subdir(request.platform),
             execute_link_scripts=options.run_link_scripts and request.platform == request.host_platform,
             show_progress=False,
-            client=connection[0],
+            client=client,
             requested_specs=requested,
             reporter=installing,
             package_cache=packages,
@@ -302,7 +366,6 @@ async def _create(
         urls = {record.file_name: record.url for record in records}
         cache = os.path.join(cache_dir(options), "pkgs")
         raise explain.install_failed(str(error), request, urls, cache, options.locate) from None
-    return records
 
 
 async def _check_archives(records: Sequence[RepoDataRecord], packages: rattler.PackageCache, options: Options) -> None:
@@ -353,6 +416,7 @@ class _Installing(InstallerReporter):
         self.progress = progress
         self.failed_scripts: list[tuple[str, str]] = []
         self.sizes: dict[str, int | None] = {}
+        self.cuda_matters = False
         self._linking: set[str] = set()
         self._names: list[str] = []
         self._scripts: list[tuple[str, str]] = []
@@ -400,14 +464,17 @@ class _Installing(InstallerReporter):
             time.sleep(0.01)
 
 
-def _finish(request: Request, prefix: str, options: Options, records: Sequence[RepoDataRecord]) -> Built:
+def _finish(
+    request: Request, prefix: str, options: Options, records: Sequence[RepoDataRecord], cuda_matters: bool
+) -> Built:
     names = {url.rstrip("/"): channel.name for channel in request.channels for url in channel.urls}
     installed = []
     for record in records:
         channel = (record.channel or "").rstrip("/")
         installed.append(f"{names.get(channel, channel)}/{record.subdir}::{_stem(record.file_name)}")
     seal.write_history(prefix, options.command, installed, request.specs, time.time())
-    return Built(len(records), seal.settle_records(prefix), _relied_on(records))
+    relied_on = _relied_on(records) + (("!__cuda",) if cuda_matters else ())
+    return Built(len(records), seal.settle_records(prefix), relied_on)
 
 
 def _relied_on(records: Sequence[RepoDataRecord]) -> tuple[str, ...]:
