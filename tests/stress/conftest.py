@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -58,9 +59,11 @@ class Machine:
         assert_good(done.returncode, done.stdout, done.stderr)
         return done
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        options.setdefault("stdin", subprocess.DEVNULL)
-        process: subprocess.Popen[str] = self.world.start(["conda-execute", self.script, *arguments], **options)
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the script; `end` ends it with all its children."""
+        process: subprocess.Popen[str] = self.world.start(
+            ["conda-execute", self.script, *arguments], stdin=subprocess.DEVNULL, start_new_session=True
+        )
         return process
 
     def killed_at(self, step: str, module: str, *arguments: str | Path) -> None:
@@ -85,6 +88,11 @@ class Machine:
                 lock = self.store.lock(name.removesuffix(".lock"), wait=False)
                 assert lock is not None, f"{name} is still held"
                 lock.release()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def assert_good(status: int, output: str, errors: str) -> None:

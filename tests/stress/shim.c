@@ -1,6 +1,6 @@
 /* Preloaded into real programs, so that the system answers as some systems do:
  *
- *   SHIM_FLOCK=<errno>            flock fails with it, as on file systems without locks
+ *   SHIM_FLOCK=<errno>:<text>     flock of a file whose path contains <text> fails with it, as without locks
  *   SHIM_OPEN=<errno>:<text>      making a file whose path contains <text> fails with it, as on a full disk
  *   SHIM_CLOCK=<seconds>          the clock of the system (not of the file system) is that much ahead
  */
@@ -9,36 +9,30 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
-static long number(const char *name)
+static int fails(const char *name, const char *path)
 {
-    const char *text = getenv(name);
-    return text ? atol(text) : 0;
+    const char *rule = getenv(name), *text = rule ? strchr(rule, ':') : NULL;
+    if (!text || !path || !strstr(path, text + 1)) return 0;
+    errno = atoi(rule);
+    return 1;
 }
 
 int flock(int descriptor, int operation)
 {
     static int (*real)(int, int);
-    int error = (int)number("SHIM_FLOCK");
+    char link[64], path[4096] = "";
     if (!real) real = (int (*)(int, int))dlsym(RTLD_NEXT, "flock");
-    if (error && !(operation & LOCK_UN)) {
-        errno = error;
-        return -1;
-    }
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    if (readlink(link, path, sizeof path - 1) > 0 && fails("SHIM_FLOCK", path)) return -1;
     return real(descriptor, operation);
-}
-
-static int refused(const char *path, int flags)
-{
-    const char *rule = getenv("SHIM_OPEN"), *text = rule ? strchr(rule, ':') : NULL;
-    if (!text || !(flags & O_CREAT) || !path || !strstr(path, text + 1)) return 0;
-    errno = atoi(rule);
-    return 1;
 }
 
 #define OPEN(name, parameters, arguments)                                          \
@@ -53,7 +47,7 @@ static int refused(const char *path, int flags)
             mode = (mode_t)va_arg(rest, int);                                      \
             va_end(rest);                                                          \
         }                                                                          \
-        return refused(path, flags) ? -1 : real arguments;                         \
+        return (flags & O_CREAT) && fails("SHIM_OPEN", path) ? -1 : real arguments;                          \
     }
 
 OPEN(open, (const char *path, int flags, ...), (path, flags, mode))
@@ -65,8 +59,9 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 {
     static int (*real)(clockid_t, struct timespec *);
     if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    const char *ahead = getenv("SHIM_CLOCK");
     int status = real(clock, now);
-    if (status == 0 && clock == CLOCK_REALTIME) now->tv_sec += number("SHIM_CLOCK");
+    if (status == 0 && clock == CLOCK_REALTIME) now->tv_sec += ahead ? atol(ahead) : 0;
     return status;
 }
 
