@@ -59,7 +59,7 @@ setup(
     entry_points={
         "console_scripts": [
             "conda-execute = conda_execute.execute:program",
-            "conda-execute-py = conda_execute.execute:program",
+            "conda-execute-py = conda_execute.__main__:program",
             "conda-tmpenv = conda_execute.tmpenv:program",
         ],
         "conda": ["conda-execute = conda_execute.plugin"],

@@ -1,5 +1,43 @@
-"""`python -m conda_execute`: the same as the program `conda-execute`."""
+"""The Python half of the program `conda-execute`, and `python -m conda_execute`.
 
-from .execute import program
+Here and not in `execute`, because it is about what is imported before anything else is.
+"""
 
-program()
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+#: Collecting while modules are imported finds nothing and costs a tenth of a warm run; a long one still collects.
+_OBJECTS = 100_000
+
+
+def program() -> NoReturn:
+    """Run the command line; never returns."""
+    gc.set_threshold(_OBJECTS)
+    forget_our_folder()
+    from .execute import program
+
+    program()
+
+
+def forget_our_folder() -> None:
+    """Take the directory that Python puts first on `sys.path` off it: that of the program, or the working directory.
+
+    A `yaml.py` that lies there is not ours to import. `-I` and `-P` put none there.
+    """
+    if sys.flags.isolated or getattr(sys.flags, "safe_path", False):
+        return
+    program = sys.argv[0]
+    folders = (os.path.dirname(os.path.abspath(program)), os.path.dirname(os.path.realpath(program)))
+    if sys.path[0] in ("", os.getcwd(), *folders):
+        del sys.path[0]
+
+
+if __name__ == "__main__":
+    program()

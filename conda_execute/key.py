@@ -12,8 +12,9 @@ So the environment of `python >=3` and `numpy` is `ea977067a8fbeb21a594` today, 
 
 from __future__ import annotations
 
-import hashlib
 import re
+
+from .digest import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def canonical_text(request: Request) -> str:
 
 def name(request: Request) -> str:
     """The name of the environment that fits `request`: 20 hex digits."""
-    return hashlib.sha256(canonical_text(request).encode("utf-8", "surrogateescape")).hexdigest()[:NAME_LENGTH]
+    return digest(canonical_text(request).encode("utf-8", "surrogateescape"))[:NAME_LENGTH]
 
 
 def _tagged(request: Request) -> Iterator[str]:

@@ -24,9 +24,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
+
+from . import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,8 +120,7 @@ def code(cache: str, digest: str) -> str:
 
 def script_cache(cache: str, script: str) -> str:
     """The directory that `${CACHE}` means for the script at this absolute path."""
-    digest = hashlib.sha256(os.fsencode(script)).hexdigest()[:20]
-    return os.path.join(cache, "scripts", digest)
+    return os.path.join(cache, "scripts", digest.digest(os.fsencode(script))[:20])
 
 
 #: Ends the name of the link that stands beside a script's cache directory.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-
 from .errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Sequence
     from typing import NoReturn
+else:
+    # argparse itself takes a warm run longer than all it has to read.
+    from types import SimpleNamespace as Namespace
 
 HELP = """\
 usage: conda execute [OPTIONS] SCRIPT [ARGUMENTS...]
@@ -62,13 +64,6 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...).
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse that tells of mistakes in our own form."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=f"`{self.prog} --help` tells what there is")
-
-
 def near(word: str, known: Sequence[str]) -> str | None:
     """A hint with the known word that is nearest to a mistyped one, if any is near."""
     import difflib
@@ -99,52 +94,63 @@ OPTIONS: tuple[tuple[tuple[str, ...], str | None], ...] = (
 )
 
 NAMES = tuple(name for names, _ in OPTIONS for name in names)
-_WITH_VALUE = frozenset(name for names, value in OPTIONS if value is not None for name in names)
+_HELP_HINT = "`conda execute --help` tells what there is"
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
+def parse(argv: Sequence[str]) -> Namespace:
     """The options of a run; `words` is the script and its arguments, `code` what follows `-c` (None without it).
 
-    Raises UsageError for an option that does not exist or lacks its value.
+    A flag is a bool, an option with a value that value or None, a repeatable one the list of its values. Raises
+    UsageError for an option that does not exist or lacks its value.
     """
-    ours, code, words = _split(argv)
-    options, unknown = _parser().parse_known_args(ours)
-    if unknown:
-        raise UsageError(
-            f"there is no option `{unknown[0]}`",
-            hint=near(unknown[0].partition("=")[0], (*NAMES, "-c"))
-            or "options of the script stand after it; `conda execute --help` tells what there is",
-        )
-    options.code, options.words = code, words
-    return options
-
-
-def _split(argv: Sequence[str]) -> tuple[list[str], list[str] | None, list[str]]:
-    """Our options, the words after `-c` or None, and the script with its arguments.
-
-    argparse would do, but for what it does to `--` among a script's arguments, which differs between versions.
-    """
-    index = 0
-    while index < len(argv):
-        word = argv[index]
-        if word == "--":
-            return list(argv[:index]), None, list(argv[index + 1 :])
-        if word == "-" or not word.startswith("-"):
-            return list(argv[:index]), None, list(argv[index:])
+    said: dict[str, bool | str | list[str] | None] = {
+        _destination(names): False if value is None else [] if value.endswith("...") else None
+        for names, value in OPTIONS
+    }
+    rest = list(argv)
+    code, words = None, []
+    while rest:
+        word = rest.pop(0)
         if word == "-c":
-            return list(argv[:index]), list(argv[index + 1 :]), []
-        index += 2 if word in _WITH_VALUE else 1
-    return list(argv), None, []
-
-
-def _parser() -> argparse.ArgumentParser:
-    made = _Parser(prog="conda execute", add_help=False, allow_abbrev=False)
-    for names, value in OPTIONS:
-        destination = names[-1].lstrip("-").replace("-", "_")
-        if value is None:
-            made.add_argument(*names, dest=destination, action="store_true")
-        elif value.endswith("..."):
-            made.add_argument(*names, dest=destination, action="append", default=[], metavar=value[:-3])
+            code, rest = rest, []
+        elif word == "--":
+            words, rest = rest, []
+        elif word == "-" or not word.startswith("-"):
+            words, rest = [word, *rest], []
+        elif word[1] != "-" and len(word) > 2:
+            rest = [f"-{letter}" for letter in word[1:]] + rest if _are_flags(word) else _unknown(word)
         else:
-            made.add_argument(*names, dest=destination, metavar=value)
-    return made
+            _take(word, rest, said)
+    return Namespace(**said, code=code, words=words)
+
+
+def _take(word: str, rest: list[str], said: dict[str, bool | str | list[str] | None]) -> None:
+    """Note one option; its value, if it takes one, is behind `=` or the first of `rest`."""
+    name, equals, given = word.partition("=")
+    names, value = next(((names, value) for names, value in OPTIONS if name in names), ((), None))
+    if not names or (value is None and equals):
+        _unknown(word)
+    destination = _destination(names)
+    if value is None:
+        said[destination] = True
+        return
+    if not equals and not rest:
+        raise UsageError(f"`{name}` needs a value: {value.removesuffix('...')}", hint=_HELP_HINT)
+    given = given if equals else rest.pop(0)
+    already = said[destination]
+    said[destination] = [*already, given] if isinstance(already, list) else given
+
+
+def _are_flags(word: str) -> bool:
+    return all(any(f"-{letter}" in names and value is None for names, value in OPTIONS) for letter in word[1:])
+
+
+def _unknown(word: str) -> NoReturn:
+    raise UsageError(
+        f"there is no option `{word}`",
+        hint=near(word.partition("=")[0], (*NAMES, "-c")) or f"options of the script stand after it; {_HELP_HINT}",
+    )
+
+
+def _destination(names: Sequence[str]) -> str:
+    return names[-1].lstrip("-").replace("-", "_")

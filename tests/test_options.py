@@ -34,13 +34,20 @@ def test_repeatable_options_keep_their_order() -> None:
     assert (parsed.channel, getattr(parsed, "with")) == (["b", "a"], ["x", "pypi:y"])
 
 
+def test_flags_of_one_letter_may_stand_together() -> None:
+    parsed = options.parse(["-vf", "s.py"])
+    assert (parsed.verbose, parsed.force_env, parsed.quiet, parsed.words) == (True, True, False, ["s.py"])
+
+
 @pytest.mark.parametrize(
     ("argv", "message", "hint"),
     [
         (["--wiht", "numpy", "s.py"], "there is no option `--wiht`", "did you mean `--with`?"),
         (["--overide-channels", "s.py"], "there is no option `--overide-channels`", "`--override-channels`"),
         (["-x", "s.py"], "there is no option `-x`", "stand after it"),
-        (["--with"], "expected one argument", "--help"),
+        (["--with"], "`--with` needs a value: SPEC", "--help"),
+        (["--check=yes", "s.py"], "there is no option `--check=yes`", "`--check`"),
+        (["-vx", "s.py"], "there is no option `-vx`", ""),
         (["--off", "s.py"], "there is no option `--off`", "did you mean `--offline`?"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
