@@ -72,7 +72,7 @@ def resolve(
         if pypi
         else None,
         constraints=tuple(sorted({key.normalise_spec(spec) for spec in header.constraints})),
-        uv=header.uv if pypi else None,
+        uv=_absolute_uv(header.uv, folder) if pypi and header.uv is not None else None,
         lock=options.lock,
         overrides=_overrides(environ),
     )
@@ -118,6 +118,32 @@ def _file_url(path: str, folder: str) -> str:
     from urllib.request import pathname2url
 
     return "file://" + pathname2url(os.path.normpath(os.path.join(folder, os.path.expanduser(path))))
+
+
+def _absolute_uv(table: str, folder: str) -> str:
+    """The `[tool.uv]` table, as canonical JSON, with its relative local paths made absolute: in another folder they
+    mean something else, so they must not give the same environment."""
+    if not any(f'"{name}"' in table for name in ("sources", "index", "find-links", "extra-index-url")):
+        return table
+    import json
+
+    settings = json.loads(table)
+
+    def absolute(path: object) -> object:
+        relative = isinstance(path, str) and "://" not in path
+        return os.path.normpath(os.path.join(folder, os.path.expanduser(str(path)))) if relative else path
+
+    for source in (settings.get("sources") or {}).values():
+        for one in source if isinstance(source, list) else [source]:
+            if isinstance(one, dict) and "path" in one:
+                one["path"] = absolute(one["path"])
+    for index in settings.get("index") or []:
+        if isinstance(index, dict) and "url" in index:
+            index["url"] = absolute(index["url"])
+    for name in ("find-links", "extra-index-url"):
+        if isinstance(settings.get(name), list):
+            settings[name] = [absolute(each) for each in settings[name]]
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"))
 
 
 def _overrides(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -16,9 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import backend
+from conda_execute import backend, key
 from conda_execute.backend import Options, pypi, rattler
 from conda_execute.errors import CreationError, InterruptError, Location
+from conda_execute.model import Header
+from conda_execute.request import resolve
+from conda_execute.settings import load
 from tests import tiny
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local channel is made for POSIX")
@@ -207,6 +210,31 @@ class TestInstalled:
         assert "rich" in [one.name for one in pypi.distributions(prefix)]
         prefix, _ = make((), "idna", options=online, exclude_newer="2024-01-01")
         assert version(prefix, "idna") == "3.6"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"sources": {"lib": {"path": "../lib"}}},
+        {"sources": {"lib": [{"path": "lib", "marker": "sys_platform == 'linux'"}]}},
+        {"find-links": ["wheels"]},
+        {"index": [{"name": "local", "url": "./index"}]},
+    ],
+    ids=["path", "list", "find-links", "index"],
+)
+def test_relative_paths_of_tool_uv_in_two_folders_are_two_environments(table):
+    header = Header("script", specs=("python",), pypi=("lib",), uv=json.dumps(table, sort_keys=True))
+    settings = load({})
+    names = {key.name(resolve(header, settings, folder=folder, environ={})) for folder in ("/a/one", "/b/two")}
+    assert len(names) == 2
+
+
+def test_a_table_without_local_paths_is_the_same_everywhere():
+    table = {"index": [{"name": "far", "url": "https://host.example/simple"}], "sources": {"lib": {"index": "far"}}}
+    header = Header("script", specs=("python",), pypi=("lib",), uv=json.dumps(table, sort_keys=True))
+    settings = load({})
+    names = {key.name(resolve(header, settings, folder=folder, environ={})) for folder in ("/a/one", "/b/two")}
+    assert len(names) == 1
 
 
 class TestRefused:
