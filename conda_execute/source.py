@@ -1,7 +1,7 @@
-"""Where a script comes from: a file, standard input, or the words after `-c`; classified once.
+"""Where a script comes from: a file, standard input, the words after `-c`, or a URL; classified once.
 
-Code that has no file gets one, in the cache and named by its content, so that a traceback can show its lines and two
-runs of the same code share it.
+Code that has no file of its own gets one, in the cache and named by its content, so that a traceback can show its
+lines and two runs of the same code share it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import sys
 from . import layout
 from .errors import ExecuteError, NotExecutableError, NotFoundError, PlaceError, UsageError
 from .header import HEAD
-from .values import dataclass
+from .values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
+
+    from .remote import Fetched
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Script:
     title: str
     #: A file that was there before: only such scripts have launch records, locks and neighbours.
     is_file: bool = True
+    #: Where it came from on the web: it runs only if that is trusted.
+    fetched: Fetched | None = None
 
     @property
     def folder(self) -> str:
@@ -81,12 +85,28 @@ def from_words(words: Sequence[str]) -> Script:
     return _kept("\n".join(words).encode("utf-8", "surrogateescape") + b"\n", "-c")
 
 
+def is_address(word: str) -> bool:
+    """Whether a word of the command line is a URL; anything else is a file, `httpd.py` for one.
+
+    >>> is_address("https://example.org/plot.py"), is_address("httpd.py"), is_address("https:/odd.py")
+    (True, False, False)
+    """
+    scheme, separator, _ = word.partition("://")
+    return bool(separator) and scheme.isascii() and scheme.isalnum()
+
+
+def from_web(fetched: Fetched) -> Script:
+    """What was fetched, as a file; the suffix of its address goes along, since it may say what runs it."""
+    script = _kept(fetched.content, str(fetched.address), fetched.suffix)
+    return replace(script, fetched=fetched)
+
+
 def _absolute(given: str) -> str:
     """`given` below the working directory, with `..` kept: `a/..` is not `.` where `a` is a symbolic link."""
     return os.path.join(os.getcwd(), given)
 
 
-def _kept(code: bytes, title: str) -> Script:
+def _kept(code: bytes, title: str, suffix: str = "") -> Script:
     if not code.strip():
         raise UsageError("there is no code to run", hint="give it on standard input, or as words after `-c`")
     import hashlib
@@ -95,9 +115,9 @@ def _kept(code: bytes, title: str) -> Script:
     if cache is None:
         raise PlaceError("there is no place for the code: HOME is not set", hint="set CONDA_EXECUTE_CACHE_DIR")
     folder = layout.code(cache, hashlib.sha256(code).hexdigest()[:20])
-    path = os.path.join(folder, "script")
+    path = os.path.join(folder, "script" + suffix)
     try:
-        _write_once(path, code)
+        write_whole(path, code)
     except OSError as error:
         raise PlaceError(
             f"the code could not be kept in `{folder}`: {error.strerror}",
@@ -106,7 +126,7 @@ def _kept(code: bytes, title: str) -> Script:
     return Script(given=path, path=path, head=code[:HEAD], title=title, is_file=False)
 
 
-def _write_once(path: str, content: bytes) -> None:
+def write_whole(path: str, content: bytes) -> None:
     """Make `path` hold `content`, whole or not at all, whoever else is writing it at the same time."""
     try:
         with open(path, "rb") as file:

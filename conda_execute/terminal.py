@@ -58,6 +58,24 @@ def failure(error: ExecuteError) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value not in (None, [])}
 
 
+def can_ask() -> bool:
+    """Whether there is a person who sees a question and can answer it."""
+    return sys.stdin is not None and sys.stderr is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> bool:
+    """A question that is answered with yes or no; whatever is not a yes is a no.
+
+    Reads no byte beyond the line: what was typed ahead belongs to the script.
+    """
+    print(question, end=" ", file=sys.stderr, flush=True)
+    # A terminal hands out one line at a time, however much is asked for.
+    answer = os.read(sys.stdin.fileno(), 1024)
+    if not answer.endswith(b"\n"):
+        print(file=sys.stderr)
+    return answer.strip().lower() in (b"y", b"yes")
+
+
 def print_json(value: Any) -> None:
     import json
 
