@@ -18,7 +18,7 @@ from .header import read_header
 from .request import Options, resolve
 from .settings import load
 from .store import Store, choose_tmp_envs
-from .terminal import Terminated, print_json, report, say, unwind_on_signals
+from .terminal import Terminated, ask, can_ask, print_json, report, say, unwind_on_signals
 from .values import dataclass
 
 TYPE_CHECKING = False
@@ -88,6 +88,7 @@ def _main(chosen: Namespace, restore: Callable[[], None]) -> int:
     run = _understand(chosen)
     if chosen.check:
         return _check(run)
+    _require_trust(run)
     store = _store(run)
     creation = _creation(run)
     if chosen.dry_run:
@@ -104,9 +105,9 @@ def _main(chosen: Namespace, restore: Callable[[], None]) -> int:
 
 def _understand(chosen: Namespace) -> _Run:
     """Everything about the run that can be known without an environment, and every mistake that can be found."""
-    script = _find_script(chosen)
     environ = process.inherited_environ()
     settings = load(environ)
+    script = _find_script(chosen, settings, environ)
     header = _header(script, settings.subdir or platforms.host(), chosen)
     asked = Options(
         extra=tuple(getattr(chosen, "with")),
@@ -142,14 +143,19 @@ def _check_usage(chosen: Namespace) -> None:
         raise UsageError("`--shell` has nothing to say as JSON")
 
 
-def _find_script(chosen: Namespace) -> Script:
+def _find_script(chosen: Namespace, settings: Settings, environ: dict[str, str]) -> Script:
     if chosen.code is not None:
         return source.from_words(chosen.code) if chosen.code else source.from_standard_input(source.standard_input())
     if not chosen.words:
         raise UsageError("there is no script to run", hint="conda execute SCRIPT, or `conda execute --help`")
     if chosen.words[0] == "-":
         return source.from_standard_input(source.standard_input())
-    return source.from_file(chosen.words[0])
+    if not source.is_address(chosen.words[0]):
+        return source.from_file(chosen.words[0])
+    from . import address, remote
+
+    where = address.parse(chosen.words[0])
+    return source.from_web(remote.fetch(where, settings, environ, offline=chosen.offline or settings.offline))
 
 
 def _header(script: Script, platform: str, chosen: Namespace) -> Header:
@@ -163,6 +169,26 @@ def _header(script: Script, platform: str, chosen: Namespace) -> Header:
         if not wishes or find_header(script.head, script.title) is not None:
             raise
         return specfile.from_words([])
+
+
+def _require_trust(run: _Run) -> None:
+    """Of a script from the web nothing is run, and nothing installed for it, before somebody vouched for it."""
+    fetched = run.script.fetched
+    if fetched is None:
+        return
+    from . import trust
+
+    cache = layout.cache_dir(run.environ, os.path.expanduser("~"))
+    standing = trust.standing(fetched, run.settings.trusted_urls, cache)
+    if standing == trust.TRUSTED:
+        return
+    if not run.chosen.trust:
+        if not can_ask():
+            raise trust.refusal(fetched, standing)
+        say(trust.describe(fetched, standing, run.header, run.script.path))
+        if not ask("Run it? It may do all that you may do. [y/N]"):
+            raise ExecuteError(f"`{fetched.address}` is not run")
+    trust.remember(fetched, cache)
 
 
 def _store(run: _Run) -> Store:

@@ -25,9 +25,9 @@ Run a script in the conda environment that its comments ask for:
   #  - numpy
 
 The environment is made on the first run and shared by every script with the
-same needs; `conda tmpenv` lists and clears them. SCRIPT is a file or `-` for
-standard input, and all that follows it belongs to the script. Inline metadata
-of PEP 723 (`# /// script`) and conda-script blocks are understood as well.
+same needs; `conda tmpenv` lists and clears them. SCRIPT is a file, a URL, or
+`-` for standard input; all that follows it belongs to the script. Inline
+metadata of PEP 723 (`# /// script`) and conda-script blocks work as well.
 
 what runs:
   -c CODE...             run these words, one line each; standard input when
@@ -41,6 +41,9 @@ what runs:
                          this time (`2026-01-31`, `7 days`)
   --offline              use no network: only what is cached
   --backend NAME         `rattler` (built in, the default) or `conda`
+  --trust                run a script from a URL without a question, now and
+                         as long as it stays the same; `URL#sha256=...` needs
+                         no question either
   -f, --force-env        make the environment anew; refused while it is in use
 
 instead of running:
@@ -81,6 +84,7 @@ OPTIONS: tuple[tuple[tuple[str, ...], str | None], ...] = (
     (("--exclude-newer",), "WHEN"),
     (("--offline",), None),
     (("--backend",), "NAME"),
+    (("--trust",), None),
     (("-f", "--force-env"), None),
     (("--check",), None),
     (("--dry-run",), None),
