@@ -1,8 +1,19 @@
-"""Package metadata. The version has one home, `conda_execute/__init__.py`, and is read from there without importing."""
+"""Package metadata. The version has one home, `conda_execute/__init__.py`, and is read from there without importing.
+
+The program `conda-execute` is a shell script on POSIX and an entry point on Windows, and no wheel can carry both: pip
+and uv would keep the entry point. So there is one wheel for POSIX, tagged `any`, and one per platform of Windows:
+
+    python -m build                                       py3-none-any
+    CONDA_EXECUTE_WHEEL=win_amd64 python -m build -w      py3-none-win_amd64, wherever it is built
+
+Built on Windows, without being asked, it is the wheel of that machine.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import sysconfig
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -22,6 +33,18 @@ def description() -> str:
     readme = HERE / "README.md"
     return readme.read_text(encoding="utf-8") if readme.exists() else ""
 
+
+def target() -> str:
+    """The wheel's platform tag: `any` or a Windows one."""
+    here = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    asked = os.environ.get("CONDA_EXECUTE_WHEEL") or (here if here.startswith("win") else "any")
+    if asked != "any" and not asked.startswith("win"):
+        raise SystemExit(f"CONDA_EXECUTE_WHEEL must be `any` or a platform of Windows, found `{asked}`")
+    return asked
+
+
+WINDOWS = target() != "any"
+LAUNCHER = "conda_execute/launcher/conda-execute"
 
 setup(
     name="conda-execute",
@@ -56,9 +79,12 @@ setup(
             "types-psutil",
         ],
     },
+    scripts=[] if WINDOWS else [LAUNCHER],
+    options={"bdist_wheel": {"plat_name": target()}} if WINDOWS else {},
     entry_points={
         "console_scripts": [
-            "conda-execute = conda_execute.execute:program",
+            *(["conda-execute = conda_execute.__main__:program"] if WINDOWS else []),
+            # What the launcher becomes when it cannot do without Python.
             "conda-execute-py = conda_execute.__main__:program",
             "conda-tmpenv = conda_execute.tmpenv:program",
         ],
