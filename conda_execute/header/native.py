@@ -107,8 +107,8 @@ def _body(line: str, prefix: str) -> int | None:
     return start
 
 
-def read(script: Script, block: Block, platform: str) -> Header:
-    """The header that stands there, for one platform. Raises HeaderError."""
+def keys_of(script: Script, block: Block, platform: str) -> tuple[dict[str, tuple[Value, Value]], bool]:
+    """The pairs of the header by their keys, `env` among them, and whether the platform has lines left out."""
     starts, texts, omitted = _texts(script, block, platform)
     root = Reader(script, block.first + 1, starts, _hint(block.prefix)).tree("\n".join(texts))
     opened = script.line(block.first)
@@ -121,6 +121,17 @@ def read(script: Script, block: Block, platform: str) -> Header:
     keys = _pairs(root, _KEYS, _FOREIGN_KEYS)
     if "env" not in keys:
         raise HeaderError("the header has no `env`", where=opened, hint=_hint(block.prefix))
+    return keys, omitted
+
+
+def is_conditional(line: str) -> bool:
+    """Whether this line holds on some platforms only."""
+    return _CONDITION.search(line) is not None
+
+
+def read(script: Script, block: Block, platform: str) -> Header:
+    """The header that stands there, for one platform. Raises HeaderError."""
+    keys, omitted = keys_of(script, block, platform)
     locations: list[tuple[str, Location]] = [(name, key.where) for name, (key, _) in keys.items()]
     specs, pypi = _env(*keys["env"], f" on {platform}" if omitted else "", locations)
     header_channels = _channels(keys["channels"][1], locations) if "channels" in keys else None

@@ -186,3 +186,9 @@ def _holds(node: Node, platform: str) -> bool:
         if not hint.startswith("did"):
             hint = "known here: `__linux`, `__osx`, `__win`, `__unix`, with `and`, `or` and `not`"
         raise node.error(f"`{node.name}` cannot be read: {error.problem}", hint) from None
+
+
+def requirement_name(requirement: str) -> str:
+    """The normalised name of a PyPI requirement; the text itself where it has none to be seen."""
+    found = re.match(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[\s@<>=!~;(,])", requirement)
+    return re.sub(r"[-_.]+", "-", found.group(1)).lower() if found else requirement.strip()

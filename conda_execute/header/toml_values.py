@@ -41,10 +41,16 @@ _SCALAR = re.compile(r"\d{4}-\d\d-\d\d [\d:.]+(?:[Zz]|[+-][\d:]+)?|[^\s,\]}#]+")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a key and its value stand: offsets from the first to behind the last character."""
+    """Where a key and its value stand: offsets from the first to behind the last character.
+
+    `table` is the table whose header they stand below. A table with a header of its own has that as its key, and
+    `header` is true; a table that is only part of a longer header or of a dotted key has all of that as its key.
+    """
 
     key: tuple[int, int]
     value: tuple[int, int]
+    table: Path = ()
+    header: bool = False
 
 
 @dataclass(frozen=True)
@@ -288,6 +294,7 @@ class _Scanner:
         self.position = 0
         self.places: dict[Path, Place] = {}
         self.counts: dict[Path, int] = {}
+        self.table: Path = ()
 
     def skip(self, pattern: re.Pattern[str]) -> None:
         found = pattern.match(self.text, self.position)
@@ -295,16 +302,15 @@ class _Scanner:
         self.position = found.end()
 
     def document(self) -> None:
-        table: Path = ()
         self.skip(_BLANK)
         while self.position < len(self.text):
             if self.text[self.position] == "[":
-                table = self.header()
+                self.header()
             else:
-                self.pair(table)
+                self.pair(self.table)
             self.skip(_BLANK)
 
-    def header(self) -> Path:
+    def header(self) -> None:
         """`[a.b]` or `[[a.b]]`: the table that the pairs below it belong to."""
         start = self.position
         brackets = 2 if self.text.startswith("[[", start) else 1
@@ -322,10 +328,11 @@ class _Scanner:
                 self.note(path, (start, self.position), (start, start))
                 path = (*path, self.counts[path] - 1)
             self.note(path, (start, self.position), (start, start))
-        return path
+        self.places[path] = Place((start, self.position), (start, start), path, header=True)
+        self.table = path
 
     def note(self, path: Path, key: tuple[int, int], value: tuple[int, int]) -> None:
-        self.places.setdefault(path, Place(key, value))
+        self.places.setdefault(path, Place(key, value, self.table))
 
     def key(self) -> list[str]:
         parts: list[str] = []

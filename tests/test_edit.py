@@ -1,0 +1,664 @@
+"""Editing headers: what was asked for is there afterwards, and nothing else has changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rattler import MatchSpec
+
+from conda_execute import edit
+from conda_execute.errors import HeaderError, PlaceError, UsageError
+from conda_execute.header import extent, find_header, native, read_header
+from conda_execute.header.specs import name_of, requirement_name
+from conda_execute.model import Header
+from tests import headers
+
+PLATFORM = "linux-64"
+
+
+def readable(path: Path) -> bool:
+    try:
+        read_header(path.read_bytes(), path.name, PLATFORM)
+    except HeaderError:
+        return False
+    return True
+
+
+SCRIPTS = [path for path in headers.scripts() if readable(path)]
+IDS = [f"{path.parent.name}/{path.name}" for path in SCRIPTS]
+
+NAMES = st.sampled_from(["numpy", "python", "scipy", "r-base", "zlib", "lib_x.y", "PyYAML", "gcc", "_openmp"])
+VERSIONS = [
+    *("", " >=1", " >=1.20,<2", " 1.2.*", "=1.2", "==1.2", "=1.2=py_0", " 1.2 py_0", " >=1|<0.5", "!=1.1", " ~=1.2"),
+    *("[version='>=1',build=x]", '[build_number=">=3"]'),
+]
+SPECS = st.builds("{}{}{}".format, st.sampled_from(["", "", "conda-forge::"]), NAMES, st.sampled_from(VERSIONS))
+REQUIREMENTS = st.sampled_from(
+    [
+        *("rich", "rich>=13", "Rich >=13, <14", "requests<3", "zope.interface", "a==1!2.0.post1", "mine @ ./mine"),
+        *("httpx[http2,socks]>=0.27", "tomli>=2; python_version < '3.11'", 'colorama ; sys_platform == "win32"'),
+        *("pip @ https://example.org/pip-24.0-py3-none-any.whl", "x @ git+https://example.org/x.git@v1"),
+    ]
+)
+
+
+def around(data: bytes) -> tuple[bytes, bytes]:
+    """What stands before and behind the header."""
+    found = find_header(data, "script")
+    assert found is not None
+    lines = data.split(b"\n")
+    before = b"".join(line + b"\n" for line in lines[: found.first - 1])
+    return before, data[extent(data, found) :]
+
+
+def same_text(before: bytes, after: bytes) -> None:
+    """Nothing around the header has changed; a last line may have got its ending."""
+    assert around(after) == around(before)
+    assert (b"\r\n" in before) == (b"\r\n" in after)
+    if b"\r\n" in before and before.count(b"\n") == before.count(b"\r\n"):
+        assert after.count(b"\n") == after.count(b"\r\n")
+
+
+def read(data: bytes, path: Path) -> Header:
+    return read_header(data, path.name, PLATFORM)
+
+
+def others(header: Header, name: str) -> tuple[object, ...]:
+    specs = [spec for spec in header.specs if name_of(spec) not in (name, "python")]
+    pypi = [requirement for requirement in header.pypi if requirement_name(requirement) != name]
+    rest = (header.channels, header.run_with, header.entrypoint, header.variables, header.uv, header.constraints)
+    return (specs, pypi, rest)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(SCRIPTS), SPECS)
+def test_added_spec_is_read_and_nothing_else_changes(path: Path, spec: str) -> None:
+    before = path.read_bytes()
+    try:
+        after = edit.add_specs(before, path.name, [spec], platform=PLATFORM)
+    except HeaderError as error:
+        refusal = error.message
+    else:
+        refusal = ""
+    if refusal:
+        # `[dependencies.zlib]`, a table of its own, and what a target says otherwise are left to people.
+        assert "over several lines" in refusal or "says otherwise" in refusal
+        return
+    same_text(before, after)
+    header = read(after, path)
+    wanted = [text for text in header.specs if name_of(text) == name_of(spec)]
+    if header.format == native.FORMAT:
+        assert spec in wanted
+    else:
+        assert str(MatchSpec(spec.lower())) in [str(MatchSpec(text)) for text in wanted]
+    assert others(header, name_of(spec)) == others(read(before, path), name_of(spec))
+    assert edit.add_specs(after, path.name, [spec], platform=PLATFORM) == after
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(SCRIPTS), REQUIREMENTS)
+def test_added_requirement_is_read_and_nothing_else_changes(path: Path, requirement: str) -> None:
+    from packaging.requirements import Requirement
+
+    before = path.read_bytes()
+    after = edit.add_specs(before, path.name, [], [requirement], platform=PLATFORM)
+    same_text(before, after)
+    header = read(after, path)
+    name = requirement_name(requirement)
+    wanted = [text for text in header.pypi if requirement_name(text) == name]
+    assert wanted
+    if "@ ./" not in requirement:
+        assert any(Requirement(text) == Requirement(requirement) for text in wanted), wanted
+    assert others(header, name) == others(read(before, path), name)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(SCRIPTS), SPECS, REQUIREMENTS)
+def test_adding_and_removing_again_changes_nothing_that_is_read(path: Path, spec: str, requirement: str) -> None:
+    before = path.read_bytes()
+    header = read(before, path)
+    if name_of(spec) in map(name_of, header.specs) or requirement_name(requirement) in map(
+        requirement_name, header.pypi
+    ):
+        return
+    added = edit.add_specs(before, path.name, [spec], [requirement], platform=PLATFORM)
+    try:
+        after = edit.remove_specs(added, path.name, [spec], [requirement], platform=PLATFORM)
+    except HeaderError as error:
+        refusal = error.message
+    else:
+        same_text(before, after)
+        assert others(read(after, path), "") == others(header, "")
+        return
+    # `numpy # [win]` stays behind on other platforms, and `pip` in brackets cannot be left with nothing.
+    assert "cannot be edited" in refusal or "left with nothing" in refusal
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=IDS)
+def test_every_entry_can_be_removed(path: Path) -> None:
+    before = path.read_bytes()
+    header = read(before, path)
+    for kind, texts in (("spec", header.specs), ("pypi", header.pypi)):
+        for text in texts:
+            name = name_of(text) if kind == "spec" else requirement_name(text)
+            asked = ([text], []) if kind == "spec" else ([], [text])
+            try:
+                after = edit.remove_specs(before, path.name, *asked, platform=PLATFORM)
+            except HeaderError as error:
+                refusal = error.message
+            else:
+                same_text(before, after)
+                left = read(after, path)
+                names = map(name_of, left.specs) if kind == "spec" else map(requirement_name, left.pypi)
+                assert name not in names or name == "python"
+                assert others(left, name) == others(header, name)
+                continue
+            known = ("all that the header asks", "no spec named", "no PyPI requirement named", "over several lines",
+                     "left with nothing", "cannot be edited")  # fmt: skip
+            assert any(words in refusal for words in known), refusal
+
+
+LAYOUTS = {
+    "entries keep their indentation": (
+        """
+#   conda execute
+#   env:
+#       - python   # why
+#   run_with: python
+""",
+        ["numpy >=2"],
+        ["rich"],
+        """
+#   conda execute
+#   env:
+#       - python   # why
+#       - numpy >=2
+#       - pip:
+#         - rich
+#   run_with: python
+""",
+    ),
+    "a spec is replaced where it stands": (
+        """
+// conda execute
+// env:
+//  - 'python >=3' # why
+//  - numpy
+""",
+        ["python 3.12.*"],
+        [],
+        """
+// conda execute
+// env:
+//  - python 3.12.* # why
+//  - numpy
+""",
+    ),
+    "a list in brackets stays one": (
+        """
+# conda execute
+# env: [python, numpy,]
+""",
+        ["scipy >=1,<2", "zlib"],
+        ["rich"],
+        """
+# conda execute
+# env: [python, numpy, 'scipy >=1,<2', zlib, {pip: [rich]},]
+""",
+    ),
+    "requirements join the others": (
+        """
+# conda execute
+# env:
+# - pip:
+#   - rich
+""",
+        ["numpy"],
+        ["httpx[http2]"],
+        """
+# conda execute
+# env:
+# - numpy
+# - pip:
+#   - rich
+#   - 'httpx[http2]'
+""",
+    ),
+    "text that YAML would take for something else is quoted": (
+        """
+# conda execute
+# env: [python]
+""",
+        ["numpy[version='>=1']"],
+        [],
+        """
+# conda execute
+# env: [python, 'numpy[version=''>=1'']']
+""",
+    ),
+    "a list over lines grows by a line": (
+        """
+# /// script
+# dependencies = [
+#     "rich",  # why
+# ]
+# ///
+""",
+        [],
+        ["a", 'b ; x == "y"'],
+        """
+# /// script
+# dependencies = [
+#     "rich",  # why
+#     "a",
+#     'b ; x == "y"',
+# ]
+# ///
+""",
+    ),
+    "a missing comma is put before a note": (
+        """
+# /// script
+# dependencies = [
+#   "rich"  # why
+# ]
+# ///
+""",
+        [],
+        ["a"],
+        """
+# /// script
+# dependencies = [
+#   "rich",  # why
+#   "a"
+# ]
+# ///
+""",
+    ),
+    "a list in one line stays so": (
+        """
+# /// script
+# dependencies = ["rich"]  # why
+# ///
+""",
+        [],
+        ["a"],
+        """
+# /// script
+# dependencies = ["rich", "a"]  # why
+# ///
+""",
+    ),
+    "missing lists and tables are made": (
+        """
+# /// script
+# requires-python = ">=3.11"
+# ///
+""",
+        ["numpy >=2"],
+        ["rich"],
+        """
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["rich"]
+#
+# [tool.conda]
+# dependencies = ["numpy >=2"]
+# ///
+""",
+    ),
+    "dotted keys stay dotted": (
+        """
+# /// script
+# tool.conda.channels = ["a"]
+# ///
+""",
+        ["numpy"],
+        [],
+        """
+# /// script
+# tool.conda.channels = ["a"]
+# tool.conda.dependencies = ["numpy"]
+# ///
+""",
+    ),
+    "tool.pixi is extended where it is used": (
+        """
+# /// script
+# [tool.pixi.dependencies]
+# python = "3.*"
+#
+# [tool.x]
+# ///
+""",
+        ["conda-forge::numpy >=2"],
+        [],
+        """
+# /// script
+# [tool.pixi.dependencies]
+# python = "3.*"
+# numpy = { version = ">=2", channel = "conda-forge" }
+#
+# [tool.x]
+# ///
+""",
+    ),
+    "conda-script keeps its prefix": (
+        """
+%% /// conda-script
+%% channels = ["a"]
+%% entrypoint = "b"
+%%
+%% [dependencies]
+%%   zlib = "*"
+%% /// end-conda-script
+""",
+        ["numpy", "zlib >=1"],
+        ["rich[a]"],
+        """
+%% /// conda-script
+%% channels = ["a"]
+%% entrypoint = "b"
+%%
+%% [dependencies]
+%%   zlib = ">=1"
+%%   numpy = "*"
+%%
+%% [tool.pixi.pypi-dependencies]
+%% rich = { version = "*", extras = ["a"] }
+%% /// end-conda-script
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "specs", "pypi", "after"), LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("ending", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_the_layout_of_the_header_is_kept(
+    before: str, specs: list[str], pypi: list[str], after: str, ending: str
+) -> None:
+    def script(header: str) -> bytes:
+        return (
+            b"\xef\xbb\xbf" + ("#!/x\n\n" + header + "\ncode \u2603\n").replace("\n", ending).encode() + b"\xff\r\r\n"
+        )
+
+    # Bytes behind the first 64 KiB may be anything.
+    rest = b"x" * (1 << 16) + b"\n\xff\0"
+    edited = edit.add_specs(script(before)[:-4] + rest, "a", specs, pypi, platform=PLATFORM)
+    assert edited.decode("utf-8", "replace") == (script(after)[:-4] + rest).decode("utf-8", "replace")
+    assert edited == script(after)[:-4] + rest
+
+
+REMOVALS = {
+    "a line": (
+        """
+# conda execute
+# env:
+# - a
+# - b >=1 # why
+""",
+        ["b"],
+        [],
+        """
+# conda execute
+# env:
+# - a
+""",
+    ),
+    "every condition": (
+        """
+# conda execute
+# env:
+# - a
+# - b # [win]
+# - b 2 # [unix]
+""",
+        ["b"],
+        [],
+        """
+# conda execute
+# env:
+# - a
+""",
+    ),
+    "from brackets": (
+        """
+# conda execute
+# env: [a, b , c]
+""",
+        ["b"],
+        [],
+        """
+# conda execute
+# env: [a, c]
+""",
+    ),
+    "the last in brackets": (
+        """
+# conda execute
+# env: [a, b]
+""",
+        ["b"],
+        [],
+        """
+# conda execute
+# env: [a]
+""",
+    ),
+    "a line in brackets": (
+        """
+# conda execute
+# env: [
+#   a,
+#   b
+# ]
+""",
+        ["b"],
+        [],
+        """
+# conda execute
+# env: [
+#   a,
+# ]
+""",
+    ),
+    "the last requirement": (
+        """
+# conda execute
+# env:
+# - a
+# - pip:
+#   - b
+# - c
+""",
+        [],
+        ["B"],
+        """
+# conda execute
+# env:
+# - a
+# - c
+""",
+    ),
+    "from a list": (
+        """
+# /// script
+# dependencies = ["a", "b>=1", "c"]
+# ///
+""",
+        [],
+        ["b"],
+        """
+# /// script
+# dependencies = ["a", "c"]
+# ///
+""",
+    ),
+    "a line of a list": (
+        """
+# /// script
+# dependencies = [
+#   "a",
+#   "b", # why
+# ]
+# ///
+""",
+        [],
+        ["b"],
+        """
+# /// script
+# dependencies = [
+#   "a",
+# ]
+# ///
+""",
+    ),
+    "from a table": (
+        """
+# /// script
+# [tool.pixi.dependencies]
+# a = "*"
+# b = { version = "*" } # why
+# c = "*"
+# ///
+""",
+        ["B"],
+        [],
+        """
+# /// script
+# [tool.pixi.dependencies]
+# a = "*"
+# c = "*"
+# ///
+""",
+    ),
+    "from an inline table": (
+        """
+# /// script
+# tool.pixi = { dependencies = { a = "*", b = "*" } }
+# ///
+""",
+        ["b"],
+        [],
+        """
+# /// script
+# tool.pixi = { dependencies = { a = "*" } }
+# ///
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "specs", "pypi", "after"), REMOVALS.values(), ids=REMOVALS)
+def test_removing_takes_out_no_more_than_it_should(before: str, specs: list[str], pypi: list[str], after: str) -> None:
+    assert edit.remove_specs(before.encode(), "a", specs, pypi, platform=PLATFORM).decode() == after
+
+
+@pytest.mark.parametrize(
+    ("before", "specs", "message"),
+    [
+        ("# conda execute\n# env: [a]\n", ["a"], "`a` is all that the header asks for"),
+        ("# conda execute\n# env: [a]\n", ["b"], "the header has no spec named `b`"),
+        ("print()\n", ["b"], "has no header"),
+        ("# conda execute\n# evn: [a]\n", ["b"], "`evn` is not a key"),
+    ],
+    ids=["last", "absent", "no header", "broken header"],
+)
+def test_what_cannot_be_removed_is_an_error(before: str, specs: list[str], message: str) -> None:
+    with pytest.raises(HeaderError, match=message) as caught:
+        edit.remove_specs(before.encode(), "a.py", specs, platform=PLATFORM)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("spec", ["", " ", ">=1", "a\nb", "a\x00"], ids=repr)
+def test_what_is_no_spec_is_not_added(spec: str) -> None:
+    with pytest.raises(UsageError):
+        edit.add_specs(b"# conda execute\n# env: [a]\n", "a.py", [spec], platform=PLATFORM)
+
+
+FIRST = {
+    "a.py": ("#!/usr/bin/env python\n# -*- coding: utf-8 -*-\nprint()\n", 2, ("python",)),
+    "b.py": ('"""Doc."""\n', 0, ("python",)),
+    "empty.py": ("", 0, ("python",)),
+    "no-ending.py": ("print()", 0, ("python",)),
+    "a.R": ("#!/usr/bin/env Rscript\r\ncat(1)\r\n", 1, ("r-base",)),
+    "a.js": ("console.log(1)\n", 0, ("nodejs",)),
+    "a.lua": ("print(1)\n", 0, ("lua",)),
+    "a.hs": ("main = print 1\n", 0, ("ghc",)),
+    "a.lisp": ("(print 1)\n", 0, ("sbcl",)),
+    "a.php": ("<?php\necho 1;\n", 1, ("php",)),
+    "a.sh": ("#!/bin/sh\n# a comment\necho 1\n", 1, ("bash",)),
+    "a.tex": ("\\documentclass{article}\n", 0, ("tectonic",)),
+    "a.bat": ("echo 1\n", 0, ("python",)),
+    "a.vim": ("echo 1\n", 0, ("python",)),
+    "a.c": ("int main(void) { return 0; }\n", 0, ("gcc",)),
+    "a.f90": ("program a\nend program\n", 0, ("gfortran",)),
+    "tool": ("#!/usr/bin/env node\n// a comment\n", 1, ("nodejs",)),
+    "tool2": ("#!/usr/bin/python3 -u\n# a comment\n", 1, ("python",)),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("wanted", [[], ["numpy >=2", "zlib"]], ids=["", "with specs"])
+@pytest.mark.parametrize("pypi", [[], ["rich >=13"]], ids=["", "with requirements"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "byte order mark"])
+def test_first_header_reads_as_what_was_asked_for(name: str, wanted: list[str], pypi: list[str], mark: bytes) -> None:
+    """It stands behind what must come first, every line of the script is still there, and it reads back equal."""
+    text, line, specs = FIRST[name]
+    before = mark + text.encode()
+    after = edit.initial(before, name, wanted, pypi, platform=PLATFORM)
+    header = read_header(after, name, PLATFORM)
+    expected = [*(["python"] if pypi and "python" not in specs else []), *specs, *wanted]
+    if name in ("a.bat", "a.vim") and wanted:
+        expected = [*wanted, *(["python"] if pypi else [])]
+    assert sorted(header.specs) == sorted(set(expected))
+    assert list(header.pypi) == pypi
+    assert header.lines[0] == line + 1
+    assert after.startswith(mark)
+    kept = after.removeprefix(mark).splitlines()
+    del kept[line : header.lines[1]]
+    if kept[line:] and kept[line:] != text.encode().splitlines()[line:]:
+        assert kept.pop(line) == b""
+    assert kept == text.encode().splitlines()
+    assert (b"\r\n" in before) == (b"\r\n" in after)
+
+
+def test_first_header_is_refused_where_there_is_one() -> None:
+    with pytest.raises(HeaderError, match="has a header already"):
+        edit.initial(b"# conda execute\n# env: [a]\n", "a.py")
+
+
+def test_rewriting_keeps_mode_and_link(tmp_path: Path) -> None:
+    script = tmp_path / "real" / "script.py"
+    script.parent.mkdir()
+    script.write_bytes(b"old")
+    script.chmod(0o754)
+    link = tmp_path / "link.py"
+    link.symlink_to(script)
+    edit.rewrite(str(link), b"new\r\n")
+    assert script.read_bytes() == b"new\r\n"
+    assert script.stat().st_mode & 0o7777 == 0o754
+    assert link.is_symlink()
+    assert os.listdir(script.parent) == ["script.py"]
+
+
+def test_rewriting_what_is_not_there_makes_it(tmp_path: Path) -> None:
+    edit.rewrite(str(tmp_path / "script.py"), b"new")
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "script.py").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_rewriting_that_fails_leaves_the_script_as_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "script.py"
+    folder.mkdir()
+    (folder / "x").write_bytes(b"")
+    with pytest.raises(PlaceError, match="cannot be rewritten"):
+        edit.rewrite(str(folder), b"new")
+    with pytest.raises(PlaceError, match="cannot be rewritten"):
+        edit.rewrite(str(tmp_path / "absent" / "script.py"), b"new")
+    assert os.listdir(tmp_path) == ["script.py"]
