@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.channel import Package, build, write_channel
 
@@ -43,6 +44,10 @@ _PASSED_ON = (
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 if os.path.exists(_CERTIFICATES):
     os.environ.setdefault("SSL_CERT_FILE", _CERTIFICATES)
+
+# How long an example takes says more of what else the machine is doing than of the code.
+settings.register_profile("conda-execute", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("conda-execute")
 
 #: Programs of the project, as an installation would put them on PATH.
 _PROGRAMS = {
