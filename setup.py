@@ -66,7 +66,9 @@ setup(
         "tomlkit",
     ],
     extras_require={
+        "pack": ["conda-pack"],
         "test": [
+            "conda-pack",
             "conda-package-streaming",
             "hypothesis",
             "mypy",

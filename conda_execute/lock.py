@@ -27,12 +27,13 @@ from .errors import CreationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from rattler import RepoDataRecord
     from rattler.lock import Environment, LockFile
 
-    from .backend import Backend, Options, Solution
-    from .model import Request
+    from .backend import Backend, Options, PyPIPackage, Solution
+    from .model import Channel, Request
 
 #: What stands after the script's name, in the order of precedence.
 SUFFIXES = (".conda-execute.lock", ".conda-exec.lock", ".pixi.lock")
@@ -241,28 +242,40 @@ def make(backend: Backend, requests: Sequence[Request], options: Options, folder
 
     Raises CreationError where one of them has no solution.
     """
-    from rattler.lock import LockChannel, LockFile, LockPlatform
-
     from .backend import pylock
 
-    platforms = {request.platform: LockPlatform(request.platform) for request in requests}
-    file = LockFile(list(platforms.values()))
-    file.set_channels(_ENVIRONMENT, [LockChannel(url) for each in requests[0].channels for url in each.urls])
-    hashes: dict[str, str] = {}
+    packages = {}
     for request in requests:
         solved = backend.solve(request, options)
-        for record in solved.records:
-            file.add_conda_package(_ENVIRONMENT, platforms[request.platform], record)
-        for package in pylock.choose(backend, request, solved, options):
-            location = _relative(package.location, home)
-            if package.sha256:
-                hashes[location] = package.sha256
-            file.add_pypi_package(_ENVIRONMENT, platforms[request.platform], package.name, package.version, location)
-    body = _with_hashes(_text(file), hashes)
+        packages[request.platform] = (solved.records, pylock.choose(backend, request, solved, options))
+    body = text_of(requests[0].channels, packages, home)
     lines = [_TITLE]
     lines += [f"# input {request.platform}: {input_digest(request, folder)}" for request in requests]
     lines.append(f"# packages: {hashlib.sha256(body.encode()).hexdigest()}")
     return "\n".join(lines) + "\n" + body
+
+
+def text_of(
+    channels: Sequence[Channel],
+    packages: Mapping[str, tuple[Sequence[RepoDataRecord], Sequence[PyPIPackage]]],
+    home: str,
+) -> str:
+    """A rattler-lock file of these conda and PyPI packages for each platform, without any word of ours."""
+    from rattler.lock import LockChannel, LockFile, LockPlatform
+
+    platforms = {platform: LockPlatform(platform) for platform in packages}
+    file = LockFile(list(platforms.values()))
+    file.set_channels(_ENVIRONMENT, [LockChannel(url) for each in channels for url in each.urls])
+    hashes: dict[str, str] = {}
+    for platform, (records, from_pypi) in packages.items():
+        for record in records:
+            file.add_conda_package(_ENVIRONMENT, platforms[platform], record)
+        for package in from_pypi:
+            location = _relative(package.location, home)
+            if package.sha256:
+                hashes[location] = package.sha256
+            file.add_pypi_package(_ENVIRONMENT, platforms[platform], package.name, package.version, location)
+    return _with_hashes(_text(file), hashes)
 
 
 def write(path: str, text: str) -> None:
@@ -285,7 +298,7 @@ def write(path: str, text: str) -> None:
 def _relative(location: str, home: str) -> str:
     """Paths beside the lock are written relative to it, so that the folder can move."""
     path = location.removeprefix("file://") if location.startswith("file:///") else location
-    if "://" in path or not os.path.isabs(path):
+    if not home or "://" in path or not os.path.isabs(path):
         return location
     inside = os.path.relpath(path, home)
     return location if inside.startswith("..") else f"./{inside}"

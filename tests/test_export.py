@@ -1,0 +1,115 @@
+"""Environments passed on: files that make them again, and archives that run elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conda_execute import backend, export, lock
+from conda_execute.backend import Options, rattler
+from conda_execute.errors import CreationError, UsageError
+from conda_execute.lock import Lock
+from tests import tiny
+from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
+
+ENGINE = rattler.Rattler()
+
+
+@pytest.fixture
+def made(channel: Path, tmp_path: Path, options: Options):  # noqa: F811
+    """An environment of conda and PyPI packages: its prefix and its request."""
+    request = tiny.request("python", "idna ==3.7", channels={"conda-forge": channel}, pypi=("plain<2", "needs-idna"))
+    prefix = str(tmp_path / "prefix")
+    backend.build(ENGINE, request, prefix, options)
+    return prefix, request
+
+
+def exported(made, form: str, how: Options) -> str:
+    prefix, request = made
+    return export.export(prefix, form, request, name="plot", backend=ENGINE, options=how)
+
+
+def test_environment_yml_pins_conda_and_pypi_packages(made, options):  # noqa: F811
+    read = yaml.safe_load(exported(made, "environment.yml", options))
+    assert read["name"] == "plot"
+    assert read["channels"] == ["conda-forge"]
+    assert "idna=3.7=pyh_0" in read["dependencies"]
+    assert read["dependencies"][-1] == {"pip": ["needs-idna==1.0", "plain==1.0"]}
+    assert any(str(one).partition("=")[0] == "pip" for one in read["dependencies"])
+
+
+def test_explicit_is_read_by_its_own_reader(made, options, tmp_path):  # noqa: F811
+    from rattler.explicit_environment import ExplicitEnvironmentSpec
+
+    path = tmp_path / "explicit.txt"
+    path.write_text(exported(made, "explicit", options))
+    read = ExplicitEnvironmentSpec.from_path(path)
+    installed = {record.url for record in export._records(made[0])}
+    assert {str(package.url).partition("#")[0] for package in read.packages} == installed
+    assert "# from PyPI, to be installed afterwards: plain==1.0" in path.read_text()
+
+
+def test_explicit_lists_what_others_need_first(made, options):  # noqa: F811
+    lines = exported(made, "explicit", options).splitlines()
+    (python,) = [number for number, line in enumerate(lines) if "/python-3" in line]
+    (idna,) = [number for number, line in enumerate(lines) if "/idna-" in line]
+    assert python < idna
+
+
+def test_pixi_lock_makes_the_same_environment(made, options, tmp_path):  # noqa: F811
+    prefix, request = made
+    found = lock.solution(Lock("s.pixi.lock", exported(made, "pixi.lock", options)), request)
+    assert {package.url for package in found.packages} == {record.url for record in export._records(prefix)}
+    assert [(package.name, package.version) for package in found.pypi or ()] == [
+        ("needs-idna", "1.0"),
+        ("plain", "1.0"),
+    ]
+    assert all(package.sha256 for package in found.pypi or ())
+
+
+def test_an_unknown_format_lists_those_there_are(made, options):  # noqa: F811
+    with pytest.raises(UsageError) as caught:
+        exported(made, "conda-lock", options)
+    assert "`pixi.lock`" in str(caught.value.hint)
+
+
+@pytest.mark.slow
+def test_an_archive_runs_elsewhere_with_the_original_gone(made, tmp_path):
+    prefix, _ = made
+    tool = Path(prefix, "bin/tool")
+    archive = tmp_path / "archive.tar.gz"
+    tool.write_text(f"#!{prefix}/bin/python\nimport plain, idna, sys\nprint(plain.VERSION, sys.prefix)\n")
+    tool.chmod(0o755)
+    export.pack(prefix, str(archive))
+    shutil.rmtree(prefix)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    subprocess.run(["tar", "-xzf", archive, "-C", elsewhere], check=True)
+    subprocess.run([elsewhere / "bin/python", elsewhere / "bin/conda-unpack"], check=True)
+    # conda-pack gives tools the first `python` on PATH, as its `bin/activate` sets it.
+    path = f"{elsewhere}/bin{os.pathsep}{os.defpath}"
+    run = subprocess.run([elsewhere / "bin/tool"], check=True, capture_output=True, text=True, env={"PATH": path})
+    assert run.stdout.split() == ["1.0", str(elsewhere)]
+    assert not list(elsewhere.glob("conda-meta/conda-execute*"))
+    assert not (elsewhere / "conda-meta/frozen").exists()
+
+
+def test_an_archive_of_an_unknown_kind_is_an_error(made, tmp_path):
+    with pytest.raises(CreationError) as caught:
+        export.pack(made[0], str(tmp_path / "archive.rar"))
+    assert "archive.rar" in caught.value.message
+
+
+def test_a_request_with_other_channels_keeps_their_order(made, options):  # noqa: F811
+    prefix, request = made
+    from conda_execute.model import Channel
+
+    two = dataclasses.replace(request, channels=(Channel("bioconda", ("https://host.invalid/b",)), *request.channels))
+    read = yaml.safe_load(exported((prefix, two), "environment.yml", options))
+    assert read["channels"] == ["bioconda", "conda-forge"]
