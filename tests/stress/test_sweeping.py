@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,8 +16,12 @@ import pytest
 from tests.protocol import small
 from tests.stress.conftest import Machine
 
-#: Runs at once: with fewer, nearly every one finds the environment gone; with more, hardly any.
-AT_ONCE = 6
+#: Runs come in waves of at most so many, some within a wave's creation, some after it, some after its last end: the
+#: environment is found missing, being made, ready and just going, and each often.
+AT_ONCE = 8
+
+#: Seconds between two waves at most; a pass of the sweeper takes about a tenth of one.
+PAUSE = 0.3
 
 SWEEP_FOR_EVER = """
 import select, sys
@@ -53,9 +59,17 @@ def repeated() -> pytest.MarkDecorator:
 
 @repeated()
 def test_no_run_fails_and_no_environment_goes_under_it(machine: Machine, runs: int) -> None:
-    pauses = ("0", "0.02", "0.1", "")
+    done: list[subprocess.CompletedProcess[str]] = []
+
+    def run(delay: float) -> None:
+        time.sleep(delay)
+        done.append(machine.run(random.choice(["", "0", "0.02", "0.1"])))
+
     with sweeper(machine) as freed, ThreadPoolExecutor(AT_ONCE) as pool:
-        done = list(pool.map(lambda number: machine.run(pauses[number % len(pauses)]), range(runs)))
+        while len(done) < runs:
+            wave = random.randint(1, min(AT_ONCE, runs - len(done)))
+            list(pool.map(run, [random.uniform(0, PAUSE) for _ in range(wave)]))
+            time.sleep(random.uniform(0, PAUSE))
     assert len(done) == runs
     builds = {one.stdout.splitlines()[1] for one in done}
     print(f"{runs} runs in {len(builds)} builds of the environment; {freed[0]} removed by the sweeper")
