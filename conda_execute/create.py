@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from .backend import Options, Solution
     from .errors import Location
+    from .lock import Lock
     from .model import Environment, Request
     from .prepare import Built
     from .settings import Settings
@@ -61,6 +62,8 @@ class Creation:
     header: Header = field(default_factory=lambda: Header(format="none"))
     #: The program that will run, where it is known: an environment without it is not whole.
     program: str | None = None
+    #: What decides the packages instead of the engine's solver.
+    lock: Lock | None = None
     _solution: list[Solution] = field(default_factory=list)
 
     def ensure(self, store: Store, *, title: str, force: bool = False) -> Environment:
@@ -85,7 +88,11 @@ class Creation:
         """What would be installed; nothing is."""
         from . import backend
 
-        options = self._options()
+        if self.lock is not None:
+            from . import lock
+
+            return lock.solution(self.lock, self.request)
+        options = self.options()
         try:
             return backend.engine(self.backend).solve(self.request, options)
         finally:
@@ -101,7 +108,7 @@ class Creation:
         from . import backend
 
         solution = self._solution.pop() if self._solution else None
-        options = self._options()
+        options = self.options()
         try:
             engine = backend.engine(self.backend)
             return backend.build(engine, self.request, prefix, options, lock_fd=lock_fd, solution=solution)
@@ -109,7 +116,8 @@ class Creation:
             if options.progress is not None:
                 options.progress.close()
 
-    def _options(self) -> Options:
+    def options(self) -> Options:
+        """How the engine is to work."""
         from . import network
         from .backend import Options
         from .backend.rattler import cache_dir

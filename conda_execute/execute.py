@@ -10,30 +10,28 @@ from __future__ import annotations
 import os
 import sys
 
-from . import command, key, layout, options, platforms, process, source, specfile
+from . import command, layout, options, process
 from .activation import activate
-from .create import Creation, Voice, check_backend, megabytes
-from .errors import ExecuteError, HeaderError, UsageError
-from .header import read_header
-from .request import Options, resolve
-from .settings import load
-from .store import Store, choose_tmp_envs
-from .terminal import Terminated, ask, can_ask, print_json, report, say, unwind_on_signals
-from .values import dataclass
+from .errors import UsageError
+from .run import creation_of, require_trust, store_of, understand, with_lock
+from .terminal import guard, print_json, unwind_on_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Sequence
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     from .activation import Activation
-    from .model import Environment, Header, Request
-    from .settings import Settings
-    from .source import Script
+    from .model import Environment
+    from .run import Run
+    from .store import Store
 
-#: What can be asked for instead of a run; one at a time.
-_INSTEAD = ("check", "dry_run", "print_prefix", "shell")
+#: What changes the header in place. Together they are one thing to ask for; others exclude each other.
+_EDITS = ("init", "add", "remove")
+
+#: What makes no environment.
+_NO_RUN = ("help", "version", "check", "dry_run", "lock", *_EDITS)
 
 
 def program() -> NoReturn:
@@ -45,56 +43,26 @@ def program() -> NoReturn:
 
 def main(argv: Sequence[str]) -> int:
     """`conda execute` with these words after it. Returns an exit status only where no script was run."""
-    as_json = False
     restore = unwind_on_signals()
-    try:
-        chosen = options.parse(argv)
-        as_json = chosen.json
-        return _main(chosen, restore)
-    except ExecuteError as error:
-        report(error, as_json)
-        return error.exit_status
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
-    except Terminated as signal:
-        return 128 + signal.number
+    parsed: list[Namespace] = []
 
+    def work() -> int:
+        parsed.append(options.parse(argv))
+        return _main(parsed[0], restore)
 
-@dataclass(frozen=True)
-class _Run:
-    """All that is known of one run before its environment is there."""
-
-    chosen: Namespace
-    script: Script
-    environ: dict[str, str]
-    settings: Settings
-    header: Header
-    request: Request
-    voice: Voice
-
-    def words(self, provides: Callable[[str], bool] | None = None) -> tuple[str, ...]:
-        """The command before the script's path; where it is not written, as far as the specs tell, or `provides`."""
-        return command.choose(self.header.run_with, self.script.head, self.script.path, provides or self._asks_for)
-
-    def _asks_for(self, name: str) -> bool:
-        return any(key.spec_name(spec) == name for spec in self.request.specs)
+    return guard(work, wants_json=lambda: bool(parsed) and parsed[0].json)
 
 
 def _main(chosen: Namespace, restore: Callable[[], None]) -> int:
-    if chosen.help or chosen.version:
-        return _tell(chosen)
     _check_usage(chosen)
-    run = _understand(chosen)
-    if chosen.check:
-        return _check(run)
-    _require_trust(run)
-    store = _store(run)
-    creation = _creation(run)
-    if chosen.dry_run:
-        return _dry_run(run, creation, store)
+    if any(getattr(chosen, name) for name in _NO_RUN):
+        return _instead(chosen)
+    run = understand(chosen)
+    require_trust(run)
+    store = store_of(run)
+    run = with_lock(run, store)
     _tell_specification(run)
-    environment = creation.ensure(store, title=run.script.title, force=chosen.force_env)
+    environment = creation_of(run).ensure(store, title=run.script.title, force=chosen.force_env)
     run.voice.detail(f"Prefix: {environment.prefix}\n")
     if chosen.print_prefix:
         return _print_prefix(environment, chosen.json)
@@ -103,21 +71,18 @@ def _main(chosen: Namespace, restore: Callable[[], None]) -> int:
     return _start(run, environment)
 
 
-def _understand(chosen: Namespace) -> _Run:
-    """Everything about the run that can be known without an environment, and every mistake that can be found."""
-    environ = process.inherited_environ()
-    settings = load(environ)
-    script = _find_script(chosen, settings, environ)
-    header = _header(script, settings.subdir or platforms.host(), chosen)
-    asked = Options(
-        extra=tuple(getattr(chosen, "with")),
-        channels=tuple(chosen.channel),
-        override_channels=chosen.override_channels,
-        exclude_newer=chosen.exclude_newer,
-    )
-    request = resolve(header, settings, asked, folder=script.folder, environ=environ)
-    quiet, verbose = chosen.quiet or header.quiet, (chosen.verbose or header.verbose) and not chosen.quiet
-    return _Run(chosen, script, environ, settings, header, request, Voice(verbose=verbose, quiet=quiet and not verbose))
+def _instead(chosen: Namespace) -> int:
+    """What was asked for instead of running the script."""
+    if chosen.help or chosen.version:
+        return _tell(chosen)
+    from . import instead, upkeep
+
+    if any(getattr(chosen, name) for name in _EDITS):
+        return upkeep.edit(chosen)
+    run = understand(chosen)
+    if chosen.lock:
+        return upkeep.write_lock(run)
+    return instead.check(run) if chosen.check else instead.dry_run(run)
 
 
 # What is asked ---------------------------------------------------------------------------------------------------
@@ -134,149 +99,22 @@ def _tell(chosen: Namespace) -> int:
 
 
 def _check_usage(chosen: Namespace) -> None:
-    asked = [f"--{name.replace('_', '-')}" for name in _INSTEAD if getattr(chosen, name)]
+    edits = [f"--{name}" for name in _EDITS if getattr(chosen, name)]
+    asked = edits[:1] + [
+        f"--{name.replace('_', '-')}"
+        for name in ("check", "lock", "print_prefix", "shell", "dry_run")
+        if getattr(chosen, name) and not (edits and name == "dry_run")
+    ]
     if len(asked) > 1:
         raise UsageError(f"`{asked[0]}` and `{asked[1]}` ask for different things", hint="give one of them")
     if chosen.json and not asked:
         chosen.dry_run = True
+    if not chosen.lock and (chosen.embed or chosen.platform):
+        raise UsageError(f"`{'--embed' if chosen.embed else '--platform'}` goes with `--lock`")
+    if chosen.locked and chosen.no_lock:
+        raise UsageError("`--locked` and `--no-lock` contradict each other")
     if chosen.json and chosen.shell:
         raise UsageError("`--shell` has nothing to say as JSON")
-
-
-def _find_script(chosen: Namespace, settings: Settings, environ: dict[str, str]) -> Script:
-    if chosen.code is not None:
-        return source.from_words(chosen.code) if chosen.code else source.from_standard_input(source.standard_input())
-    if not chosen.words:
-        raise UsageError("there is no script to run", hint="conda execute SCRIPT, or `conda execute --help`")
-    if chosen.words[0] == "-":
-        return source.from_standard_input(source.standard_input())
-    if not source.is_address(chosen.words[0]):
-        return source.from_file(chosen.words[0])
-    from . import address, remote
-
-    where = address.parse(chosen.words[0])
-    return source.from_web(remote.fetch(where, settings, environ, offline=chosen.offline or settings.offline))
-
-
-def _header(script: Script, platform: str, chosen: Namespace) -> Header:
-    """The script's header; without one, what `--with` asks for is enough."""
-    try:
-        return read_header(script.head, script.title, platform)
-    except HeaderError:
-        from .header import find_header
-
-        wishes: list[str] = getattr(chosen, "with")
-        if not wishes or find_header(script.head, script.title) is not None:
-            raise
-        return specfile.from_words([])
-
-
-def _require_trust(run: _Run) -> None:
-    """Of a script from the web nothing is run, and nothing installed for it, before somebody vouched for it."""
-    fetched = run.script.fetched
-    if fetched is None:
-        return
-    from . import trust
-
-    cache = layout.cache_dir(run.environ, os.path.expanduser("~"))
-    standing = trust.standing(fetched, run.settings.trusted_urls, cache)
-    if standing == trust.TRUSTED:
-        return
-    if not run.chosen.trust:
-        if not can_ask():
-            raise trust.refusal(fetched, standing)
-        say(trust.describe(fetched, standing, run.header, run.script.path))
-        if not ask("Run it? It may do all that you may do. [y/N]"):
-            raise ExecuteError(f"`{fetched.address}` is not run")
-    trust.remember(fetched, cache)
-
-
-def _store(run: _Run) -> Store:
-    name = key.name(run.request)
-    return Store(choose_tmp_envs(run.settings, run.environ, platforms.host(), name=name, notice=run.voice.notice))
-
-
-def _creation(run: _Run) -> Creation:
-    return Creation(
-        run.request,
-        run.settings,
-        run.voice,
-        run.environ,
-        backend=check_backend(run.chosen.backend or run.settings.backend),
-        offline=run.chosen.offline,
-        script=run.script.path if run.script.is_file else None,
-        command=f"conda execute {run.script.title}",
-        header=run.header,
-        program=None if run.header.entrypoint else os.path.basename(command.without_env(run.words())[0]),
-    )
-
-
-# Instead of a run ------------------------------------------------------------------------------------------------
-
-
-def _check(run: _Run) -> int:
-    meaning = _meaning(run)
-    if run.chosen.json:
-        print_json(meaning)
-    else:
-        _print_meaning(meaning)
-    return 0
-
-
-def _meaning(run: _Run) -> dict[str, Any]:
-    """What a header means, as plain values; what it does not mention is left out."""
-    header, request = run.header, run.request
-    said: dict[str, Any] = {
-        "script": run.script.title,
-        "format": header.format,
-        "name": key.name(request),
-        "specs": list(request.specs),
-        "pypi": list(request.pypi),
-        "channels": [channel.name for channel in request.channels],
-        "constraints": list(request.constraints),
-        "channel_priority": header.channel_priority,
-        "exclude_newer": request.exclude_newer,
-        "platform": request.platform,
-        "run_with": None if header.entrypoint else list(run.words()),
-        "entrypoint": None if header.entrypoint is None else str(header.entrypoint),
-        "variables": dict(header.variables),
-        "notices": list(header.notices),
-    }
-    return {name: value for name, value in said.items() if value not in (None, [], {})}
-
-
-def _print_meaning(meaning: dict[str, Any]) -> None:
-    width = max(map(len, meaning)) + 2
-    for name, value in meaning.items():
-        lines = [f"{key}={text}" for key, text in value.items()] if isinstance(value, dict) else value
-        if name == "run_with":
-            lines = [" ".join(value)]
-        text = ("\n" + " " * width).join(lines) if isinstance(lines, list) else lines
-        print(f"{name.replace('_', ' ') + ':':{width}}{text}")
-
-
-def _dry_run(run: _Run, creation: Creation, store: Store) -> int:
-    name = key.name(run.request)
-    environment = store.find(name)
-    meaning = _meaning(run)
-    meaning["prefix"] = environment.prefix if environment else store.prefix(name)
-    meaning["state"] = "ready" if environment else "missing"
-    solution = None if environment else creation.solution()
-    if run.chosen.json:
-        if solution is not None:
-            meaning["packages"] = [
-                {"name": package.name, "version": package.version, "build": package.build, "url": package.url}
-                for package in solution.packages
-            ]
-            meaning["download"] = solution.download
-        print_json(meaning)
-        return 0
-    if solution is not None:
-        meaning["download"] = megabytes(solution.download)
-    _print_meaning(meaning)
-    if solution is not None:
-        print("\nwould install:", *(f"  {package}" for package in solution.packages), sep="\n")
-    return 0
 
 
 def _print_prefix(environment: Environment, as_json: bool) -> int:
@@ -290,7 +128,7 @@ def _print_prefix(environment: Environment, as_json: bool) -> int:
 # The run ---------------------------------------------------------------------------------------------------------
 
 
-def _tell_specification(run: _Run) -> None:
+def _tell_specification(run: Run) -> None:
     """What the seed's transcript shows under `-v`."""
     header = run.header
     lines = ["Using specification: ", f"env: [{', '.join(header.specs)}]"]
@@ -305,7 +143,7 @@ def _tell_specification(run: _Run) -> None:
     run.voice.detail("\n".join(lines) + "\n")
 
 
-def _clean_if_due(run: _Run, store: Store, environment: Environment) -> None:
+def _clean_if_due(run: Run, store: Store, environment: Environment) -> None:
     """Start the hourly sweep, in the background, if it is time."""
     if not run.settings.auto_clean:
         return
@@ -316,7 +154,7 @@ def _clean_if_due(run: _Run, store: Store, environment: Environment) -> None:
     sweep.start_if_due(store, note, policy, _cache(run))
 
 
-def _start(run: _Run, environment: Environment) -> NoReturn:
+def _start(run: Run, environment: Environment) -> NoReturn:
     """Become the script."""
     activation = activate(environment.prefix, run.environ, run.header.variables)
     if run.chosen.shell:
@@ -338,13 +176,16 @@ def _start(run: _Run, environment: Environment) -> NoReturn:
 
 
 def _record(
-    run: _Run, environment: Environment, activation: Activation, words: Sequence[str], passes_script: bool = True
+    run: Run, environment: Environment, activation: Activation, words: Sequence[str], passes_script: bool = True
 ) -> None:
     """Let the launcher do it by itself next time, if it can: what is told about each run, Python must tell."""
     if not run.script.is_file or run.voice.verbose or process.LAUNCHED not in os.environ:
         return
-    from . import record
+    from . import locking, record
 
+    watched = locking.watched(run.script.path, run.lock, run.chosen.lock_file)
+    if watched is None or run.has_stale_lock:
+        return
     wanted = record.Run(
         script=run.script.given,
         data=run.script.head,
@@ -355,11 +196,13 @@ def _record(
         command=words,
         passes_script=passes_script,
         sweeps=run.settings.auto_clean,
+        neighbours=tuple(watched[0]),
+        beginnings=tuple(watched[1]),
     )
     record.write(wanted, _cache(run), os.environ)
 
 
-def _cache(run: _Run) -> str | None:
+def _cache(run: Run) -> str | None:
     return layout.cache_dir(run.environ, os.path.expanduser("~"))
 
 

@@ -17,13 +17,13 @@ The digest of a lock's text is part of the environment's name.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from dataclasses import dataclass, replace
 
 from . import key
+from .digest import digest
 from .errors import CreationError
+from .values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Lock:
     @property
     def digest(self) -> str:
         """SHA-256 of the text, in hexadecimal: part of the name of the environment that it decides."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return digest(self.text.encode())
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -105,7 +105,7 @@ def input_digest(request: Request, folder: str) -> str:
     text = key.canonical_text(plain)
     if folder:
         text = text.replace(os.path.join(os.path.abspath(folder), ""), "./")
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return digest(text.encode("utf-8", "surrogateescape"))
 
 
 def stale(lock: Lock, request: Request, folder: str) -> str | None:
@@ -167,7 +167,7 @@ def _check_untouched(lock: Lock) -> None:
     if written is None:
         return
     rest = lock.text[written.end() + 1 :]
-    if hashlib.sha256(rest.encode()).hexdigest() != written[1]:
+    if digest(rest.encode()) != written[1]:
         raise _refused(lock, "it was changed after it was written")
 
 
@@ -251,7 +251,7 @@ def make(backend: Backend, requests: Sequence[Request], options: Options, folder
     body = text_of(requests[0].channels, packages, home)
     lines = [_TITLE]
     lines += [f"# input {request.platform}: {input_digest(request, folder)}" for request in requests]
-    lines.append(f"# packages: {hashlib.sha256(body.encode()).hexdigest()}")
+    lines.append(f"# packages: {digest(body.encode())}")
     return "\n".join(lines) + "\n" + body
 
 

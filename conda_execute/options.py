@@ -54,6 +54,20 @@ instead of running:
   --shell                open a shell in the script's environment
   --json                 with one of these: print JSON (alone: `--dry-run`)
 
+the header, edited in place; solved before it is written:
+  --init                 write a header; the script may be missing yet
+  --add SPEC             add a requirement, or change its version; repeatable
+  --remove NAME          remove a requirement; repeatable
+
+locks, which decide the packages from then on:
+  --lock                 solve, and write SCRIPT.conda-execute.lock
+  --embed                with --lock: at the script's end instead
+  --platform PLATFORM    with --lock: for this platform (`osx-arm64`);
+                         repeatable
+  --locked               run only with a lock that is there and fits
+  --no-lock              run without it
+  --lock-file PATH       the lock is, or goes, there
+
 what is told:
   -v, --verbose          the specification, the prefix and every step
   -q, --quiet            errors only
@@ -90,6 +104,15 @@ OPTIONS: tuple[tuple[tuple[str, ...], str | None], ...] = (
     (("--dry-run",), None),
     (("--print-prefix",), None),
     (("--shell",), None),
+    (("--init",), None),
+    (("--add",), "SPEC..."),
+    (("--remove",), "NAME..."),
+    (("--lock",), None),
+    (("--embed",), None),
+    (("--platform",), "PLATFORM..."),
+    (("--locked",), None),
+    (("--no-lock",), None),
+    (("--lock-file",), "PATH"),
     (("--json",), None),
     (("-v", "--verbose"), None),
     (("-q", "--quiet"), None),

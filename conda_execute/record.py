@@ -77,6 +77,8 @@ class Run:
     sweeps: bool
     #: Files beside the script that were asked for (a lock): absolute path, and content or None.
     neighbours: tuple[tuple[str, bytes | None], ...] = ()
+    #: Files whose first lines say all about them: absolute path, and these lines.
+    beginnings: tuple[tuple[str, bytes], ...] = ()
     passes_script: bool = True
 
 
@@ -100,7 +102,7 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
         raise _Unsayable
     head = _head(run.data, run.last_line)
     files = [*sources.files, *run.neighbours]
-    if len(head) + sum(len(content or b"") for _, content in files) > LARGEST:
+    if len(head) + sum(len(content or b"") for _, content in (*files, *run.beginnings)) > LARGEST:
         raise _Unsayable
     program, depends_on_path = _program(run.command[0], activation)
     compared = dict.fromkeys((*_ALWAYS_COMPARED, *(name for name, _ in sources.variables), *_path(depends_on_path)))
@@ -123,6 +125,7 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
         b"_ce_same_settings() {",
         *_same_variables(compared, theirs),
         *(_same_file(path, content) for path, content in files),
+        *(_same_file(path, lines, whole=False) for path, lines in run.beginnings),
         b":\n}\n_ce_same_script() {",
         b" &&\n".join(_same_lines(head, whole=head == run.data)),
         b"}\n_ce_run() {",
@@ -173,10 +176,10 @@ def _same_variables(names: Iterable[str], environ: Mapping[str, str]) -> Iterato
             yield b'[ "${%s+x$%s}" = %s ] || return' % (_name(name), _name(name), _quote("x" + environ[name]))
 
 
-def _same_file(path: str, content: bytes | None) -> bytes:
+def _same_file(path: str, content: bytes | None, *, whole: bool = True) -> bytes:
     if content is None:
         return b"[ ! -e %s ] || return" % _quote(path)
-    return b"{\n%s\n} <%s || return" % (b" &&\n".join(_same_lines(content, whole=True)), _quote(path))
+    return b"{\n%s\n} <%s || return" % (b" &&\n".join(_same_lines(content, whole=whole)), _quote(path))
 
 
 def _same_lines(content: bytes, *, whole: bool) -> Iterator[bytes]:

@@ -82,6 +82,20 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
 
 
+def guard(work: Callable[[], int], wants_json: Callable[[], bool]) -> int:
+    """The exit status of `work`; what it raises that is no bug is told, and becomes the status it stands for."""
+    try:
+        return work()
+    except ExecuteError as error:
+        report(error, wants_json())
+        return error.exit_status
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 128 + 2  # SIGINT
+    except Terminated as signal:
+        return 128 + signal.number
+
+
 def run(main: Callable[[list[str]], int]) -> NoReturn:
     """The body of an entry point: `main` with the command line, then the end of the process.
 

@@ -8,11 +8,11 @@ import sys
 from datetime import timedelta
 
 from . import key, platforms, process, specfile, table
-from .errors import ExecuteError, PlaceError, UsageError
+from .errors import PlaceError, UsageError
 from .request import Options, resolve
 from .settings import load
 from .store import Store, choose_tmp_envs, is_name
-from .terminal import Terminated, print_json, report, say, unwind_on_signals
+from .terminal import guard, print_json, say, unwind_on_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,21 +65,14 @@ def program() -> NoReturn:
 
 def main(argv: Sequence[str]) -> int:
     """`conda tmpenv` with these words after it; the exit status."""
-    as_json = False
     unwind_on_signals()
-    try:
-        chosen = _parse(argv)
-        as_json = getattr(chosen, "json", False)
-        act: Callable[[Namespace], int] = chosen.act
-        return act(chosen)
-    except ExecuteError as error:
-        report(error, as_json)
-        return error.exit_status
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
-    except Terminated as signal:
-        return 128 + signal.number
+    return guard(lambda: _act(argv), wants_json=lambda: "--json" in argv)
+
+
+def _act(argv: Sequence[str]) -> int:
+    chosen = _parse(argv)
+    act: Callable[[Namespace], int] = chosen.act
+    return act(chosen)
 
 
 # The command line ------------------------------------------------------------------------------------------------

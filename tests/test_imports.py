@@ -16,9 +16,9 @@ from tests.conftest import World
 PACKAGE = Path(__file__).parents[1] / "conda_execute"
 
 #: What parses a command line, prints and exits.
-DOORS = {"__main__", "execute", "tmpenv", "plugin", "doctor"}
+DOORS = {"__main__", "execute", "instead", "upkeep", "tmpenv", "plugin", "doctor"}
 #: What doors share among themselves.
-OF_DOORS = {"terminal", "options", "create", "table", "progress"}
+OF_DOORS = {"run", "terminal", "options", "create", "table", "progress"}
 
 #: All that these may import of the package, also within functions. What is not listed is free but for the doors.
 ALLOWED = {

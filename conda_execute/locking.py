@@ -1,0 +1,140 @@
+"""Locks at the door: which lock decides a run, what a launch record must compare, and how a lock is written.
+
+`lock` knows the files; here is decided whether one counts. A lock that does not fit any more (the header was changed)
+is left aside with one line of notice, or refused where it was required. One that says something wrong (edited by hand,
+nothing for this platform) is refused in any case: to solve anew in silence is what a lock is there to prevent.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from . import lock as locks
+from .errors import CreationError, UsageError
+from .values import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .backend import Options, Solution
+    from .lock import Lock
+    from .model import Header, Request
+    from .source import Script
+
+#: The line that an embedded lock leaves in the header. It changes whenever the lock does, so that whoever compares
+#: headers (the launcher does, and reads no further) notices a new lock at the other end of the script.
+_POINTER = "# embedded lock: "
+
+#: What a lock of ours begins with: title, inputs, and the digest of all the rest.
+_BEGINNING = re.compile(r"(?:#[^\n]*\n)+")
+
+
+def deciding(
+    script: Script,
+    data: bytes | None,
+    request: Request,
+    *,
+    path: str | None,
+    required: bool,
+    notice: Callable[[str], None],
+) -> tuple[Lock | None, bool]:
+    """The lock that decides the packages of this run, if any, and whether one was left aside.
+
+    `data` is the whole script, `path` the file that was asked for.
+    Raises CreationError for a lock that is required (`--locked`) and missing or stale, or that is wrong.
+    """
+    lock = locks.read(path) if path is not None and os.path.exists(path) else None
+    if lock is None and path is None and data is not None:
+        lock = locks.find(script.path, data)
+    if lock is None:
+        if required:
+            where = f"at `{path}`" if path is not None else f"of `{script.title}`"
+            raise CreationError(
+                f"there is no lock {where}", step="lock", hint=f"`conda execute --lock {script.title}` writes it"
+            )
+        return None, False
+    stale = locks.stale(lock, request, script.folder)
+    if stale is None:
+        return lock, False
+    if required or request.platform not in lock.inputs:
+        raise CreationError(
+            f"the lock `{lock.path}` cannot be used: {stale}",
+            step="lock",
+            hint=f"`conda execute --lock {script.title}` writes it anew; `--no-lock` runs without it",
+        )
+    notice(f"the lock `{lock.path}` is left aside: {stale}; `--lock` writes it anew")
+    return None, True
+
+
+def satisfied(lock: Lock, request: Request, *, required: bool, notice: Callable[[str], None]) -> Solution | None:
+    """The packages of a lock of another tool, which does not say what it was made for; None where they do not fit."""
+    try:
+        return locks.solution(lock, request)
+    except CreationError as error:
+        if required:
+            raise
+        notice(f"the lock is left aside: {error.message}")
+        return None
+
+
+def watched(
+    script: str, lock: Lock | None, path: str | None
+) -> tuple[list[tuple[str, bytes | None]], list[tuple[str, bytes]]] | None:
+    """What a launch record compares: files that are absent, and files by their first lines. None: it cannot.
+
+    The first lines of our own lock hold the digest of the rest, and an embedded one has its digest in the header.
+    """
+    asked = [path] if path is not None else locks.candidates(script)
+    if lock is not None and not lock.embedded:
+        beginning = _BEGINNING.match(lock.text)
+        if not lock.inputs or beginning is None:
+            return None
+        earlier = asked[: asked.index(lock.path)] if lock.path in asked else []
+        return [(one, None) for one in earlier], [(lock.path, beginning[0].encode())]
+    return [(one, None) for one in asked], []
+
+
+def embed(data: bytes, header: Header, text: str) -> bytes:
+    """The script with the lock at its end and a line in its header that names it; every other byte stays."""
+    from .header import extent
+
+    data = unembed(data)
+    newline = b"\r\n" if b"\r\n" in data[:4096] else b"\n"
+    prefix = _prefix(data, header)
+    digest = locks.Lock("", text).digest
+    line = f"{prefix}{_POINTER}{digest[:16]}".encode() + newline
+    at = extent(data, header)
+    if header.format != "conda execute":
+        # TOML blocks end with a line of their own, which stays the last one.
+        at = data.rindex(b"\n", 0, at - 1) + 1
+    elif not data[:at].endswith(b"\n"):
+        line = newline + line.rstrip(b"\r\n")
+    return locks.embed(data[:at] + line + data[at:], text, prefix)
+
+
+def unembed(data: bytes) -> bytes:
+    """The script as it was before `embed`."""
+    pointer = re.compile(rb"^[^\w\r\n]*" + re.escape(_POINTER.encode()) + rb"[0-9a-f]{16}(?:\r?\n|\Z)", re.MULTILINE)
+    return pointer.sub(b"", locks.remove(data))
+
+
+def _prefix(data: bytes, header: Header) -> str:
+    """What opens a comment line of this script, as its header's first line does."""
+    line = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")[header.lines[0] - 1].decode("utf-8").rstrip()
+    if header.format == "conda execute":
+        from .header.native import opening
+
+        return (opening(line) or "#") + " "
+    return line[: line.index("///")]
+
+
+def text(backend: str, requests: Sequence[Request], options: Options, folder: str, home: str) -> str:
+    """The text of a new lock for these requests, one for each platform; it is to lie in the directory `home`."""
+    from . import backend as backends
+
+    if backend != "rattler":
+        raise UsageError("only the backend `rattler` writes locks", hint="leave `--backend` out")
+    plain = [replace(request, lock=None) for request in requests]
+    return locks.make(backends.engine(backend), plain, options, folder, home)

@@ -1,0 +1,161 @@
+"""All that is known of one run before its environment is there, and every mistake that can be found by then.
+
+Put together once, from the command line, the script, the settings and the script's lock; the doors go on from here.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import command, key, layout, platforms, process, source, specfile
+from .create import Creation, Voice, check_backend
+from .errors import ExecuteError, HeaderError, UsageError
+from .header import read_header
+from .request import Options, resolve
+from .settings import load
+from .store import Store, choose_tmp_envs
+from .terminal import ask, can_ask, say
+from .values import dataclass, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    from .lock import Lock
+    from .model import Header, Request
+    from .settings import Settings
+    from .source import Script
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, before its environment is there."""
+
+    chosen: Namespace
+    script: Script
+    environ: dict[str, str]
+    settings: Settings
+    header: Header
+    request: Request
+    voice: Voice
+    lock: Lock | None = None
+    #: There is a lock that does not fit, of which every run tells.
+    has_stale_lock: bool = False
+
+    def words(self, provides: Callable[[str], bool] | None = None) -> tuple[str, ...]:
+        """The command before the script's path; where it is not written, as far as the specs tell, or `provides`."""
+        return command.choose(self.header.run_with, self.script.head, self.script.path, provides or self._asks_for)
+
+    def _asks_for(self, name: str) -> bool:
+        return any(key.spec_name(spec) == name for spec in self.request.specs)
+
+
+def understand(chosen: Namespace) -> Run:
+    """Everything about the run that can be known without an environment, and every mistake that can be found."""
+    environ = process.inherited_environ()
+    settings = load(environ)
+    script = find_script(chosen, settings, environ)
+    header = header_of(script, settings.subdir or platforms.host(), chosen)
+    request = resolve(header, settings, asked(chosen), folder=script.folder, environ=environ)
+    quiet, verbose = chosen.quiet or header.quiet, (chosen.verbose or header.verbose) and not chosen.quiet
+    return Run(chosen, script, environ, settings, header, request, Voice(verbose=verbose, quiet=quiet and not verbose))
+
+
+def asked(chosen: Namespace) -> Options:
+    return Options(
+        extra=tuple(getattr(chosen, "with")),
+        channels=tuple(chosen.channel),
+        override_channels=chosen.override_channels,
+        exclude_newer=chosen.exclude_newer,
+    )
+
+
+def find_script(chosen: Namespace, settings: Settings, environ: dict[str, str]) -> Script:
+    if chosen.code is not None:
+        return source.from_words(chosen.code) if chosen.code else source.from_standard_input(source.standard_input())
+    if not chosen.words:
+        raise UsageError("there is no script to run", hint="conda execute SCRIPT, or `conda execute --help`")
+    if chosen.words[0] == "-":
+        return source.from_standard_input(source.standard_input())
+    if not source.is_address(chosen.words[0]):
+        return source.from_file(chosen.words[0])
+    from . import address, remote
+
+    where = address.parse(chosen.words[0])
+    return source.from_web(remote.fetch(where, settings, environ, offline=chosen.offline or settings.offline))
+
+
+def header_of(script: Script, platform: str, chosen: Namespace) -> Header:
+    """The script's header; without one, what `--with` asks for is enough."""
+    try:
+        return read_header(script.head, script.title, platform)
+    except HeaderError:
+        from .header import find_header
+
+        wishes: list[str] = getattr(chosen, "with")
+        if not wishes or find_header(script.head, script.title) is not None:
+            raise
+        return specfile.from_words([])
+
+
+def require_trust(run: Run) -> None:
+    """Of a script from the web nothing is run, and nothing installed for it, before somebody vouched for it."""
+    fetched = run.script.fetched
+    if fetched is None:
+        return
+    from . import trust
+
+    cache = layout.cache_dir(run.environ, os.path.expanduser("~"))
+    standing = trust.standing(fetched, run.settings.trusted_urls, cache)
+    if standing == trust.TRUSTED:
+        return
+    if not run.chosen.trust:
+        if not can_ask():
+            raise trust.refusal(fetched, standing)
+        say(trust.describe(fetched, standing, run.header, run.script.path))
+        if not ask("Run it? It may do all that you may do. [y/N]"):
+            raise ExecuteError(f"`{fetched.address}` is not run")
+    trust.remember(fetched, cache)
+
+
+def with_lock(run: Run, store: Store) -> Run:
+    """The same run with its packages decided by the script's lock, if there is one that fits."""
+    chosen = run.chosen
+    if chosen.no_lock or not (run.script.is_file or chosen.lock_file):
+        return run
+    from . import locking
+
+    data = None if chosen.lock_file else source.read_whole(run.script)
+    notice = run.voice.notice
+    lock, aside = locking.deciding(
+        run.script, data, run.request, path=chosen.lock_file, required=chosen.locked, notice=notice
+    )
+    if lock is None:
+        return replace(run, has_stale_lock=aside)
+    locked = replace(run, lock=lock, request=replace(run.request, lock=lock.digest))
+    if not lock.inputs and store.find(key.name(locked.request)) is None:
+        fits = locking.satisfied(lock, locked.request, required=chosen.locked, notice=notice)
+        return locked if fits is not None else replace(run, has_stale_lock=True)
+    return locked
+
+
+def store_of(run: Run) -> Store:
+    name = key.name(run.request)
+    return Store(choose_tmp_envs(run.settings, run.environ, platforms.host(), name=name, notice=run.voice.notice))
+
+
+def creation_of(run: Run) -> Creation:
+    return Creation(
+        run.request,
+        run.settings,
+        run.voice,
+        run.environ,
+        backend=check_backend(run.chosen.backend or run.settings.backend),
+        offline=run.chosen.offline,
+        script=run.script.path if run.script.is_file else None,
+        command=f"conda execute {run.script.title}",
+        header=run.header,
+        lock=run.lock,
+        program=None if run.header.entrypoint else os.path.basename(command.without_env(run.words())[0]),
+    )

@@ -1,0 +1,122 @@
+"""What `conda execute` does to a script instead of running it: its header is edited, its packages are locked.
+
+What would come out is solved first, and written whole or not at all: a script is never left with a header that cannot
+work.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from . import options, platforms, process, source, specfile
+from .create import Creation, Voice, check_backend
+from .errors import UsageError
+from .header import HEAD, read_header
+from .request import resolve
+from .run import asked, creation_of, header_of
+from .settings import load
+from .values import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from .run import Run
+
+
+def edit(chosen: Namespace) -> int:
+    """Change the header in place. What comes out is solved first: a script is never left with a header that cannot
+    work."""
+    from . import edit as editor
+
+    path = _file_to_edit(chosen)
+    before = source.read_whole(source.from_file(path)) if os.path.lexists(path) or not chosen.init else b""
+    added, removed = specfile.from_words(chosen.add), specfile.from_words(chosen.remove)
+    after = before
+    if chosen.init:
+        after = editor.initial(after, path, added.specs, added.pypi)
+    else:
+        after = editor.remove_specs(after, path, removed.specs, removed.pypi)
+        after = editor.add_specs(after, path, added.specs, added.pypi)
+    environ = process.inherited_environ()
+    settings = load(environ)
+    voice = Voice(verbose=chosen.verbose and not chosen.quiet, quiet=chosen.quiet)
+    header = read_header(after[: HEAD], path, settings.subdir or platforms.host())
+    folder = os.path.dirname(os.path.abspath(path))
+    request = resolve(header, settings, asked(chosen), folder=folder, environ=environ)
+    backend = check_backend(chosen.backend or settings.backend)
+    creation = Creation(request, settings, voice, environ, backend=backend, offline=chosen.offline, header=header)
+    if not chosen.dry_run:
+        creation.solution()
+    if after == before:
+        voice.notice(f"`{path}` says so already")
+    elif chosen.dry_run:
+        sys.stdout.write(_difference(before, after, path))
+    else:
+        editor.rewrite(path, after)
+        voice.notice(f"`{path}` now asks for {', '.join((*header.specs, *(f'pypi:{name}' for name in header.pypi)))}")
+    return 0
+
+
+def _file_to_edit(chosen: Namespace) -> str:
+    if chosen.code is not None or not chosen.words or chosen.words[0] == "-":
+        raise UsageError("only the header of a file can be edited", hint="conda execute --add SPEC SCRIPT")
+    if len(chosen.words) > 1:
+        raise UsageError(
+            f"`{chosen.words[1]}` stands after the script, and nothing is run",
+            hint=f"give each spec its option: --add {chosen.words[1]}",
+        )
+    path: str = chosen.words[0]
+    return path
+
+
+def _difference(before: bytes, after: bytes, path: str) -> str:
+    import difflib
+
+    old, new = (text.decode("utf-8", "replace").splitlines(keepends=True) for text in (before, after))
+    return "".join(difflib.unified_diff(old, new, path, path))
+
+
+def write_lock(run: Run) -> int:
+    """Solve for every platform asked for, and write the lock."""
+    from . import lock as locks
+    from . import locking
+
+    chosen, script = run.chosen, run.script
+    if not script.is_file:
+        raise UsageError("`--lock` needs a script that is a file")
+    requests = []
+    for platform in chosen.platform or [run.request.platform]:
+        header = header_of(script, _known_platform(platform), chosen)
+        asked_for = replace(asked(chosen), platform=platform)
+        requests.append(resolve(header, run.settings, asked_for, folder=script.folder, environ=run.environ))
+    path = chosen.lock_file or script.path + locks.SUFFIXES[0]
+    home = script.folder if chosen.embed else os.path.dirname(os.path.abspath(path))
+    creation = creation_of(run)
+    how = creation.options()
+    try:
+        text = locking.text(creation.backend, requests, how, script.folder, home)
+    finally:
+        if how.progress is not None:
+            how.progress.close()
+    if chosen.embed:
+        from . import edit as editor
+
+        path = script.path
+        editor.rewrite(path, locking.embed(source.read_whole(script), run.header, text))
+    else:
+        locks.write(path, text)
+    packages = len(re.findall(r"^- (?:conda|pypi): ", text, re.MULTILINE))
+    run.voice.notice(
+        f"locked {packages} packages for {', '.join(request.platform for request in requests)} in `{path}`"
+    )
+    return 0
+
+
+def _known_platform(name: str) -> str:
+    if name not in platforms.KNOWN:
+        hint = options.near(name, tuple(platforms.KNOWN)) or "such as `linux-64`, `osx-arm64`, `win-64`"
+        raise UsageError(f"`{name}` is not a platform", hint=hint)
+    return name
