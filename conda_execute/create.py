@@ -75,7 +75,7 @@ class Creation:
             store,
             self._create,
             script=title,
-            solve=self._solve,
+            solve=lambda: self._solve(force),
             backend=self.backend,
             force=force,
             fits=self._fits,
@@ -99,10 +99,14 @@ class Creation:
             if options.progress is not None:
                 options.progress.close()
 
-    def _solve(self) -> None:
+    def _solve(self, force: bool) -> None:
+        from . import backend
+
         for notice in self.header.notices:
             self.voice.notice(notice)
-        self._solution.append(self.solution())
+        # Where nothing is there to be lost, an engine that will solve again need not do it twice.
+        if force or backend.engine(self.backend).solves_first:
+            self._solution.append(self.solution())
 
     def _create(self, prefix: str, lock_fd: int) -> Built:
         from . import backend

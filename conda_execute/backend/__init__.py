@@ -116,6 +116,8 @@ if TYPE_CHECKING:
         """An engine. Both methods raise `CreationError` naming the step, and `InterruptError` on SIGINT and SIGTERM."""
 
         name: str
+        #: Whether `create` takes a solution that was found before instead of solving again.
+        solves_first: bool
 
         def solve(self, request: Request, options: Options) -> Solution:
             """The packages that `request` asks for; nothing is downloaded but repodata."""
@@ -140,7 +142,11 @@ def engine(name: str) -> Backend:
         from .rattler import Rattler
 
         return Rattler()
-    raise SettingsError(f"there is no engine `{name}`", hint="`rattler`, the default")
+    if name == "conda":
+        from .conda import Conda
+
+        return Conda()
+    raise SettingsError(f"there is no engine `{name}`", hint="`rattler`, the default, or `conda`")
 
 
 def build(

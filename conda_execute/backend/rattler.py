@@ -63,6 +63,7 @@ class Rattler:
     """The engine `rattler`."""
 
     name = "rattler"
+    solves_first = True
 
     def solve(self, request: Request, options: Options) -> Solution:
         """Solve, and look up which packages are cached. Raises CreationError and InterruptError."""
