@@ -323,6 +323,19 @@ class TestExplained:
         monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
         assert names(ENGINE.solve(tiny.request("gpu", channels={"conda-forge": main}), options)) == ["gpu 1.0"]
 
+    def test_an_override_that_makes_no_sense_is_named(self, main, options, monkeypatch):
+        monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "x y")
+        error = failure(lambda: ENGINE.solve(tiny.request("lib", channels={"conda-forge": main}), options))
+        assert "CONDA_OVERRIDE" in str(error.hint)
+
+    def test_builds_that_fail_alike_are_told_once(self, tmp_path, options):
+        builds = [Tiny("lib", build=f"b{number}", build_number=number) for number in range(5)]
+        place = tiny.channel(tmp_path / "builds", *builds, Tiny("app", depends=("lib >=2",)), Tiny("lib", "2.0"))
+        asked = tiny.request("app", "lib <2", channels={"c": place})
+        lines = str(failure(lambda: ENGINE.solve(asked, options)).details).splitlines()
+        bare = [line.strip(" │├└─.") for line in lines]
+        assert len(bare) == len(set(bare))
+
     @pytest.mark.parametrize("spec", ["lib >==3", "lib === 1", "lib[extra]", "li/b"])
     def test_a_spec_that_does_not_parse_is_shown(self, main, options, spec):
         error = failure(lambda: ENGINE.solve(tiny.request(spec, channels={"conda-forge": main}), options))
@@ -409,6 +422,12 @@ class TestBroken:
         options = Options(cache=f"{small_disk}/cache")
         error = failure(lambda: ENGINE.create(tiny.request("lib", channels={"c": damaged[0]}), prefix, options))
         assert error.message.startswith("no space left on the disk")
+
+    def test_a_prefix_that_cannot_be_written_is_named(self, damaged, options, tmp_path):
+        (tmp_path / "file").write_text("")
+        asked = tiny.request("lib", channels={"c": damaged[0]})
+        error = failure(lambda: ENGINE.create(asked, str(tmp_path / "file/prefix"), options))
+        assert str(tmp_path / "file/prefix") in error.message
 
     def test_a_cache_that_cannot_be_written_is_named(self, damaged, tmp_path, prefix):
         (tmp_path / "file").write_text("")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Longest list of names or versions in one sentence.
 _FEW = 8
+#: Lines of the solver's explanation that anybody reads.
+_LONGEST_TREE = 40
+_BRANCHES = " │├└─"
 #: How alike a name must be to be suggested.
 _ALIKE = 0.6
 
@@ -38,7 +41,14 @@ _MISMATCH = r"hash mismatch .*expected ([0-9a-f]+), got ([0-9a-f]+)"
 _VIRTUAL = r"(__\w+)([^,\n]*), (?:for which no candidates were found|which cannot be installed)"
 
 _DISK_FULL = ("os error 28", "No space left", "os error 122", "os error 112")
-_NOT_WRITABLE = ("os error 30", "os error 13", "os error 1)", "Read-only file system", "Permission denied")
+_NOT_WRITABLE = (
+    "os error 30",
+    "os error 13",
+    "os error 1)",
+    "os error 20",
+    "Read-only file system",
+    "Permission denied",
+)
 _CORRUPT = (
     "hash mismatch", "failed to unpack", "decompression", "bz2", "zstd", "EOF", "invalid Zip", "invalid zip",
     "Could not find EOCD", "invalid gzip", "checksum", "sha256", "md5", "corrupt",
@@ -61,10 +71,17 @@ def redact(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """The solver's tree, without its preamble and without the `*` that says any version will do."""
+    """The solver's tree, without its preamble, repetitions, and the `*` that says any version will do."""
     text = re.sub(_PREAMBLE, "", text.strip())
     text = text.removeprefix("The following packages are incompatible\n")
-    return re.sub(_ANY_VERSION, "", text).rstrip(". \n")
+    text = re.sub(_ANY_VERSION, "", text).rstrip(". \n")
+    lines = text.split("\n")
+    bare = [line.lstrip(_BRANCHES).rstrip(".") for line in lines]
+    # Builds of one version fail alike, one below the other; the last one's branch closes the fork.
+    kept = [line for line, this, following in zip(lines, bare, [*bare[1:], None], strict=True) if this != following]
+    if len(kept) > _LONGEST_TREE:
+        kept = [*kept[:_LONGEST_TREE], f"... and {len(kept) - _LONGEST_TREE} lines more"]
+    return "\n".join(kept)
 
 
 def near(name: str, names: Iterable[str]) -> list[str]:
@@ -135,12 +152,16 @@ def unsolvable(
     concerned = [spec for name, spec in specs.items() if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", tree)]
     where = [place for spec in concerned if (place := locate(spec)) is not None]
     return CreationError(
-        "the packages asked for cannot be installed together" if len(specs) > 1 else "the package cannot be installed",
+        "the packages asked for cannot be installed together" if len(specs) > 1 else _alone(specs),
         step="solve",
         details=tree,
         hint=hint,
         where=where,
     )
+
+
+def _alone(specs: Mapping[str, str]) -> str:
+    return f"`{next(iter(specs.values()), 'nothing')}` cannot be installed"
 
 
 def _virtual_hint(name: str, version: str, virtual: Sequence[str]) -> str:
@@ -152,6 +173,15 @@ def _virtual_hint(name: str, version: str, virtual: Sequence[str]) -> str:
         return machine
     example = number[0] if number else "VERSION"
     return f"{machine}; CONDA_OVERRIDE_{variable[name]}={example} solves as if it had"
+
+
+def undetected(text: str) -> CreationError:
+    """The machine's virtual packages cannot be told: a `CONDA_OVERRIDE_*` variable that makes no sense."""
+    return CreationError(
+        f"the virtual packages of this machine cannot be detected: {causes(text)[-1]}",
+        step="solve",
+        hint="check the environment variables `CONDA_OVERRIDE_...`",
+    )
 
 
 def repodata_failed(text: str, request: Request, offline: bool, locate: Locate) -> CreationError:
@@ -217,6 +247,12 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
             f"the package cache {cache} cannot be written to: {sentences[-1]}",
             step="download",
             hint="RATTLER_CACHE_DIR names another place for it",
+        )
+    if not fetched and any(sign in text for sign in _NOT_WRITABLE):
+        return CreationError(
+            f"the environment cannot be written: {sentences[-1]}",
+            step="link",
+            hint="the setting `env-dir` names another place for environments",
         )
     return CreationError(
         f"cannot {'fetch' if fetched else 'link'} {archive}" if archive else "cannot install the packages",

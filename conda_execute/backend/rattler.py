@@ -26,7 +26,14 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import rattler
-from rattler.exceptions import GatewayError, InstallerError, InvalidMatchSpecError, IoError, SolverError
+from rattler.exceptions import (
+    DetectVirtualPackageError,
+    GatewayError,
+    InstallerError,
+    InvalidMatchSpecError,
+    IoError,
+    SolverError,
+)
 from rattler.install import InstallerReporter
 
 from ..errors import CreationError, InterruptError
@@ -262,7 +269,10 @@ def _virtual(name: str, version: str, build: str = "0") -> rattler.GenericVirtua
 
 
 def _of_this_machine() -> list[rattler.GenericVirtualPackage]:
-    found = rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env())
+    try:
+        found = rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env())
+    except DetectVirtualPackageError as error:
+        raise explain.undetected(str(error)) from None
     return [package.into_generic() for package in found]
 
 
