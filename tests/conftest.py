@@ -51,15 +51,15 @@ settings.load_profile("conda-execute")
 
 #: Programs of the project, as an installation would put them on PATH.
 _PROGRAMS = {
-    "conda-execute": "conda_execute.execute",
-    "conda-execute-py": "conda_execute.execute",
+    "conda-execute": "conda_execute.__main__",
+    "conda-execute-py": "conda_execute.__main__",
     "conda-tmpenv": "conda_execute.tmpenv",
 }
 
 _PROGRAM = """\
 #!{python}
 import sys
-sys.path[0] = {checkout!r}
+sys.path.insert(1, {checkout!r})
 from {module} import program
 sys.exit(program())
 """
