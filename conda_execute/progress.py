@@ -25,7 +25,7 @@ TICK = 0.1
 #: Seconds over which the rate of a download is averaged.
 _WINDOW = 3.0
 
-_WORDS = {"solve": "solving", "install": "installing", "pypi": "installing from PyPI", "lock": "locking"}
+_SENTENCES = {"solve": "solving", "install": "installing{packages}", "pypi": "installing{packages} from PyPI"}
 _CLEAR = "\r\x1b[K"
 _WIDEST_BAR = 24
 
@@ -61,8 +61,7 @@ class Lines(Progress):
         self._stream = stream
 
     def step(self, name: str, total: int = 0) -> None:
-        packages = f" {total} package{'s' if total != 1 else ''}" if total else ""
-        self._stream.write(f"{_WORDS.get(name, name)}{packages}\n")
+        self._stream.write(_sentence(name, total) + "\n")
         self._stream.flush()
 
 
@@ -90,7 +89,7 @@ class Terminal(Progress):
 
     def step(self, name: str, total: int = 0) -> None:
         with self._lock:
-            self._step = _WORDS.get(name, name)
+            self._step = name
             self._reset(total)
         if self._thread is None:
             self._over.clear()
@@ -159,9 +158,7 @@ class Terminal(Progress):
             return f"downloading {_bytes(done)} of {_bytes(size)}{speed}", done / size
         if self._total and self._linked:
             return f"linking {self._linked}/{self._total} {self._package}", self._linked / self._total
-        if self._total:
-            return f"{self._step} {self._total} package{'s' if self._total != 1 else ''}", None
-        return self._step, None
+        return _sentence(self._step, self._total), None
 
     def _rate(self, seconds: float, done: int) -> float:
         self._samples = [sample for sample in self._samples if sample[0] > seconds - _WINDOW] + [(seconds, done)]
@@ -190,6 +187,11 @@ def progress(stream: TextIO, environ: Mapping[str, str], *, quiet: bool = False,
     if terminal and environ.get("TERM") != "dumb":
         return Terminal(stream, environ)
     return Lines(stream) if verbose else Progress()
+
+
+def _sentence(step: str, total: int) -> str:
+    packages = f" {total} package{'s' if total != 1 else ''}" if total else ""
+    return _SENTENCES.get(step, step).format(packages=packages)
 
 
 def _bytes(number: float) -> str:

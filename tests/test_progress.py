@@ -59,7 +59,8 @@ def test_a_pipe_gets_a_line_for_each_step_when_asked_for_more():
         chosen.step("solve")
         chosen.step("install", 3)
         chosen.linked("python")
-    assert stream.getvalue() == "solving\ninstalling 3 packages\n"
+        chosen.step("pypi", 1)
+    assert stream.getvalue() == "solving\ninstalling 3 packages\ninstalling 1 package from PyPI\n"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ import pytest
 from conda_execute import backend
 from conda_execute.backend import Options, rattler
 from conda_execute.errors import CreationError, ExecuteError, Location, render
+from conda_execute.progress import Progress
 from tests import tiny
 from tests.tiny import Tiny
 
@@ -183,6 +184,37 @@ class TestInstalled:
         solution = ENGINE.solve(asked, options)
         elsewhere = tiny.request("app", channels={"conda-forge": tmp_path / "nowhere"})
         assert backend.build(ENGINE, elsewhere, prefix, options, solution=solution).packages == 2
+
+
+class Noted(Progress):
+    """Keeps the news of an engine's work."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, int]] = []
+        self.downloads: dict[str, tuple[int, int | None]] = {}
+        self.packages: list[str] = []
+
+    def step(self, name: str, total: int = 0) -> None:
+        self.steps.append((name, total))
+
+    def download(self, package: str, done: int, size: int | None) -> None:
+        self.downloads[package] = (done, size)
+
+    def linked(self, package: str) -> None:
+        self.packages.append(package)
+
+
+def test_steps_downloads_and_links_are_told(tmp_path, options, prefix):
+    data = os.urandom(300_000)
+    place = tiny.channel(tmp_path / "big", Tiny("app", depends=("lib",)), Tiny("lib", files={"lib/data": data}))
+    noted = Noted()
+    with serving(place) as url:
+        asked = tiny.request("app", channels={"c": url})
+        backend.build(ENGINE, asked, prefix, dataclasses.replace(options, progress=noted))
+    assert noted.steps == [("solve", 0), ("install", 2)]
+    archive = place / "noarch/lib-1.0-0.tar.bz2"
+    assert noted.downloads["lib"] == (archive.stat().st_size, archive.stat().st_size)
+    assert sorted(noted.packages) == ["app", "lib"]
 
 
 class TestLinkScripts:
