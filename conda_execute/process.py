@@ -260,7 +260,7 @@ def _expand(word: Word, values: Mapping[str, str], activation: Activation) -> li
             text = (text or "") + piece.text
         elif isinstance(piece, Variable):
             if piece.name == "CACHE":
-                os.makedirs(values["CACHE"], mode=0o700, exist_ok=True)
+                _make_cache(values["CACHE"], values["SCRIPT"])
             text = (text or "") + values[piece.name]
         else:
             done = _wait(_expand_all(piece.words, values, activation), activation, capture=True)
@@ -279,6 +279,17 @@ def _expand(word: Word, values: Mapping[str, str], activation: Activation) -> li
                 words.append(text)
                 text = None
     return words if text is None else [*words, text]
+
+
+def _make_cache(folder: str, script: str) -> None:
+    """The directory that `${CACHE}` means, and a link to the script beside it: the sweep sees by it when both can go."""
+    from . import layout
+
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    try:
+        os.symlink(script, folder + layout.SCRIPT_LINK)
+    except OSError:
+        pass  # there already, or no links here: then the directory stays
 
 
 class _Done:

@@ -247,10 +247,11 @@ def clear(
     foreign_use_ttl: timedelta = Policy.foreign_use_ttl,
     dry_run: bool = False,
     pause: Callable[[float], None] = time.sleep,
+    notice: Callable[[str], object] | None = None,
 ) -> Report:
     """Remove what nobody has used for `min_age`, all or of these names. A name means its neighbours `<name>.1` too.
 
-    What a person asked to keep goes only by its name.
+    What a person asked to keep goes only by its name. `notice` is told why nothing happens for two minutes.
     """
     policy = Policy(min_age, foreign_use_ttl)
     if not dry_run:
@@ -266,7 +267,13 @@ def clear(
         return Report(
             tuple(one for one, why in reasons if why is None), tuple((one, why) for one, why in reasons if why)
         )
-    report = _remove(store, found, policy, named=names is not None, pause=pause)
+
+    def patiently(seconds: float) -> None:
+        if notice is not None:
+            notice(f"waiting {seconds:.0f} seconds for other hosts that may use `{store.tmp_envs}`")
+        pause(seconds)
+
+    report = _remove(store, found, policy, named=names is not None, pause=patiently)
     _empty_trash(store)
     return report
 

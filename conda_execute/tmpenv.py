@@ -383,7 +383,14 @@ def _clear(chosen: Namespace) -> int:
 
     settings, store = _opened()
     names = _names(chosen.wanted, store, settings) if chosen.wanted else None
-    done = clear(store, names, min_age=chosen.min_age, foreign_use_ttl=settings.foreign_use_ttl, dry_run=chosen.dry_run)
+    done = clear(
+        store,
+        names,
+        min_age=chosen.min_age,
+        foreign_use_ttl=settings.foreign_use_ttl,
+        dry_run=chosen.dry_run,
+        notice=say,
+    )
     if chosen.json:
         freed = [{"name": found.name, "prefix": found.prefix, "size": found.size} for found in done.freed]
         kept = [{"name": found.name, "prefix": found.prefix, "why": why} for found, why in done.kept]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import layout, sweep, usage
+from conda_execute import layout, process, sweep, usage
 from conda_execute.model import Environment
 from conda_execute.store import Store
 from conda_execute.sweep import Found, Policy, choose
@@ -151,16 +151,17 @@ class TestClear:
         assert clear(tmp_envs) == {}
         assert Path(tmp_envs, "my-notes").is_dir()
 
-    def test_prefix_on_another_file_system_is_deleted_in_place(
-        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("number", [errno.EXDEV, errno.ENOSPC], ids=["overlayfs", "disk full"])
+    def test_prefix_that_cannot_go_to_the_trash_is_deleted_in_place(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:
-        """As overlayfs answers for a directory of a lower layer. Only that answer is made up."""
+        """Only the answer of the file system is made up."""
         environment = idle(tmp_envs)
         rename = os.rename
 
         def refuse(source: str, target: str) -> None:
             if layout.TRASH in target:
-                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source)
+                raise OSError(number, os.strerror(number), source)
             rename(source, target)
 
         monkeypatch.setattr(os, "rename", refuse)
@@ -492,8 +493,8 @@ class TestCache:
         folders = []
         for script in (tmp_path / "there.py", tmp_path / "gone.py"):
             folder = Path(layout.script_cache(str(tmp_path), str(script)))
+            process._make_cache(str(folder), str(script))
             (folder / "compiled").mkdir(parents=True)
-            Path(str(folder) + layout.SCRIPT_LINK).symlink_to(script)
             folders.append(folder)
         (tmp_path / "there.py").touch()
         sweep.clean_cache(str(tmp_path))
