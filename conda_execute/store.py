@@ -54,6 +54,13 @@ QUIET_WAIT = 1.0
 
 #: errno 524 (ENOTSUPP) leaks out of some NFS servers; it has no name in user space.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, 524)
+#: Why a prefix cannot go to the trash and is deleted where it is, under the lock: a directory of a lower layer
+#: (overlayfs), a mount point, and a disk so full that not even the trash has room.
+_DELETED_IN_PLACE = (errno.EXDEV, errno.EBUSY, errno.ENOSPC, errno.EDQUOT)
+
+#: The text beside a lock is for people, and a link's target cannot be longer than a path.
+_LONGEST_NAME = 1000
+
 _BUSY = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
 _POLL = 0.05
 
@@ -83,7 +90,11 @@ def read_marker(path: str) -> Marker | None:
         raise
     if not isinstance(content, dict) or content.pop("format", None) != MARKER_FORMAT:
         return None
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in content.items()
+        if key in Marker.__annotations__  # a later version may say more and mean the same
+    }
     try:
         return Marker(**values) if str(values.get("build")).isalnum() else None
     except TypeError:
@@ -93,7 +104,7 @@ def read_marker(path: str) -> Marker | None:
 def _write_marker(path: str, marker: Marker) -> None:
     import json
 
-    content = {"format": MARKER_FORMAT, **{name: getattr(marker, name) for name in marker.__dataclass_fields__}}
+    content = {"format": MARKER_FORMAT, **vars(marker)}
     temporary = f"{path}.new"
     with open(temporary, "w", encoding="utf-8") as stream:
         json.dump(content, stream, indent=1)
@@ -234,17 +245,16 @@ class Store:
 
         prefix = self.prefix(name)
         trash = layout.trash(self.tmp_envs)
-        _make_directory(trash)
         target = os.path.join(trash, f"{name}-{secrets.token_hex(8)}")
         try:
+            _make_directory(trash)
             os.rename(prefix, target)
         except FileNotFoundError:
             return None
         except OSError as error:
-            if error.errno not in (errno.EXDEV, errno.EBUSY):
+            if error.errno not in _DELETED_IN_PLACE:
                 raise
-            # A directory of a lower layer (overlayfs) or a mount point: delete it where it is, under the lock. Nobody
-            # may believe in what is left if we die halfway, so the markers go first.
+            # Nobody may believe in what is left if we die halfway, so the markers go first.
             for marker in (layout.marker(prefix), layout.marker_aside(prefix)):
                 _unlink(marker)
             reached("marker unlinked")
@@ -345,7 +355,7 @@ class Lock:
             return _take_on_windows(path, wait)
         from . import usage
 
-        holder = f"{usage.this_process()}\n{script}\n"
+        holder = f"{usage.this_process()}\n{script[:_LONGEST_NAME]}\n"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             notice = None

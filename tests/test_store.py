@@ -57,6 +57,12 @@ class TestMarker:
         path.write_text(json.dumps({**content, "format": stores.MARKER_FORMAT + 1}))
         assert read_marker(str(path)) is None
 
+    def test_marker_of_a_later_version_that_says_more_is_believed(self, tmp_envs: str) -> None:
+        environment = small.ensure(tmp_envs)
+        path = Path(layout.marker(environment.prefix))
+        path.write_text(json.dumps({**json.loads(path.read_text()), "colour": "blue"}))
+        assert read_marker(str(path)) == environment.marker
+
     def test_no_file_of_ours_looks_like_a_package_record(self, tmp_envs: str) -> None:
         environment = small.ensure(tmp_envs)
         Store(tmp_envs).unmark(environment.name)
