@@ -282,7 +282,7 @@ def _expand(word: Word, values: Mapping[str, str], activation: Activation) -> li
 
 
 def _make_cache(folder: str, script: str) -> None:
-    """The directory that `${CACHE}` means, and a link to the script beside it: the sweep sees by it when both can go."""
+    """The directory that `${CACHE}` means, and a link to the script beside it, so that both can go with it."""
     from . import layout
 
     os.makedirs(folder, mode=0o700, exist_ok=True)
