@@ -102,7 +102,8 @@ def _entries(script: Script, block: Block) -> list[_Entry]:
     """The entries that the header has on any platform, in order."""
     found: dict[tuple[int, int, str], _Entry] = {}
     refusal: HeaderError | None = None
-    for platform in condition.SUBDIRS:
+    conditional = any(map(native.is_conditional, script.lines[block.first : block.last]))
+    for platform in condition.SUBDIRS if conditional else condition.SUBDIRS[:1]:
         try:
             keys, _ = native.keys_of(script, block, platform)
         except HeaderError as error:

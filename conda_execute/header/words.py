@@ -47,7 +47,7 @@ def spec(text: str, where: Location) -> str:
 
 
 def requirement(text: str, where: Location) -> str:
-    """A PyPI requirement, as far as it can be judged without an installer."""
+    """A PyPI requirement, as far as it can be judged without an installer: PEP 508, or a URL or path of a package."""
     requirement = plain(text, "a requirement", where)
     if requirement.startswith("-"):
         raise HeaderError(
@@ -55,7 +55,46 @@ def requirement(text: str, where: Location) -> str:
             where=where,
             hint="name packages only, such as `rich >=13`; indexes are set in `[tool.uv]` of a `# /// script` header",
         )
+    # A URL, or a path, with extras and markers behind it, is the installer's to read.
+    if not re.match(r"(\.{0,2}|~)/|[A-Za-z][A-Za-z0-9+.-]*://|\.{1,2}(?:$|[\[\s;])", requirement):
+        _check_pep_508(requirement, where)
     return requirement
+
+
+_CLAUSE = r"\s*(?:===|==|!=|~=|<=|>=|<|>)\s*[^\s,;()<>=!~][^\s,;()<>=~]*\s*"
+
+
+def _check_pep_508(requirement: str, where: Location) -> None:
+    name = re.match(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?![A-Za-z0-9._-])", requirement)
+    if name is None:
+        raise HeaderError(
+            f"`{shown(requirement)}` is no PyPI requirement: it does not begin with a package name",
+            where=where,
+            hint="write a name and then its versions, such as `rich >=13,<15`, `httpx[http2]` or `name @ https://...`",
+        )
+    rest = requirement[name.end() :].partition(";")[0].strip()
+    if rest.startswith("["):
+        extras, closing, rest = rest.partition("]")
+        if not closing or not re.fullmatch(r"\[[\w\s.,-]*", extras):
+            raise HeaderError(
+                f"the extras of `{shown(requirement)}` cannot be read",
+                where=where,
+                hint="write them as `name[one,two]`",
+            )
+        rest = rest.strip()
+    if rest.startswith("(") and rest.endswith(")"):
+        rest = rest[1:-1]
+    if not rest or rest.startswith("@"):
+        return
+    for clause in rest.rstrip(", ").split(","):
+        if not re.fullmatch(_CLAUSE, clause):
+            version = clause.strip(" <>=!~(")
+            hint = f"write `{name.group()}=={version}`, `{name.group()}>={version}`, or the name alone"
+            raise HeaderError(
+                f"`{shown(requirement)}` is no PyPI requirement: `{shown(clause.strip())}` compares no versions",
+                where=where,
+                hint=hint if re.fullmatch(r"[\w.*+!-]+", version) else "part comparisons by commas: `rich >=13,<15`",
+            )
 
 
 def exclude_newer(text: str, key: str, where: Location) -> str:

@@ -1,0 +1,5 @@
+# /// script
+# dependencies = ["conda-forge::rich"]
+# ///
+
+print("hello")

@@ -1,0 +1,5 @@
+# /// script
+# dependencies = ["rich[a >=13"]
+# ///
+
+print("hello")

@@ -1,0 +1,5 @@
+# /// script
+# dependencies = ["rich- >=13"]
+# ///
+
+print("hello")

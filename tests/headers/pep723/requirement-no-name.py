@@ -1,0 +1,5 @@
+# /// script
+# dependencies = [">=13"]
+# ///
+
+print("hello")

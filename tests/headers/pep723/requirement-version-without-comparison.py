@@ -1,0 +1,5 @@
+# /// script
+# dependencies = ["rich 13.0"]
+# ///
+
+print("hello")
