@@ -63,7 +63,6 @@ setup(
         "filelock",
         "uv",
         "tomli",
-        "tomlkit",
     ],
     extras_require={
         "pack": ["conda-pack"],

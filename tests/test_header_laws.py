@@ -414,7 +414,7 @@ def test_conda_versions_allow_what_the_specifiers_allow(clauses: list[str], vers
 CLAUSES_AS_WRITTEN = st.builds(
     "{}{}{}".format,
     st.sampled_from(["", " "]),
-    st.sampled_from(["==", ">=", "<", "~=", "!=", "===", "=", "^", ""]),
+    st.sampled_from(["==", ">=", "<", "~=", "!=", "===1", "=", "^", ""]),
     st.sampled_from(["1", " 1.0", "1.* ", "1!2rc1", "a", ""]),
 )
 REQUIREMENTS = st.builds(
