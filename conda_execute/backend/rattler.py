@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from rattler import MatchSpec, MultiSource, RepoDataRecord
     from rattler.networking import Client
-    from rattler.package_cache import CacheIndex
     from rattler.repo_data import Gateway
 
     from ..model import Channel, Request
@@ -73,7 +72,7 @@ class Rattler:
     solves_first = True
 
     def solve(self, request: Request, options: Options) -> Solution:
-        """Solve, and look up which packages are cached. Raises CreationError and InterruptError."""
+        """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
         return _run(_solve_only(request, options), "solve")
 
     def create(
@@ -132,11 +131,7 @@ def fits(virtual_packages: Sequence[str]) -> bool:
 async def _solve_only(request: Request, options: Options) -> Solution:
     gateway = _connect(options)[1]
     records = await _solve(request, options, gateway)
-    try:
-        index = await rattler.PackageCache(os.path.join(cache_dir(options), "pkgs")).index()
-    except IoError:
-        index = None  # no cache, or none that can be read: the installer says what is wrong with it
-    return Solution(described(records, index), tuple(records), state=gateway)
+    return Solution(described(records, os.path.join(cache_dir(options), "pkgs")), tuple(records), state=gateway)
 
 
 async def _solve(request: Request, options: Options, gateway: Gateway) -> list[RepoDataRecord]:
@@ -543,7 +538,8 @@ def _run(work: Coroutine[Any, Any, Result], step: str, installing: _Installing |
     try:
         with _signals(loop, interrupt):
             return loop.run_until_complete(task)
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        received = received or [signal.SIGINT]  # where the loop handles no signals, Python does
         if installing is not None:
             installing.settle()
         raise InterruptError(f"interrupted by {received[0].name}", signal=received[0], step=step) from None
@@ -584,9 +580,16 @@ def _inherited(descriptor: int | None) -> Iterator[None]:
         os.set_inheritable(descriptor, before)
 
 
-def described(records: Sequence[RepoDataRecord], index: CacheIndex | None = None) -> tuple[Package, ...]:
-    """Records as values of ours, sorted by name; with `index`, also whether they are cached."""
-    packages = [_package(record, index.contains_record(record) if index is not None else None) for record in records]
+def described(records: Sequence[RepoDataRecord], cache: str | None = None) -> tuple[Package, ...]:
+    """Records as values of ours, sorted by name; with `cache`, also whether they are in that package cache.
+
+    For people: whether what lies there has the right hash is the installer's business, and a full index of the cache
+    takes long where it is large.
+    """
+    packages = [
+        _package(record, os.path.isdir(os.path.join(cache, _stem(record.file_name))) if cache is not None else None)
+        for record in records
+    ]
     return tuple(sorted(packages, key=lambda package: package.name))
 
 
