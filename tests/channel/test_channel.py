@@ -23,14 +23,15 @@ from tests.channel.interpreter import Interpreter
 Link = Callable[..., Path]
 
 
-def solve(url: str, specs: Sequence[str], **options: object) -> dict[str, rattler.RepoDataRecord]:
-    platforms = [rattler.Subdir.current(), rattler.Subdir("noarch")]
-    virtual_packages = rattler.VirtualPackage.detect()
-    matching = [rattler.MatchSpec(spec) for spec in specs]
+def solve(url: str, specs: Sequence[str], exclude_newer: datetime | None = None) -> dict[str, rattler.RepoDataRecord]:
     records = asyncio.run(
         rattler.solve(
-            [rattler.Channel(url)], matching, platforms=platforms, virtual_packages=virtual_packages, **options
-        )  # type: ignore[arg-type]
+            [rattler.Channel(url)],
+            [rattler.MatchSpec(spec) for spec in specs],
+            platforms=[rattler.Subdir.current(), rattler.Subdir("noarch")],
+            virtual_packages=rattler.VirtualPackage.detect(),
+            exclude_newer=exclude_newer,
+        )
     )
     return {record.name.normalized: record for record in records}
 
