@@ -43,7 +43,7 @@ def edit(chosen: Namespace) -> int:
     environ = process.inherited_environ()
     settings = load(environ)
     voice = Voice(verbose=chosen.verbose and not chosen.quiet, quiet=chosen.quiet)
-    header = read_header(after[: HEAD], path, settings.subdir or platforms.host())
+    header = read_header(after[:HEAD], path, settings.subdir or platforms.host())
     folder = os.path.dirname(os.path.abspath(path))
     request = resolve(header, settings, asked(chosen), folder=folder, environ=environ)
     backend = check_backend(chosen.backend or settings.backend)
