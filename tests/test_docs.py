@@ -235,6 +235,15 @@ def test_condarc_files_are_understood(document: Path, tmp_path: Path) -> None:
             settings.load(environ)
 
 
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_targets_of_make_exist(document: str) -> None:
+    text = (CHECKOUT / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"^(?:\$ )?make (\w+)", text, re.MULTILINE)) | set(re.findall(r"`make (\w+)", text))
+    targets = set(re.findall(r"^(\w+):", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert named
+    assert named <= targets
+
+
 def _calls(line: str) -> list[list[str]]:
     """The words of each call of our programs in a line of shell, the subcommand first."""
     lexer = shlex.shlex(line.replace("'", " ").replace("$(", " ( "), posix=True, punctuation_chars=True)
