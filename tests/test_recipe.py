@@ -1,0 +1,203 @@
+"""The recipe, built by a real builder for both systems, installed from a local channel, and tried there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from conda_execute import __version__, backend
+from conda_execute.backend import Options
+from tests import tiny
+from tests.channel import File, Package, build, index, interpreter, wheels
+from tests.channel.interpreter import Interpreter
+from tests.channel.wheels import Wheel
+from tests.conftest import CHECKOUT, World
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="builds the packages of both systems on POSIX"),
+]
+
+PURE = (Wheel("setuptools"), Wheel("filelock"), Wheel("tomli", "2.0.1"), Wheel("tomlkit"), Wheel("pip", "24.2"))
+COMPILED = ("pyyaml", "psutil", "py-rattler", "uv")
+
+
+@pytest.fixture(scope="module")
+def stocked(channel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A channel with one Python and everything that building and running conda-execute takes."""
+    folder = tmp_path_factory.mktemp("stocked")
+    chosen = interpreter.choose(interpreter.find_all())[-1]
+    for path in channel.glob(f"*/python-{chosen.short}.*.conda"):
+        (folder / path.parent.name).mkdir(exist_ok=True)
+        shutil.copy(path, folder / path.parent.name)
+    downloads = build.default_destination() / "wheels"
+    pairs = zip(PURE, wheels.download(list(PURE), downloads, chosen), strict=True)
+    packages = [wheels.pure(wheel, path) for wheel, path in pairs]
+    packages += [_compiled(name, chosen, folder / "unpacked" / name) for name in COMPILED]
+    for package in packages:
+        package.write(folder)
+    shutil.rmtree(folder / "unpacked")
+    index(folder)
+    return folder
+
+
+def _compiled(name: str, python: Interpreter, workplace: Path) -> Package:
+    """A package of what uv installs from the wheel, whichever of this interpreter's many tags that has."""
+    site_packages = workplace / "lib" / f"python{python.short}" / "site-packages"
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    subprocess.run([*uv, "--python", python.executable, "--target", site_packages, name], check=True)
+    if (site_packages / "bin").is_dir():
+        (site_packages / "bin").rename(workplace / "bin")
+    (metadata,) = site_packages.glob("*.dist-info")
+    files = {
+        str(path.relative_to(workplace)): File(path, executable=os.access(path, os.X_OK))
+        for path in workplace.rglob("*")
+        if path.is_file()
+    }
+    version = metadata.name.removesuffix(".dist-info").rpartition("-")[2]
+    return Package(name, version, files, depends=[python.requirement], build=f"py{python.tag}_0")
+
+
+@pytest.fixture(scope="module")
+def packages(stocked: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The package of each system, built from a copy of what is under version control."""
+    folder = tmp_path_factory.mktemp("recipe")
+    source = folder / "source"
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if names.returncode:
+        pytest.skip("no git, or no checkout: what belongs to the package is not known")
+    for name in filter(None, names.stdout.split("\0")):
+        if not name.startswith("tests/") and (CHECKOUT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CHECKOUT / name, source / name)
+    found = {}
+    for system, platform in (("unix", "linux-64"), ("win", "win-64")):
+        output = folder / system
+        _build(source / "recipe" / "recipe.yaml", stocked, output, platform, folder)
+        (found[system],) = output.glob("noarch/conda-execute-*.conda")
+    return found
+
+
+def _build(recipe: Path, stocked: Path, output: Path, platform: str, folder: Path) -> None:
+    """Build with py-rattler-build, in a process of its own: it uses py-rattler's threads."""
+    program = (
+        "import os, sys; from rattler_build import PlatformConfig, RenderConfig, Stage0Recipe, ToolConfiguration\n"
+        "recipe, channel, output, platform = sys.argv[1:]\n"
+        "platforms = PlatformConfig(target_platform=platform, build_platform='linux-64')\n"
+        "variants = Stage0Recipe.from_file(recipe).render(None, RenderConfig(platforms))\n"
+        "[variant.run_build(ToolConfiguration(), output, [channel]) for variant in variants]\n"
+        "os._exit(0)"
+    )
+    pytest.importorskip("rattler_build")
+    done = subprocess.run(
+        [sys.executable, "-c", program, recipe, stocked.as_uri(), output, platform],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def contents(package: Path, part: str) -> dict[str, bytes]:
+    """The files of a package: `pkg` or `info`."""
+    from conda_package_streaming.package_streaming import stream_conda_component
+
+    found = {}
+    with open(package, "rb") as file:
+        for tar, member in stream_conda_component(package.name, file, component=part):
+            stream = tar.extractfile(member) if member.isfile() else None
+            found[member.name] = stream.read() if stream else b""
+    return found
+
+
+def test_the_recipe_has_the_version_of_the_package() -> None:
+    assert f'version: "{__version__}"' in (CHECKOUT / "recipe" / "recipe.yaml").read_text()
+
+
+def test_the_recipe_asks_for_what_setup_asks_for() -> None:
+    recipe = (CHECKOUT / "recipe" / "recipe.yaml").read_text()
+    setup = (CHECKOUT / "setup.py").read_text()
+    required = setup.partition("install_requires=[")[2].partition("]")[0]
+    for line in required.strip().splitlines():
+        name = line.strip().strip('",').replace(">=", " >=")
+        assert f"    - {name}\n" in recipe
+
+
+def test_there_is_one_package_for_each_system(packages: dict[str, Path]) -> None:
+    assert len({path.name for path in packages.values()}) == 2
+    for system, path in packages.items():
+        record = json.loads(contents(path, "info")["info/index.json"])
+        assert record["noarch"] == "python"
+        assert f"__{system}" in record["depends"]
+        assert record["build"].startswith(f"{system}_pyh")
+        assert "conda >=23.11" in record["constrains"]
+        assert not zipfile.ZipFile(path).testzip()
+
+
+def test_posix_gets_the_launcher_and_windows_an_entry_point(packages: dict[str, Path]) -> None:
+    launcher = (CHECKOUT / "conda_execute" / "launcher" / "conda-execute").read_bytes()
+    unix = contents(packages["unix"], "pkg")
+    assert unix["python-scripts/conda-execute"] == launcher
+    entry_points = json.loads(contents(packages["unix"], "info")["info/link.json"])["noarch"]["entry_points"]
+    names = {line.partition(" ")[0] for line in entry_points}
+    assert names == {"conda-execute-py", "conda-tmpenv"}
+    windows = contents(packages["win"], "pkg")
+    assert "python-scripts/conda-execute" not in windows
+    entry_points = json.loads(contents(packages["win"], "info")["info/link.json"])["noarch"]["entry_points"]
+    assert "conda-execute" in {line.partition(" ")[0] for line in entry_points}
+
+
+@pytest.fixture(scope="module")
+def installed(packages: dict[str, Path], stocked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prefix with conda-execute from a channel that has the packages of both systems."""
+    folder = tmp_path_factory.mktemp("installed")
+    channel = shutil.copytree(stocked, folder / "channel")
+    for path in packages.values():
+        shutil.copy(path, channel / "noarch")
+    index(channel)
+    request = tiny.request("conda-execute", channels={"local": channel})
+    prefix = folder / "prefix with a blank"
+    backend.build(backend.engine("rattler"), request, str(prefix), Options(cache=str(folder / "cache")))
+    return prefix
+
+
+def test_the_solver_takes_the_package_of_this_system(installed: Path) -> None:
+    (record,) = installed.glob("conda-meta/conda-execute-*.json")
+    assert json.loads(record.read_text())["build"].startswith("unix_pyh")
+
+
+def test_the_installed_programs_run_a_script(installed: Path, world: World) -> None:
+    world = world.with_(PATH=f"{installed / 'bin'}:/usr/bin:/bin")
+    script = world.script(
+        "hello.py", "#!/usr/bin/env conda-execute\n# conda execute\n# env: [python]\nprint('hello')\n"
+    )
+    assert world.run(["conda-execute", "--version"], check=True).stdout == f"conda-execute {__version__}\n"
+    assert world.run([script], check=True).stdout == "hello\n"
+    assert world.run([script], check=True).stdout == "hello\n"
+    assert "hello.py" in world.run(["conda-tmpenv", "list"], check=True).stdout
+
+
+def test_the_installed_launcher_is_the_shell_script(installed: Path) -> None:
+    launcher = installed / "bin" / "conda-execute"
+    assert launcher.read_bytes().startswith(b"#!/bin/sh")
+    assert launcher.stat().st_mode & 0o111
+
+
+def test_the_plugin_is_found_by_conda(installed: Path) -> None:
+    """conda looks for the entry-point group `conda` in the metadata of what is installed."""
+    (metadata,) = installed.glob("lib/python*/site-packages/conda_execute-*.dist-info/entry_points.txt")
+    assert "[conda]\nconda-execute = conda_execute.plugin" in metadata.read_text()
