@@ -98,14 +98,16 @@ def watched(
 
 def embed(data: bytes, header: Header, text: str) -> bytes:
     """The script with the lock at its end and a line in its header that names it; every other byte stays."""
-    from .header import extent
+    from .header import extent, find_header
 
     data = unembed(data)
+    found = find_header(data, "")
+    assert found is not None, "the header is still there without the line that names the lock"
     newline = b"\r\n" if b"\r\n" in data[:4096] else b"\n"
     prefix = _prefix(data, header)
     digest = locks.Lock("", text).digest
     line = f"{prefix}{_POINTER}{digest[:16]}".encode() + newline
-    at = extent(data, header)
+    at = extent(data, found)
     if header.format != "conda execute":
         # TOML blocks end with a line of their own, which stays the last one.
         at = data.rindex(b"\n", 0, at - 1) + 1

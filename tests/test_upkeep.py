@@ -1,0 +1,255 @@
+"""What `conda execute` does to scripts instead of running them, as a user sees it: edited headers, locks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.channel import Package, write_channel
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+SIX = """\
+#!/usr/bin/env conda-execute
+# conda execute
+# env:
+#  - python >=3  # ours
+#  - six
+
+import six, sys
+print(six.__version__, sys.argv[1:])
+"""
+
+
+def hashes(world: World) -> set[tuple[str, str]]:
+    """Name and SHA-256 of what is installed in the only environment."""
+    (prefix,) = world.prefixes()
+    records = [json.loads(path.read_text()) for path in (prefix / "conda-meta").glob("*.json")]
+    return {(record["name"], record["sha256"]) for record in records}
+
+
+# Editing -----------------------------------------------------------------------------------------------------------
+
+
+def test_add_puts_a_spec_into_the_header_and_nothing_else_changes(world: World) -> None:
+    script = world.script("s.py", SIX)
+    script.chmod(0o751)
+    world.execute("--add", "idna >=3", script, check=True)
+    assert script.read_text() == SIX.replace("#  - six\n", "#  - six\n#  - idna >=3\n")
+    assert script.stat().st_mode & 0o777 == 0o751
+
+
+def test_remove_undoes_add(world: World) -> None:
+    script = world.script("s.py", SIX)
+    world.execute("--add", "idna", script, check=True)
+    world.execute("--remove", "idna", script, check=True)
+    assert script.read_text() == SIX
+
+
+def test_an_edit_that_cannot_be_solved_is_not_written(world: World) -> None:
+    script = world.script("s.py", SIX)
+    done = world.execute("--add", "sixx", script)
+    assert done.returncode == 125
+    assert "did you mean `six`?" in done.stderr
+    assert script.read_text() == SIX
+
+
+def test_dry_run_of_an_edit_shows_the_difference(world: World) -> None:
+    script = world.script("s.py", SIX)
+    done = world.execute("--add", "idna", "--dry-run", script, check=True)
+    assert "+#  - idna\n" in done.stdout
+    assert script.read_text() == SIX
+
+
+def test_init_writes_a_header_that_works(world: World) -> None:
+    script = world.script("s.py", "#!/usr/bin/env python\nprint('works')\n")
+    world.execute("--init", "--add", "six", script, check=True)
+    assert world.execute(script, check=True).stdout == "works\n"
+
+
+def test_init_makes_a_script_that_is_not_there_yet(world: World) -> None:
+    world.execute("--init", "new.lua", check=True)
+    assert (world.work / "new.lua").read_text().startswith("-- conda execute\n")
+
+
+@pytest.mark.parametrize("option", ["--add", "--remove"])
+def test_editing_needs_a_script_that_is_there(world: World, option: str) -> None:
+    assert world.execute(option, "six", "none.py").returncode == 127
+    assert not (world.work / "none.py").exists()
+
+
+# Locks -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_lock_gives_the_same_packages_without_repodata_or_network(world: World) -> None:
+    """Lock, delete the environment and what is known of the channels, cut the network: the same, by hash."""
+    script = world.script("s.py", SIX)
+    world.execute(script, check=True)
+    before = hashes(world)
+    world.execute("--lock", script, check=True)
+    world.tmpenv("clear", check=True)
+    repodata = Path(world.environ["RATTLER_CACHE_DIR"]) / "repodata"
+    private = world.root / "rattler"
+    shutil.copytree(repodata.parent / "pkgs", private / "pkgs", symlinks=True)
+    elsewhere = world.with_(RATTLER_CACHE_DIR=str(private), CONDARC=None)
+    done = elsewhere.execute("--offline", "--locked", script, check=True)
+    assert done.stdout.startswith("1.")
+    assert hashes(world) == before
+
+
+def test_a_newer_package_does_not_unsettle_a_lock(world: World, tmp_path: Path) -> None:
+    tool = "#!/bin/sh\necho {}\n"
+    where = tmp_path / "moving"
+    url = write_channel(where, [Package("tool", "1.0", files={"bin/tool": tool.format(1)})])
+    script = world.script("s.sh", f"# conda execute\n# env: [tool]\n# channels: ['{url}']\ntool\n")
+    world.execute("--lock", script, check=True)
+    write_channel(where, [Package("tool", "2.0", files={"bin/tool": tool.format(2)})])
+    assert world.execute(script, check=True).stdout == "1\n"
+    assert world.execute("--no-lock", script, check=True).stdout == "2\n"
+
+
+def test_a_stale_lock_is_left_aside_with_one_line_or_refused(world: World) -> None:
+    script = world.script("s.py", SIX)
+    world.execute("--lock", script, check=True)
+    script.write_text(SIX.replace("six\n\n", "six >=1\n\n"))
+    done = world.execute(script, check=True)
+    assert "is left aside" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    refused = world.execute("--locked", script)
+    assert refused.returncode == 125
+    assert "asks for something else" in refused.stderr
+    assert world.execute(script, check=True).stderr == done.stderr, "every run tells of it, launched or not"
+
+
+def test_locked_without_a_lock_is_refused(world: World) -> None:
+    done = world.execute("--locked", world.script("s.py", SIX))
+    assert done.returncode == 125
+    assert "there is no lock" in done.stderr
+    assert not world.prefixes()
+
+
+@pytest.mark.parametrize(("old", "new"), [("six-1.17.0", "six-1.16.0"), ("sha256: ", "sha256: 0")], ids=["url", "hash"])
+def test_a_lock_that_was_tampered_with_is_refused(world: World, old: str, new: str) -> None:
+    script = world.script("s.py", SIX)
+    world.execute("--lock", script, check=True)
+    lock = script.with_name("s.py.conda-execute.lock")
+    assert old in lock.read_text()
+    lock.write_text(lock.read_text().replace(old, new))
+    done = world.execute(script)
+    assert done.returncode == 125
+    assert "was changed after it was written" in done.stderr
+    assert not world.prefixes()
+
+
+def test_a_package_that_was_exchanged_is_refused(world: World, tmp_path: Path) -> None:
+    where = tmp_path / "exchanged"
+    url = write_channel(where, [Package("tool", "1.0", files={"bin/tool": "#!/bin/sh\necho good\n"})])
+    script = world.script("s.sh", f"# conda execute\n# env: [tool]\n# channels: ['{url}']\ntool\n")
+    world.execute("--lock", script, check=True)
+    write_channel(where, [Package("tool", "1.0", files={"bin/tool": "#!/bin/sh\necho evil\n"})])
+    done = world.execute(script, env={"RATTLER_CACHE_DIR": str(tmp_path / "cold")})
+    assert done.returncode == 125
+    assert "sha256" in done.stderr
+    assert not world.prefixes()
+
+
+def test_a_lock_for_another_platform_is_refused(world: World, tmp_path: Path) -> None:
+    url = write_channel(tmp_path / "any", [Package("tool", "1.0", files={"bin/tool": "#!/bin/sh\n"}, subdir="noarch")])
+    script = world.script("s.sh", f"# conda execute\n# env: [tool]\n# channels: ['{url}']\ntool\n")
+    world.execute("--lock", "--platform", "osx-arm64", script, check=True)
+    done = world.execute(script)
+    assert done.returncode == 125
+    assert "holds no packages for linux-64" in done.stderr
+    world.execute("--lock", "--platform", "osx-arm64", "--platform", "linux-64", script, check=True)
+    world.execute("--locked", script, check=True)
+
+
+def test_an_embedded_lock_is_found_and_leaves_the_rest_of_the_script(world: World) -> None:
+    script = world.script("s.py", SIX)
+    world.execute("--lock", "--embed", script, check=True)
+    lines = script.read_text().splitlines()
+    assert [line for line in lines[: len(SIX.splitlines()) + 1] if "embedded lock" not in line] == SIX.splitlines()
+    assert world.execute("--locked", script, "a", check=True).stdout.endswith("['a']\n")
+    text = script.read_text()
+    world.execute("--lock", "--embed", script, check=True)
+    assert script.read_text() == text, "locking again changes nothing"
+
+
+def test_a_lock_elsewhere_serves_where_it_is_named(world: World) -> None:
+    script = world.script("s.py", SIX)
+    (world.work / "locks").mkdir()
+    world.execute("--lock", "--lock-file", "locks/s.lock", script, check=True)
+    assert not script.with_name("s.py.conda-execute.lock").exists()
+    world.execute("--locked", "--lock-file", "locks/s.lock", script, check=True)
+    assert world.execute("--locked", script).returncode == 125
+
+
+def test_the_launcher_notices_a_lock(world: World) -> None:
+    """One that appears, that changes and that goes: each run has what a run through Python would have."""
+    script = world.script("s.py", SIX.replace("print(", "print(sys.prefix, "))
+    plain = world.execute(script, check=True).stdout.split()[0]
+    assert world.execute(script, check=True).stdout.split()[0] == plain
+    world.execute("--lock", script, check=True)
+    locked = world.execute(script, check=True).stdout.split()[0]
+    assert locked != plain
+    assert world.execute(script, check=True).stdout.split()[0] == locked
+    script.with_name("s.py.conda-execute.lock").unlink()
+    assert world.execute(script, check=True).stdout.split()[0] == plain
+
+
+# Passing on --------------------------------------------------------------------------------------------------------
+
+
+def test_an_exported_file_makes_the_same_environment(world: World) -> None:
+    script = world.script("s.py", SIX)
+    text = world.execute("--export", "environment.yml", script, check=True).stdout
+    before = hashes(world)
+    (world.work / "environment.yml").write_text(text)
+    world.tmpenv("clear", check=True)
+    world.tmpenv("create", "--file", "environment.yml", check=True)
+    assert hashes(world) == before
+
+
+def test_a_packed_environment_runs_elsewhere_with_the_original_gone(world: World, tmp_path: Path) -> None:
+    pytest.importorskip("conda_pack", reason="conda-pack is an extra")
+    script = world.script("s.py", SIX)
+    archive = tmp_path / "packed.tar.gz"
+    world.execute("--pack", archive, script, check=True)
+    world.tmpenv("clear", check=True)
+    assert not world.prefixes()
+    place = tmp_path / "else where"
+    shutil.unpack_archive(archive, place)
+    world.run([place / "bin" / "python", place / "bin" / "conda-unpack"], check=True)
+    done = world.run([place / "bin" / "python", script, "a"], check=True)
+    assert done.stdout.endswith("['a']\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--embed", "s.py"], "`--embed` goes with `--lock`"),
+        (["--platform", "linux-64", "s.py"], "`--platform` goes with `--lock`"),
+        (["--lock", "--platform", "linux64", "s.py"], "did you mean `linux-64`?"),
+        (["--locked", "--no-lock", "s.py"], "contradict"),
+        (["--lock", "--check", "s.py"], "ask for different things"),
+        (["--add", "x", "--lock", "s.py"], "ask for different things"),
+        (["--lock", "-c", "# conda execute", "# env: [six]"], "a script that is a file"),
+        (["--export", "explicti", "s.py"], "did you mean `explicit`?"),
+        (["--export", "explicit", "--shell", "s.py"], "ask for different things"),
+        (["--add", "six", "-"], "only the header of a file"),
+        (["--add", "six", "s.py", "idna"], "--add idna"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_command_line_is_one_message(world: World, argv: list[str], words: str) -> None:
+    script = world.script("s.py", SIX)
+    done = world.execute(*argv)
+    assert done.returncode == 125
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert script.read_text() == SIX
