@@ -66,6 +66,8 @@ def _main(chosen: Namespace, restore: Callable[[], None]) -> int:
     run.voice.detail(f"Prefix: {environment.prefix}\n")
     if chosen.print_prefix:
         return _print_prefix(environment, chosen.json)
+    if chosen.export or chosen.pack:
+        return _pass_on(run, environment)
     _clean_if_due(run, store, environment)
     restore()
     return _start(run, environment)
@@ -102,7 +104,7 @@ def _check_usage(chosen: Namespace) -> None:
     edits = [f"--{name}" for name in _EDITS if getattr(chosen, name)]
     asked = edits[:1] + [
         f"--{name.replace('_', '-')}"
-        for name in ("check", "lock", "print_prefix", "shell", "dry_run")
+        for name in ("check", "lock", "print_prefix", "shell", "export", "pack", "dry_run")
         if getattr(chosen, name) and not (edits and name == "dry_run")
     ]
     if len(asked) > 1:
@@ -111,6 +113,11 @@ def _check_usage(chosen: Namespace) -> None:
         chosen.dry_run = True
     if not chosen.lock and (chosen.embed or chosen.platform):
         raise UsageError(f"`{'--embed' if chosen.embed else '--platform'}` goes with `--lock`")
+    if chosen.export and chosen.export not in options.FORMATS:
+        hint = options.near(chosen.export, options.FORMATS) or "there are " + ", ".join(
+            f"`{name}`" for name in options.FORMATS
+        )
+        raise UsageError(f"there is no export format `{chosen.export}`", hint=hint)
     if chosen.locked and chosen.no_lock:
         raise UsageError("`--locked` and `--no-lock` contradict each other")
     if chosen.json and chosen.shell:
@@ -122,6 +129,28 @@ def _print_prefix(environment: Environment, as_json: bool) -> int:
         print_json({"prefix": environment.prefix, "name": environment.name})
     else:
         print(environment.prefix)
+    return 0
+
+
+def _pass_on(run: Run, environment: Environment) -> int:
+    """The environment for other tools: as a text that makes it again, or as an archive."""
+    from . import backend, export
+
+    if run.chosen.pack:
+        export.pack(environment.prefix, run.chosen.pack)
+        run.voice.notice(f"packed `{environment.prefix}` into `{run.chosen.pack}`")
+        return 0
+    creation = creation_of(run)
+    name = os.path.splitext(os.path.basename(run.script.title))[0] or "script"
+    text = export.export(
+        environment.prefix,
+        run.chosen.export,
+        run.request,
+        name=name,
+        backend=backend.engine(creation.backend),
+        options=creation.options(),
+    )
+    print(text, end="")
     return 0
 
 

@@ -52,6 +52,10 @@ instead of running:
   --print-prefix         make the environment if needed and print its path:
                          $(conda execute --print-prefix s.py)/bin/python
   --shell                open a shell in the script's environment
+  --export FORMAT        print the environment as `environment.yml`,
+                         `explicit` or `pixi.lock`
+  --pack FILE            write an archive of the environment (.tar.gz, .zip)
+                         that runs wherever it is unpacked
   --json                 with one of these: print JSON (alone: `--dry-run`)
 
 the header, edited in place; solved before it is written:
@@ -104,6 +108,8 @@ OPTIONS: tuple[tuple[tuple[str, ...], str | None], ...] = (
     (("--dry-run",), None),
     (("--print-prefix",), None),
     (("--shell",), None),
+    (("--export",), "FORMAT"),
+    (("--pack",), "FILE"),
     (("--init",), None),
     (("--add",), "SPEC..."),
     (("--remove",), "NAME..."),
@@ -119,6 +125,9 @@ OPTIONS: tuple[tuple[tuple[str, ...], str | None], ...] = (
     (("-h", "--help"), None),
     (("--version",), None),
 )
+
+#: What `--export` writes; `export` says what each is.
+FORMATS = ("environment.yml", "explicit", "pixi.lock")
 
 NAMES = tuple(name for names, _ in OPTIONS for name in names)
 _HELP_HINT = "`conda execute --help` tells what there is"
