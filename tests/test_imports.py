@@ -35,11 +35,11 @@ ALLOWED = {
     "channels": {"condarc", "errors", "model", "settings", "values"},
     "header": {"errors", "model", "values"},
     "activation": {"errors", "values"},
-    "process": {"activation", "errors", "model", "values"},
+    "process": {"activation", "errors", "layout", "model", "values"},
     "record": {"activation", "errors", "layout", "model", "process", "settings", "values"},
     "usage": {"errors", "layout", "model", "store", "values"},
     "store": {"errors", "layout", "model", "usage"},
-    "backend": {"errors", "model", "progress", "values"},
+    "backend": {"errors", "layout", "model", "progress", "store", "values"},
     "command": set(),
 }  # fmt: skip
 
@@ -47,8 +47,8 @@ ALLOWED = {
 HOMES = {
     "filelock": {"store"},
     "psutil": {"usage", "sweep"},
-    "yaml": {"header", "condarc", "lock", "locking"},
-    "rattler": {"backend", "network", "lock", "locking"},
+    "yaml": {"header", "condarc", "lock"},
+    "rattler": {"backend", "export", "lock", "network"},
     "conda": {"plugin", "script_spec", "backend"},
 }  # fmt: skip
 
