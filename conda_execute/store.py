@@ -74,7 +74,7 @@ def reached(step: str) -> None:
 
 
 def read_marker(path: str) -> Marker | None:
-    """The marker in this file; None if there is none, or none that can be trusted."""
+    """The marker in this file; None if there is none, or none that can be trusted. PlaceError if it cannot be read."""
     import json
 
     try:
@@ -87,7 +87,10 @@ def read_marker(path: str) -> Marker | None:
     except OSError as error:
         if error.errno == errno.ESTALE:
             return None
-        raise
+        raise PlaceError(
+            f"`{path}` cannot be read: {error.strerror}",
+            hint="delete this environment, or set `CONDA_EXECUTE_ENV_DIR` to another directory",
+        ) from error
     if not isinstance(content, dict) or content.pop("format", None) != MARKER_FORMAT:
         return None
     values: dict[str, Any] = {

@@ -76,9 +76,9 @@ class Found:
 
     name: str
     prefix: str
-    #: "ready", "aside" or "unfinished".
+    #: "ready", "aside", "unfinished" or "unreadable".
     state: str
-    #: None if unfinished.
+    #: None if unfinished or unreadable.
     marker: Marker | None
     last_used: float
     #: A person asked never to clean it automatically.
@@ -151,11 +151,14 @@ def survey(store: Store, policy: Policy = Policy(), names: Iterable[str] | None 
 def _read(store: Store, name: str) -> tuple[str, Marker | None, list[tuple[str, list[str]]]]:
     """State, marker, and the names of notes by directory. Looks without lock: whoever acts looks again."""
     prefix = store.prefix(name)
-    for state, path in (("ready", layout.marker(prefix)), ("aside", layout.marker_aside(prefix))):
-        marker = stores.read_marker(path)
-        if marker is not None:
-            return state, marker, usage.listed(prefix, marker.build)
-    return ("unfinished" if os.path.isdir(prefix) else "absent"), None, usage.listed(prefix)
+    try:
+        for state, path in (("ready", layout.marker(prefix)), ("aside", layout.marker_aside(prefix))):
+            marker = stores.read_marker(path)
+            if marker is not None:
+                return state, marker, usage.listed(prefix, marker.build)
+        return ("unfinished" if os.path.isdir(prefix) else "absent"), None, usage.listed(prefix)
+    except (PlaceError, PermissionError):
+        return "unreadable", None, []
 
 
 def _last_used(prefix: str, marker: Marker | None, directories: Iterable[str]) -> float:
@@ -196,20 +199,22 @@ def choose(environments: Iterable[Found], now: float, policy: Policy) -> list[Fo
 
 def why_kept(found: Found, now: float, policy: Policy) -> str | None:
     """Why this environment stays, for people; None if it may go."""
+    # A clock that jumped back makes ages negative: that is "just used".
+    age = max(0.0, now - found.last_used)
+    why = None
     if found.busy:
-        return "is being made"
-    if found.processes:
-        return "in use by " + _listing([f"process {process}" for process in found.processes])
-    if found.foreign:
-        return "kept for " + _listing([_foreign(note) for note in found.foreign])
-    if found.kept:
-        return "kept on request (`conda tmpenv release` undoes that)"
-    if found.state != "unfinished":
-        # A clock that jumped back makes ages negative: that is "just used".
-        age = max(0.0, now - found.last_used)
-        if age < policy.unused_for.total_seconds():
-            return f"used {age / 3600:.1f} hours ago"
-    return None
+        why = "is being made"
+    elif found.state == "unreadable":
+        why = "cannot be read: it may belong to another user"
+    elif found.processes:
+        why = "in use by " + _listing([f"process {process}" for process in found.processes])
+    elif found.foreign:
+        why = "kept for " + _listing([_foreign(note) for note in found.foreign])
+    elif found.kept:
+        why = "kept on request (`conda tmpenv release` undoes that)"
+    elif found.state != "unfinished" and age < policy.unused_for.total_seconds():
+        why = f"used {age / 3600:.1f} hours ago"
+    return why
 
 
 def _foreign(note: Note) -> str:
@@ -553,7 +558,8 @@ def _set_due(store: Store, now: float) -> None:
 def _start(store: Store, policy: Policy, cache: str | None) -> None:
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     # `-I`: neither PYTHON* variables nor the working directory of the script decide what the sweeper imports.
-    program = f"import sys; sys.path.insert(0, {package!r}); from conda_execute.sweep import main; main(sys.argv[1:])"
+    path = [package, *filter(os.path.isabs, sys.path)]
+    program = f"import sys; sys.path[:] = {path!r}; from conda_execute.sweep import main; main(sys.argv[1:])"
     seconds = [str(value.total_seconds()) for value in (policy.unused_for, policy.foreign_use_ttl)]
     command = [sys.executable, "-I", "-c", program, store.tmp_envs, *seconds, cache or ""]
     if sys.platform == "win32":

@@ -82,7 +82,7 @@ def place() -> str:
 def this_process() -> Use:
     """This process's use. The pid is the one that /proc shows, which is what everybody else will look up there: in a
     pid namespace under the /proc of its parent it is not the one of getpid()."""
-    text = _line("/proc/self/stat")
+    text = _content("/proc/self/stat")
     if text == UNKNOWN:
         return Use(os.getpid(), UNKNOWN, place())
     return Use(int(text.split(" ", 1)[0]), _fields(text)[1], place())
@@ -107,20 +107,25 @@ def _host() -> str:
 
 
 def _line(path: str) -> str:
+    return _content(path).partition("\n")[0].strip()
+
+
+def _content(path: str) -> str:
+    """What a file of /proc says; `UNKNOWN` if there is none. A process's name may hold anything, line ends too."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.readline().strip() or UNKNOWN
+            return stream.read() or UNKNOWN
     except OSError:
         return UNKNOWN
 
 
 def _start(pid: str) -> str:
-    text = _line(f"/proc/{pid}/stat")
+    text = _content(f"/proc/{pid}/stat")
     return text if text == UNKNOWN else _fields(text)[1]
 
 
 def _fields(stat: str) -> tuple[str, str]:
-    """State and start of a line of /proc/<pid>/stat. The program's name may hold blanks and brackets."""
+    """State and start in the content of /proc/<pid>/stat. The program's name may hold blanks and brackets."""
     after = stat[stat.rindex(")") + 2 :].split(" ")
     return after[0], after[19]
 
@@ -292,10 +297,13 @@ class Observer:
 
 
 def _runs(pid: str, start: str) -> bool:
-    text = _line(f"/proc/{pid}/stat")
-    if text == UNKNOWN:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            state, started = _fields(stream.read())
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    state, started = _fields(text)
+    except OSError:
+        return True  # too many open files, say: nothing is known
     if started != start:
         return False
     # The first thread of a process may end before the others: such a process looks like a zombie and works on.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -123,6 +125,30 @@ class TestLiveness:
         start = start_of(process.pid)
         process.wait()
         assert judge(environment, f"{process.pid}-{start}@{HERE}") == "dead"
+
+    @pytest.mark.parametrize("name", ["a b", ") R 1", "a\nb", "\xff"], ids=repr)
+    def test_name_of_a_program_may_hold_anything(self, environment: Environment, tmp_path: Path, name: str) -> None:
+        program = os.path.join(os.fsencode(tmp_path), name.encode("latin-1"))
+        shutil.copy("/bin/sleep", program)
+        process = subprocess.Popen([program, "60"])
+        small.wait_for(lambda: Path(f"/proc/{process.pid}/comm").read_bytes() == name.encode("latin-1") + b"\n")
+        start = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+        assert judge(environment, f"{process.pid}-{start}@{HERE}") == "live"
+        process.kill()
+        process.wait()
+
+    def test_process_that_cannot_be_asked_is_live(self, environment: Environment) -> None:
+        """Too many open files: the limit is real."""
+        use = usage.this_process()
+        observer = usage.Observer(time.time(), TTL)
+        assert observer.judge(environment.prefix, str(use)) == "live"
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+        try:
+            verdict = observer.judge(environment.prefix, str(use))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert verdict == "live"
 
     def test_zombie_is_dead(self, environment: Environment) -> None:
         process = subprocess.Popen(["true"])
