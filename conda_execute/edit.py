@@ -12,6 +12,7 @@ import os
 
 from . import platforms
 from .errors import HeaderError, Location, PlaceError, UsageError
+from .values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -244,12 +245,10 @@ def _checked(before: bytes, after: bytes, path: str, *, text: str, kind: str, pl
 
 def _others(header: Header, name: str, kind: str) -> object:
     """All that the header says, but for what has this name. Python may come and go with what needs it."""
-    import dataclasses
-
     gone = (name, "python") if kind == "spec" else ("python",)
     specs = tuple(spec for spec in header.specs if _name(spec, "spec") not in gone)
     pypi = tuple(text for text in header.pypi if kind == "spec" or _name(text, "pypi") != name)
-    return dataclasses.replace(header, specs=specs, pypi=pypi, lines=(0, 0), locations=())
+    return replace(header, specs=specs, pypi=pypi, lines=(0, 0), locations=())
 
 
 def _read(data: bytes, path: str, platform: str) -> Header:

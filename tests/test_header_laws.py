@@ -58,7 +58,7 @@ def outcome(data: bytes, platform: str = "linux-64") -> object:
     return refusal
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(COMMENTS, st.sampled_from(["", "\n"]))
 @example(["# /// script", "# a = 1", "# ///", "# a = 1", "x", "# ///"], "")
 def test_blocks_are_found_as_the_reference_expression_finds_them(lines: list[str], ending: str) -> None:
@@ -427,7 +427,7 @@ REQUIREMENTS = st.builds(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(REQUIREMENTS)
 def test_every_requirement_of_pep_508_is_one(text: str) -> None:
     """With packaging as the judge. What it refuses may pass: the installer sees it too."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ..errors import HeaderError, Location
+from ..values import dataclass
 from . import condition, native
 from .lines import Lines
 from .specs import name_of, requirement_name

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ..errors import HeaderError
+from ..values import dataclass
 from . import words
 from .lines import Lines
 from .specs import KEYS, name_of, requirement_name
