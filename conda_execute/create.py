@@ -154,9 +154,9 @@ class Creation:
         return next((self.header.location(text) for text in written), None)
 
     def _fits(self, environment: Environment) -> bool:
-        from .backend import rattler
+        from .backend import virtual
 
-        return rattler.fits(environment.marker.virtual_packages)
+        return virtual.fits(environment.marker.virtual_packages)
 
     def _sound(self, environment: Environment) -> bool:
         """Whether the program that the environment was made for is still there: a purge of a scratch disk may have

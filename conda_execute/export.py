@@ -15,8 +15,7 @@ from .errors import CreationError, ExecuteError, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rattler import PrefixRecord
+    from typing import Any
 
     from .backend import Backend, Options
     from .backend.pypi import Distribution
@@ -34,9 +33,11 @@ def export(prefix: str, form: str, request: Request, *, name: str, backend: Back
     `name` is what `environment.yml` calls it. Raises UsageError for a format that there is not, and CreationError
     where PyPI packages have to be looked up (for a `pixi.lock`) and cannot be.
     """
+    from .backend.rattler import installed
+
     if form not in FORMATS:
         raise UsageError(f"there is no export format `{form}`", hint=", ".join(f"`{each}`" for each in FORMATS))
-    records = _records(prefix)
+    records = installed(prefix)
     added = _from_pypi(prefix)
     if form == "environment.yml":
         return _environment_yml(name, request, records, added)
@@ -45,25 +46,13 @@ def export(prefix: str, form: str, request: Request, *, name: str, backend: Back
     return _pixi_lock(request, records, added, backend, options)
 
 
-def _records(prefix: str) -> list[PrefixRecord]:
-    from rattler import PackageRecord, PrefixRecord
-
-    meta = os.path.join(prefix, "conda-meta")
-    paths = [os.path.join(meta, name) for name in sorted(os.listdir(meta)) if name.endswith(".json")]
-    records = [PrefixRecord.from_path(path) for path in paths]  # type: ignore[arg-type]
-    order = {record.name.normalized: place for place, record in enumerate(PackageRecord.sort_topologically([*records]))}
-    return sorted(records, key=lambda record: order[record.name.normalized])
-
-
 def _from_pypi(prefix: str) -> list[Distribution]:
     from .backend.pypi import distributions
 
     return [one for one in distributions(prefix) if one.installer == "uv"]
 
 
-def _environment_yml(
-    name: str, request: Request, records: Sequence[PrefixRecord], added: Sequence[Distribution]
-) -> str:
+def _environment_yml(name: str, request: Request, records: Sequence[Any], added: Sequence[Distribution]) -> str:
     lines = [f"name: {_quoted(name)}", "channels:", *(f"  - {_quoted(each.name)}" for each in request.channels)]
     lines.append("dependencies:")
     for record in sorted(records, key=lambda record: str(record.name.normalized)):
@@ -76,7 +65,7 @@ def _environment_yml(
     return "\n".join(lines) + "\n"
 
 
-def _explicit(request: Request, records: Sequence[PrefixRecord], added: Sequence[Distribution]) -> str:
+def _explicit(request: Request, records: Sequence[Any], added: Sequence[Distribution]) -> str:
     lines = [
         "# This file may be used to create an environment using:",
         "# $ conda create --name <env> --file <this file>",
@@ -92,7 +81,7 @@ def _explicit(request: Request, records: Sequence[PrefixRecord], added: Sequence
 
 def _pixi_lock(
     request: Request,
-    records: Sequence[PrefixRecord],
+    records: Sequence[Any],
     added: Sequence[Distribution],
     backend: Backend,
     options: Options,

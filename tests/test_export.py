@@ -50,7 +50,7 @@ def test_explicit_is_read_by_its_own_reader(made, options, tmp_path):  # noqa: F
     path = tmp_path / "explicit.txt"
     path.write_text(exported(made, "explicit", options))
     read = ExplicitEnvironmentSpec.from_path(path)
-    installed = {record.url for record in export._records(made[0])}
+    installed = {record.url for record in rattler.installed(made[0])}
     assert {str(package.url).partition("#")[0] for package in read.packages} == installed
     assert "# from PyPI, to be installed afterwards: plain==1.0" in path.read_text()
 
@@ -65,7 +65,7 @@ def test_explicit_lists_what_others_need_first(made, options):  # noqa: F811
 def test_pixi_lock_makes_the_same_environment(made, options, tmp_path):  # noqa: F811
     prefix, request = made
     found = lock.solution(Lock("s.pixi.lock", exported(made, "pixi.lock", options)), request)
-    assert {package.url for package in found.packages} == {record.url for record in export._records(prefix)}
+    assert {package.url for package in found.packages} == {record.url for record in rattler.installed(prefix)}
     assert [(package.name, package.version) for package in found.pypi or ()] == [
         ("needs-idna", "1.0"),
         ("plain", "1.0"),

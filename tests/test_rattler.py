@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from conda_execute import backend
-from conda_execute.backend import Options, rattler
+from conda_execute.backend import Options, rattler, virtual
 from conda_execute.errors import CreationError, ExecuteError, Location, render
 from conda_execute.progress import Progress
 from tests import tiny
@@ -177,7 +177,7 @@ class TestInstalled:
     def test_virtual_packages_that_every_host_has_are_not_relied_on(self, main, options, prefix):
         built = backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
         assert built.virtual_packages == ("__glibc >=2.17",)
-        assert rattler.fits(built.virtual_packages)
+        assert virtual.fits(built.virtual_packages)
 
     def test_a_solution_is_installed_without_solving_again(self, main, options, prefix, tmp_path):
         asked = tiny.request("app", channels={"conda-forge": main})
@@ -299,7 +299,7 @@ class TestSolved:
         asked = tiny.request("torch", channels={"c": place})
         built = backend.build(ENGINE, asked, prefix, options)
         assert built.virtual_packages == ("!__cuda",)
-        assert rattler.fits(built.virtual_packages)
+        assert virtual.fits(built.virtual_packages)
         solution = ENGINE.solve(asked, options)
         assert backend.build(ENGINE, asked, prefix + "2", options, solution=solution) == built
         other = tiny.request("plain", channels={"c": place})
@@ -307,9 +307,9 @@ class TestSolved:
 
     def test_a_gpu_does_not_fit_what_was_made_for_none(self, monkeypatch):
         monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
-        assert not rattler.fits(("!__cuda",))
-        assert rattler.fits(("__cuda >=12",))
-        assert not rattler.fits(("__cuda >=13",))
+        assert not virtual.fits(("!__cuda",))
+        assert virtual.fits(("__cuda >=12",))
+        assert not virtual.fits(("__cuda >=13",))
 
     def test_another_platform_is_solved_for_a_plain_machine_of_it(self, tmp_path, options):
         place = tiny.channel(tmp_path / "osx", Tiny("lib", subdir="osx-arm64", depends=("__osx >=11",)))
@@ -475,7 +475,7 @@ class TestInterrupted:
     _CODE = """
 import os, sys, time
 from conda_execute import backend
-from conda_execute.backend import Options, rattler
+from conda_execute.backend import Options, rattler, virtual
 from conda_execute.errors import InterruptError
 from tests import tiny
 url, prefix, cache = sys.argv[1:]

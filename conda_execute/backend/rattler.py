@@ -15,19 +15,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Coroutine
-from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import rattler
 from rattler.exceptions import (
-    DetectVirtualPackageError,
     GatewayError,
     InstallerError,
     InvalidMatchSpecError,
@@ -36,12 +32,13 @@ from rattler.exceptions import (
 )
 from rattler.install import InstallerReporter
 
-from ..errors import CreationError, InterruptError
-from . import Built, Options, Package, Solution, explain, seal
+from ..errors import CreationError
+from . import Built, Options, Package, Solution, explain, seal, virtual
+from .interruptible import inherited, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rattler import MatchSpec, MultiSource, RepoDataRecord
     from rattler.networking import Client
@@ -52,8 +49,6 @@ if TYPE_CHECKING:
 
     #: What `Options.connect` gives: a client for downloads, and a gateway for repodata that works as offline as asked.
     Connection = tuple[Client, Gateway]
-
-Result = TypeVar("Result")
 
 _PRIORITIES = {
     "strict": rattler.ChannelPriority.Strict,
@@ -73,7 +68,7 @@ class Rattler:
 
     def solve(self, request: Request, options: Options) -> Solution:
         """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
-        return _run(_solve_only(request, options), "solve")
+        return run(_solve_only(request, options), "solve")
 
     def create(
         self,
@@ -86,8 +81,8 @@ class Rattler:
     ) -> Built:
         """Solve unless `solution` is given, download and link. Raises CreationError and InterruptError."""
         installing = _Installing(options.progress)  # type: ignore[abstract]  # its unused methods do nothing
-        with _inherited(lock_fd):
-            records = _run(_create(request, prefix, options, solution, installing), "install", installing)
+        with inherited(lock_fd):
+            records = run(_create(request, prefix, options, solution, installing), "install", installing.settle)
         if installing.failed_scripts:
             cache = os.path.join(cache_dir(options), "pkgs")
             sources = {r.name.normalized: os.path.join(cache, _stem(r.file_name)) for r in records}
@@ -119,12 +114,6 @@ def cache_dir(options: Options) -> str:
     return os.path.join(base, "rattler", "cache")
 
 
-def fits(virtual_packages: Sequence[str]) -> bool:
-    """Whether this machine satisfies what `Built.virtual_packages` says."""
-    present = _of_this_machine()
-    return all(_holds(spec, present) for spec in virtual_packages)
-
-
 # -- solving ---------------------------------------------------------------------------------------------------------
 
 
@@ -138,7 +127,7 @@ async def _solve(request: Request, options: Options, gateway: Gateway) -> list[R
     if options.progress is not None:
         options.progress.step("solve")
     try:
-        return await _ask(request, options, gateway, _virtual_packages(request))
+        return await _ask(request, options, gateway, virtual.packages(request))
     except SolverError as error:
         raise await _explain_unsolvable(str(error), request, options, gateway) from None
     except GatewayError as error:
@@ -146,7 +135,7 @@ async def _solve(request: Request, options: Options, gateway: Gateway) -> list[R
 
 
 async def _ask(
-    request: Request, options: Options, gateway: Gateway, virtual: Sequence[rattler.GenericVirtualPackage]
+    request: Request, options: Options, gateway: Gateway, machine: Sequence[rattler.GenericVirtualPackage]
 ) -> list[RepoDataRecord]:
     newest = None
     if request.exclude_newer is not None:
@@ -161,7 +150,7 @@ async def _ask(
             specs=specs,
             gateway=gateway,
             platforms=platforms,
-            virtual_packages=virtual,
+            virtual_packages=machine,
             channel_priority=_PRIORITIES[request.channel_priority],
             exclude_newer=newest,
             constraints=constraints,
@@ -184,11 +173,11 @@ async def _would_differ_with_cuda(
 
     A login node's build must not be what the GPU nodes of the same home use.
     """
-    virtual = _virtual_packages(request)
-    if not request.platform.startswith(("linux-", "win-")) or any(p.name.normalized == "__cuda" for p in virtual):
+    machine = virtual.packages(request)
+    if not request.platform.startswith(("linux-", "win-")) or any(p.name.normalized == "__cuda" for p in machine):
         return False
     try:
-        others = await _ask(request, options, gateway, [*virtual, _virtual("__cuda", _ANY_CUDA)])
+        others = await _ask(request, options, gateway, [*machine, virtual.package("__cuda", _ANY_CUDA)])
     except (SolverError, GatewayError):
         return False
     return {record.url for record in others} != {record.url for record in records}
@@ -227,57 +216,13 @@ def _platforms(request: Request) -> list[rattler.Subdir]:
     return [rattler.Subdir(request.platform), rattler.Subdir("noarch")]
 
 
-def _virtual_packages(request: Request) -> list[rattler.GenericVirtualPackage]:
-    """This machine's; for another platform those of a plain, not too recent machine. `CONDA_OVERRIDE_*` count."""
-    if request.platform == request.host_platform:
-        return _of_this_machine()
-    family, _, machine = request.platform.partition("-")
-    packages = {name: _virtual(name, version) for name, version in _FOREIGN.get(family, {}).items()}
-    architecture = {"64": "x86_64", "arm64": "arm64" if family == "osx" else "aarch64"}.get(machine, machine)
-    packages["__archspec"] = _virtual("__archspec", "1", architecture)
-    for name, variable in _OVERRIDES.items():
-        version = dict(request.overrides).get(variable)
-        if version is not None:
-            packages[name] = _virtual(name, version)
-    return list(packages.values())
-
-
-#: Of machines that nobody has seen: what conda packages can count on where nothing else is said.
-_FOREIGN = {
-    "linux": {"__unix": "0", "__linux": "4.18", "__glibc": "2.28"},
-    "osx": {"__unix": "0", "__osx": "13.0"},
-    "win": {"__win": "10"},
-}
-_OVERRIDES = {
-    "__cuda": "CONDA_OVERRIDE_CUDA",
-    "__glibc": "CONDA_OVERRIDE_GLIBC",
-    "__linux": "CONDA_OVERRIDE_LINUX",
-    "__osx": "CONDA_OVERRIDE_OSX",
-    "__win": "CONDA_OVERRIDE_WIN",
-}
-
-
-def _virtual(name: str, version: str, build: str = "0") -> rattler.GenericVirtualPackage:
-    return rattler.GenericVirtualPackage(
-        rattler.PackageName(name), rattler.Version(version), rattler.BuildString(build)
-    )
-
-
-def _of_this_machine() -> list[rattler.GenericVirtualPackage]:
-    try:
-        found = rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env())
-    except DetectVirtualPackageError as error:
-        raise explain.undetected(str(error)) from None
-    return [package.into_generic() for package in found]
-
-
 async def _explain_unsolvable(text: str, request: Request, options: Options, gateway: Gateway) -> CreationError:
     """Look at the channels for the commonest reasons: a name that is in none of them, a version that none has."""
     specs = _parse(request.specs, options)
     written = {_name(spec): spec_text for spec, spec_text in zip(specs, request.specs, strict=True)}
     sources = _sources(request.channels)
     platforms = _platforms(request)
-    described = [_describe(package) for package in _virtual_packages(request)]
+    described = [virtual.describe(package) for package in virtual.packages(request)]
     try:
         names = {name.normalized for name in await gateway.names(sources, platforms)}
         found = await gateway.query(sources, platforms, list(written), recursive=False)
@@ -312,10 +257,6 @@ class _Reversed:
 
     def __lt__(self, other: _Reversed) -> bool:
         return bool(other.version < self.version)
-
-
-def _describe(package: rattler.GenericVirtualPackage) -> str:
-    return f"{package.name.normalized} {package.version} {package.build_string}"
 
 
 # -- installing ------------------------------------------------------------------------------------------------------
@@ -479,32 +420,8 @@ def _finish(
         channel = (record.channel or "").rstrip("/")
         installed.append(f"{names.get(channel, channel)}/{record.subdir}::{_stem(record.file_name)}")
     seal.write_history(prefix, options.command, installed, request.specs, time.time())
-    relied_on = _relied_on(records) + (("!__cuda",) if cuda_matters else ())
+    relied_on = virtual.relied_on(records) + (("!__cuda",) if cuda_matters else ())
     return Built(len(records), seal.settle_records(prefix), relied_on)
-
-
-def _relied_on(records: Sequence[RepoDataRecord]) -> tuple[str, ...]:
-    """Match specs on virtual packages, except those that hold wherever the platform's packages run at all."""
-    found = set()
-    for record in records:
-        for spec in record.depends:
-            if spec.startswith("__") and spec not in ("__unix", "__linux", "__osx", "__win"):
-                found.add(spec)
-    return tuple(sorted(found))
-
-
-def _holds(spec: str, present: Sequence[rattler.GenericVirtualPackage]) -> bool:
-    if spec.startswith("!"):
-        return all(package.name.normalized != spec[1:] for package in present)
-    parsed = rattler.MatchSpec(spec, strict=False)
-    return any(_matches(parsed, package) for package in present)
-
-
-def _matches(spec: MatchSpec, package: rattler.GenericVirtualPackage) -> bool:
-    record = rattler.PackageRecord(
-        package.name, rattler.VersionWithSource(str(package.version)), package.build_string, 0, "noarch", None
-    )
-    return record.matches(spec)
 
 
 # -- running ---------------------------------------------------------------------------------------------------------
@@ -525,59 +442,14 @@ def _connect(options: Options) -> Connection:
     return client, gateway
 
 
-def _run(work: Coroutine[Any, Any, Result], step: str, installing: _Installing | None = None) -> Result:
-    """Run to the end, or until SIGINT or SIGTERM, which raise InterruptError."""
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(work)
-    received: list[signal.Signals] = []
-
-    def interrupt(number: signal.Signals) -> None:
-        received.append(number)
-        task.cancel()
-
-    try:
-        with _signals(loop, interrupt):
-            return loop.run_until_complete(task)
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        received = received or [signal.SIGINT]  # where the loop handles no signals, Python does
-        if installing is not None:
-            installing.settle()
-        raise InterruptError(f"interrupted by {received[0].name}", signal=received[0], step=step) from None
-    finally:
-        loop.close()
-
-
-@contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, interrupt: Any) -> Iterator[None]:
-    """Hand SIGINT and SIGTERM to the loop for a while; elsewhere than in the main thread, nothing."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in numbers}
-    caught = [number for number in numbers if before[number] is not signal.SIG_IGN]
-    for number in caught:
-        loop.add_signal_handler(number, interrupt, number)
-    try:
-        yield
-    finally:
-        for number in caught:
-            loop.remove_signal_handler(number)
-            signal.signal(number, before[number])
-
-
-@contextmanager
-def _inherited(descriptor: int | None) -> Iterator[None]:
-    """Let the processes started meanwhile inherit `descriptor`."""
-    if descriptor is None or sys.platform == "win32":
-        yield
-        return
-    before = os.get_inheritable(descriptor)
-    os.set_inheritable(descriptor, True)
-    try:
-        yield
-    finally:
-        os.set_inheritable(descriptor, before)
+def installed(prefix: str) -> list[rattler.PrefixRecord]:
+    """The package records of a prefix, each after those that it depends on."""
+    meta = os.path.join(prefix, "conda-meta")
+    paths = [os.path.join(meta, name) for name in sorted(os.listdir(meta)) if name.endswith(".json")]
+    records = [rattler.PrefixRecord.from_path(path) for path in paths]  # type: ignore[arg-type]
+    in_order = rattler.PackageRecord.sort_topologically([*records])
+    place = {record.name.normalized: number for number, record in enumerate(in_order)}
+    return sorted(records, key=lambda record: place[record.name.normalized])
 
 
 def described(records: Sequence[RepoDataRecord], cache: str | None = None) -> tuple[Package, ...]:
