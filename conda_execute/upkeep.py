@@ -38,8 +38,9 @@ def edit(chosen: Namespace) -> int:
     if chosen.init:
         after = editor.initial(after, path, added.specs, added.pypi)
     else:
-        after = editor.remove_specs(after, path, removed.specs, removed.pypi)
+        # Added first: a header that asks for nothing, between the two, would be refused.
         after = editor.add_specs(after, path, added.specs, added.pypi)
+        after = editor.remove_specs(after, path, removed.specs, removed.pypi)
     environ = process.inherited_environ()
     settings = load(environ)
     voice = Voice(verbose=chosen.verbose and not chosen.quiet, quiet=chosen.quiet)

@@ -51,6 +51,12 @@ def test_remove_undoes_add(world: World) -> None:
     assert script.read_text() == SIX
 
 
+def test_the_only_spec_can_be_exchanged(world: World) -> None:
+    script = world.script("s.sh", "# conda execute\n# env:\n#  - six\n# run_with: sh\n")
+    world.execute("--remove", "six", "--add", "idna", script, check=True)
+    assert script.read_text() == "# conda execute\n# env:\n#  - idna\n# run_with: sh\n"
+
+
 def test_an_edit_that_cannot_be_solved_is_not_written(world: World) -> None:
     script = world.script("s.py", SIX)
     done = world.execute("--add", "sixx", script)
