@@ -215,6 +215,8 @@ class _Work:
             if marked or usage.listed(self.store.prefix(candidate)):
                 self._wait_for_other_hosts()
             processes, foreign = usage.live(self.store.prefix(candidate), self._observer())
+            # A note of our own, left by the launcher or the warm path, is from before we knew better.
+            processes = [one for one in processes if (one.pid, one.why) != (self.use.pid, "noted")]
         except BaseException:
             self.store.mark_again(candidate)
             raise

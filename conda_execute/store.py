@@ -277,30 +277,32 @@ def delete(path: str) -> None:
     """Delete a tree that nobody uses. Others may be deleting it too; what is write-protected goes as well."""
     import shutil
 
-    def retry(function: Callable[[str], object], path: str, problem: object) -> None:
-        error = problem[1] if isinstance(problem, tuple) else problem
-        if isinstance(error, FileNotFoundError):
-            return
-        if isinstance(error, PermissionError):
-            _make_writable(os.path.dirname(path))
-            _make_writable(path)
-            try:
-                if os.path.isdir(path) and not os.path.islink(path):
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    function(path)
-            except OSError:
-                pass  # stays in the trash, for the next sweep to try
+    def retry(function: Callable[[str], object], path: str, error: BaseException) -> None:
+        if not isinstance(error, PermissionError):
+            return  # gone already, or for the next sweep to try
+        _make_writable(os.path.dirname(path))
+        _make_writable(path)
+        try:
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                function(path)
+        except OSError:
+            pass  # stays in the trash, for the next sweep to try
 
     if os.path.islink(path) or not os.path.isdir(path):
         _unlink(path)
+    elif sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=retry)
     else:
-        shutil.rmtree(path, onerror=retry)
+        shutil.rmtree(path, onerror=lambda function, path, error: retry(function, path, error[1]))
 
 
 def _make_writable(path: str) -> None:
+    """So that what is in a directory can go. A file needs it on Windows only: it may be a hard link to the package cache,
+    whose mode is not ours to change."""
     try:
-        if not os.path.islink(path):
+        if not os.path.islink(path) and (os.path.isdir(path) or sys.platform == "win32"):
             os.chmod(path, os.stat(path).st_mode | 0o700)
     except OSError:
         pass

@@ -184,6 +184,13 @@ class TestInUse:
         assert second.prefix == first.prefix
         assert prepare.damage(second) is None
 
+    def test_own_note_does_not_keep_a_purged_prefix(self, tmp_envs: str) -> None:
+        """The launcher notes first and counts the package records then; Python has its pid and finds its note."""
+        first = small.ensure(tmp_envs)
+        os.unlink(os.path.join(first.prefix, "conda-meta", "package-0.json"))
+        assert notes(first) == [str(usage.this_process())]
+        assert small.ensure(tmp_envs).prefix == first.prefix
+
     def test_environment_without_what_the_run_needs_is_created_again(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
         forget(first)

@@ -252,13 +252,15 @@ class TestHands:
     @pytest.mark.parametrize("lost", ["conda-meta", "conda-meta/conda-execute"])
     def test_purged_environment_is_noticed_before_it_is_run(self, machine: Machine, lost: str) -> None:
         machine.run()
-        path = Path(machine.store.prefix(machine.name), lost)
+        name = machine.name
+        path = Path(machine.store.prefix(name), lost)
         if path.is_dir():
             for record in path.glob("*.json"):
                 record.unlink()
         else:
             path.unlink()
         machine.run()
+        assert machine.store.list() == [name], "made again in its place: nobody else used it"
         machine.assert_clean()
 
     def test_environment_that_was_deleted_by_hand_is_made_again(self, machine: Machine) -> None:
