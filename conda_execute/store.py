@@ -299,8 +299,8 @@ def delete(path: str) -> None:
 
 
 def _make_writable(path: str) -> None:
-    """So that what is in a directory can go. A file needs it on Windows only: it may be a hard link to the package cache,
-    whose mode is not ours to change."""
+    """So that what is in a directory can go. A file needs it on Windows only, and may be a hard link into the package
+    cache, whose mode is not ours to change."""
     try:
         if not os.path.islink(path) and (os.path.isdir(path) or sys.platform == "win32"):
             os.chmod(path, os.stat(path).st_mode | 0o700)
