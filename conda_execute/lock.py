@@ -129,7 +129,7 @@ def solution(lock: Lock, request: Request) -> Solution:
     Raises CreationError for a lock that was edited, that has nothing for the platform, that lacks hashes, or whose
     packages are not what the request asks for.
     """
-    from .backend import PyPIPackage, Solution
+    from .backend import PyPIPackage, Solution, virtual
     from .backend.rattler import described
 
     _check_untouched(lock)
@@ -151,6 +151,10 @@ def solution(lock: Lock, request: Request) -> Solution:
         pypi.append(PyPIPackage(package.name, package.version, location, sha256))
     found = Solution(described(records), tuple(records), tuple(sorted(pypi, key=lambda package: package.name)))
     _check_satisfied(lock, request, found)
+    if request.platform == request.host_platform:
+        missing = [spec for spec in virtual.relied_on(records) if not virtual.fits([spec])]
+        if missing:
+            raise _refused(lock, f"its packages need {', '.join(missing)}, which this machine has not")
     return found
 
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,13 @@ from tests.test_pypi import options, packages, wheel, wheels  # noqa: F401  # fi
 from tests.tiny import Tiny
 
 ENGINE = rattler.Rattler()
+
+
+@contextmanager
+def serving(directory: Path) -> Iterator[str]:
+    server = Server(directory)
+    yield server.url
+    server.close()
 
 
 class Server:
@@ -210,6 +218,15 @@ class TestRefused:
         bare = re.sub(r"^  (sha256|md5): .*\n", "", _FOREIGN[6], flags=re.MULTILINE)
         assert "has no hash for tzdata" in refusal(lambda: lock.solution(Lock("s.pixi.lock", bare), asked))
 
+    def test_a_machine_without_what_the_packages_need(self, plain, tmp_path, monkeypatch):
+        place = tiny.channel(tmp_path / "gpu", Tiny("gpu", depends=("__cuda >=12",)))
+        asked = tiny.request("gpu", channels={"mine": place})
+        monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
+        made = locked(asked, plain, tmp_path)
+        lock.solution(made, asked)
+        monkeypatch.delenv("CONDA_OVERRIDE_CUDA")
+        assert "need __cuda >=12, which this machine has not" in refusal(lambda: lock.solution(made, asked))
+
 
 class TestFound:
     def test_ours_before_theirs(self, tmp_path):
@@ -288,6 +305,21 @@ class TestPyPI:
         installed = {one.name: (one.version, one.installer) for one in pypi.distributions(prefix)}
         assert installed["plain"] == ("1.0", "uv")
         assert installed["idna"] == ("3.7", "conda")
+
+    def test_nothing_is_asked_of_the_network_after_locking(self, channel, options, tmp_path, wheels):  # noqa: F811
+        with serving(wheels) as url:
+            pages = tmp_path / "simple" / "plain"
+            pages.mkdir(parents=True)
+            name = "plain-1.0-py3-none-any.whl"
+            (pages / "index.html").write_text(f'<a href="{url}/{name}">{name}</a>\n')
+            environ = {**options.environ, "UV_DEFAULT_INDEX": (tmp_path / "simple").as_uri()}
+            there = dataclasses.replace(options, environ=environ)
+            asked = tiny.request("python", channels={"conda-forge": channel}, pypi=("plain",))
+            made = locked(asked, there, tmp_path)
+        offline = dataclasses.replace(options, offline=True)
+        prefix = str(tmp_path / "prefix")
+        backend.build(ENGINE, asked, prefix, offline, solution=lock.solution(made, asked))
+        assert "plain" in [one.name for one in pypi.distributions(prefix)]
 
     def test_a_tampered_wheel_is_refused(self, channel, options, tmp_path, wheels):  # noqa: F811
         asked = tiny.request("python", channels={"conda-forge": channel}, pypi=("plain<2",))

@@ -67,7 +67,11 @@ def choose(backend: Backend, request: Request, solution: Solution, options: Opti
         status, said = pypi.run([pypi.find_uv(options.environ), *command], options.environ, None)
         if status != 0:
             raise pypi.explain(said, request, present, options)
-        return _read(target, {one.name for one in present})
+        chosen = _read(target, {one.name for one in present})
+        if request.platform == request.host_platform and chosen:
+            # Each hash is seen to be right, and the archives are cached: the lock works with no network from now on.
+            pypi.install(request, prefix, options, chosen)
+        return chosen
 
 
 def _builder(request: Request, prefix: str) -> str:
