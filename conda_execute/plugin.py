@@ -89,7 +89,7 @@ if _has("settings"):
             "auto_clean": (PrimitiveParameter(True), "Remove unused environments automatically."),
             "trusted_urls": (
                 SequenceParameter(PrimitiveParameter("", element_type=str)),
-                "Beginnings of URLs whose scripts run without a question.",
+                "Patterns of URLs whose scripts run without a question.",
             ),
             "run_link_scripts": (PrimitiveParameter(True), "Run the packages' own post-link scripts."),
         }

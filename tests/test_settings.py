@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conda_execute.errors import SettingsError, render
-from conda_execute.settings import SEARCH_PATH, Settings, load
+from conda_execute.settings import CONDAS, OURS, SEARCH_PATH, Settings, _Setting, load
 
 
 class Machine:
@@ -87,7 +87,9 @@ def test_every_documented_place_is_read_and_a_later_one_wins(machine: Machine) -
         assert machine.load(**environ).subdir == place
     settings = machine.load(**environ)
     assert settings.channels == tuple(reversed(PLACES))
-    read = [str(Path(path).relative_to(machine.folder)) for path, data in settings.sources.files if data is not None]
+    read = [
+        Path(path).relative_to(machine.folder).as_posix() for path, data in settings.sources.files if data is not None
+    ]
     assert read == PLACES
     assert machine.load(**environ, CONDA_SUBDIR="last").subdir == "last"
 
@@ -369,3 +371,9 @@ def test_without_files_no_yaml_is_imported(tmp_path: Path) -> None:
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "[]"
+
+
+@pytest.mark.parametrize("setting", [*OURS, *CONDAS], ids=lambda setting: setting.name)
+def test_every_setting_is_in_the_reference(setting: _Setting) -> None:
+    text = Path(__file__).parents[1].joinpath("docs", "reference", "settings.md").read_text(encoding="utf-8")
+    assert f"`{setting.name}" in text
