@@ -1,6 +1,6 @@
 """What every engine promises, held against each one that this machine has.
 
-The engine `conda` is there where CONDA_EXE, or the interpreter in CONDA_EXECUTE_TEST_CONDA_PYTHON, leads to a conda.
+The engine `conda` is there where `tests.oracle` finds a conda.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from conda_execute.errors import CreationError, Location, SettingsError
 from conda_execute.model import Request
 from tests import tiny
 from tests.conftest import CHECKOUT
+from tests.oracle import conda_program
 from tests.tiny import Tiny
 
 TYPE_CHECKING = False
@@ -34,16 +35,10 @@ if TYPE_CHECKING:
     from conda_execute.backend import Backend
 
 
-def conda_program() -> str | None:
-    python = os.environ.get("CONDA_EXECUTE_TEST_CONDA_PYTHON")
-    candidate = os.path.join(os.path.dirname(python), "conda") if python else os.environ.get("CONDA_EXE", "")
-    return candidate if os.access(candidate, os.X_OK) else None
-
-
 @pytest.fixture(params=["rattler", "conda"])
-def engine(request: pytest.FixtureRequest) -> Backend:
-    if request.param == "conda" and conda_program() is None:
-        pytest.skip("no conda: set CONDA_EXECUTE_TEST_CONDA_PYTHON to the interpreter of one")
+def engine(request: pytest.FixtureRequest, environ: dict[str, str]) -> Backend:
+    if request.param == "conda":
+        environ["CONDA_EXE"] = conda_program()
     return backend.engine(request.param)
 
 
@@ -51,12 +46,10 @@ def engine(request: pytest.FixtureRequest) -> Backend:
 def environ(tmp_path: Path) -> dict[str, str]:
     """A machine of the test's own: no settings, and empty caches."""
     (tmp_path / "home").mkdir()
-    program = conda_program()
     return {
         "HOME": str(tmp_path / "home"),
         "PATH": os.environ["PATH"],
         "CONDARC": "",
-        "CONDA_EXE": program or "",
         "CONDA_PKGS_DIRS": str(tmp_path / "pkgs"),
         "CONDA_SOLVER": os.environ.get("CONDA_EXECUTE_TEST_CONDA_SOLVER", "classic"),
         "CONDA_EXECUTE_CACHE_DIR": str(tmp_path / "cache"),

@@ -6,11 +6,9 @@ must have conda-execute's requirements too.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
-import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import Any
 import pytest
 
 from conda_execute.settings import OURS
+from tests import oracle
 from tests.conftest import CHECKOUT, World
 
 NEEDED = ("conda", "rattler", "yaml", "psutil", "filelock", "tomli")
@@ -41,9 +40,7 @@ class Conda:
 
 @pytest.fixture(scope="session")
 def conda_python() -> str:
-    python = os.environ.get("CONDA_EXECUTE_TEST_CONDA_PYTHON") or sys.executable
-    if python == sys.executable and importlib.util.find_spec("conda") is None:
-        pytest.skip("no conda here: install it beside pytest or set CONDA_EXECUTE_TEST_CONDA_PYTHON to its interpreter")
+    python = oracle.conda_python()
     tried = subprocess.run([python, "-c", f"import {', '.join(NEEDED)}"], capture_output=True, text=True, check=False)
     if tried.returncode:
         pytest.skip(f"that conda lacks a requirement of ours: {tried.stderr.strip().splitlines()[-1]}")

@@ -6,7 +6,6 @@ we differ on purpose, a test says so.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -21,19 +20,11 @@ from conda_execute.channels import resolve_channels
 from conda_execute.errors import SettingsError
 from conda_execute.model import Channel
 from conda_execute.settings import SEARCH_PATH, load
+from tests.oracle import conda_python
 
 ORACLE = Path(__file__).parent / "oracle" / "conda_settings.py"
 
 Question = Callable[..., dict[str, Any]]
-
-
-def conda_python() -> str:
-    named = os.environ.get("CONDA_EXECUTE_TEST_CONDA_PYTHON")
-    if named:
-        return named
-    if importlib.util.find_spec("conda") is not None:
-        return sys.executable
-    pytest.skip("no conda to ask: install it beside pytest or set CONDA_EXECUTE_TEST_CONDA_PYTHON to its interpreter")
 
 
 @pytest.fixture(scope="module")
