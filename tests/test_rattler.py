@@ -32,10 +32,21 @@ CHECKOUT = Path(__file__).parents[1]
 
 
 @contextmanager
-def serving(directory: Path) -> Iterator[str]:
-    """The URL of a server of this directory."""
+def serving(directory: Path, packages: str = "") -> Iterator[str]:
+    """The URL of a server of this directory, which fails for packages with a status, or by hanging up (`cut`)."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not packages or not self.path.endswith(".tar.bz2"):
+                super().do_GET()
+            elif packages == "cut":
+                self.send_response(200)
+                self.send_header("Content-Length", "100000")
+                self.end_headers()
+                self.wfile.write(b"BZh9" + bytes(1000))
+            else:
+                self.send_error(int(packages))
+
         def log_message(self, *args: object) -> None:
             pass
 
@@ -442,6 +453,28 @@ class TestBroken:
         archive.unlink()
         error = failure(lambda: ENGINE.create(tiny.request("lib", channels={"c": place}), prefix, options))
         assert "does not have it" in error.message
+
+    @pytest.mark.parametrize(
+        ("failure_of_server", "message"),
+        [
+            ("500", "channel `c` cannot be reached: HTTP status 500"),
+            ("403", "channel `c` cannot be reached: HTTP status 403"),
+            ("404", "channel `c` lists lib-1.0-0.tar.bz2 but does not have it"),
+            ("cut", "channel `c` cannot be reached"),
+        ],
+    )
+    def test_a_download_that_fails_says_why(self, damaged, options, prefix, failure_of_server, message):
+        with serving(damaged[0], packages=failure_of_server) as url:
+            error = failure(lambda: ENGINE.create(tiny.request("lib", channels={"c": url}), prefix, options))
+        assert error.message.startswith(message)
+        assert error.step == "download"
+
+    def test_a_cache_on_a_read_only_disk_is_named(self, damaged, small_disk, prefix):
+        cache = small_disk / "cache"
+        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+        asked = tiny.request("lib", channels={"c": damaged[0]})
+        error = failure(lambda: ENGINE.create(asked, prefix, Options(cache=str(cache))))
+        assert error.message.startswith(f"the package cache {cache}/pkgs cannot be written")
 
     def test_a_full_disk_is_named(self, damaged, options, small_disk):
         error = failure(

@@ -264,6 +264,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
 def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: Locate) -> CreationError | None:
     channel = channel_of(url, request.channels)
     named = f"channel `{channel.name}`" if channel else "its channel"
+    reason = causes(text)[-1]
     status = re.search(_STATUS, text)
     if "os error 2)" in text or (status and status[1] in ("404", "410")):
         return CreationError(
@@ -272,13 +273,14 @@ def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: L
             hint="the channel may just be changing: try again in a minute",
             where=(locate(channel.name) if channel else None) or (),
         )
-    if any(sign in text for sign in _NETWORK):
-        return _unreachable(named, url, causes(text)[-1], (), "download")
     if mismatch := re.search(_MISMATCH, text):
         return wrong_hash(archive, url, "sha256", mismatch[1], mismatch[2])
-    if any(sign in text for sign in _CORRUPT):
+    if status or any(sign in text for sign in _NETWORK):
+        return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, (), "download")
+    # A name such as `zstd-1.5-0.tar.bz2` says nothing of what went wrong.
+    if any(sign in reason.replace(archive, "") for sign in _CORRUPT):
         return CreationError(
-            f"the package {archive} is broken: {causes(text)[-1]}",
+            f"the package {archive} is broken: {reason}",
             step="download",
             details=url,
             hint="it was damaged on its way or at its source; nothing of it was kept, so try again",
