@@ -220,7 +220,7 @@ class _Work:
         except BaseException:
             self.store.mark_again(candidate)
             raise
-        if not processes and not foreign:
+        if not processes and not foreign and usage.sees_processes():
             return False
         self.store.mark_again(candidate)
         if force:

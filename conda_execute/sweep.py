@@ -376,6 +376,10 @@ def _remove(
     named: bool = False,
     pause: Callable[[float], None],
 ) -> Report:
+    if not usage.sees_processes():
+        return Report(
+            (), tuple((found, "the processes that may use it cannot be seen: no /proc") for found in environments)
+        )
     now = store.now()
     kept = [(found, why) for found in environments if (why := why_kept(found, now, policy)) is not None]
     chosen = choose(environments, now, policy)
@@ -504,7 +508,11 @@ def is_network(path: str) -> bool:
 
     real = os.path.realpath(path)
     best, kind = "", ""
-    for partition in psutil.disk_partitions(all=True):
+    try:
+        partitions = psutil.disk_partitions(all=True)
+    except OSError:
+        return True  # nobody tells: the worse case
+    for partition in partitions:
         mount = partition.mountpoint
         below = real == mount or real.startswith(mount.rstrip(os.sep) + os.sep)
         if below and len(mount) >= len(best):

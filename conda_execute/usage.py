@@ -314,14 +314,21 @@ def _may_run(pid: str, path: str) -> bool:
     """Without /proc: the process was created no later than the note, give or take the doubt of clocks."""
     import psutil
 
+    if not psutil.pid_exists(int(pid)):
+        return False
     try:
         process = psutil.Process(int(pid))
         created, status = process.create_time(), process.status()
         return bool(status != psutil.STATUS_ZOMBIE and created <= os.stat(path).st_mtime + _CLOCK_DOUBT)
-    except (psutil.NoSuchProcess, FileNotFoundError, ValueError):
-        return False
-    except psutil.AccessDenied:
-        return True
+    except FileNotFoundError:
+        return os.path.exists(path)
+    except (psutil.Error, OSError):
+        return True  # it is there, and does not say since when
+
+
+def sees_processes() -> bool:
+    """Whether the processes of this host can be looked at: not in a sandbox without /proc."""
+    return sys.platform != "linux" or os.path.exists("/proc/self/stat")
 
 
 def command(pid: int) -> str:
@@ -349,6 +356,8 @@ def inhabitants(tmp_envs: str) -> dict[str, list[Process]]:
     """
     import psutil
 
+    if not sees_processes():
+        return {}
     roots = tuple({os.path.join(tmp_envs, ""), os.path.join(os.path.realpath(tmp_envs), "")})
     found: dict[str, list[Process]] = {}
     seen: set[int] = set()

@@ -545,12 +545,12 @@ class TestManyNotes:
         environment = idle(tmp_envs)
         for number in range(20_000):
             os.close(os.open(uses(environment) / f"{number + 1_000_000_000}-1@{HERE}", os.O_CREAT | os.O_WRONLY))
-        started = time.monotonic()
+        started = time.process_time()
         sweep.survey(Store(tmp_envs))
-        surveyed = time.monotonic()
+        surveyed = time.process_time()
         sweep.sweep(Store(tmp_envs))
         assert surveyed - started < 1
-        assert time.monotonic() - surveyed < 5
+        assert time.process_time() - surveyed < 5
         assert list(uses(environment).iterdir()) == []
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from conda_execute import layout, usage
@@ -207,7 +208,7 @@ class TestLiveness:
         path = Path(environment.prefix, "note")
         path.touch()
         assert usage._may_run(str(os.getpid()), str(path))
-        long_ago = time.time() - 10 * 24 * 3600
+        long_ago = psutil.Process().create_time() - 2 * 24 * 3600
         os.utime(path, (long_ago, long_ago))
         assert not usage._may_run(str(os.getpid()), str(path))
 

@@ -195,6 +195,23 @@ class TestOtherPlaces:
         small.wait_for(lambda: machine.clear().kept == ())
         machine.assert_clean()
 
+    @pytest.mark.usefixtures("as_root")
+    def test_without_proc_scripts_run_and_nothing_is_removed(self, machine: Machine) -> None:
+        """A sandbox that hides all processes. Doubt means "in use"."""
+        code = """
+            umount -l /proc || exit 99
+            conda-execute "$1" || exit
+            conda-execute "$1" 30 > "$2" &
+            sleep 2
+            conda-tmpenv list && conda-tmpenv clear
+            kill $!
+        """
+        log = machine.world.root / "log"
+        done = machine.world.run(["unshare", "--mount", "sh", "-c", code, "sh", machine.script, log])
+        assert_good(done.returncode, done.stdout, done.stderr)
+        assert "cannot be seen" in done.stdout
+        assert len(machine.store.list()) == 1
+
     def test_note_of_another_host_keeps_the_environment_for_its_time(self, machine: Machine) -> None:
         machine.run()
         note = uses(machine) / f"{os.getpid()}-1@other-host+{'0' * 36}+1"
