@@ -458,7 +458,7 @@ class TestBroken:
         ("failure_of_server", "message"),
         [
             ("500", "channel `c` cannot be reached: HTTP status 500"),
-            ("403", "channel `c` cannot be reached: HTTP status 403"),
+            ("403", "channel `c` refuses access (403)"),
             ("404", "channel `c` lists lib-1.0-0.tar.bz2 but does not have it"),
             ("cut", "channel `c` cannot be reached"),
         ],

@@ -40,6 +40,7 @@ _STATUS = r"HTTP status (?:client|server) error \((\d{3})[^)]*\)"
 _MISMATCH = r"hash mismatch .*expected ([0-9a-f]+), got ([0-9a-f]+)"
 _VIRTUAL = r"(__\w+)([^,\n]*), (?:for which no candidates were found|which cannot be installed)"
 
+_NO_ACCESS = ("401", "403", "407")
 _DISK_FULL = ("os error 28", "No space left", "os error 122", "os error 112")
 _NOT_WRITABLE = (
     "os error 30",
@@ -209,13 +210,8 @@ def repodata_failed(text: str, request: Request, offline: bool, locate: Locate) 
             where=where,
             hint="check its spelling, and the settings `channel_alias` and `custom_channels`",
         )
-    if status and status[1] in ("401", "403", "407"):
-        return CreationError(
-            f"{named} refuses access ({status[1]}): {url}",
-            step="solve",
-            where=where,
-            hint="store credentials for it, or check the settings `proxy_servers` and `channel_alias`",
-        )
+    if status and status[1] in _NO_ACCESS:
+        return _refuses(named, url, status[1], where, "solve")
     if status or any(sign in text for sign in _NETWORK):
         return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, where, "solve")
     if any(sign in text for sign in _DISK_FULL):
@@ -275,6 +271,8 @@ def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: L
         )
     if mismatch := re.search(_MISMATCH, text):
         return wrong_hash(archive, url, "sha256", mismatch[1], mismatch[2])
+    if status and status[1] in _NO_ACCESS:
+        return _refuses(named, url, status[1], (), "download")
     if status or any(sign in text for sign in _NETWORK):
         return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, (), "download")
     # A name such as `zstd-1.5-0.tar.bz2` says nothing of what went wrong.
@@ -329,6 +327,15 @@ def channel_of(url: str | None, channels: Sequence[Channel]) -> Channel | None:
             ):
                 return channel
     return channels[0] if len(channels) == 1 else None
+
+
+def _refuses(named: str, url: str | None, status: str, where: Location | tuple[()], step: str) -> CreationError:
+    return CreationError(
+        f"{named} refuses access ({status}): {url}",
+        step=step,
+        where=where,
+        hint="store credentials for it, or check the settings `proxy_servers` and `channel_alias`",
+    )
 
 
 def _unreachable(named: str, url: str | None, reason: str, where: Location | tuple[()], step: str) -> CreationError:
