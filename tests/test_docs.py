@@ -324,6 +324,7 @@ def test_command_of_tmpenv_is_in_the_reference(name: str) -> None:
 @pytest.mark.parametrize("setting", [setting.name for setting in settings.OURS])
 def test_setting_is_in_the_reference(setting: str) -> None:
     assert f"`CONDA_EXECUTE_{setting.upper().replace('-', '_')}`" in reference("environment-variables")
+    assert setting.replace("-", "_") in reference("settings").replace("-", "_")
 
 
 @pytest.mark.parametrize("key", [*native._KEYS, *pep723._KEYS, *pep723._CONDA_KEYS])
