@@ -25,6 +25,9 @@ _ISO_LENGTH = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
     re.IGNORECASE,
 )
+#: Nothing was published earlier.
+_BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
 _UNITS = {
     "seconds": ("s", "sec", "secs", "second", "seconds"),
     "minutes": ("m", "min", "mins", "minute", "minutes"),
@@ -50,7 +53,8 @@ def cutoff(when: str, now: datetime, where: Location | None = None) -> datetime:
             return _date_time(match)
         length = _length(text)
         if length is not None:
-            return now.astimezone(timezone.utc) - length
+            now = now.astimezone(timezone.utc)
+            return now - min(length, now - _BEGINNING)
     except (ValueError, OverflowError) as error:
         raise ExecuteError(f"`exclude-newer` holds no moment in time: `{when}` ({error})", where=where or ()) from None
     raise ExecuteError(
