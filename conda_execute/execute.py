@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _EDITS = ("init", "add", "remove")
 
 #: What makes no environment.
-_NO_RUN = ("help", "version", "check", "dry_run", "lock", *_EDITS)
+_NO_RUN = ("help", "version", "completion", "check", "dry_run", "lock", *_EDITS)
 
 
 def program() -> NoReturn:
@@ -75,7 +75,7 @@ def _main(chosen: Namespace, restore: Callable[[], None]) -> int:
 
 def _instead(chosen: Namespace) -> int:
     """What was asked for instead of running the script."""
-    if chosen.help or chosen.version:
+    if chosen.help or chosen.version or chosen.completion:
         return _tell(chosen)
     from . import instead, upkeep
 
@@ -95,9 +95,21 @@ def _tell(chosen: Namespace) -> int:
         from . import __version__
 
         print(f"conda-execute {__version__}")
+    elif chosen.completion:
+        print(_completion(chosen.completion), end="")
     else:
         print(options.HELP, end="")
     return 0
+
+
+def _completion(shell: str) -> str:
+    from . import completion, tmpenv
+
+    if shell not in completion.SHELLS:
+        known = ", ".join(f"`{name}`" for name in completion.SHELLS)
+        raise UsageError(f"there is no completion for `{shell}`", hint=f"there is one for {known}")
+    own = completion.options_of(options.OPTIONS, options.HELP)
+    return completion.script(shell, own, completion.commands_of(tmpenv.parsers(), tmpenv.HELP, own))
 
 
 def _check_usage(chosen: Namespace) -> None:

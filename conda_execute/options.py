@@ -56,7 +56,7 @@ instead of running:
                          `explicit` or `pixi.lock`
   --pack FILE            write an archive of the environment (.tar.gz, .zip)
                          that runs wherever it is unpacked
-  --json                 with one of these: print JSON (alone: `--dry-run`)
+  --json                 print JSON, with one of these (alone: `--dry-run`)
 
 the header, edited in place; solved before it is written:
   --init                 write a header; the script may be missing yet
@@ -75,6 +75,8 @@ locks, which decide the packages from then on:
 what is told:
   -v, --verbose          the specification, the prefix and every step
   -q, --quiet            errors only
+  --completion SHELL     what completes words in `bash`, `zsh` or `fish`:
+                         eval "$(conda execute --completion bash)"
   -h, --help             this page
   --version              the version
 
@@ -122,6 +124,7 @@ OPTIONS: tuple[tuple[tuple[str, ...], str | None], ...] = (
     (("--json",), None),
     (("-v", "--verbose"), None),
     (("-q", "--quiet"), None),
+    (("--completion",), "SHELL"),
     (("-h", "--help"), None),
     (("--version",), None),
 )

@@ -43,7 +43,7 @@ needs. Those that nobody used for 25 hours are removed automatically.
         one environment in full: packages, channels, how it was made, who
         uses it
   keep NAME or SCRIPT, release NAME or SCRIPT
-        never remove it automatically; undo that
+        never remove it automatically; let it be removed again
 
 SPEC is a conda match spec (`python=3.12`, `numpy >=2`) or `pypi:` and a PyPI
 requirement. FILE holds one spec a line, or is an environment.yml. NAME may be
@@ -95,9 +95,8 @@ def _parse(argv: Sequence[str]) -> Namespace:
             f"there is no command `{argv[0]}`",
             hint=near(argv[0], tuple(_COMMANDS)) or "there are " + ", ".join(f"`{name}`" for name in _COMMANDS),
         )
-    act, declare = _COMMANDS[argv[0]]
-    parser = _Parser(prog=f"conda tmpenv {argv[0]}", add_help=False, allow_abbrev=False)
-    declare(parser)
+    act, _ = _COMMANDS[argv[0]]
+    parser = _parser(argv[0])
     chosen, unknown = parser.parse_known_intermixed_args(list(argv[1:]))
     if unknown:
         from .options import near
@@ -108,21 +107,32 @@ def _parse(argv: Sequence[str]) -> Namespace:
     return chosen
 
 
+def _parser(command: str) -> argparse.ArgumentParser:
+    made = _Parser(prog=f"conda tmpenv {command}", add_help=False, allow_abbrev=False)
+    _COMMANDS[command][1](made)
+    return made
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """What each command takes, by its name."""
+    return {command: _parser(command) for command in _COMMANDS}
+
+
 def _declare_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--sort", choices=_SORT_KEYS, default="used")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--sort", choices=_SORT_KEYS, default="used", help="what comes first")
 
 
 def _declare_clear(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("wanted", nargs="*")
-    parser.add_argument("--min-age", type=_hours, default=timedelta(0))
-    parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--min-age", type=_hours, default=timedelta(0), help="only what was unused for these hours")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _declare_specs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("specs", nargs="*")
-    parser.add_argument("--file", action="append", default=[])
+    parser.add_argument("--file", action="append", default=[], help="specs, one a line, or an environment.yml")
     parser.add_argument("--channel", "-c", action="append", default=[])
     parser.add_argument("--override-channels", action="store_true")
     parser.add_argument("--exclude-newer")
@@ -132,7 +142,7 @@ def _declare_create(parser: argparse.ArgumentParser) -> None:
     _declare_specs(parser)
     parser.add_argument("--offline", action="store_true")
     parser.add_argument("--backend")
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--compile", action="store_true", help="byte-compile its Python modules")
     parser.add_argument("-f", "--force-env", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("-q", "--quiet", action="store_true")
@@ -144,7 +154,7 @@ def _declare_one(parser: argparse.ArgumentParser) -> None:
 
 def _declare_info(parser: argparse.ArgumentParser) -> None:
     _declare_one(parser)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _hours(text: str) -> timedelta:
