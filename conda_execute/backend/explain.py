@@ -63,7 +63,8 @@ _NETWORK = (
 def causes(text: str) -> list[str]:
     """The sentences of an error and its causes, outermost first, without those that a later one repeats."""
     parts = [part.strip() for part in re.split(_CAUSE, text.strip()) if part.strip()]
-    return [part for index, part in enumerate(parts) if not any(part in later for later in parts[index + 1 :])]
+    told = [part for index, part in enumerate(parts) if not any(part in later for later in parts[index + 1 :])]
+    return told or ["no reason given"]
 
 
 def redact(text: str) -> str:

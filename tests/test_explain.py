@@ -1,0 +1,96 @@
+"""Failures of py-rattler as errors of ours: whatever they say, and without a secret in them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conda_execute.backend import explain
+from conda_execute.errors import CreationError, render
+from tests import tiny
+
+REQUEST = tiny.request("numpy", channels={"mine": "https://host.example/mine", "other": "https://host.example/other"})
+
+
+def nowhere(written: str) -> None:
+    return None
+
+
+#: Pieces of real messages, in any order and number.
+WORDS = st.lists(
+    st.sampled_from(
+        ["\n", "Caused by: ", "└─ ", "numpy", " * ", "__cuda >=12, for which no candidates were found", "os error 28",
+         "HTTP status client error (404 Not Found) for url (https://host.example/mine/x)", "failed to fetch a.conda",
+         "hash mismatch when x: expected ab, got cd", "could not find subdir", "[", "(", "\\", "\0"]
+    )
+    | st.text(max_size=20)
+).map("".join)  # fmt: skip
+
+
+@given(WORDS)
+def test_any_message_becomes_an_error_that_renders(text):
+    errors = [
+        explain.unsolvable(text, {"numpy": "numpy"}, REQUEST, ["__glibc 2.36 0"], nowhere),
+        explain.repodata_failed(text, REQUEST, False, nowhere),
+        explain.repodata_failed(text, REQUEST, True, nowhere),
+        explain.install_failed(
+            text, REQUEST, {"a.conda": "https://host.example/mine/noarch/a.conda"}, "/cache", nowhere
+        ),
+        explain.undetected(text),
+    ]
+    for error in errors:
+        assert isinstance(error, CreationError)
+        assert render(error).startswith("error (")
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("see https://me:secret@host.example/c/noarch", "see https://host.example/c/noarch"),
+        ("https://host.example/t/to-12-secret/c/noarch", "https://host.example/c/noarch"),
+        ("https://host.example/c/noarch", "https://host.example/c/noarch"),
+    ],
+    ids=["password", "token", "none"],
+)
+def test_credentials_are_left_out(text, clean):
+    assert explain.redact(text) == clean
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://host.example/mine/noarch/a.conda", "mine"),
+        ("https://host.example/other", "other"),
+        ("https://host.example/mine2/noarch/a.conda", None),
+        (None, None),
+    ],
+)
+def test_a_url_belongs_to_the_channel_above_it(url, name):
+    found = explain.channel_of(url, REQUEST.channels)
+    assert (found and found.name) == name
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("numpi", "numpy"),
+        ("py_yaml", "py-yaml"),
+        ("yaml", "pyyaml"),
+        ("ggplot2", "r-ggplot2"),
+        ("python-dateutils", "python-dateutil"),
+    ],
+)
+def test_what_someone_may_have_meant_comes_first(written, meant):
+    names = ["numpy", "py-yaml", "pyyaml", "r-ggplot2", "python-dateutil", "zlib", "numexpr"]
+    assert explain.near(written, names)[0] == meant
+
+
+def test_nothing_is_suggested_for_what_is_like_nothing():
+    assert explain.near("qqqqqq", ["numpy", "zlib"]) == []
+
+
+def test_a_long_explanation_is_cut():
+    tree = "\n".join(f"├─ package-{number} cannot be installed" for number in range(500))
+    assert len(explain.tidy(tree).splitlines()) < 50
+    assert explain.tidy(tree).endswith("460 lines more")
