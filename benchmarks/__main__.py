@@ -1,0 +1,63 @@
+"""`python -m benchmarks`: measure everything once; print the table, and write it and a plot below `docs`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import cases, report, world
+from benchmarks.cases import Effort, Section
+
+_TITLE = """\
+# What a run costs
+
+`make bench` measures this on your machine and writes this page. Only ratios mean something elsewhere.
+
+![bars](benchmarks.svg)
+
+"""
+
+DOCS = world.CHECKOUT / "docs"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few rounds, to see that it works")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="where the table and the plot go")
+    chosen = parser.parse_args()
+    sections = []
+    with tempfile.TemporaryDirectory(prefix="conda-execute-bench-") as root:
+        for section in _measure(world.make(Path(root) / "world"), cases.QUICK if chosen.quick else Effort()):
+            sections.append(section)
+            print(report.markdown([section], _where()), flush=True)
+    if chosen.quick:
+        return 0
+    chosen.docs.mkdir(exist_ok=True)
+    (chosen.docs / "benchmarks.md").write_text(_TITLE + report.markdown(sections, _where()), encoding="utf-8")
+    (chosen.docs / "benchmarks.svg").write_text(report.svg(sections), encoding="utf-8")
+    broken = [promise.text for section in sections for promise in section.promises if not promise.kept]
+    print("\n".join(["not kept:", *broken]) if broken else "every promise is kept")
+    return 1 if broken else 0
+
+
+def _measure(place: world.World, effort: Effort) -> Iterator[Section]:
+    runners = cases.Runners(place)
+    yield cases.warm(place, runners, effort)
+    yield cases.imports(place, runners)
+    yield cases.storms(place, runners, effort)
+    yield cases.cold(place, effort)
+    yield cases.uncached(place, effort)
+
+
+def _where() -> str:
+    return (
+        f"{platform.system()} {platform.machine()} with {os.cpu_count()} processors, Python {platform.python_version()}"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

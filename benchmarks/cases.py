@@ -1,0 +1,273 @@
+"""What is measured, and what is promised about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks import timing
+from benchmarks.timing import Times
+from benchmarks.world import NATIVE, PEP_723, World
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: milliseconds, and how they compare with what is named in the section."""
+
+    name: str
+    value: float
+    spread: float = 0.0
+    note: str = ""
+    #: The plot shows it in the colour of ours.
+    ours: bool = False
+
+
+@dataclass(frozen=True)
+class Promise:
+    text: str
+    found: float
+    limit: float
+
+    @property
+    def kept(self) -> bool:
+        return self.found <= self.limit
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    explanation: str
+    rows: tuple[Row, ...]
+    promises: tuple[Promise, ...] = ()
+    plotted: bool = True
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How often things are repeated."""
+
+    warm: int = 200
+    storms: int = 3
+    storm_runs: int = 512
+    at_once: int = 64
+    cold: int = 7
+    uncached: int = 3
+
+
+QUICK = Effort(warm=20, storms=1, storm_runs=64, at_once=16, cold=2, uncached=1)
+
+
+class Runners:
+    """The ways to run one and the same script, once everything is warm."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.native = world.script("native.py", NATIVE)
+        world.run(world.launcher, self.native)
+        world.run(world.launcher, self.native)
+        self.bare = [world.python(), self.native]
+        self.half = [world.half, self.native]
+        self.dash = self._launcher("dash")
+        self.bash = self._launcher("bash")
+        self.uv, self.uv_bare = self._uv()
+
+    def _launcher(self, shell: str) -> list[str] | None:
+        path = self.world.shell(shell)
+        return None if path is None else [path, self.world.launcher, self.native]
+
+    def _uv(self) -> tuple[list[str] | None, list[str] | None]:
+        """`uv run --script` of the same script with the same interpreter, and its environment's bare interpreter."""
+        try:
+            import uv
+        except ImportError:
+            return None, None
+        ask = self.world.script("ask.py", PEP_723, "import sys; print(sys.executable)\n")
+        script = self.world.script("uv.py", PEP_723)
+        words = [str(uv.find_uv_bin()), "run", "--quiet", "--python", self.world.python(), "--script"]
+        asked = self.world.run(*words, ask, check=False)
+        if asked.returncode != 0:
+            return None, None
+        self.world.run(*words, script)
+        python = self.world.run(*words, script.replace("uv.py", "ask.py")).stdout.strip()
+        return [*words, script], [python, script]
+
+    def all(self) -> dict[str, list[str]]:
+        found = {
+            "the interpreter alone": self.bare,
+            "conda-execute (dash)": self.dash,
+            "conda-execute (bash as sh)": self.bash,
+            "conda-execute without the launcher": self.half,
+            "uv run --script": self.uv,
+            "uv's interpreter alone": self.uv_bare,
+        }
+        conda = shutil.which("conda")
+        if conda is not None:
+            prefix = os.path.dirname(os.path.dirname(self.world.python()))
+            found["conda run"] = [conda, "run", "-p", prefix, "python", self.native]
+        return {name: words for name, words in found.items() if words is not None}
+
+
+def warm(world: World, runners: Runners, effort: Effort) -> Section:
+    times = timing.compare(runners.all(), world.environ, effort.warm)
+    bare = times["the interpreter alone"].median
+    over = {name: taken.median - bare for name, taken in times.items()}
+    uv = None
+    if "uv run --script" in times:
+        uv = over["uv run --script"] = times["uv run --script"].median - times["uv's interpreter alone"].median
+    own = timing.compare({"own": [sys.executable, "-c", "pass"]}, world.environ, max(effort.warm // 4, 5))["own"].median
+    rows = [
+        _row(name, taken, f"+{over[name]:.1f} ms" if name not in _BARE else "", ours=name.startswith("conda-execute"))
+        for name, taken in times.items()
+    ]
+    rows.append(Row("the interpreter that conda-execute runs in", own))
+    half = "conda-execute without the launcher"
+    promises = [Promise("through Python, over the interpreter alone", over[half], 45)]
+    for name, limit, share in (("conda-execute (dash)", 2.5, 0.2), ("conda-execute (bash as sh)", 4, 0.3)):
+        if name in over:
+            promises.append(Promise(f"{name}, over the interpreter alone", over[name], limit))
+            if uv:
+                promises.append(Promise(f"{name}, as a part of what uv adds", over[name] / uv, share))
+    text = "One script with python and numpy that does nothing, run again. In brackets: over the bare interpreter."
+    return Section("A warm run", text, tuple(rows), tuple(promises))
+
+
+_BARE = ("the interpreter alone", "uv's interpreter alone")
+
+
+def _row(name: str, taken: Times, note: str = "", ours: bool = False) -> Row:
+    return Row(name, taken.median, taken.spread, note, ours)
+
+
+def imports(world: World, runners: Runners) -> Section:
+    """Where the time of a warm run through Python goes: imports by package, as the interpreter tells."""
+    best: dict[str, int] = {}
+    for _ in range(5):
+        environ = {**world.environ, "PYTHONPROFILEIMPORTTIME": "1"}
+        done = subprocess.run(runners.half, env=environ, capture_output=True, text=True, check=True)
+        # The script's own interpreter tells as well, after ours: its site is the second one.
+        ours = done.stderr.split("import time: self [us]")[1]
+        for line in ours.splitlines()[1:]:
+            if line.startswith("import time:"):
+                own, _, name = line.removeprefix("import time:").split("|")
+                name = name.strip()
+                best[name] = min(best.get(name, 1 << 30), int(own))
+    names = [sys.executable, "-c", "import sys; print(*sys.modules)"]
+    startup = set(subprocess.run(names, capture_output=True, text=True, check=True).stdout.split())
+    groups: dict[str, float] = {}
+    for name, own in best.items():
+        if name not in startup:
+            first = name.split(".")[0].lstrip("_")
+            group = first if first in ("conda_execute", "yaml", "re", "json", "datetime") else "the rest"
+            groups[group] = groups.get(group, 0.0) + own / 1000
+    rows = tuple(Row(name, value) for name, value in sorted(groups.items(), key=lambda item: -item[1]))
+    text = "What a warm run without the launcher imports beyond the bare interpreter, the profiler's own cost included."
+    return Section("The way through Python, by import", text, rows, plotted=False)
+
+
+def storms(world: World, runners: Runners, effort: Effort) -> Section:
+    """Many runs at once, as a pipeline or a job array starts them."""
+    chosen = {
+        "the interpreter alone": runners.bare,
+        "conda-execute": [world.launcher, runners.native],
+        "uv run --script": runners.uv,
+    }
+    taken: dict[str, list[float]] = {name: [] for name, words in chosen.items() if words is not None}
+    for _ in range(effort.storms):
+        for name, values in taken.items():
+            words = chosen[name]
+            assert words is not None
+            values.append(timing.storm(words, world.environ, effort.storm_runs, effort.at_once))
+    times = {name: Times(tuple(values)) for name, values in taken.items()}
+    bare = times["the interpreter alone"].median
+    rows = [
+        _row(name, each, "" if name in _BARE else f"{each.median / bare:.2f} times", ours=name == "conda-execute")
+        for name, each in times.items()
+    ]
+    ratio = times["conda-execute"].median / bare
+    text = f"{effort.storm_runs} runs of that script, {effort.at_once} at a time, until the last one has ended."
+    promise = Promise("conda-execute's storm, by the bare interpreter's", ratio, 1.1)
+    return Section("A storm", text, tuple(rows), (promise,))
+
+
+#: The same solve and link, by py-rattler alone: the least that any tool built on it can take.
+DIRECTLY = """\
+import asyncio, os, sys
+import rattler
+
+async def main(channel, prefix):
+    cache = os.environ["RATTLER_CACHE_DIR"]
+    gateway = rattler.Gateway(cache_dir=os.path.join(cache, "repodata"))
+    specs = [rattler.MatchSpec("python"), rattler.MatchSpec("numpy")]
+    records = await rattler.solve(
+        sources=[rattler.Channel(channel)], specs=specs, gateway=gateway,
+        platforms=[rattler.Subdir("linux-64"), rattler.Subdir("noarch")],
+        virtual_packages=[found.into_generic() for found in rattler.VirtualPackage.detect()],
+    )
+    await rattler.install(
+        records, target_prefix=prefix, show_progress=False,
+        package_cache=rattler.PackageCache(os.path.join(cache, "pkgs")),
+    )
+
+asyncio.run(main(*sys.argv[1:]))
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def _cold_commands(world: World) -> Iterator[tuple[str, list[str]]]:
+    yield "conda-execute", [world.launcher, world.script("native.py", NATIVE)]
+    program = world.script("directly.py", "", DIRECTLY)
+    yield (
+        "py-rattler directly",
+        [sys.executable, program, world.channel.as_uri(), str(world.root / "envs" / "directly")],
+    )
+    conda = shutil.which("conda")
+    if conda is not None:
+        prefix = str(world.root / "envs" / "by-conda")
+        yield "conda create", [
+            conda, "create", "--quiet", "--yes", "--override-channels", "-c", world.channel.as_uri(), "-p", prefix,
+            "python", "numpy",
+        ]  # fmt: skip
+
+
+def cold(world: World, effort: Effort) -> Section:
+    """The first run: solve, link, run; every package is in the cache already."""
+    commands = dict(_cold_commands(world))
+    for words in commands.values():
+        world.forget_environments()
+        world.run(*words)
+    times = timing.compare(commands, world.environ, effort.cold, lambda name: world.forget_environments())
+    own = timing.compare({"own": [sys.executable, "-c", "pass"]}, world.environ, 11)["own"].median
+    ours, least = times["conda-execute"].median, times["py-rattler directly"].median
+    rows = _cold_rows(times)
+    promise = Promise("conda-execute, less an interpreter's start, by py-rattler", (ours - own) / least, 1.5)
+    text = (
+        "The environment is missing and is made: python and numpy, all packages in the cache, from a channel on disk."
+    )
+    return Section("A cold run, packages cached", text, rows, (promise,))
+
+
+def uncached(world: World, effort: Effort) -> Section:
+    """The very first run: nothing is in any cache."""
+
+    def prepare(name: str) -> None:
+        world.forget_environments()
+        world.forget_packages()
+
+    times = timing.compare(dict(_cold_commands(world)), world.environ, effort.uncached, prepare)
+    text = "The same with an empty package cache: packages are read from a channel on disk and unpacked."
+    return Section("A cold run, nothing cached", text, _cold_rows(times))
+
+
+def _cold_rows(times: dict[str, Times]) -> tuple[Row, ...]:
+    least = times["py-rattler directly"].median
+    return tuple(
+        _row(
+            name, each, "" if each.median == least else f"{each.median / least:.2f} times", ours=name == "conda-execute"
+        )
+        for name, each in times.items()
+    )

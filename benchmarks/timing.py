@@ -1,0 +1,75 @@
+"""Measuring processes: started without a shell, in turns, so that what disturbs the machine disturbs all alike."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Times:
+    """Wall clock times of one command, in milliseconds."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    @property
+    def spread(self) -> float:
+        """Half of what lies between the quartiles."""
+        if len(self.values) < 4:
+            return (max(self.values) - min(self.values)) / 2
+        low, _, high = statistics.quantiles(self.values, n=4)
+        return (high - low) / 2
+
+
+def start(words: Sequence[str], environ: Mapping[str, str]) -> int:
+    quiet = [(os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_RDWR, 0) for descriptor in (0, 1)]
+    return os.posix_spawn(words[0], list(words), dict(environ), file_actions=quiet)
+
+
+def once(words: Sequence[str], environ: Mapping[str, str]) -> float:
+    """The time of one run; a run that fails measures nothing, so it ends the benchmark."""
+    before = time.perf_counter()
+    _, status = os.waitpid(start(words, environ), 0)
+    taken = time.perf_counter() - before
+    if status != 0:
+        raise SystemExit(f"{' '.join(words)}: status {os.waitstatus_to_exitcode(status)}")
+    return taken * 1000
+
+
+def compare(
+    commands: Mapping[str, Sequence[str]],
+    environ: Mapping[str, str],
+    rounds: int,
+    before_each: Callable[[str], None] = lambda name: None,
+) -> dict[str, Times]:
+    """Times of each command, taken in turns; `before_each` prepares a run and is not measured."""
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    names = list(commands)
+    for round_ in range(rounds):
+        # Another order in each round: nobody always runs after the same neighbour.
+        for name in names[round_ % len(names) :] + names[: round_ % len(names)]:
+            before_each(name)
+            taken[name].append(once(commands[name], environ))
+    return {name: Times(tuple(values)) for name, values in taken.items()}
+
+
+def storm(words: Sequence[str], environ: Mapping[str, str], runs: int, at_once: int) -> float:
+    """Milliseconds until `runs` runs have ended, with `at_once` of them running at any time."""
+    before = time.perf_counter()
+    running = started = 0
+    while started < runs or running:
+        while running < at_once and started < runs:
+            start(words, environ)
+            running, started = running + 1, started + 1
+        _, status = os.wait()
+        running -= 1
+        if status != 0:
+            raise SystemExit(f"{' '.join(words)}: status {os.waitstatus_to_exitcode(status)}")
+    return (time.perf_counter() - before) * 1000
