@@ -235,12 +235,9 @@ def _quote(text: str | bytes) -> bytes:
 
 def _write(path: str, text: bytes) -> None:
     """Make the file hold `text`, whole or not at all, for this user alone. Raises OSError."""
-    try:
-        with open(path, "rb") as file:
-            if file.read() == text:
-                return
-    except FileNotFoundError:
-        _make_directory(os.path.dirname(path))
+    if _holds(path, text):
+        return
+    _make_directory(os.path.dirname(path))
     temporary = os.path.join(os.path.dirname(path), f".{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -250,6 +247,16 @@ def _write(path: str, text: bytes) -> None:
     except OSError:
         os.unlink(temporary)
         raise
+
+
+def _holds(path: str, text: bytes) -> bool:
+    """Whether the launcher would find the text there: it believes neither a link nor somebody else's file."""
+    try:
+        found = os.lstat(path)
+        with open(path, "rb") as file:
+            return file.read() == text and not os.path.islink(path) and found.st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _make_directory(path: str) -> None:

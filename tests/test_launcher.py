@@ -235,6 +235,17 @@ def record_empty(place: Place, script: Path) -> None:
     place.record(script).write_text("")
 
 
+def record_is_no_shell_text(place: Place, script: Path) -> None:
+    """What a disk may make of a file: a shell that reads it ends, and Python runs the script all the same."""
+    path = place.record(script)
+    path.write_text(path.read_text().replace("_ce_build='", "((( _ce_build='", 1))
+
+
+def record_cut_within_quotes(place: Place, script: Path) -> None:
+    path = place.record(script)
+    path.write_bytes(path.read_bytes()[:200])
+
+
 def launcher_moved(place: Place, script: Path) -> None:
     change_record(str(place.launcher), "/usr/bin/conda-execute")(place, script)
 
@@ -245,7 +256,7 @@ def launcher_moved(place: Place, script: Path) -> None:
         edit_header, same_size_same_time, append_to_header, condarc_appears, condarc_in_a_folder_appears,
         package_records_purged, interpreter_gone, marker_gone, another_build, environment_removed, sweep_due,
         never_swept, clock_went_back, record_of_another_owner, record_is_a_link, record_cut_short, record_empty,
-        launcher_moved,
+        record_is_no_shell_text, record_cut_within_quotes, launcher_moved,
         pytest.param(change_record(f"_ce_ok='{__version__}'", "_ce_ok='0.9.0'"), id="record_of_an_older_version"),
     ],
 )  # fmt: skip
@@ -257,6 +268,9 @@ def test_python_is_asked_once_more_after(shelled: Place, change: Callable[[Place
     done = shelled.run(script)
     assert shelled.asked == asked + 1, done
     assert b"evil" not in done.stdout
+    if change.__name__.startswith("record"):
+        shelled.run(script)
+        assert shelled.asked == asked + 1
 
 
 def test_settings_file_is_compared_by_content(shelled: Place) -> None:

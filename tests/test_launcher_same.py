@@ -97,6 +97,7 @@ def check(place: Place, case: Case) -> None:
     shells.mkdir(exist_ok=True)
     place = replace(place.with_(**case.variables), shell=tuple(shell(case.shell, shells)))
     shutil.rmtree(place.work)
+    shutil.rmtree(place.root / "cache", ignore_errors=True)
     place.work.mkdir()
     try:
         script = place.script(os.path.join(*case.folder, case.name), case.text().encode())
