@@ -39,7 +39,7 @@ ALLOWED = {
     "record": {"activation", "errors", "layout", "model", "process", "settings", "values"},
     "usage": {"errors", "layout", "model", "store", "values"},
     "store": {"errors", "layout", "model", "usage"},
-    "backend": {"errors", "layout", "model", "progress", "store", "values"},
+    "backend": {"errors", "key", "layout", "model", "progress", "store", "values"},
     "command": set(),
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ import tempfile
 import threading
 from contextlib import contextmanager
 
+from .. import key
 from ..errors import CreationError, InterruptError
 from ..values import dataclass
 from . import Built, Options, PyPIPackage
@@ -42,6 +43,9 @@ _DROPPED = frozenset({
     "UV_PROJECT_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES", "UV_EXCLUDE_NEWER", "VIRTUAL_ENV", "CONDA_PREFIX",
     "PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__",
 })  # fmt: skip
+
+#: What uv thinks it installs for.
+_PROJECT = "conda-execute-script"
 
 #: Seconds that uv gets to end after it was told to.
 _PATIENCE = 5.0
@@ -248,7 +252,7 @@ def write_project(directory: str, request: Request, options: Options, present: S
     others = [requirement for requirement in request.pypi if requirement not in named]
     pinned = [f"{one.name}=={one.version}" for one in present if re.fullmatch(_VERSION, one.version, re.IGNORECASE)]
     base = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
-    project = ["[project]", 'name = "conda-execute-script"', 'version = "0"', f"dependencies = {_toml(named)}"]
+    project = ["[project]", f"name = {_toml(_PROJECT)}", 'version = "0"', f"dependencies = {_toml(named)}"]
     return [
         _write(directory, "pyproject.toml", "\n".join([*project, *_tool_uv(request.uv, base)]) + "\n"),
         _write(directory, "requirements.txt", "".join(f"{requirement}\n" for requirement in others)),
@@ -404,6 +408,9 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
             hint="run once without `--offline`",
         )
     if "No solution found" in said and against:
+        packages = {one.name for one in against}
+        specs = [spec for spec in request.specs if key.spec_name(spec) in packages]
+        where += [place for spec in specs if (place := options.locate(spec)) is not None]
         theirs = " and ".join(f"{one.name} {one.version}" for one in against)
         ours = " and ".join(f"`{requirement}`" for requirement in mentioned) or "what PyPI packages need"
         return CreationError(
@@ -414,15 +421,15 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
             hint="change one of the two; what conda installed is never replaced by PyPI's",
         )
     for sign, message, hint in _COMPLAINTS:
-        if re.search(sign, said):
-            return CreationError(message, step="pypi", where=where, details=text, hint=hint)
+        if found := re.search(sign, said):
+            return CreationError(message.format(*found.groups()), step="pypi", where=where, details=text, hint=hint)
     return CreationError("the PyPI packages cannot be installed", step="pypi", where=where, details=text)
 
 
 _COMPLAINTS = (
     (
-        "was not found in the package registry|not found in the provided package locations",
-        "a PyPI package does not exist",
+        r"(\S+) was not found in the (?:package registry|provided package locations)",
+        "there is no package `{}` on PyPI",
         "check its spelling; another index is set in `[tool.uv]` of a `# /// script` header, or in UV_INDEX",
     ),
     ("No space left|os error 28", "no space left on the disk", "`conda tmpenv clear` removes unused environments"),
@@ -454,4 +461,5 @@ def _tidy(said: str) -> str:
     boring = r"(Using Python|Resolved |Prepared |Installed |Downloading |Downloaded |Building |Built |warning: )"
     lines = [line.rstrip() for line in redact(said).splitlines()]
     kept = [line for line in lines if line and not re.match(rf"\s*{boring}", line)]
-    return "\n".join(re.sub(r"^(\s*)(error: |cause: |hint: )", r"\1", line) for line in kept)
+    text = "\n".join(re.sub(r"^(\s*)(error: |cause: |hint: )", r"\1", line) for line in kept)
+    return text.replace(f"{_PROJECT} depends on", "the script asks for").replace(_PROJECT, "the script")
