@@ -176,14 +176,32 @@ class _Work:
 
     def at(self, candidate: str, force: bool) -> Environment | None:
         """The environment in the prefix of this name, made if need be; None: this prefix is not for us."""
-        lock = self.store.lock(candidate, script=self.script, on_wait=self.on_wait)
-        assert lock is not None, "who waits gets the lock"
+        found: list[Environment] = []
+        refused: set[str] = set()
+
+        def is_made() -> bool:
+            """Whether somebody else made it while we waited; if so, it is held."""
+            environment = self.store.read(candidate)
+            if force or environment is None or environment.marker.build in refused:
+                return False
+            if self._is_right(environment) and usage.hold(environment, self.use):
+                found.append(environment)
+            refused.add(environment.marker.build)
+            return bool(found)
+
+        lock = self.store.lock(candidate, script=self.script, on_wait=self.on_wait, unless=is_made)
+        return found[0] if lock is None else self._with_lock(candidate, lock, force)
+
+    def _is_right(self, environment: Environment) -> bool:
+        return _is_fit(environment, self.fits, self.use) and _is_whole(environment, self.sound)
+
+    def _with_lock(self, candidate: str, lock: Lock, force: bool) -> Environment | None:
         if lock.notice is not None:
             self.notice(lock.notice)
         trash: list[str] = []
         with lock:
             stores.reached("locked")
-            environment = self._under_lock(candidate, lock, force, trash)
+            environment = self._look_again(candidate, lock, force, trash)
             if environment is not None:
                 stores.reached("before note")
                 self._note(environment)
@@ -192,18 +210,17 @@ class _Work:
             stores.delete(path)
         return environment
 
-    def _under_lock(self, candidate: str, lock: Lock, force: bool, trash: list[str]) -> Environment | None:
+    def _look_again(self, candidate: str, lock: Lock, force: bool, trash: list[str]) -> Environment | None:
         state = self.store.state(candidate)
         if state == "aside":
             self.store.mark_again(candidate)
-        if state in ("ready", "aside"):
-            environment = self.store.read(candidate)
-            assert environment is not None, "nobody else changes the state under the lock"
+        environment = self.store.read(candidate)
+        if environment is not None:
             if not _is_fit(environment, self.fits, self.use):
                 return None
             if not force and _is_whole(environment, self.sound):
                 return environment
-        if state != "absent" and self._is_in_use(candidate, force and state != "unfinished"):
+        if state != "absent" and self._is_in_use(candidate, force and environment is not None):
             return None
         return self._make(candidate, lock, state, trash)
 

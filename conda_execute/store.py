@@ -62,7 +62,9 @@ _DELETED_IN_PLACE = (errno.EXDEV, errno.EBUSY, errno.ENOSPC, errno.EDQUOT)
 _LONGEST_NAME = 1000
 
 _BUSY = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
-_POLL = 0.05
+
+#: Seconds between two looks at a lock that somebody else holds: the first, and the longest.
+_FIRST_PAUSE, _LAST_PAUSE = 0.005, 0.2
 
 
 def reached(step: str) -> None:
@@ -183,15 +185,22 @@ class Store:
             return time.time()  # read-only, or full: good enough to show an age, and nothing can be removed anyway
 
     def lock(
-        self, name: str, *, script: str = "", wait: bool = True, on_wait: Callable[[Holder], None] | None = None
+        self,
+        name: str,
+        *,
+        script: str = "",
+        wait: bool = True,
+        on_wait: Callable[[Holder], None] | None = None,
+        unless: Callable[[], bool] | None = None,
     ) -> Lock | None:
         """The lock of this name, or None if it is taken and not to be waited for.
 
-        `on_wait` is called once, after a second, with whom we wait for. A signal ends the wait.
+        `on_wait` is called once, after a second, with whom we wait for. `unless` is asked again and again while we
+        wait: once it says yes, the lock is not needed any more. A signal ends the wait.
         """
         try:
             _make_directory(os.path.join(self.tmp_envs, layout.LOCKS))
-            return Lock.take(layout.lock(self.tmp_envs, name), script, wait, on_wait)
+            return Lock.take(layout.lock(self.tmp_envs, name), script, Waiting(wait, on_wait, unless))
         except OSError as error:
             raise _place_error(error, self.tmp_envs) from error
 
@@ -355,27 +364,26 @@ class Lock:
         self._soft = soft
 
     @classmethod
-    def take(cls, path: str, script: str, wait: bool, on_wait: Callable[[Holder], None] | None) -> Lock | None:
+    def take(cls, path: str, script: str, waiting: Waiting) -> Lock | None:
         if sys.platform == "win32":
-            return _take_on_windows(path, wait)
+            return _take_on_windows(path, waiting)
         from . import usage
 
         holder = f"{usage.this_process()}\n{script[:_LONGEST_NAME]}\n"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             notice = None
-            waiting = _Waiting(path, wait, on_wait)
             soft = SoftLink(path, holder)
             try:
-                taken = _flock(descriptor, waiting)
+                taken = waiting.until(lambda: _flock(descriptor, path))
                 # Another host may have found no locks where we find them: its link counts as well.
-                taken = taken and _wait_until(soft.is_free, waiting)
+                taken = taken and waiting.until(soft.is_free)
                 kept = None
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
                 notice = f"the file system of `{path}` has no locks ({error.strerror}): a symbolic link serves as one"
-                taken, kept = _wait_until(soft.take, waiting), soft
+                taken, kept = waiting.until(soft.take), soft
             if not taken:
                 os.close(descriptor)
                 return None
@@ -427,63 +435,55 @@ class Lock:
             self.leave()
 
 
-class _Waiting:
-    """How one acquisition waits: not at all, or in silence for a second and then with a word about the holder."""
+class Waiting:
+    """How to wait for one lock: not at all, or in silence for a second and then with a word about the holder.
 
-    def __init__(self, path: str, wait: bool, on_wait: Callable[[Holder], None] | None) -> None:
-        self.path, self.wait, self.on_wait = path, wait, on_wait
-        self.since = time.monotonic()
-        self.told = False
+    By asking again and again rather than within the system call: on NFS that may sleep for half a minute after the lock
+    is free, and five hundred processes that wait for one environment need not take its lock in turn once it is there.
+    """
 
-    def is_quiet(self) -> bool:
-        return time.monotonic() - self.since < QUIET_WAIT
+    def __init__(
+        self,
+        wait: bool = True,
+        on_wait: Callable[[Holder], None] | None = None,
+        unless: Callable[[], bool] | None = None,
+    ) -> None:
+        self.wait, self.on_wait, self.unless = wait, on_wait, unless
+        self._since = time.monotonic()
+        self._told = False
 
-    def tell(self, who: str | None = None) -> None:
-        if self.told or self.is_quiet():
-            return
-        self.told = True
-        if self.on_wait is not None:
-            if who is None:
-                try:
-                    with open(self.path, encoding="utf-8", errors="surrogateescape") as stream:
-                        who = stream.read()
-                except OSError:
-                    who = ""
-            self.on_wait(Holder.read(who))
+    def until(self, attempt: Callable[[], str | None]) -> bool:
+        """Try until `attempt` no longer names a holder; False if there is no point in waiting (any more)."""
+        pause = _FIRST_PAUSE
+        while True:
+            holder = attempt()
+            if holder is None:
+                return True
+            if not self.wait or (self.unless is not None and self.unless()):
+                return False
+            self._tell(holder)
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LAST_PAUSE)
+
+    def _tell(self, holder: str) -> None:
+        if not self._told and time.monotonic() - self._since >= QUIET_WAIT:
+            self._told = True
+            if self.on_wait is not None:
+                self.on_wait(Holder.read(holder))
 
 
-def _flock(descriptor: int, waiting: _Waiting) -> bool:
+def _flock(descriptor: int, path: str) -> str | None:
+    """Lock; else what the holder wrote down."""
     import fcntl
 
-    pause = 0.002
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except OSError as error:
-            if error.errno not in _BUSY:
-                raise
-        if not waiting.wait:
-            return False
-        if not waiting.is_quiet():
-            break
-        time.sleep(pause)
-        pause = min(pause * 2, _POLL)
-    waiting.tell()
-    fcntl.flock(descriptor, fcntl.LOCK_EX)  # the kernel wakes us, and a signal does
-    return True
-
-
-def _wait_until(attempt: Callable[[], str | None], waiting: _Waiting) -> bool:
-    """Try until `attempt` no longer names a holder."""
-    while True:
-        holder = attempt()
-        if holder is None:
-            return True
-        if not waiting.wait:
-            return False
-        waiting.tell(holder)
-        time.sleep(_POLL)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _BUSY:
+            raise
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    return None
 
 
 class SoftLink:
@@ -546,15 +546,19 @@ class SoftLink:
             _unlink(mine)
 
 
-def _take_on_windows(path: str, wait: bool) -> Lock | None:
+def _take_on_windows(path: str, waiting: Waiting) -> Lock | None:
     import filelock
 
     lock = filelock.FileLock(path)
-    try:
-        lock.acquire(timeout=-1 if wait else 0)
-    except filelock.Timeout:
+
+    def attempt() -> str | None:
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            return ""  # who holds it cannot be read while it is locked
         return None
-    return _WindowsLock(path, lock)
+
+    return _WindowsLock(path, lock) if waiting.until(attempt) else None
 
 
 class _WindowsLock(Lock):

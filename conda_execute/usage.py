@@ -172,14 +172,6 @@ def note_path(environment: Environment, use: Use) -> str:
     return os.path.join(layout.uses(environment.prefix, environment.marker.build), str(use))
 
 
-def drop(environment: Environment, use: Use) -> None:
-    """Take the note back, for a process that goes on without the environment."""
-    try:
-        os.unlink(note_path(environment, use))
-    except OSError:
-        pass  # a note of a process that ends is as good as none
-
-
 def _is_marked(environment: Environment) -> bool:
     from .store import read_marker
 

@@ -35,10 +35,6 @@ def notes(environment: Environment) -> list[str]:
     return sorted(os.listdir(layout.uses(environment.prefix, environment.marker.build)))
 
 
-def forget(environment: Environment) -> None:
-    usage.drop(environment, usage.this_process())
-
-
 def left_over(tmp_envs: str) -> list[str]:
     return sorted(name for name in os.listdir(tmp_envs) if name != ".locks" and os.listdir(Path(tmp_envs, name)))
 
@@ -51,7 +47,7 @@ class TestLookAgain:
 
     def test_unfinished_prefix_is_created_again(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
-        forget(first)
+        small.forget(first)
         os.unlink(layout.marker(first.prefix))
         Path(first.prefix, "rubbish").touch()
         second = small.ensure(tmp_envs)
@@ -66,7 +62,7 @@ class TestLookAgain:
 
     def test_damaged_marker_is_an_unfinished_prefix(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
-        forget(first)
+        small.forget(first)
         Path(layout.marker(first.prefix)).write_text('{"format": 1, "bui')
         assert small.ensure(tmp_envs).marker.build != first.marker.build
 
@@ -178,7 +174,7 @@ class TestInUse:
 
     def test_purged_prefix_that_nobody_uses_is_created_again(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
-        forget(first)
+        small.forget(first)
         os.unlink(os.path.join(first.prefix, "conda-meta", "package-0.json"))
         second = small.ensure(tmp_envs)
         assert second.prefix == first.prefix
@@ -193,7 +189,7 @@ class TestInUse:
 
     def test_environment_without_what_the_run_needs_is_created_again(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
-        forget(first)
+        small.forget(first)
         program = Path(first.prefix, "bin", "sleep")
         program.unlink()
         second = small.ensure(tmp_envs, sound=lambda environment: program.exists())
@@ -206,7 +202,7 @@ class TestInUse:
 
     def test_foreign_note_keeps_a_broken_prefix(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
-        forget(first)
+        small.forget(first)
         Path(layout.uses(first.prefix, first.marker.build), "7-7@other+boot+7").touch()
         os.unlink(layout.marker(first.prefix))
         assert small.ensure(tmp_envs).name == first.name + ".1"
@@ -223,7 +219,7 @@ class TestInUse:
 class TestForce:
     def test_forced_environment_is_made_anew(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
-        forget(first)
+        small.forget(first)
         second = small.ensure(tmp_envs, force=True)
         assert second.prefix == first.prefix
         assert second.marker.build != first.marker.build
@@ -239,7 +235,7 @@ class TestForce:
 
     def test_solves_before_it_removes(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
-        forget(first)
+        small.forget(first)
 
         def solve() -> None:
             raise CreationError("no solution", step="solve")
@@ -253,7 +249,7 @@ class TestForce:
     ) -> None:
         """Two minutes, cut short here: a note that another host's cache hid comes to light."""
         first = small.ensure(tmp_envs)
-        forget(first)
+        small.forget(first)
         notices: list[str] = []
         note = Path(layout.uses(first.prefix, first.marker.build), "7-7@other+boot+1")
         monkeypatch.setattr(sweep, "is_network", lambda path: True)
@@ -290,6 +286,28 @@ class TestHosts:
 
 
 class TestManyProcesses:
+    def test_who_waits_uses_what_was_made_meanwhile_without_the_lock(self, tmp_envs: str) -> None:
+        code = """
+import sys, time
+from tests.protocol import small
+from conda_execute.store import Store
+environment = small.ensure(sys.argv[1])
+small.forget(environment)
+lock = Store(sys.argv[1]).lock(environment.name)
+Store(sys.argv[1]).unmark(environment.name)
+print("held", flush=True)
+time.sleep(1)
+Store(sys.argv[1]).mark_again(environment.name)
+time.sleep(60)
+"""
+        process = small.python(code, tmp_envs)
+        assert process.stdout is not None
+        process.stdout.readline()
+        environment = small.ensure(tmp_envs, create=never)
+        assert Store(tmp_envs).lock(environment.name, wait=False) is None, "the other process still has it"
+        assert notes(environment) == [str(usage.this_process())]
+        small.end(process)
+
     def test_many_processes_create_it_once_and_all_run(self, tmp_envs: str, tmp_path: Path) -> None:
         code = """
 import os, sys, time
@@ -362,7 +380,7 @@ print(small.ensure(tmp_envs, *sys.argv[2:]).prefix)
 
     def test_environment_that_is_there_is_used(self, tmp_envs: str) -> None:
         environment = small.ensure(tmp_envs)
-        forget(environment)
+        small.forget(environment)
         assert self.run(tmp_envs).stdout.strip() == environment.prefix
 
     def test_environment_that_is_not_there_is_an_error(self, tmp_envs: str) -> None:

@@ -18,7 +18,7 @@ import pytest
 from conda_execute import layout, usage
 from conda_execute import store as stores
 from conda_execute.errors import PlaceError
-from conda_execute.store import Holder, Lock, Store, choose_tmp_envs, read_marker
+from conda_execute.store import Holder, Lock, Store, Waiting, choose_tmp_envs, read_marker
 from tests.protocol import small
 
 NAME = "ea977067a8fbeb21a594"
@@ -179,6 +179,14 @@ class TestLock:
         assert told == []
         process.communicate()
 
+    def test_wait_ends_when_the_lock_is_not_needed_any_more(self, tmp_envs: str) -> None:
+        process = holder(tmp_envs, 60)
+        asked: list[int] = []
+        lock = Store(tmp_envs).lock(NAME, unless=lambda: asked.append(1) is None and len(asked) == 3)
+        assert lock is None
+        assert len(asked) == 3
+        small.end(process)
+
     def test_interrupt_ends_the_wait(self, tmp_envs: str) -> None:
         process = holder(tmp_envs, 60)
         waiter = small.python(HOLD, tmp_envs, NAME, "0", stderr=subprocess.PIPE)
@@ -292,7 +300,7 @@ class TestSoftLink:
 
     def test_who_finds_locks_respects_the_link_of_who_did_not(self, path: str) -> None:
         self.link(path).take()
-        assert Lock.take(path, "", False, None) is None
+        assert Lock.take(path, "", Waiting(False)) is None
 
 
 class TestPlace:

@@ -36,7 +36,7 @@ def tmp_envs(tmp_path: Path) -> str:
 def idle(tmp_envs: str, *specs: str, age: timedelta = timedelta(0)) -> Environment:
     """An environment that nobody uses any more, for that long."""
     environment = small.ensure(tmp_envs, *specs)
-    usage.drop(environment, usage.this_process())
+    small.forget(environment)
     moment = time.time() - age.total_seconds()
     os.utime(uses(environment), (moment, moment))
     return environment
@@ -336,7 +336,7 @@ sweep.clear(store.Store(sys.argv[1]))
         assert small.python(code, tmp_envs, step).wait() == -signal.SIGKILL
         environment = small.ensure(tmp_envs)
         assert os.access(os.path.join(environment.prefix, "bin", "sleep"), os.X_OK)
-        usage.drop(environment, usage.this_process())
+        small.forget(environment)
         clear(tmp_envs)
         assert Store(tmp_envs).list() == []
         assert os.listdir(layout.trash(tmp_envs)) == []

@@ -28,7 +28,7 @@ def environment(tmp_path: Path) -> Environment:
     place = tmp_path / "tmp_envs"
     place.mkdir(mode=0o700)
     found = small.ensure(str(place))
-    usage.drop(found, usage.this_process())
+    small.forget(found)
     return found
 
 

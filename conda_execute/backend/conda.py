@@ -282,13 +282,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def _turn(prefix: str, options: Options) -> Iterator[int | None]:
     """Wait until no other process of this user creates by conda; the descriptor of the lock that says so."""
-    from ..store import Lock
+    from ..store import Lock, Waiting
 
     directory = layout.cache_dir(options.environ, options.environ.get("HOME"))
     if directory is None:
         directory = os.path.join(os.path.dirname(prefix), layout.LOCKS)
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    lock = Lock.take(os.path.join(directory, "conda.lock"), options.command, True, None)
+    lock = Lock.take(os.path.join(directory, "conda.lock"), options.command, Waiting())
     assert lock is not None
     with lock:
         yield lock.descriptor if sys.platform != "win32" else None

@@ -206,6 +206,10 @@ def _cold(world: World, me: int, actor: Actor, setting: Setting) -> Iterator[tup
     laws, prefix = setting.laws, world.prefix
     step = actor.step
     if step == "wait":
+        if world.lock is not None and _marked(world) and actor.kind != "force":
+            assert prefix is not None
+            first = "note" if laws.note_before_marker else "marker"
+            yield "sees that it was made", _to(world, me, first, build=prefix.build, cached=actor.kind == "foreign")
         locked = _with_lock(world, me, setting)
         if locked is not None:
             yield "locks", _to(locked, me, "locked")

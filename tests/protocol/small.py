@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conda_execute import prepare
+from conda_execute import prepare, usage
 from conda_execute.model import Channel, Environment, Request
 from conda_execute.store import Store
 
@@ -50,6 +50,11 @@ def create(prefix: str, descriptor: int) -> Built:
 
 def ensure(tmp_envs: str, *specs: str, create: Callable[[str, int], Built] = create, **options: object) -> Environment:
     return prepare.ensure(request(*specs), Store(tmp_envs), create, script="test.py", **options)  # type: ignore[arg-type]
+
+
+def forget(environment: Environment) -> None:
+    """Take this process's note back: tests do not end between one thing and the next, as runs do."""
+    Path(usage.note_path(environment, usage.this_process())).unlink()
 
 
 def python(code: str, *arguments: str, **options: object) -> subprocess.Popen[str]:

@@ -25,7 +25,7 @@ def fill(tmp_envs: str, first: int, count: int) -> None:
     place = usage.place()
     store = Store(tmp_envs)
     pattern = small.ensure(tmp_envs)
-    usage.drop(pattern, usage.this_process())
+    small.forget(pattern)
     for number in range(first, first + count):
         name = f"{number:020x}"
         prefix = store.prefix(name)
