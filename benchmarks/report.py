@@ -20,11 +20,12 @@ def markdown(sections: Sequence[Section], where: str) -> str:
 def _table(section: Section) -> Iterator[str]:
     yield f"### {section.title}\n"
     yield f"{section.explanation}\n"
-    yield "| | median | ± | |"
-    yield "|---|---:|---:|---|"
+    yield "| | median | ± | processor | |"
+    yield "|---|---:|---:|---:|---|"
     for row in section.rows:
         spread = f"{row.spread:.1f}" if row.spread else ""
-        yield f"| {row.name} | {duration(row.value)} | {spread} | {row.note} |"
+        processor = duration(row.processor) if row.processor else ""
+        yield f"| {row.name} | {duration(row.value)} | {spread} | {processor} | {row.note} |"
     yield ""
     if section.promises:
         yield "| promised | found | at most | |"

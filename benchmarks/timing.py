@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Times:
-    """Wall clock times of one command, in milliseconds."""
+    """Wall clock times of one command, and the processor's time for it, in milliseconds."""
 
     values: tuple[float, ...]
+    processor: tuple[float, ...] = ()
 
     @property
     def median(self) -> float:
@@ -33,14 +34,14 @@ def start(words: Sequence[str], environ: Mapping[str, str]) -> int:
     return os.posix_spawn(words[0], list(words), dict(environ), file_actions=quiet)
 
 
-def once(words: Sequence[str], environ: Mapping[str, str]) -> float:
-    """The time of one run; a run that fails measures nothing, so it ends the benchmark."""
+def once(words: Sequence[str], environ: Mapping[str, str]) -> tuple[float, float]:
+    """Both times of one run; a run that fails measures nothing, so it ends the benchmark."""
     before = time.perf_counter()
-    _, status = os.waitpid(start(words, environ), 0)
+    _, status, used = os.wait4(start(words, environ), 0)
     taken = time.perf_counter() - before
     if status != 0:
         raise SystemExit(f"{' '.join(words)}: status {os.waitstatus_to_exitcode(status)}")
-    return taken * 1000
+    return taken * 1000, (used.ru_utime + used.ru_stime) * 1000
 
 
 def compare(
@@ -50,14 +51,14 @@ def compare(
     before_each: Callable[[str], None] = lambda name: None,
 ) -> dict[str, Times]:
     """Times of each command, taken in turns; `before_each` prepares a run and is not measured."""
-    taken: dict[str, list[float]] = {name: [] for name in commands}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     names = list(commands)
     for round_ in range(rounds):
         # Another order in each round: nobody always runs after the same neighbour.
         for name in names[round_ % len(names) :] + names[: round_ % len(names)]:
             before_each(name)
             taken[name].append(once(commands[name], environ))
-    return {name: Times(tuple(values)) for name, values in taken.items()}
+    return {name: Times(*(tuple(times) for times in zip(*values, strict=True))) for name, values in taken.items()}
 
 
 def storm(words: Sequence[str], environ: Mapping[str, str], runs: int, at_once: int) -> float:
