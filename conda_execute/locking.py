@@ -101,6 +101,11 @@ def embed(data: bytes, header: Header, text: str) -> bytes:
     from .header import extent, find_header
 
     data = unembed(data)
+    if re.search(rb"^__(?:END|DATA)__\r?$", data, re.MULTILINE):
+        raise UsageError(
+            "the end of this script is data (`__END__`, `__DATA__`), and a lock there would be read as such",
+            hint="leave `--embed` out: the lock then lies beside the script",
+        )
     found = find_header(data, "")
     assert found is not None, "the header is still there without the line that names the lock"
     newline = b"\r\n" if b"\r\n" in data[:4096] else b"\n"

@@ -186,6 +186,16 @@ def test_an_embedded_lock_is_found_and_leaves_the_rest_of_the_script(world: Worl
     assert script.read_text() == text, "locking again changes nothing"
 
 
+@pytest.mark.parametrize("mark", ["__END__", "__DATA__\r"])
+def test_a_lock_is_not_embedded_where_a_script_keeps_data(world: World, mark: str) -> None:
+    text = f"# conda execute\n# env: [six]\nprint while <DATA>;\n{mark}\nmine\n"
+    script = world.script("s.pl", text.encode())
+    done = world.execute("--lock", "--embed", script)
+    assert done.returncode == 125
+    assert "leave `--embed` out" in done.stderr
+    assert script.read_bytes() == text.encode()
+
+
 def test_a_lock_elsewhere_serves_where_it_is_named(world: World) -> None:
     script = world.script("s.py", SIX)
     (world.work / "locks").mkdir()
