@@ -241,6 +241,17 @@ def test_condarc_files_are_understood(document: Path, tmp_path: Path) -> None:
             settings.load(environ)
 
 
+@every_document()
+def test_samples_are_in_their_language(document: Path) -> None:
+    for block in blocks(document):
+        if block.language == "python":
+            compile(block.text, f"{name_of(document)}:{block.line}", "exec")
+        elif block.language in ("sh", "console"):
+            text = block.text if block.language == "sh" else "\n".join(each.text for each in commands(block))
+            done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{name_of(document)}:{block.line}\n{done.stderr}"
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
 def test_targets_of_make_exist(document: str) -> None:
     text = (CHECKOUT / document).read_text(encoding="utf-8")
