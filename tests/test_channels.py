@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conda_execute.channels import qualify, resolve_channels, split_spec
 from conda_execute.errors import Location, SettingsError, render
@@ -206,6 +208,24 @@ def test_what_is_no_channel_is_refused(
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(SettingsError, match=message):
         resolve_channels([written], Settings())
+
+
+_URLS = st.text(st.sampled_from("abct:/@.?#[]%~-_ \\0189") | st.characters(), max_size=40)
+
+
+@given(st.sampled_from(["", "https://", "file://", "http://h/t/", "https://u:p@", "./", "C:\\"]), _URLS)
+@settings(deadline=None, max_examples=200)
+def test_any_text_is_a_channel_or_a_settings_error(start: str, text: str) -> None:
+    for configured in (NOTHING, CONFIGURED):
+        try:
+            (channel,) = resolve_channels([start + text], configured)
+        except SettingsError:
+            continue
+        assert channel.name
+        assert all("://" in url for url in channel.urls)
+        # A name that was found leads back to the same place, since environments are told apart by it.
+        (again,) = resolve_channels([channel.name], configured)
+        assert (again.name, again.urls) == (channel.name, channel.urls)
 
 
 def test_a_custom_channel_must_be_a_url(tmp_path: Path) -> None:

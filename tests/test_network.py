@@ -32,6 +32,7 @@ from conda_execute.model import Request
 from conda_execute.network import connector
 from conda_execute.settings import Settings, load
 from tests import tiny
+from tests.conftest import World
 from tests.tiny import Tiny
 
 TOKEN = "tk-0123-abc"
@@ -205,6 +206,37 @@ def test_a_denied_channel_is_refused_before_anything_is_asked(machine: Machine, 
 def test_a_mirror_stands_in(machine: Machine, site: Site) -> None:
     machine.install(f"mirrored_channels:\n  conda-forge: ['{site.url}/main']\nchannels: [conda-forge]\n")
     assert "/main/noarch/app-1.0-0.tar.bz2" in site.paths
+
+
+def test_the_programs_tell_who_denies_a_channel_and_ask_nobody(world: World, site: Site) -> None:
+    world = world.with_settings(f"channel_alias: {site.url}\ndenylist_channels:\n  - main\n")
+    script = world.script("plot.py", "# conda execute\n# env: [app]\n# channels:\n#  - conda-forge\n#  - main\n")
+    for words in (["conda-execute", script], ["conda-tmpenv", "create", "app", "--channel", "main"]):
+        refused = world.run(words)
+        assert refused.returncode == 125
+        assert "the channel `main` is denied by `denylist_channels`" in refused.stderr
+        assert f"{world.condarc}:" in refused.stderr
+    assert "plot.py:5:6\n  5 | #  - main\n" in world.run(["conda-execute", script]).stderr
+    assert site.asked == []
+    assert world.prefixes() == []
+
+
+def test_the_programs_fetch_through_a_proxy_with_its_password(world: World, site: Site) -> None:
+    world = world.with_settings(
+        f"""\
+        proxy_servers:
+          http: http://me:hush@127.0.0.1:{site.port}
+        channel_alias: http://conda.example
+        """
+    )
+    script = world.script(
+        "show.sh", "# conda execute\n# env: [app]\n# channels: [main]\ncat $CONDA_PREFIX/share/app.txt\n"
+    )
+    ran = world.execute("-v", script, check=True)
+    assert ran.stdout == "app 1.0\n"
+    assert "hush" not in ran.stderr
+    assert "http://conda.example/main/noarch/app-1.0-0.tar.bz2" in site.paths
+    assert {asked.proxy_authorization for asked in site.asked} == {basic("me", "hush")}
 
 
 # --- Secrets

@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from conda_execute.errors import SettingsError, render
 from conda_execute.settings import CONDAS, OURS, SEARCH_PATH, Settings, _Setting, load
@@ -304,6 +306,26 @@ def test_a_mistake_is_named_with_its_place(machine: Machine, text: str, expected
     message = machine.refused(text)
     assert expected in message
     assert "/home/.condarc" in message.replace("\\", "/")
+
+
+_YAML = st.text(st.sampled_from("abc:-#!&*[]{},|>'\"%@`?~ \n\t\\0123456789$") | st.characters(), max_size=80)
+_KEYS = st.sampled_from([*(setting.name for setting in CONDAS), "conda-execute", "plugins", "channel"])
+
+
+@given(st.lists(st.tuples(_KEYS, _YAML), max_size=4), _YAML)
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_is_settings_or_a_settings_error(tmp_path: Path, lines: list[tuple[str, str]], rest: str) -> None:
+    file = tmp_path / ".condarc"
+    file.write_bytes("".join(f"{key}: {value}\n" for key, value in lines).encode("utf-8", "replace"))
+    with open(file, "ab") as stream:
+        stream.write(rest.encode("utf-8", "surrogatepass"))
+    refused = None
+    try:
+        load({"HOME": str(tmp_path)}, search_path=["~/.condarc"])
+    except SettingsError as error:
+        refused = error
+    assert refused is None or render(refused).startswith("error: ")
+    assert refused is None or {where.path for where in refused.where} == {str(file)}
 
 
 def test_a_mistake_in_a_variable_names_the_variable(machine: Machine) -> None:
