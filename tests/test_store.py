@@ -316,6 +316,31 @@ class TestPlace:
     def test_default_is_the_cache_directory_of_the_platform(self, tmp_path: Path) -> None:
         assert self.choose(HOME=str(tmp_path)) == str(tmp_path / ".cache/conda-execute/linux-64/tmp_envs")
 
+    @pytest.mark.parametrize(
+        ("parts", "is_root"),
+        [(("condabin", "conda-meta"), True), (("conda-meta",), False), ((), False)],
+        ids=["root prefix", "environment", "no conda"],
+    )
+    def test_root_prefix_that_the_caller_owns_comes_before_the_cache(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: tuple[str, ...], is_root: bool
+    ) -> None:
+        root = tmp_path / "miniconda"
+        root.mkdir()
+        for part in parts:
+            (root / part).mkdir()
+        monkeypatch.setattr(sys, "prefix", str(root))
+        chosen = self.choose(HOME=str(tmp_path))
+        assert (chosen == str(root / "tmp_envs")) == is_root
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+    def test_root_prefix_of_somebody_else_is_left_alone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        root = tmp_path / "miniconda"
+        for part in ("condabin", "conda-meta"):
+            (root / part).mkdir(parents=True)
+        os.chown(root, 65534, 65534)
+        monkeypatch.setattr(sys, "prefix", str(root))
+        assert self.choose(HOME=str(tmp_path)).startswith(str(tmp_path / ".cache"))
+
     def test_directories_are_private(self, tmp_path: Path) -> None:
         place = Path(self.choose(HOME=str(tmp_path)))
         assert [stat.S_IMODE(path.stat().st_mode) for path in (place, *place.parents[:3])] == [0o700] * 4

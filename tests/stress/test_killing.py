@@ -103,3 +103,47 @@ def test_orphaned_installer_is_waited_for(world: World, make_channel: object, tm
     done = world.execute(script, check=True)
     assert done.stdout.splitlines()[:2] == [str(orphan), "ended"], "the second creator waited for the first's orphan"
     assert len(done.stdout.splitlines()) == 4, "and installed anew, whole"
+
+
+def test_interrupt_while_waiting_ends_it_at_once(machine: Machine) -> None:
+    machine.run()
+    name = machine.name
+    machine.assert_clean()
+    lock = machine.store.lock(name, script="the other one")
+    assert lock is not None
+    process = machine.start()
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert f"waiting for process {os.getpid()} on " in said
+    assert "(the other one)" in said
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    assert time.monotonic() - started < 5
+    lock.release()
+    machine.assert_clean()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_interrupt_while_creating_leaves_nothing(
+    world: World, make_channel: object, tmp_path: Path, number: signal.Signals
+) -> None:
+    """As Ctrl-C does it: everybody in the terminal's process group gets the signal."""
+    log = tmp_path / "log"
+    link = f'#!/bin/sh\necho "$PREFIX" >> {log}; exec sleep 5\n'
+    assert callable(make_channel)
+    url = make_channel(Package("slow", "1.0", {"bin/.slow-post-link.sh": link}))
+    script = world.script("s.sh", f"# conda execute\n# env: [slow]\n# channels: ['{url}']\n# run_with: sh\necho ran\n")
+    creator = world.start(["conda-execute", script], start_new_session=True)
+    until = time.monotonic() + 60
+    while not log.exists() or not log.read_text():
+        assert time.monotonic() < until, "the link script never ran"
+        time.sleep(0.01)
+    os.killpg(creator.pid, number)
+    output, _ = creator.communicate()
+    assert creator.returncode in (128 + number, -number)
+    assert output == ""
+    assert world.prefixes() == []
+    trash = world.tmp_envs / ".trash"
+    assert not trash.exists() or list(trash.iterdir()) == []
