@@ -197,7 +197,9 @@ def _clean_if_due(run: Run, store: Store, environment: Environment) -> None:
 
 def _start(run: Run, environment: Environment) -> NoReturn:
     """Become the script."""
-    activation = activate(environment.prefix, run.environ, run.header.variables)
+    notebook = run.script.notebook
+    variables = run.header.variables + (notebook.variables if notebook else ())
+    activation = activate(environment.prefix, run.environ, variables)
     if run.chosen.shell:
         process.execute([run.environ.get("SHELL") or "/bin/sh"], activation)
     arguments = run.chosen.words[1:]
@@ -212,6 +214,10 @@ def _start(run: Run, environment: Environment) -> NoReturn:
         return os.access(os.path.join(environment.prefix, "bin", name), os.X_OK)
 
     words = command.effective(run.words(provides), provides)
+    if notebook and run.header.run_with is None:
+        from .notebook import command as jupyter
+
+        words = jupyter(notebook, run.script.title, environment.prefix)
     _record(run, environment, activation, words)
     process.execute([*words, run.script.given, *arguments], activation)
 
@@ -220,7 +226,7 @@ def _record(
     run: Run, environment: Environment, activation: Activation, words: Sequence[str], passes_script: bool = True
 ) -> None:
     """Let the launcher do it by itself next time, if it can: what is told about each run, Python must tell."""
-    if not run.script.is_file or run.voice.verbose or process.LAUNCHED not in os.environ:
+    if not run.script.is_file or run.script.notebook or run.voice.verbose or process.LAUNCHED not in os.environ:
         return
     from . import locking, record
 

@@ -89,14 +89,20 @@ def find_script(chosen: Namespace, settings: Settings, environ: dict[str, str]) 
 def header_of(script: Script, platform: str, chosen: Namespace) -> Header:
     """The script's header; without one, what `--with` asks for is enough."""
     try:
-        return read_header(script.head, script.title, platform)
+        return read_header(script.head, script.place, platform)
     except HeaderError:
         from .header import find_header
 
         wishes: list[str] = getattr(chosen, "with")
-        if not wishes or find_header(script.head, script.title) is not None:
+        if find_header(script.head, script.place) is not None:
             raise
-        return specfile.from_words([])
+        if wishes:
+            return specfile.from_words([])
+        if script.notebook is None:
+            raise
+        from .notebook import no_header
+
+        raise no_header(script.place) from None
 
 
 def require_trust(run: Run) -> None:
@@ -113,7 +119,7 @@ def require_trust(run: Run) -> None:
     if not run.chosen.trust:
         if not can_ask():
             raise trust.refusal(fetched, standing)
-        say(trust.describe(fetched, standing, run.header, run.script.path))
+        say(trust.describe(fetched, standing, run.header, run.script))
         if not ask("Run it? It may do all that you may do. [y/N]"):
             raise ExecuteError(f"`{fetched.address}` is not run")
     trust.remember(fetched, cache)

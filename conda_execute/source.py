@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
 
+    from .notebook import Notebook
     from .remote import Fetched
 
 
@@ -39,10 +40,17 @@ class Script:
     is_file: bool = True
     #: Where it came from on the web: it runs only if that is trusted.
     fetched: Fetched | None = None
+    #: A notebook's `head` is that of its first code cell.
+    notebook: Notebook | None = None
 
     @property
     def folder(self) -> str:
         return os.path.dirname(self.path)
+
+    @property
+    def place(self) -> str:
+        """What lines of the head are lines of, in messages."""
+        return f"{self.title} (cell {self.notebook.cell})" if self.notebook else self.title
 
 
 def from_file(given: str) -> Script:
@@ -70,9 +78,8 @@ def from_file(given: str) -> Script:
         head = file.read(HEAD)
     # A first word that starts with a dash would be an option to the interpreter.
     shown = os.path.join(os.curdir, given) if given.startswith("-") else given
-    return Script(
-        given=shown, path=os.path.abspath(given) if ".." not in given else _absolute(given), head=head, title=given
-    )
+    path = os.path.abspath(given) if ".." not in given else _absolute(given)
+    return _opened(Script(given=shown, path=path, head=head, title=given))
 
 
 def from_standard_input(stream: BinaryIO) -> Script:
@@ -98,7 +105,17 @@ def is_address(word: str) -> bool:
 def from_web(fetched: Fetched) -> Script:
     """What was fetched, as a file; the suffix of its address goes along, since it may say what runs it."""
     script = _kept(fetched.content, str(fetched.address), fetched.suffix)
-    return replace(script, fetched=fetched)
+    return _opened(replace(script, fetched=fetched))
+
+
+def _opened(script: Script) -> Script:
+    """A notebook opened at its first code cell; any other script as it is."""
+    if not script.path.lower().endswith(".ipynb"):
+        return script
+    from . import notebook
+
+    opened = notebook.parse(read_whole(script), script.title)
+    return replace(script, head=opened.code[:HEAD], notebook=opened)
 
 
 def _absolute(given: str) -> str:

@@ -230,7 +230,7 @@ def _request_of_script(path: str, settings: Settings) -> Request:
     from .header import read_header
 
     script = source.from_file(path)
-    header = read_header(script.head, script.title, settings.subdir or platforms.host())
+    header = read_header(script.head, script.place, settings.subdir or platforms.host())
     return resolve(header, settings, folder=script.folder, environ=process.inherited_environ())
 
 

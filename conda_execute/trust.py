@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .model import Header
     from .remote import Fetched
+    from .source import Script
 
 TRUSTED = "trusted"
 #: Something else was trusted at this address.
@@ -149,20 +150,20 @@ def refusal(fetched: Fetched, standing: str) -> ExecuteError:
     )
 
 
-def describe(fetched: Fetched, standing: str, header: Header, path: str) -> str:
-    """What a person should know before saying yes. `path` is the file to look at."""
+def describe(fetched: Fetched, standing: str, header: Header, script: Script) -> str:
+    """What a person should know before saying yes."""
     changed = "it is no longer what was trusted" if standing == CHANGED else "it is not trusted yet"
     lines = [f"{fetched.address}: {changed}"]
     lines += [f"  by way of  {address}" for address in fetched.way[1:]]
     count = fetched.content.count(b"\n") + (not fetched.content.endswith(b"\n"))
     lines.append(f"  size       {len(fetched.content)} bytes, {count} line{'s' * (count != 1)}")
     lines.append(f"  sha256     {fetched.digest}")
-    lines.append(f"  file       {path}")
+    lines.append(f"  file       {script.path}")
     first, last = header.lines
     if not last:
         return "\n".join([*lines, "  header     none"])
     lines.append(f"  header     lines {first} to {last}")
-    written = fetched.content.decode("utf-8", "replace").split("\n")[first - 1 : last]
+    written = script.head.decode("utf-8", "replace").split("\n")[first - 1 : last]
     lines += [f"    {printable(line.rstrip())}" for line in written[:_LINES]]
     if len(written) > _LINES:
         lines.append(f"    ... and {len(written) - _LINES} lines more")

@@ -70,6 +70,8 @@ def _file_to_edit(chosen: Namespace) -> str:
             hint=f"give each spec its option: --add {chosen.words[1]}",
         )
     path: str = chosen.words[0]
+    if path.lower().endswith(".ipynb"):
+        raise UsageError("the header of a notebook is not edited", hint="write it in the notebook's first code cell")
     return path
 
 
@@ -88,6 +90,8 @@ def write_lock(run: Run) -> int:
     chosen, script = run.chosen, run.script
     if not script.is_file:
         raise UsageError("`--lock` needs a script that is a file")
+    if chosen.embed and script.notebook:
+        raise UsageError("a lock cannot be embedded in a notebook", hint="without `--embed` it goes beside it")
     requests = []
     for platform in chosen.platform or [run.request.platform]:
         header = header_of(script, _known_platform(platform), chosen)

@@ -30,6 +30,7 @@ from conda_execute.errors import ExecuteError, NotFoundError, SettingsError, Usa
 from conda_execute.model import Header
 from conda_execute.remote import Fetched
 from conda_execute.settings import Settings
+from conda_execute.source import Script
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -679,7 +680,8 @@ def test_damage_to_the_file_of_trust_trusts_nothing(damage: bytes) -> None:
 def test_a_hostile_header_cannot_paint_over_the_question() -> None:
     hostile = b"# conda execute\n# env: [six]  # \x1b[2J\xe2\x80\xae harmless\n"
     header = Header("conda execute", lines=(1, 2))
-    shown = trust.describe(_fetched(content=hostile), trust.UNKNOWN, header, "/s.sh")
+    script = Script(given="s.sh", path="/s.sh", head=hostile, title="s.sh")
+    shown = trust.describe(_fetched(content=hostile), trust.UNKNOWN, header, script)
     assert all(line.isprintable() for line in shown.splitlines())
     assert "\\x1b[2J\\u202e" in shown
 
