@@ -1,10 +1,11 @@
-"""`python -m benchmarks`: measure everything once; print the table, and write it and a plot below `docs`."""
+"""`python -m benchmarks`: measure everything once; print the figures, and put them into `docs` and the README."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import platform
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,7 @@ def main() -> int:
     chosen.docs.mkdir(exist_ok=True)
     (chosen.docs / "benchmarks.md").write_text(_TITLE + report.markdown(sections, _where()), encoding="utf-8")
     (chosen.docs / "benchmarks.svg").write_text(report.svg(sections), encoding="utf-8")
+    _fill_in(chosen.docs.parent / "README.md", report.summary(sections, _where()))
     broken = [promise.text for section in sections for promise in section.promises if not promise.kept]
     print("\n".join(["not kept:", *broken]) if broken else "every promise is kept")
     return 1 if broken else 0
@@ -51,6 +53,16 @@ def _measure(place: world.World, effort: Effort) -> Iterator[Section]:
     yield cases.storms(place, runners, effort)
     yield cases.cold(place, effort)
     yield cases.uncached(place, effort)
+
+
+def _fill_in(readme: Path, text: str) -> None:
+    """Put the figures between the two comments in the README that say where they go."""
+    if readme.exists():
+        begin = re.escape("<!-- bench:begin") + "[^>]*-->\n"
+        found = re.search(f"({begin}).*(<!-- bench:end -->)", readme.read_text(encoding="utf-8"), re.DOTALL)
+        if found is not None:
+            whole = found.string
+            readme.write_text(f"{whole[: found.end(1)]}{text}{whole[found.start(2) :]}", encoding="utf-8")
 
 
 def _where() -> str:

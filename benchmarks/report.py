@@ -36,6 +36,16 @@ def _table(section: Section) -> Iterator[str]:
         yield ""
 
 
+def summary(sections: Sequence[Section], where: str) -> str:
+    """The plotted sections in a few lines, for the README."""
+    lines = ["| | | |", "|---|---:|---|"]
+    for section in (section for section in sections if section.plotted):
+        lines.append(f"| **{section.title}** | | |")
+        lines += [f"| {row.name} | {duration(row.value)} | {row.note} |" for row in section.rows]
+    return "\n".join(["![bars](docs/benchmarks.svg)\n", *lines, f"\nMedians of one run on {where};",
+                      "[all of them](docs/benchmarks.md), with what is promised.\n"])  # fmt: skip
+
+
 _WIDTH, _NAMES, _BAR, _LINE, _GAP = 760, 250, 330, 24, 46
 
 _STYLE = """\
