@@ -71,6 +71,7 @@ setup(
             "conda-package-streaming",
             "hypothesis",
             "mypy",
+            "pipx",
             "py-rattler-build",
             "pytest",
             "pytest-xdist",

@@ -9,11 +9,12 @@ assignment in its last line, which says that it is whole. It holds
 - `_ce_same_script`: the first lines of the script, through the one after the header, which ends it;
 - which build of which prefix it runs in, how many package records that had, when it is to be swept;
 - `_ce_run`: exports and the program. What the environment looks like outside is compared where it matters: CONDA_PREFIX
-  and CONDA_SHLVL always, PATH where the program was found there rather than in the prefix.
+  and CONDA_SHLVL always, PATH where the program was found there rather than in the prefix, or where an environment
+  outside is to be deactivated by scripts of its own.
 
 Everything of the outside world stands between single quotes. Whatever a record cannot say truly makes no record, never
 a wrong one: NUL bytes, names no shell can hold, more than `LARGEST` bytes to compare (dash reads a byte per system
-call), a program or a settings directory that only Python can judge, scripts of an outer environment to deactivate.
+call), a program or a settings directory that only Python can judge.
 
 Environment variables are compared by name, so `CONDA_OVERRIDE_*` are those that conda and rattler know; another one
 means nothing to the solver.
@@ -24,6 +25,7 @@ from __future__ import annotations
 import os
 
 from . import __version__, layout, process
+from .activation import shell_level
 from .errors import ExecuteError
 from .values import dataclass
 
@@ -98,14 +100,16 @@ def write(run: Run, cache: str | None, environ: Mapping[str, str]) -> None:
 
 def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> bytes:
     environment, activation, sources = run.environment, run.activation, run.sources
-    if activation.outer_scripts or not sources.repeatable:
+    if not sources.repeatable:
         raise _Unsayable
     head = _head(run.data, run.last_line)
     files = [*sources.files, *run.neighbours]
     if len(head) + sum(len(content or b"") for _, content in (*files, *run.beginnings)) > LARGEST:
         raise _Unsayable
     program, depends_on_path = _program(run.command[0], activation)
-    compared = dict.fromkeys((*_ALWAYS_COMPARED, *(name for name, _ in sources.variables), *_path(depends_on_path)))
+    # What deactivates the environment outside is told the new PATH word for word.
+    path = ("PATH",) if depends_on_path or activation.outer_scripts else ()
+    compared = dict.fromkeys((*_ALWAYS_COMPARED, *(name for name, _ in sources.variables), *path))
     tmp_envs = os.path.dirname(environment.prefix)
     theirs = process.inherited_environ(environ)
     values = {
@@ -124,6 +128,7 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
         *(b"_ce_%s=%s" % (name.encode(), _quote(value)) for name, value in values.items()),
         b"_ce_same_settings() {",
         *_same_variables(compared, theirs),
+        *_same_outer_scripts(activation),
         *(_same_file(path, content) for path, content in files),
         *(_same_file(path, lines, whole=False) for path, lines in run.beginnings),
         b":\n}\n_ce_same_script() {",
@@ -134,10 +139,6 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
         b"}\n_ce_ok=" + _quote(__version__),
     ]
     return b"\n".join(lines) + b"\n"
-
-
-def _path(depends_on_path: bool) -> tuple[str, ...]:
-    return ("PATH",) if depends_on_path else ()
 
 
 def _head(data: bytes, last_line: int) -> bytes:
@@ -176,6 +177,16 @@ def _same_variables(names: Iterable[str], environ: Mapping[str, str]) -> Iterato
             yield b'[ "${%s+x$%s}" = %s ] || return' % (_name(name), _name(name), _quote("x" + environ[name]))
 
 
+def _same_outer_scripts(activation: Activation) -> Iterator[bytes]:
+    """That the environment outside, whose prefix was compared, has the same scripts to deactivate it."""
+    outer = activation.outer.get("CONDA_PREFIX")
+    if outer and shell_level(activation.outer.get("CONDA_SHLVL", "")):
+        folder = os.path.join(outer, "etc", "conda", "deactivate.d")
+        paths = sorted(activation.outer_scripts) or [f"{folder}/*.sh"]
+        yield b"set -- %s/*.sh" % _quote(folder)
+        yield b'[ "$*" = %s ] || return' % _quote(" ".join(paths))
+
+
 def _same_file(path: str, content: bytes | None, *, whole: bool = True) -> bytes:
     if content is None:
         return b"[ ! -e %s ] || return" % _quote(path)
@@ -197,22 +208,26 @@ def _same_lines(content: bytes, *, whole: bool) -> Iterator[bytes]:
 
 
 def _run(activation: Activation, program: str, arguments: Sequence[str]) -> Iterator[bytes]:
-    """The body of `_ce_run`. PATH alone is worked out anew; what else depends on the outside was compared."""
+    """The body of `_ce_run`. PATH alone is worked out anew; what else depends on the outside was compared.
+
+    Where the environment outside must be deactivated first, the shell that does so sets everything after that.
+    """
     fixed = dict(activation.exports)
     outer = activation.outer.get("CONDA_PREFIX", "")
     for name in sorted(activation.environ):
         if name == "CONDA_SHLVL" or (name.startswith("CONDA_PREFIX_") and name not in activation.outer):
             fixed[name] = activation.environ[name]
     words = [program, *arguments]
-    if activation.scripts:
+    if activation.scripts or activation.outer_scripts:
         shell = process.find_shell(activation.environ)
         words = [*shell, process.sourcing_program(activation), *words]
         yield b"[ -x %s ] || return" % _quote(shell[0])
-    for name in activation.unsets:
-        yield b"unset " + _name(name)
-    for name, value in fixed.items():
-        yield b"export %s=%s" % (_name(name), _quote(value))
-    yield b"_ce_first %s %s" % (_quote(":".join(activation.front)), _quote(outer and outer + "/bin"))
+    if not activation.outer_scripts:
+        for name in activation.unsets:
+            yield b"unset " + _name(name)
+        for name, value in fixed.items():
+            yield b"export %s=%s" % (_name(name), _quote(value))
+        yield b"_ce_first %s %s" % (_quote(":".join(activation.front)), _quote(outer and outer + "/bin"))
     yield b"exec %s" % b" ".join([*map(_quote, words), b'"$@"'])
 
 

@@ -419,6 +419,29 @@ def test_activation_scripts_are_sourced_once_by_bash(shelled: Place) -> None:
     assert shelled.asked == 1
 
 
+def test_environment_outside_is_deactivated_by_its_scripts(shelled: Place) -> None:
+    outer = shelled.root / "outer [*] env"
+    folder = outer / "etc" / "conda" / "deactivate.d"
+    folder.mkdir(parents=True)
+    (folder / "a.sh").write_text('unset OF_OUTER; export SEEN="$CONDA_PREFIX"\n')
+    script = shelled.script("x.py")
+    place = shelled.with_(
+        CONDA_PREFIX=str(outer), CONDA_SHLVL="1", OF_OUTER="1", PATH=f"{outer}/bin:{shelled.environ['PATH']}"
+    )
+    first, second = seen(place.run(script, "a b")), seen(place.run(script, "a b"))
+    assert first == second
+    assert place.asked == 1
+    environ = first[1]
+    assert "OF_OUTER" not in environ
+    assert (environ["SEEN"], environ["CONDA_PREFIX"]) == (str(outer), str(place.prefix))
+    assert environ["PATH"] == f"{place.prefix}/bin:{shelled.environ['PATH']}"
+    (folder / "b.sh").write_text("export B=1\n")
+    assert seen(place.run(script))[1]["B"] == "1"
+    assert place.asked == 2
+    assert place.with_(PATH=f"/x:{place.environ['PATH']}").run(script).returncode == 0
+    assert place.asked == 3
+
+
 def test_note_is_the_one_that_python_would_make(shelled: Place) -> None:
     script = shelled.script("x.py", HEADER + "\nimport sys; print('ready', flush=True); sys.stdin.read()\n")
     shelled.run(script)

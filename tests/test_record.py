@@ -96,14 +96,6 @@ def test_variable_that_shells_keep_for_themselves_makes_no_record(place: Place, 
     assert written(place, activation=activate(str(place.prefix), place.environ, [(name, "1")])) is None
 
 
-def test_deactivation_of_an_outer_environment_makes_no_record(place: Place) -> None:
-    folder = place.root / "outer" / "etc" / "conda" / "deactivate.d"
-    folder.mkdir(parents=True)
-    (folder / "x.sh").touch()
-    outside = {**place.environ, "CONDA_PREFIX": str(place.root / "outer"), "CONDA_SHLVL": "1"}
-    assert written(place, activation=activate(str(place.prefix), outside)) is None
-
-
 #: Anything but NUL: what a file can hold and a shell's word can be.
 anything = st.binary().filter(lambda data: b"\0" not in data)
 
