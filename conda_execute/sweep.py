@@ -306,6 +306,8 @@ def _renew(store: Store, environments: Iterable[Found]) -> None:
 
     A note is dead for good: its process ended, and none with that start can come again. So notes may go without the
     lock, which keeps the directory of a busy environment small. The directory's time, the last use, is put back.
+
+    Processes inside the prefix that noted nothing (a daemon) get a note first: other hosts cannot see them.
     """
     now = store.now()
     for found in environments:
@@ -314,26 +316,19 @@ def _renew(store: Store, environments: Iterable[Found]) -> None:
         uses = layout.uses(found.prefix, found.marker.build)
         before = usage.listed_in(uses)
         last_used = _last_used(found.prefix, found.marker, [uses])
+        for process in found.processes:
+            _note(uses, process)
         for directory, name in found.dead:
             _unlink(os.path.join(directory, name))
-        if found.processes:
-            here = usage.place()
-            for process in found.processes:
-                if process.why == "noted":
-                    _touch_all(uses, [name for name in before if _is_of(name, process.pid, here)])
         _set_last_used(uses, now if found.processes or last_used > now else last_used, before)
 
 
-def _is_of(name: str, pid: int, place: str) -> bool:
-    return name.startswith(f"{pid}-") and name.endswith(f"@{place}")
-
-
-def _touch_all(directory: str, names: Iterable[str]) -> None:
-    for name in names:
-        try:
-            os.utime(os.path.join(directory, name))
-        except OSError:
-            pass  # the environment went, or is not ours to renew
+def _note(uses: str, process: Process) -> None:
+    """Make or renew the note of a live process."""
+    try:
+        usage.write_note(os.path.join(uses, str(usage.use_of(process.pid))))
+    except (OSError, PlaceError):
+        pass  # the environment went, the disk is full, or the place is not ours to renew
 
 
 def _set_last_used(uses: str, last_used: float, before: Sequence[str]) -> None:

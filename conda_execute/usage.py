@@ -88,6 +88,11 @@ def this_process() -> Use:
     return Use(int(text.split(" ", 1)[0]), _fields(text)[1], place())
 
 
+def use_of(pid: int) -> Use:
+    """The use of another process of this place."""
+    return Use(pid, _start(str(pid)), place())
+
+
 def parse(name: str) -> Use | None:
     """The use that a note of this name stands for; None if it cannot be a note."""
     process, separator, where = name.partition("@")

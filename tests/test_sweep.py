@@ -284,6 +284,18 @@ class TestSweep:
         [kept] = sweep.sweep(Store(tmp_envs)).kept
         assert kept[1].startswith("used 0.0 hours ago"), "the last use is the end of the run, to the sweep"
 
+    def test_daemon_gets_a_note_that_other_hosts_see(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs, age=30 * HOUR)
+        (uses(environment) / f"1000000000-1@{HERE}").touch()
+        program = os.path.join(environment.prefix, "bin", "sleep")
+        process = subprocess.Popen([program, "60"], cwd="/", env={}, start_new_session=True)
+        small.wait_for(lambda: sweep.survey(Store(tmp_envs))[0].processes)
+        sweep.sweep(Store(tmp_envs))
+        assert [path.name for path in uses(environment).iterdir()] == [str(usage.use_of(process.pid))]
+        process.kill()
+        process.wait()
+        assert clear(tmp_envs) == {environment.name: "freed"}
+
     def test_notes_of_the_dead_go_and_the_last_use_stays_known(self, tmp_envs: str) -> None:
         environment = idle(tmp_envs)
         for number in range(100):
