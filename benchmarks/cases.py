@@ -54,7 +54,7 @@ class Effort:
     """How often things are repeated."""
 
     warm: int = 200
-    storms: int = 3
+    storms: int = 5
     storm_runs: int = 512
     at_once: int = 64
     cold: int = 7
@@ -126,7 +126,7 @@ def warm(world: World, runners: Runners, effort: Effort) -> Section:
         _row(name, taken, f"+{over[name]:.1f} ms" if name not in _BARE else "", ours=name.startswith("conda-execute"))
         for name, taken in times.items()
     ]
-    rows.append(Row("the interpreter that conda-execute runs in", own))
+    rows.append(Row("a start of our own interpreter", own))
     half = "conda-execute without the launcher"
     promises = [Promise("through Python, over the interpreter alone", over[half], 45)]
     for name, limit, share in (("conda-execute (dash)", 2.5, 0.2), ("conda-execute (bash as sh)", 4, 0.3)):
@@ -179,13 +179,13 @@ def storms(world: World, runners: Runners, effort: Effort) -> Section:
         "conda-execute": [world.launcher, runners.native],
         "uv run --script": runners.uv,
     }
-    taken: dict[str, list[float]] = {name: [] for name, words in chosen.items() if words is not None}
-    for _ in range(effort.storms):
-        for name, values in taken.items():
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name, words in chosen.items() if words is not None}
+    for round_ in range(effort.storms):
+        for name in list(taken) if round_ % 2 else reversed(taken):
             words = chosen[name]
             assert words is not None
-            values.append(timing.storm(words, world.environ, effort.storm_runs, effort.at_once))
-    times = {name: Times(tuple(values)) for name, values in taken.items()}
+            taken[name].append(timing.storm(words, world.environ, effort.storm_runs, effort.at_once))
+    times = {name: Times(*(tuple(times) for times in zip(*values, strict=True))) for name, values in taken.items()}
     bare = times["the interpreter alone"].median
     rows = [
         _row(name, each, "" if name in _BARE else f"{each.median / bare:.2f} times", ours=name == "conda-execute")

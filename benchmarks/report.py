@@ -46,7 +46,7 @@ def summary(sections: Sequence[Section], where: str) -> str:
                       "[all of them](docs/benchmarks.md), with what is promised.\n"])  # fmt: skip
 
 
-_WIDTH, _NAMES, _BAR, _LINE, _GAP = 760, 250, 330, 24, 46
+_WIDTH, _NAMES, _BAR, _LINE, _GAP = 780, 260, 330, 24, 46
 
 _STYLE = """\
 text { font: 13px system-ui, sans-serif; fill: #24292f }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -61,9 +62,9 @@ def compare(
     return {name: Times(*(tuple(times) for times in zip(*values, strict=True))) for name, values in taken.items()}
 
 
-def storm(words: Sequence[str], environ: Mapping[str, str], runs: int, at_once: int) -> float:
-    """Milliseconds until `runs` runs have ended, with `at_once` of them running at any time."""
-    before = time.perf_counter()
+def storm(words: Sequence[str], environ: Mapping[str, str], runs: int, at_once: int) -> tuple[float, float]:
+    """Both times until `runs` runs have ended, with `at_once` of them running at any time."""
+    before, used_before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     running = started = 0
     while started < runs or running:
         while running < at_once and started < runs:
@@ -73,4 +74,6 @@ def storm(words: Sequence[str], environ: Mapping[str, str], runs: int, at_once: 
         running -= 1
         if status != 0:
             raise SystemExit(f"{' '.join(words)}: status {os.waitstatus_to_exitcode(status)}")
-    return (time.perf_counter() - before) * 1000
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = used.ru_utime - used_before.ru_utime + used.ru_stime - used_before.ru_stime
+    return (time.perf_counter() - before) * 1000, processor * 1000
