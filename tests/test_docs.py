@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import command, options, settings, tmpenv
-from conda_execute.errors import ExecuteError
+from conda_execute import command, layout, lock, options, settings, tmpenv
+from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError
 from conda_execute.header import find_header, native, pep723, read_header
 from tests.conftest import CHECKOUT, PATIENCE, World
 
@@ -349,6 +349,23 @@ def test_key_of_a_header_is_in_the_reference(key: str) -> None:
     assert (
         f"`{key}`" in reference("headers") or f".{key}`" in reference("headers") or f"] {key}`" in reference("headers")
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(layout.MARKER, layout.MARKER_ASIDE, layout.USES, layout.HOSTS, layout.KEEP),
+        *(layout.LOCKS, layout.TRASH, layout.SWEPT, layout.DUE),
+        *lock.SUFFIXES,
+    ],
+)
+def test_file_is_in_the_reference(name: str) -> None:
+    assert name in reference("files")
+
+
+@pytest.mark.parametrize("kind", [ExecuteError, NotExecutableError, NotFoundError], ids=lambda kind: kind.__name__)
+def test_exit_status_is_in_the_reference(kind: type[ExecuteError]) -> None:
+    assert f"| {kind.exit_status} |" in reference("exit-status")
 
 
 @pytest.mark.parametrize("suffix", sorted(command.BY_SUFFIX))
