@@ -22,6 +22,8 @@ import json
 import os
 import re
 import time
+from contextlib import contextmanager
+from http.client import HTTPException
 
 from . import __version__, layout
 from .address import Address, hint_for_page, is_this_machine, printable
@@ -31,7 +33,7 @@ from .values import dataclass, field
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from http.client import HTTPConnection, HTTPResponse
 
     from .settings import Settings
@@ -82,8 +84,8 @@ def fetch(address: Address, settings: Settings, environ: Mapping[str, str], *, o
             return copy
     if offline:
         raise ExecuteError(
-            f"`{address}` was never fetched, and there is no network now (`--offline`)",
-            hint="run it once with the network, or give a file",
+            f"there is no copy of `{address}` here, and nothing is fetched now",
+            hint="run it once with the network",
             step="fetch",
         )
     fetched = _fetch(address, settings, environ)
@@ -178,18 +180,16 @@ class _Again(Exception):
 
 
 def _ask(address: Address, settings: Settings, environ: Mapping[str, str], *, last: bool) -> _Answer:
-    from http.client import HTTPException
-
     connection = _connection(address, settings, environ)
     try:
         connection.connect()
-        if connection.sock is not None:
-            connection.sock.settimeout(settings.remote_read_timeout_secs)
+        connection.sock.settimeout(settings.remote_read_timeout_secs)
         connection.putrequest("GET", _target(address.url), skip_accept_encoding=True)
         for name, value in _headers(address).items():
             connection.putheader(name, value)
         connection.endheaders()
-        response = connection.getresponse()
+        with _deadline(connection, settings.remote_read_timeout_secs):
+            response = connection.getresponse()
         if response.status in _PASSING and not last:
             raise _Again
         return _understood(response, address, settings)
@@ -199,6 +199,36 @@ def _ask(address: Address, settings: Settings, environ: Mapping[str, str], *, la
         raise _failure(error, address, settings) from None
     finally:
         connection.close()
+
+
+@contextmanager
+def _deadline(connection: HTTPConnection, seconds: float) -> Iterator[None]:
+    """End what is done within by TimeoutError after this time: a head that trickles never falls silent."""
+    import socket
+    import threading
+
+    late = threading.Event()
+
+    def hang_up() -> None:
+        late.set()
+        try:
+            # Of the socket itself: the reader is in the midst of what TLS makes of it.
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is closed already
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, HTTPException):
+        if not late.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if late.is_set():  # the reader may also have taken the end for that of the head
+        raise TimeoutError
 
 
 def _headers(address: Address) -> dict[str, str]:

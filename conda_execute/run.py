@@ -78,12 +78,16 @@ def find_script(chosen: Namespace, settings: Settings, environ: dict[str, str]) 
         raise UsageError("there is no script to run", hint="conda execute SCRIPT, or `conda execute --help`")
     if chosen.words[0] == "-":
         return source.from_standard_input(source.standard_input())
-    if not source.is_address(chosen.words[0]):
-        return source.from_file(chosen.words[0])
+    return script_at(chosen.words[0], settings, environ, offline=chosen.offline or settings.offline)
+
+
+def script_at(word: str, settings: Settings, environ: dict[str, str], *, offline: bool) -> Script:
+    """The script at a path or a URL."""
+    if not source.is_address(word):
+        return source.from_file(word)
     from . import address, remote
 
-    where = address.parse(chosen.words[0])
-    return source.from_web(remote.fetch(where, settings, environ, offline=chosen.offline or settings.offline))
+    return source.from_web(remote.fetch(address.parse(word), settings, environ, offline=offline))
 
 
 def header_of(script: Script, platform: str, chosen: Namespace) -> Header:

@@ -213,25 +213,29 @@ def _matching(word: str, there: Sequence[str], settings: Settings) -> list[str]:
         raise UsageError(f"`{word}` may mean {len(found)} environments", hint=f"give more of the name: {listed}")
     if is_name(word):
         raise UsageError(f"there is no environment `{word}`", hint="`conda tmpenv list` shows those that there are")
-    if not os.path.lexists(word):
+    request, title = _request_of_script(word, settings)
+    name = key.name(request)
+    found = [one for one in there if one.partition(".")[0] == name]
+    if not found:
+        raise UsageError(f"`{title}` has no environment now", hint=f"`conda execute {title}` makes it")
+    return found
+
+
+def _request_of_script(word: str, settings: Settings) -> tuple[Request, str]:
+    """What the script asks for, and what to call it; of a script from the web the last copy counts."""
+    from .header import read_header
+    from .run import script_at
+    from .source import is_address
+
+    if not is_address(word) and not os.path.lexists(word):
         raise UsageError(
             f"there is neither an environment nor a script `{word}`",
             hint="`conda tmpenv list` shows the environments that there are",
         )
-    name = key.name(_request_of_script(word, settings))
-    found = [one for one in there if one.partition(".")[0] == name]
-    if not found:
-        raise UsageError(f"`{word}` has no environment now", hint=f"`conda execute {word}` makes it")
-    return found
-
-
-def _request_of_script(path: str, settings: Settings) -> Request:
-    from . import source
-    from .header import read_header
-
-    script = source.from_file(path)
+    environ = process.inherited_environ()
+    script = script_at(word, settings, environ, offline=True)
     header = read_header(script.head, script.place, settings.subdir or platforms.host())
-    return resolve(header, settings, folder=script.folder, environ=process.inherited_environ())
+    return resolve(header, settings, folder=script.folder, environ=environ), script.title
 
 
 def _one(word: str, store: Store, settings: Settings) -> Environment:

@@ -70,6 +70,8 @@ def _file_to_edit(chosen: Namespace) -> str:
             hint=f"give each spec its option: --add {chosen.words[1]}",
         )
     path: str = chosen.words[0]
+    if source.is_address(path):
+        raise UsageError("a script on the web is not edited", hint="save it as a file, and edit that")
     if path.lower().endswith(".ipynb"):
         raise UsageError("the header of a notebook is not edited", hint="write it in the notebook's first code cell")
     return path

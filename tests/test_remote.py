@@ -437,12 +437,19 @@ def _pausing(pause: float, pieces: int) -> Answer:
     return answer
 
 
+def _trickling_head(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(400):
+        request.wfile.write(f"X-{number}: x\r\n".encode())
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
-    [(_pausing(20, 2), "took too long"), (_pausing(0.05, 400), "too slowly")],
-    ids=["silence", "trickle"],
+    [(_pausing(20, 2), "took too long"), (_pausing(0.05, 400), "too slowly"), (_trickling_head, "took too long")],
+    ids=["silence", "trickle", "trickle before the body"],
 )
-def test_a_slow_body_is_given_up(answer: Answer, message: str, site: Site, fetch: Fetch) -> None:
+def test_a_slow_answer_is_given_up(answer: Answer, message: str, site: Site, fetch: Fetch) -> None:
     started = time.monotonic()
     with pytest.raises(ExecuteError, match=message):
         fetch(site.at("/s.sh", answer), remote_read_timeout_secs=0.3)
@@ -569,7 +576,7 @@ def test_what_is_pinned_and_was_fetched_needs_no_network(site: Site, fetch: Fetc
 
 def test_offline_the_last_copy_is_taken(site: Site, fetch: Fetch) -> None:
     url = site.script()
-    with pytest.raises(ExecuteError, match="was never fetched"):
+    with pytest.raises(ExecuteError, match="there is no copy of"):
         fetch(url, offline=True)
     fetch(url)
     site.script(content=SCRIPT + b"# newer\n")
@@ -583,7 +590,7 @@ def test_a_copy_that_was_tampered_with_is_not_believed(site: Site, fetch: Fetch,
     fetch(url)
     (copy,) = cache.glob("code/*/fetched")
     copy.write_bytes(copy.read_bytes().replace(b"it ran", b"it ate"))
-    with pytest.raises(ExecuteError, match="was never fetched"):
+    with pytest.raises(ExecuteError, match="there is no copy of"):
         fetch(url, offline=True)
 
 
@@ -721,6 +728,16 @@ def test_a_pin_and_a_pattern_need_no_question(world: World, site: Site) -> None:
     assert trusting.execute(url, check=True).stdout == "it ran\n"
 
 
+def test_an_environment_may_be_named_by_the_address_of_its_script(world: World, site: Site) -> None:
+    url = site.script()
+    world.execute("--trust", url, check=True)
+    asked = len(site.asked)
+    said = json.loads(world.tmpenv("info", "--json", url, check=True).stdout)
+    assert said["prefix"] == str(world.prefixes()[0])
+    assert said["script"] == url
+    assert len(site.asked) == asked
+
+
 def test_checking_a_header_needs_no_trust(world: World, site: Site) -> None:
     done = world.execute("--check", "--json", site.script(), check=True)
     assert json.loads(done.stdout)["specs"] == ["six"]
@@ -802,10 +819,15 @@ def test_user_and_password_are_never_printed_and_never_kept(world: World, site: 
         [f"{secret}/page"],
         [f"{secret}/s.sh#sha256={'0' * 64}"],
         [f"{secret.replace('127.0.0.1', '127.0.0.1:x')}/s.sh"],
+        ["--add", "six", f"{secret}/s.sh"],
+        ["--lock", f"{secret}/s.sh"],
         [f"{secret.replace('http', 'ftp')}/s.sh"],
         [f"{secret.replace('127.0.0.1', '192.0.2.1')}/s.sh"],
     ):
         done = world.execute(*words)
+        said += done.stdout + done.stderr
+    for words in (["info", f"{secret}/s.sh"], ["clear", "--dry-run", f"{secret}/s.sh"], ["keep", f"{secret}/none.sh"]):
+        done = world.tmpenv(*words)
         said += done.stdout + done.stderr
     assert "it ran" in said
     assert site.asked[0][1] is not None
