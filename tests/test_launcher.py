@@ -381,6 +381,15 @@ def test_signals_end_it(shelled: Place, name: str) -> None:
     assert shelled.asked == 1
 
 
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_signal_while_it_compares_ends_the_launcher_and_runs_nothing(shelled: Place, name: str) -> None:
+    script = shelled.script("x.py", HEADER + "\nprint('run')\n")
+    warm(shelled, script)
+    change_record("_ce_same_script() {", f"_ce_same_script() {{\nkill -{name} $$")(shelled, script)
+    done = shelled.run(script)
+    assert (done.returncode, done.stdout) == (-getattr(signal, f"SIG{name}"), b"")
+
+
 @pytest.mark.parametrize("status", [0, 3, 125, 255])
 def test_exit_status_passes(place: Place, status: int) -> None:
     script = place.script("x.py", HEADER + f"\nraise SystemExit({status})\n")
