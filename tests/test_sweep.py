@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -425,22 +424,20 @@ class TestSurvey:
         assert by_name["0" * 20].size is None
         small.end(process)
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
     def test_unreadable_environment_is_listed_and_left_alone(self, tmp_envs: str) -> None:
         """As a run under sudo leaves it in its user's home."""
-        environment = idle(tmp_envs)
-        os.chmod(environment.prefix, 0o700)
-        place = Path(tempfile.mkdtemp(dir="/var/tmp"))
-        moved = place / "tmp_envs"
-        shutil.move(tmp_envs, moved)
-        for directory in (place, moved, moved / ".locks"):
-            os.chown(directory, 65534, 65534)
+        words = small.as_another_user()
+        os.chmod(idle(tmp_envs).prefix, 0o700)
         code = f"import sys; sys.path.insert(0, {str(small.ROOT)!r})\n"
         code += "from conda_execute import sweep\nfrom conda_execute.store import Store\n"
         code += "print([why for _, why in sweep.clear(Store(sys.argv[1])).kept])"
-        command = ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", code, str(moved)]
-        done = subprocess.run(command, cwd="/", check=False, capture_output=True, text=True)
-        shutil.rmtree(place)
+        with small.place_of_another_user() as place:
+            moved = place / "tmp_envs"
+            shutil.move(tmp_envs, moved)
+            for directory in (moved, moved / ".locks"):
+                os.chown(directory, 65534, 65534)
+            command = [*words, sys.executable, "-c", code, str(moved)]
+            done = subprocess.run(command, cwd="/", check=False, capture_output=True, text=True)
         assert done.stdout == "['cannot be read: it may belong to another user']\n", done.stderr
 
     def test_no_place_is_no_environments(self, tmp_path: Path) -> None:

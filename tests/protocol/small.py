@@ -6,17 +6,21 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from conda_execute import prepare, usage
 from conda_execute.model import Channel, Environment, Request
 from conda_execute.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,6 +88,28 @@ def runner(tmp_envs: str, seconds: float = 60) -> subprocess.Popen[str]:
     command = f"/proc/{process.pid}/cmdline"
     wait_for(lambda: not os.path.exists(command) or Path(command).read_bytes().startswith(b"sleep\0"))
     return process
+
+
+def as_another_user() -> list[str]:
+    """Words before a command that run it as a user who may do less; skips the test where that cannot be."""
+    words = ["setpriv", "--reuid=65534", "--clear-groups"]
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import psutil, conda_execute.sweep"
+    if os.geteuid() != 0 or shutil.which(words[0]) is None:
+        pytest.skip("only root can become another user")
+    if subprocess.run([*words, sys.executable, "-c", code], check=False, cwd="/", capture_output=True).returncode != 0:
+        pytest.skip("this interpreter, or this checkout, lies where only root may go")
+    return words
+
+
+@contextmanager
+def place_of_another_user() -> Iterator[Path]:
+    """A directory that the other user can get to, and owns."""
+    place = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    os.chown(place, 65534, 65534)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place)
 
 
 def end(process: subprocess.Popen[str]) -> None:
