@@ -37,6 +37,15 @@ class Conda:
     def script(self, name: str, text: str) -> Path:
         return self.world.script(name, text)
 
+    def needs(self, module: str, name: str) -> None:
+        """Skip where this conda is too old to have this name."""
+        code = f"import importlib; getattr(importlib.import_module({module!r}), {name!r})"
+        if subprocess.run([self.python, "-c", code], capture_output=True, check=False).returncode:
+            pytest.skip(f"this conda has no {module}.{name}")
+
+    def needs_hook(self, name: str) -> None:
+        self.needs("conda.plugins.types", name)
+
 
 @pytest.fixture(scope="session")
 def conda_python() -> str:
@@ -140,6 +149,7 @@ def test_environments_are_listed_and_cleared(conda: Conda) -> None:
 
 
 def test_settings_are_known_to_conda(conda: Conda) -> None:
+    conda.needs("conda.plugins.config", "PluginConfig")
     described = conda("config", "--describe", check=True).stdout
     for setting in OURS:
         assert f"plugins.conda_execute_{setting.field} " in described
@@ -149,6 +159,7 @@ def test_settings_are_known_to_conda(conda: Conda) -> None:
 
 
 def test_conda_checks_a_setting_as_we_do(conda: Conda) -> None:
+    conda.needs("conda.plugins.config", "PluginConfig")
     world = conda.world.with_settings("plugins:\n  conda_execute_backend: mamba\n")
     refused = Conda(world, conda.python)("config", "--show", "plugins.conda_execute_backend")
     assert "must be one of rattler, conda" in refused.stdout + refused.stderr
@@ -175,6 +186,7 @@ def test_conda_list_run_and_export_work(conda: Conda, prefix: str) -> None:
 
 
 def test_conda_doctor_finds_nothing_wrong_with_an_environment(conda: Conda, prefix: str) -> None:
+    conda.needs("conda.plugins.subcommands.doctor.health_checks.missing_files", "__name__")
     checks = ("altered-files", "missing-files", "consistency", "pinned", "conda-execute environments")
     report = conda("doctor", "-p", prefix, *checks, check=True).stdout
     assert "❌" not in report
@@ -182,6 +194,7 @@ def test_conda_doctor_finds_nothing_wrong_with_an_environment(conda: Conda, pref
 
 
 def test_conda_does_not_change_a_shared_environment(conda: Conda, prefix: str) -> None:
+    conda.needs("conda.base.constants", "PREFIX_FROZEN_FILE")
     refused = conda("install", "-y", "-p", prefix, "lua")
     assert refused.returncode != 0
     assert "conda execute --add SPEC SCRIPT" in refused.stderr
@@ -195,6 +208,7 @@ def test_our_environments_are_not_listed_as_conda_s(conda: Conda, prefix: str) -
 
 
 def test_an_environment_is_created_from_a_script(conda: Conda) -> None:
+    conda.needs_hook("CondaEnvironmentSpecifier")
     script = conda.script(
         "needs.py",
         "# conda execute\n# env:\n#  - python\n#  - numpy\n# channels: [conda-forge]\nimport numpy\nprint(numpy.pi)\n",
@@ -206,6 +220,7 @@ def test_an_environment_is_created_from_a_script(conda: Conda) -> None:
 
 @pytest.mark.parametrize("text", ["print(1)\n", "import os\n# env: [python]\n"], ids=["plain", "no-header"])
 def test_a_file_without_a_header_is_left_to_others(conda: Conda, text: str) -> None:
+    conda.needs_hook("CondaEnvironmentSpecifier")
     script = conda.script("plain.py", text)
     asked = conda("env", "create", "-n", "other", "--env-spec", "conda-execute", "--file", script)
     assert asked.returncode != 0
@@ -221,6 +236,7 @@ def test_a_list_of_packages_is_still_one(conda: Conda) -> None:
 
 def test_a_script_that_could_be_a_list_of_packages_is_a_script(conda: Conda) -> None:
     """conda's own requirements.txt takes any file whose lines look like specs."""
+    conda.needs_hook("CondaEnvironmentSpecifier")
     script = conda.script("needs.sh", "# conda execute\n# env: [lua]\nlua\n")
     conda("env", "create", "-n", "lasting", "--file", script, check=True)
     packages = json.loads(conda("list", "-n", "lasting", "--json", check=True).stdout)
@@ -228,6 +244,7 @@ def test_a_script_that_could_be_a_list_of_packages_is_a_script(conda: Conda) -> 
 
 
 def test_a_wrong_header_is_explained(conda: Conda) -> None:
+    conda.needs_hook("CondaEnvironmentSpecifier")
     script = conda.script("wrong.py", "# conda execute\n# env: numpy\nimport numpy\n")
     failed = conda("env", "create", "-n", "wrong", "--env-spec", "conda-execute", "--file", script)
     assert failed.returncode != 0
@@ -268,6 +285,7 @@ def break_link(prefix: Path) -> None:
 def test_doctor_reports_broken_environments(
     conda: Conda, prefix: str, damage: Callable[[Path], None], said: str
 ) -> None:
+    conda.needs("conda.plugins.subcommands.doctor.health_checks.missing_files", "__name__")
     damage(Path(prefix))
     report = conda("doctor", "conda-execute environments", check=True).stdout
     assert said in report

@@ -281,7 +281,8 @@ CHANNEL_SETTINGS = {
     "nothing": "",
     "alias": "channel_alias: https://me:word@alias.example/t/tk-77/api\n",
     "custom": "custom_channels:\n  mine: http://host.example:1/base\n  a/b: https://u:p@other.example/t/tk-5\n",
-    "multi": "custom_multichannels:\n  pair: [https://one.example/first, two]\n  defaults: [https://d.example/one]\n",
+    "multi": "custom_multichannels:\n  pair: [https://one.example/first, two]\n",
+    "multi defaults": "custom_multichannels: {defaults: ['https://d.example/one']}\n",
     "default": "default_channels: ['https://d.example/one', second]\n",
     "migrated": "migrated_channel_aliases: ['https://old.example']\nmigrated_custom_channels: {moved: 'http://older.example/conda'}\n"
     "custom_channels: {moved: 'http://new.example'}\n",
@@ -298,8 +299,11 @@ def test_settings_mean_what_they_mean_to_conda(conda: Question, machine: Path, n
     theirs = conda(environ, [], path)
     assert "error" not in theirs
     found = ours(environ, path)
-    expected = {key: value for key, value in theirs["settings"].items() if key in found}
-    assert found == expected
+    if theirs["settings"]["channels"] == ["defaults"]:
+        theirs["settings"]["channels"] = []  # what an old conda has where nothing is configured
+    assert {key: value for key, value in found.items() if key in theirs["settings"]} == {
+        key: value for key, value in theirs["settings"].items() if key in found
+    }
 
 
 @pytest.mark.parametrize("name", CHANNEL_SETTINGS)
@@ -310,19 +314,23 @@ def test_channels_are_what_they_are_to_conda(fresh_conda: Question, machine: Pat
     theirs = fresh_conda(environ, CHANNELS, path)["channels"]
     settings = load(environ, search_path=path)
     found = {channel: resolve_channels([channel], settings)[0] for channel in CHANNELS}
-    # conda shows some paths decoded, and we none.
+    if name == "multi defaults" and len(theirs["defaults"][1]) > 1:
+        pytest.skip("this conda is too old to let a multi channel be called `defaults`")
     assert {channel: _shown(one) for channel, one in found.items()} == {
-        channel: (canonical, [url.rstrip("/") for url in urls], opened[0])
+        channel: _decoded(canonical, *(url.rstrip("/") for url in urls), opened[0])
         for channel, (canonical, urls, opened) in theirs.items()
     }
 
 
-def _shown(channel: Channel) -> tuple[str, list[str], str]:
+def _shown(channel: Channel) -> list[str]:
     """Name, URLs, and the first URL with its secrets and a subdir, as conda writes them."""
     opened = dict(channel.secrets).get(channel.urls[0], channel.urls[0])
-    texts = [channel.name, *channel.urls, f"{opened}/{SUBDIR}"]
-    name, *urls, first = (text.replace("%20", " ") for text in texts)
-    return name, urls, first
+    return _decoded(channel.name, *channel.urls, f"{opened}/{SUBDIR}")
+
+
+def _decoded(*texts: str) -> list[str]:
+    """Some versions of conda show paths decoded, some do not."""
+    return [text.replace("%20", " ") for text in texts]
 
 
 REFUSED_BY_BOTH = {
@@ -376,5 +384,5 @@ def test_a_file_that_is_no_yaml_is_refused(fresh_conda: Question, machine: Path)
 
 def test_without_channels_there_is_conda_forge(fresh_conda: Question, machine: Path) -> None:
     environ, path = places(machine)
-    assert fresh_conda(environ, [], path)["settings"]["channels"] == []
+    assert fresh_conda(environ, [], path)["settings"]["channels"] in ([], ["defaults"])
     assert load(environ, search_path=path).channels == ("conda-forge",)

@@ -37,24 +37,28 @@ def answer(question: dict) -> dict:
     from conda.common.configuration import YamlRawParameter
     from conda.models.channel import Channel
 
-    YamlRawParameter.cache_clear()
+    # An old conda reads files anew by itself, and knows fewer settings.
+    getattr(YamlRawParameter, "cache_clear", bool)()
     try:
         reset_context(question["search_path"])
         raw = type(context).__dict__
         found = {}
         for name in NAMES:
-            private = f"_{name}"
-            found[name] = plain(getattr(context, private if private in raw else name))
+            for spelt in (f"_{name}", name):
+                if spelt in raw:
+                    found[name] = plain(getattr(context, spelt))
+                    break
         # As written, before the allow and deny lists are looked at.
         found["channels"] = plain(context._channels)
         found["subdir"] = context._subdir
         channels = {}
         for name in question["channels"]:
             channel = Channel(name)
+            parts = getattr(channel, "channels", None) or getattr(channel, "_channels", None) or (channel,)
             channels[name] = [
                 channel.canonical_name,
-                [f"{part.scheme}://{part.location}/{part.name}" for part in channel.channels],
-                [part.subdir_url if part.subdir else f"{part.url(True)}" for part in channel.channels],
+                [f"{part.scheme}://{part.location}/{part.name or ''}" for part in parts],
+                [part.url(True) for part in parts],
             ]
     except Exception as error:  # noqa: BLE001  # whatever conda raises is its answer
         return {"error": f"{type(error).__name__}: {error}"}
