@@ -86,20 +86,6 @@ def split_spec(spec: str) -> tuple[str | None, str]:
     return channel.strip(), rest.strip()
 
 
-def qualify(spec: str, settings: Settings, *, folder: str | None = None) -> str:
-    """The same spec with its channel as a URL, as the engine wants it. Raises `SettingsError`."""
-    name, rest = split_spec(spec)
-    if name is None:
-        return spec
-    (channel,) = resolve_channels([name], settings, folder=folder)
-    if len(channel.urls) > 1:
-        raise SettingsError(
-            f"`{name}` in `{spec}` stands for several channels",
-            hint="name one of them: " + ", ".join(f"`{url}::{rest}`" for url in channel.urls),
-        )
-    return f"{channel.urls[0]}::{rest}"
-
-
 # --- Where a name leads ----------------------------------------------------------------------------------------------
 
 

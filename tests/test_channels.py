@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conda_execute.channels import qualify, resolve_channels, split_spec
+from conda_execute.channels import resolve_channels, split_spec
 from conda_execute.errors import Location, SettingsError, render
 from conda_execute.model import Channel
 from conda_execute.settings import Settings, load
@@ -249,13 +249,6 @@ def test_a_custom_channel_must_be_a_url(tmp_path: Path) -> None:
 )
 def test_the_channel_of_a_spec_is_split_off(spec: str, expected: tuple[str | None, str]) -> None:
     assert split_spec(spec) == expected
-
-
-def test_a_spec_is_qualified_by_the_url_of_its_channel() -> None:
-    assert qualify("mine::numpy >=1", CONFIGURED) == "http://host:8080/base/mine::numpy >=1"
-    assert qualify("numpy", CONFIGURED) == "numpy"
-    with pytest.raises(SettingsError, match="several channels"):
-        qualify("pair::numpy", CONFIGURED)
 
 
 def test_channels_compare_by_name_alone() -> None:
