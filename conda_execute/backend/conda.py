@@ -34,14 +34,17 @@ if TYPE_CHECKING:
 
     from ..model import Channel, Request
 
-#: conda's names for failures, by the step that they end. Anything else ends the linking.
+#: conda's names for failures, or words of theirs, by the step that they end. Anything else ends the linking.
 _STEPS = {
     "solve": re.compile(
         r"PackagesNotFound|ResolvePackageNotFound|Unsatisfiable|SpecsConfigurationConflict|InvalidMatchSpec"
         r"|InvalidVersionSpec|InvalidSpec|UnavailableInvalidChannel|ChannelDenied|ChannelNotAllowed|ChannelError"
-        r"|OperationNotAllowed|NoPackagesFound|SolverError|OfflineError"
+        r"|OperationNotAllowed|NoPackagesFound|SolverError|OfflineError|invalid package specification"
     ),
-    "download": re.compile(r"ChecksumMismatch|CondaHTTPError|DownloadError|CondaSSLError|InvalidArchive|PathNotFound"),
+    "download": re.compile(
+        r"ChecksumMismatch|CondaHTTPError|DownloadError|CondaSSLError|InvalidArchive|PathNotFound"
+        r"|Error with archive"
+    ),
 }
 
 #: Seconds that an interrupted conda has to undo what it did.
@@ -207,6 +210,7 @@ def _environ(request: Request, options: Options) -> dict[str, str]:
         "CONDA_CHANNEL_PRIORITY": request.channel_priority,
         "CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY": "false",
         "CONDA_NUMBER_CHANNEL_NOTICES": "0",
+        "CONDA_REPORT_ERRORS": "false",
         **dict(request.overrides),
     }
     if request.platform != request.host_platform:
@@ -364,7 +368,8 @@ def _failure(
     text = explain.redact(text)
     if kind.startswith("PackagesNotFound") and said.get("packages"):
         return _not_found([str(spec) for spec in said["packages"]], request, options, text)
-    step = next((step for step, names in _STEPS.items() if names.search(kind)), "link")
+    clue = f"{kind}: {text.partition(chr(10))[0]}"
+    step = next((step for step, names in _STEPS.items() if names.search(clue)), "link")
     if step == "download" and "repodata" in text:
         step = "solve"
     concerned = [spec for spec in request.specs if _spec_name(spec) in text] if step == "solve" else []
@@ -386,7 +391,7 @@ def _reason(said: Mapping[str, Any], complaints: str) -> tuple[str, str]:
     if said.get("exception_name"):
         return str(said["exception_name"]), str(said.get("message") or said.get("error") or complaints).strip()
     # Sometimes it stumbles over its own message, and the traceback is all there is.
-    raised = re.findall(r"^conda\.exceptions\.(\w+): (.+)$", complaints, re.MULTILINE)
+    raised = re.findall(r"^conda\.(?:exceptions\.)?(\w+): (.+)$", complaints, re.MULTILINE)
     return raised[-1] if raised else ("", complaints.strip())
 
 
