@@ -383,7 +383,10 @@ class Lock:
                 if error.errno not in _NO_LOCKS:
                     raise
                 notice = f"the file system of `{path}` has no locks ({error.strerror}): a symbolic link serves as one"
+                # Not open while we wait: who has it open passes for an installer of the holder (see `SoftLink`).
+                os.close(descriptor)
                 taken, kept = waiting.until(soft.take), soft
+                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             if not taken:
                 os.close(descriptor)
                 return None
@@ -416,12 +419,12 @@ class Lock:
 
     def leave(self) -> None:
         """Let go of the lock without unlocking: installers that still run keep it until they end."""
-        if self._soft is not None:
-            self._soft.release()
-            self._soft = None
+        soft, self._soft = self._soft, None
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+        if soft is not None and not soft.has_installers():
+            soft.release()
 
     def __enter__(self) -> Lock:
         return self
@@ -492,9 +495,13 @@ class SoftLink:
     Links are made atomically, content and all. It is broken only by a process of the place that made it, which alone
     can know that the holder is dead; whoever breaks it first makes a file of its own in a directory and goes on
     only if no other live process has one there, so two never break at once.
+
+    Installers inherit the descriptor of the lock file here too. It locks nothing, but /proc shows that they have it
+    open, while those who wait for the link do not: so an orphan keeps the link until it ends.
     """
 
     def __init__(self, path: str, holder: str) -> None:
+        self._path = path
         self._link = path.removesuffix(".lock") + ".softlock"
         self._breakers = self._link + ".breakers"
         self._holder = holder
@@ -506,20 +513,30 @@ class SoftLink:
                 os.symlink(self._holder, self._link)
                 return None
             except FileExistsError:
-                holder = self.is_free()
+                holder = self.is_free(spare_installers=True)
             if holder is not None:
                 return holder
 
-    def is_free(self) -> str | None:
+    def is_free(self, spare_installers: bool = False) -> str | None:
         """None if nobody holds it (any more); else who does."""
         try:
             holder = os.readlink(self._link)
         except FileNotFoundError:
             return None
-        return holder if not self._is_dead(holder) or not self._break(holder) else None
+        if not self._is_dead(holder) or (spare_installers and self.has_installers()):
+            return holder
+        return None if self._break(holder) else holder
 
     def release(self) -> None:
         _unlink(self._link)
+
+    def has_installers(self) -> bool:
+        """Whether another process of this host has the lock file open."""
+        from . import usage
+
+        real, own = os.path.realpath(self._path), str(os.getpid())
+        pids = [pid for pid in usage.listed_in("/proc") if pid.isdecimal() and pid != own]
+        return any(real in _open_files(pid) for pid in pids)
 
     def _is_dead(self, holder: str) -> bool:
         from . import usage
@@ -544,6 +561,20 @@ class SoftLink:
             return True
         finally:
             _unlink(mine)
+
+
+def _open_files(pid: str) -> Iterator[str]:
+    """Paths of the files that a process has open; none if it ended, or is somebody else's."""
+    directory = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return
+    for name in names:
+        try:
+            yield os.readlink(os.path.join(directory, name))
+        except OSError:
+            continue
 
 
 def _take_on_windows(path: str, waiting: Waiting) -> Lock | None:

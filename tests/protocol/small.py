@@ -20,7 +20,7 @@ from conda_execute.model import Channel, Environment, Request
 from conda_execute.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,9 +61,11 @@ def forget(environment: Environment) -> None:
     Path(usage.note_path(environment, usage.this_process())).unlink()
 
 
-def python(code: str, *arguments: str, **options: object) -> subprocess.Popen[str]:
+def python(
+    code: str, *arguments: str, variables: Mapping[str, str] | None = None, **options: object
+) -> subprocess.Popen[str]:
     """A Python process that has the package at hand and runs this code."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, **(variables or {}), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
         [sys.executable, "-c", code, *arguments], env=environ, text=True, stdout=subprocess.PIPE, **options
     )

@@ -101,6 +101,41 @@ class TestNoLocks:
         machine.assert_clean()
 
 
+def test_orphaned_installer_keeps_a_lock_that_is_a_link(shim: str, tmp_path: Path) -> None:
+    """Without locks the inherited descriptor locks nothing; that it is open is enough."""
+    orphaning = """
+import os, signal, subprocess, sys
+from tests.protocol import small
+def create(prefix, descriptor):
+    script = 'mkdir -p "$0/conda-meta"; echo begun; exec >&-; sleep 2; touch "$0/written-late"'
+    subprocess.Popen(["sh", "-c", script, prefix], pass_fds=[descriptor])
+    os.kill(os.getpid(), signal.SIGKILL)
+small.ensure(sys.argv[1], create=create)
+"""
+    waiting = """
+import os, sys, time
+from tests.protocol import small
+environment = small.ensure(sys.argv[1])
+time.sleep(3)
+print(os.path.exists(os.path.join(environment.prefix, "written-late")))
+"""
+    tmp_envs = str(tmp_path / "tmp_envs")
+    os.mkdir(tmp_envs, 0o700)
+    shimmed = {"LD_PRELOAD": shim, "SHIM_FLOCK": f"{errno.ENOLCK}:.locks/"}
+    assert small.python(orphaning, tmp_envs, variables=shimmed).communicate()[0] == "begun\n"
+    started = time.monotonic()
+    assert small.python(waiting, tmp_envs, variables=shimmed).communicate()[0] == "False\n"
+    assert time.monotonic() - started > 4
+
+
+def test_failed_creator_lets_go_of_a_link_at_once(machine: Machine, shim: str) -> None:
+    """Else another host would wait for a process that it cannot ask about."""
+    world = machine.world.with_(LD_PRELOAD=shim, SHIM_FLOCK=f"{errno.ENOLCK}:.locks/")
+    script = world.script("bad.sh", "# conda execute\n# env: [unsolvable]\n# run_with: sh\n")
+    assert world.execute(script).returncode == 125
+    assert [name for name in os.listdir(world.tmp_envs / ".locks") if "softlock" in name] == []
+
+
 def test_other_errors_of_locks_are_errors(machine: Machine, shim: str) -> None:
     done = machine.world.with_(LD_PRELOAD=shim, SHIM_FLOCK=f"{errno.EIO}:.locks/").execute(machine.script)
     assert done.returncode == 125
