@@ -22,6 +22,8 @@ _TITLE = """\
 
 """
 
+_LOAD = os.getloadavg()[0]
+
 DOCS = world.CHECKOUT / "docs"
 
 
@@ -66,9 +68,10 @@ def _fill_in(readme: Path, text: str) -> None:
 
 
 def _where() -> str:
-    return (
-        f"{platform.system()} {platform.machine()} with {os.cpu_count()} processors, Python {platform.python_version()}"
-    )
+    """The machine, and how much else it had to do: a busy one shows in the median, less in the processor's time."""
+    waiting = f"a load of {_LOAD:.1f} before it began"
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+    return f"{machine}, Python {platform.python_version()}, {waiting}"
 
 
 if __name__ == "__main__":
