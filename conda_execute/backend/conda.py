@@ -19,18 +19,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from contextlib import contextmanager
 from typing import Any
 
 from .. import layout
-from ..errors import CreationError, InterruptError, SettingsError
-from . import Built, Options, Package, Solution, explain, seal
+from ..errors import CreationError, SettingsError
+from . import Built, Options, Package, Solution, child, explain, seal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from types import FrameType
 
     from ..model import Channel, Request
 
@@ -180,25 +178,13 @@ def _run(request: Request, options: Options, command: Sequence[str], inherited: 
     """What one conda said, as JSON. Raises CreationError for a failure, InterruptError on SIGINT and SIGTERM."""
     environ = _environ(request, options)
     words = [find(options.environ), *command]
-    with _raising_on_sigterm():
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environ,
-            pass_fds=inherited if sys.platform != "win32" else (),
-        )
-        try:
-            output, complaints = process.communicate()
-        except (KeyboardInterrupt, _Stopped) as reason:
-            _end(process)
-            number = signal.SIGTERM if isinstance(reason, _Stopped) else signal.SIGINT
-            raise InterruptError(f"interrupted by {number.name}", signal=number, step="conda") from None
-    said = _json(output.decode("utf-8", "replace")) or {}
+    status, printed, complaints = child.run(
+        words, environ, inherited, step="conda", patience=_PATIENCE, ends_by=signal.SIGINT
+    )
+    said = _json(printed) or {}
     # Of an installation by URLs conda has nothing to say when it went well.
-    if process.returncode != 0 or said.get("success", not said) is not True:
-        raise _failure(said, complaints.decode("utf-8", "replace"), process.returncode, request, options)
+    if status != 0 or said.get("success", not said) is not True:
+        raise _failure(said, complaints, status, request, options)
     return said
 
 
@@ -251,36 +237,6 @@ def _json(text: str) -> dict[str, Any] | None:
             found = value
         position = text.find("{", end)
     return found
-
-
-class _Stopped(BaseException):
-    """SIGTERM arrived."""
-
-
-@contextmanager
-def _raising_on_sigterm() -> Iterator[None]:
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise _Stopped
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
-    try:
-        process.communicate(timeout=_PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @contextmanager

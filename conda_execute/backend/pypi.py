@@ -16,23 +16,18 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
-from contextlib import contextmanager
 
 from .. import key
-from ..errors import CreationError, InterruptError
+from ..errors import CreationError
 from ..values import dataclass
-from . import Built, Options, PyPIPackage
+from . import Built, Options, PyPIPackage, child
 from .explain import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from types import FrameType
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from ..model import Request
@@ -305,56 +300,11 @@ def _refuse_other_sources(request: Request, present: Sequence[Distribution], opt
 # -- running uv ------------------------------------------------------------------------------------------------------
 
 
-class _Stopped(BaseException):
-    """SIGTERM arrived."""
-
-
 def run(command: Sequence[str], environ: Mapping[str, str], lock_fd: int | None) -> tuple[int, str]:
     """uv's status and what it said. SIGINT and SIGTERM end it and raise InterruptError."""
     kept = {name: value for name, value in environ.items() if name not in _DROPPED}
-    inherited = (lock_fd,) if lock_fd is not None and sys.platform != "win32" else ()
-    with _raising_on_sigterm():
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=kept,
-            pass_fds=inherited,
-        )
-        try:
-            said, _ = process.communicate()
-        except (KeyboardInterrupt, _Stopped) as reason:
-            _end(process)
-            number = signal.SIGTERM if isinstance(reason, _Stopped) else signal.SIGINT
-            raise InterruptError(f"interrupted by {number.name}", signal=number, step="pypi") from None
-    return process.returncode, said.decode("utf-8", "replace")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.communicate(timeout=_PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
-def _raising_on_sigterm() -> Iterator[None]:
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise _Stopped
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    status, printed, complaints = child.run(command, kept, (lock_fd,), step="pypi", patience=_PATIENCE)
+    return status, printed + complaints
 
 
 def _compare(prefix: str, before: Sequence[tuple[Distribution, tuple[int, int]]]) -> Built:
