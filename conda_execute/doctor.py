@@ -71,9 +71,9 @@ def _problem(found: Found, now: float, settings: Settings) -> str | None:
     if missing:
         return f"{missing}; `conda execute --force-env SCRIPT` makes it again"
     # Twice as long as it should stay: something keeps the automatic cleaning from its work.
-    idle = now - found.last_used
-    if settings.auto_clean and not found.kept and not found.in_use and idle > 2 * _seconds(settings):
-        return f"unused for {idle / 3600:.0f} hours; `conda tmpenv clear --min-age 25` removes it"
+    idle, hours = now - found.last_used, settings.remove_if_unused_for.total_seconds() / 3600
+    if settings.auto_clean and not found.kept and not found.in_use and idle > max(2 * hours, 1) * 3600:
+        return f"unused for {idle / 3600:.0f} hours; `conda tmpenv clear --min-age {hours:g}` removes it"
     return None
 
 
@@ -94,10 +94,6 @@ def _missing(found: Found) -> str | None:
         return None
     dangling = sorted(entry.name for entry in entries if not os.path.exists(entry.path))
     return f"`bin/{dangling[0]}` leads nowhere" if dangling else None
-
-
-def _seconds(settings: Settings) -> float:
-    return max(settings.remove_if_unused_for.total_seconds(), 3600.0)
 
 
 def _said(hint: str | None) -> tuple[str, ...]:
