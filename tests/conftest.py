@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -66,6 +67,15 @@ sys.exit(program())
 
 #: Longest time that one program of a test may take, in seconds.
 PATIENCE = 180
+
+
+def pytest_configure() -> None:
+    """Programs of the tests get signals as from a terminal, also where the suite itself runs in the background, which
+    a shell starts with SIGINT ignored, or under nohup."""
+    for name in ("SIGINT", "SIGQUIT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
