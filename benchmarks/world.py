@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conda_execute import layout
+
 CHECKOUT = Path(__file__).parents[1]
 
 NATIVE = "# conda execute\n# env:\n#  - python\n#  - numpy\n# run_with: python\n"
@@ -87,10 +89,16 @@ class World:
         return str(prefix / "bin" / "python")
 
     def forget_environments(self) -> None:
+        """Remove them all, but not that there was a sweep within the hour: that is the ordinary cold run."""
         # Renamed first, since a detached sweep of the run before may still be looking around in there.
         gone = self.root / "gone"
         (self.root / "envs").rename(gone)
         (self.root / "envs").mkdir(mode=0o700)
+        for path in [*gone.glob("*/.*"), *gone.glob(".*")]:
+            if path.name in (layout.SWEPT, layout.DUE):
+                kept = self.root / "envs" / path.relative_to(gone)
+                kept.parent.mkdir(mode=0o700, exist_ok=True)
+                path.rename(kept)
         shutil.rmtree(gone, ignore_errors=True)
 
     def forget_packages(self) -> None:
