@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import cases, report, world
+from benchmarks import cases, report, timing, world
 from benchmarks.cases import Effort, Section
 
 _TITLE = """\
@@ -21,8 +21,6 @@ _TITLE = """\
 ![bars](benchmarks.svg)
 
 """
-
-_LOAD = os.getloadavg()[0]
 
 DOCS = world.CHECKOUT / "docs"
 
@@ -68,10 +66,13 @@ def _fill_in(readme: Path, text: str) -> None:
 
 
 def _where() -> str:
-    """The machine, and how much else it had to do: a busy one shows in the median, less in the processor's time."""
-    waiting = f"a load of {_LOAD:.1f} before it began"
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
-    return f"{machine}, Python {platform.python_version()}, {waiting}"
+    """The machine, and how much else it had to do."""
+    machine = (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}"
+    )
+    if not timing.BUSY:
+        return machine
+    return f"{machine}; it was busy (a load of {timing.LOAD:.0f}), so comparisons are by the processor's time"
 
 
 if __name__ == "__main__":

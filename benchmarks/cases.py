@@ -116,11 +116,11 @@ class Runners:
 
 def warm(world: World, runners: Runners, effort: Effort) -> Section:
     times = timing.compare(runners.all(), world.environ, effort.warm)
-    bare = times["the interpreter alone"].median
-    over = {name: taken.median - bare for name, taken in times.items()}
+    bare = times["the interpreter alone"].cost
+    over = {name: taken.cost - bare for name, taken in times.items()}
     uv = None
     if "uv run --script" in times:
-        uv = over["uv run --script"] = times["uv run --script"].median - times["uv's interpreter alone"].median
+        uv = over["uv run --script"] = times["uv run --script"].cost - times["uv's interpreter alone"].cost
     own = timing.compare({"own": [sys.executable, "-c", "pass"]}, world.environ, max(effort.warm // 4, 5))["own"].median
     rows = [
         _row(name, taken, f"+{over[name]:.1f} ms" if name not in _BARE else "", ours=name.startswith("conda-execute"))
@@ -134,7 +134,7 @@ def warm(world: World, runners: Runners, effort: Effort) -> Section:
             promises.append(Promise(f"{name}, over the interpreter alone", over[name], limit))
             if uv:
                 promises.append(Promise(f"{name}, as a part of what uv adds", over[name] / uv, share))
-    text = "One script with python and numpy that does nothing, run again. In brackets: over the bare interpreter."
+    text = "One script with python and numpy that does nothing, run again. Last column: over the bare interpreter."
     return Section("A warm run", text, tuple(rows), tuple(promises))
 
 
@@ -186,12 +186,12 @@ def storms(world: World, runners: Runners, effort: Effort) -> Section:
             assert words is not None
             taken[name].append(timing.storm(words, world.environ, effort.storm_runs, effort.at_once))
     times = {name: Times(*(tuple(times) for times in zip(*values, strict=True))) for name, values in taken.items()}
-    bare = times["the interpreter alone"].median
+    bare = times["the interpreter alone"].cost
     rows = [
-        _row(name, each, "" if name in _BARE else f"{each.median / bare:.2f} times", ours=name == "conda-execute")
+        _row(name, each, "" if name in _BARE else f"{each.cost / bare:.2f} times", ours=name == "conda-execute")
         for name, each in times.items()
     ]
-    ratio = times["conda-execute"].median / bare
+    ratio = times["conda-execute"].cost / bare
     text = f"{effort.storm_runs} runs of that script, {effort.at_once} at a time, until the last one has ended."
     promise = Promise("conda-execute's storm, by the bare interpreter's", ratio, 1.1)
     return Section("A storm", text, tuple(rows), (promise,))
@@ -245,8 +245,8 @@ def cold(world: World, effort: Effort) -> Section:
         world.forget_environments()
         world.run(*words)
     times = timing.compare(commands, world.environ, effort.cold, lambda name: world.forget_environments())
-    own = timing.compare({"own": [sys.executable, "-c", "pass"]}, world.environ, 11)["own"].median
-    ours, least = times["conda-execute"].median, times["py-rattler directly"].median
+    own = timing.compare({"own": [sys.executable, "-c", "pass"]}, world.environ, 11)["own"].cost
+    ours, least = times["conda-execute"].cost, times["py-rattler directly"].cost
     rows = _cold_rows(times)
     promise = Promise("conda-execute, less an interpreter's start, by py-rattler", (ours - own) / least, 1.5)
     text = (
@@ -268,10 +268,8 @@ def uncached(world: World, effort: Effort) -> Section:
 
 
 def _cold_rows(times: dict[str, Times]) -> tuple[Row, ...]:
-    least = times["py-rattler directly"].median
+    least = times["py-rattler directly"].cost
     return tuple(
-        _row(
-            name, each, "" if each.median == least else f"{each.median / least:.2f} times", ours=name == "conda-execute"
-        )
+        _row(name, each, "" if each.cost == least else f"{each.cost / least:.2f} times", ours=name == "conda-execute")
         for name, each in times.items()
     )
