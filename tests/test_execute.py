@@ -156,6 +156,13 @@ def test_code_on_standard_input_leaves_it_at_its_end(world: World, words: list[s
     assert world.execute(*words, input=code, check=True).stdout == "''\n"
 
 
+def test_code_without_a_header_is_not_told_to_be_edited(world: World) -> None:
+    done = world.execute("-c", "print()")
+    assert done.returncode == 125
+    assert "`-c` has no header" in done.stderr
+    assert "--init" not in done.stderr
+
+
 def test_a_traceback_shows_the_lines_of_code_without_a_file(world: World) -> None:
     done = world.execute("-c", "# conda execute", "# env: [python]", "1 / 0  # here")
     assert done.returncode == 1

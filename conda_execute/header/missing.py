@@ -58,10 +58,13 @@ def no_header(script: Script) -> HeaderError:
     name = os.path.basename(script.path) or script.path
     prefix = comment_prefix(script.path, script.lines[0] if script.lines else "")
     searched = "" if script.whole else " in its first 64 KiB"
+    # Code from `-c`, from standard input or from the web is no file that could be given one.
+    is_file = not script.path.startswith("-") and "://" not in script.path
+    init = f"write `conda execute --init {name}`, or " if is_file else ""
     return HeaderError(
         f"`{name}` has no header{searched}",
-        where=Location(script.path),
-        hint=f"write `conda execute --init {name}`, or say in a comment what the script needs:\n{minimal(prefix)}",
+        where=Location(script.path) if is_file else (),
+        hint=f"{init}say in a comment what the script needs:\n{minimal(prefix)}",
     )
 
 
