@@ -42,8 +42,9 @@ def summary(sections: Sequence[Section], where: str) -> str:
     for section in (section for section in sections if section.plotted):
         lines.append(f"| **{section.title}** | | |")
         lines += [f"| {row.name} | {duration(row.value)} | {row.note} |" for row in section.rows]
-    return "\n".join(["![bars](docs/benchmarks.svg)\n", *lines, f"\nMedians of one run on {where};",
-                      "[all of them](docs/benchmarks.md), with what is promised.\n"])  # fmt: skip
+    picture = "![bars](docs/benchmarks.svg)\n"
+    more = "[The whole page](docs/benchmarks.md) tells what is promised, and what was found.\n"
+    return "\n".join([picture, *lines, "", f"Medians of one run on {where}.", more])
 
 
 _WIDTH, _NAMES, _BAR, _LINE, _GAP = 780, 260, 330, 24, 46
