@@ -92,6 +92,8 @@ def write(run: Run, cache: str | None, environ: Mapping[str, str]) -> None:
     given, launcher = environ.get(process.LAUNCHED, ""), environ.get(process.LAUNCHED_BY, "")
     if cache is None or not launcher or not given.endswith(run.script.removeprefix("./")):
         return
+    if ".." in given.split("/"):  # the record would lie outside of launch/, perhaps in place of a file of the user's
+        return
     try:
         _write(layout.launch_record(cache, given), _text(run, launcher, given, environ))
     except (_Unsayable, OSError):

@@ -139,6 +139,27 @@ def test_path_through_a_link_and_back_is_another_script(place: Place) -> None:
         assert place.run("link/../x.py").stdout == b"there\n"
 
 
+@pytest.mark.parametrize("way", ["relative", "absolute", "working directory"])
+def test_path_with_dots_has_no_record_and_no_file_beside_it_is_run_or_replaced(shelled: Place, way: str) -> None:
+    """More `..` than folders lead from `launch/` to the script itself, where `x.py.sh` is the user's own file."""
+    script = shelled.script("own/x.py")
+    theirs = script.with_name("x.py.sh")
+    theirs.write_text("touch sourced\n")
+    up = "../" * (len(script.parts) + len(shelled.root.parts) + 9)
+    given = {"relative": up + str(script)[1:], "absolute": f"/{up}{str(script)[1:]}", "working directory": "x.py"}[way]
+    place, options = shelled, {}
+    if way == "working directory":
+        place, options = shelled.with_(PWD=f"/{up}{str(script.parent)[1:]}"), {"cwd": script.parent}
+    else:
+        (shelled.root / "cache" / "launch" / str(shelled.work)[1:]).mkdir(parents=True)
+    for _ in range(2):
+        done = place.run(given, **options)
+        assert (done.returncode, seen(done)[0]) == (0, [given]), done.stderr
+    assert theirs.read_text() == "touch sourced\n"
+    assert not list(shelled.root.rglob("sourced"))
+    assert way == "working directory" or place.asked == 2
+
+
 # What must not be believed
 
 

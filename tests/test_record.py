@@ -73,6 +73,17 @@ def test_run_that_the_launcher_did_not_start_is_not_recorded(place: Place) -> No
     assert not (place.root / "cache").exists()
 
 
+@pytest.mark.parametrize("folder", ["../../own", "some/../../../own", "/../../own"])
+def test_path_that_leads_out_of_the_folder_of_records_is_not_recorded(place: Place, folder: str) -> None:
+    own = place.root / "own"
+    own.mkdir()
+    (own / "x.py.sh").write_text("mine\n")
+    (place.root / "cache" / "launch" / "some").mkdir(parents=True)
+    environ = {LAUNCHED: f"/{folder}/x.py", LAUNCHED_BY: "/bin/ce", **place.environ}
+    record.write(run_of(place), str(place.root / "cache"), environ)
+    assert (own / "x.py.sh").read_text() == "mine\n"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
