@@ -159,6 +159,8 @@ def rewrite(path: str, data: bytes) -> None:
 
     target = os.path.realpath(path)
     directory, name = os.path.split(target)
+    if not os.path.lexists(directory):
+        raise _no_folder(path, directory)
     temporary = None
     try:
         old = os.stat(target) if os.path.exists(target) else None
@@ -179,6 +181,17 @@ def rewrite(path: str, data: bytes) -> None:
     finally:
         if temporary is not None:
             os.unlink(temporary)
+
+
+def _no_folder(path: str, directory: str) -> PlaceError:
+    import shlex
+
+    given = os.path.dirname(path)
+    # A link to nowhere has a folder itself; it is the other end that is missing.
+    folder = given if given and not os.path.lexists(given) else directory
+    return PlaceError(
+        f"`{path}` cannot be written: there is no folder `{folder}`", hint=f"make it: mkdir -p {shlex.quote(folder)}"
+    )
 
 
 def _umask() -> int:

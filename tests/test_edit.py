@@ -659,6 +659,16 @@ def test_rewriting_that_fails_leaves_the_script_as_it_was(tmp_path: Path) -> Non
     (folder / "x").write_bytes(b"")
     with pytest.raises(PlaceError, match="cannot be rewritten"):
         edit.rewrite(str(folder), b"new")
-    with pytest.raises(PlaceError, match="cannot be rewritten"):
-        edit.rewrite(str(tmp_path / "absent" / "script.py"), b"new")
     assert os.listdir(tmp_path) == ["script.py"]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "my plots" / "x"
+    with pytest.raises(PlaceError, match=f"there is no folder `{folder}`") as caught:
+        edit.rewrite(str(folder / "y.py"), b"new")
+    assert caught.value.hint == f"make it: mkdir -p '{folder}'"
+    link = tmp_path / "link.py"
+    link.symlink_to(folder / "y.py")
+    with pytest.raises(PlaceError, match=f"`{link}` cannot be written: there is no folder `{folder}`"):
+        edit.rewrite(str(link), b"new")
+    assert os.listdir(tmp_path) == ["link.py"]
