@@ -72,3 +72,15 @@ def test_no_header_is_found_where_none_can_be(data: bytes) -> None:
     assert find_header(data, "x") is None
     with pytest.raises(HeaderError):
         read_header(data, "x", "linux-64")
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("sub/foo.py", "sub/foo.py"), ("/a/foo.py", "/a/foo.py"), ("my plots/it's.py", "'my plots/it'\"'\"'s.py'")],
+    ids=["below", "absolute", "quoted"],
+)
+def test_the_command_that_writes_a_header_names_the_script_as_it_was_given(path: str, told: str) -> None:
+    with pytest.raises(HeaderError) as caught:
+        read_header(b"print()\n", path, "linux-64")
+    assert caught.value.hint is not None
+    assert f"`conda execute --init {told}`" in caught.value.hint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 
 from ..errors import HeaderError, Location
 
@@ -60,7 +61,7 @@ def no_header(script: Script) -> HeaderError:
     searched = "" if script.whole else " in its first 64 KiB"
     # Code from `-c`, from standard input or from the web is no file that could be given one.
     is_file = not script.path.startswith("-") and "://" not in script.path
-    init = f"write `conda execute --init {name}`, or " if is_file else ""
+    init = f"write `conda execute --init {shlex.quote(script.path)}`, or " if is_file else ""
     return HeaderError(
         f"`{name}` has no header{searched}",
         where=Location(script.path) if is_file else (),
