@@ -24,6 +24,9 @@ _COMMENTS = {
     "REM": (".bat", ".cmd"),
 }  # fmt: skip
 
+#: What opens a comment, or a text, of several lines: the words of a header need lines of their own in it.
+_BLOCK_SIGNS = ("/*", "(*", "{-", "{*", "<!--", "<#", "#|", "#=", "#[", "--[", "%{", "%%{", '"""', "'''")
+
 #: Words that stand alone after a comment sign, and are close to an opening line.
 _NEARLY_NATIVE = re.compile(r"[^\w\s]{1,4}[ \t]*conda[-_ ]{0,3}exec(?:ute)?\b", re.IGNORECASE)
 _NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda[-_ ]?|end-conda-)?script\b", re.IGNORECASE)
@@ -70,12 +73,21 @@ def no_header(script: Script) -> HeaderError:
 
 
 def _nearly_native(script: Script, number: int, stripped: str) -> HeaderError:
+    from .native import opening
+
     sign = re.match(r"[^\w\s]+", stripped)
     prefix = sign.group() if sign else "#"
+    if prefix.startswith(_BLOCK_SIGNS):
+        inner = " *" if "*" in prefix else comment_prefix(script.path)
+        hint = f"give the header lines of its own within the comment:\n{minimal(inner)}"
+    else:
+        if opening(f"{prefix} conda execute") is None:
+            prefix = comment_prefix(script.path)
+        hint = f"the line must be `{prefix} conda execute` and nothing else; what is needed follows in the next lines"
     return HeaderError(
         "the script has no header, only a line that looks nearly like the beginning of one",
         where=script.line(number),
-        hint=f"the line must be `{prefix} conda execute` and nothing else; what is needed follows in the next lines",
+        hint=hint,
     )
 
 
