@@ -295,6 +295,25 @@ class TestSolved:
         )
         assert "exclude-newer" in str(error.hint)
 
+    @pytest.mark.parametrize(
+        ("when", "problem"),
+        [
+            ("2026-13-45", "`2026-13-45` is not a date (`exclude-newer`)"),
+            ("2026-01-31T25:00", "`2026-01-31T25:00` is not a date and time (`exclude-newer`)"),
+            ("9999999999 weeks", "`9999999999 weeks` is too long a time (`exclude-newer`)"),
+        ],
+    )
+    def test_what_only_looks_like_a_moment_is_said_in_our_words(self, main, options, when, problem):
+        asked = tiny.request("lib", channels={"c": main}, exclude_newer=when)
+        with pytest.raises(ExecuteError) as caught:
+            ENGINE.solve(asked, options)
+        assert caught.value.message == problem
+        assert "such as" in str(caught.value.hint) or "as in" in str(caught.value.hint)
+
+    def test_the_last_day_of_the_calendar_is_a_date(self, tmp_path, options):
+        asked = tiny.request("lib", channels={"c": dated(tmp_path / "dated")}, exclude_newer="9999-12-31")
+        assert names(ENGINE.solve(asked, options)) == ["lib 2.0"]
+
     def test_what_has_no_date_is_ignored_with_exclude_newer(self, tmp_path, options):
         place = dated(tmp_path / "dated", Tiny("dateless"))
         asked = tiny.request("dateless", channels={"c": place}, exclude_newer="2024-06-01")
@@ -337,6 +356,14 @@ class TestExplained:
         assert error.hint == "did you mean `numpy`?"
         assert error.where == (place,)
         assert error.step == "solve"
+
+    def test_a_missing_package_like_none_is_looked_for_where_it_was_asked_for(self, main, tmp_path):
+        asked = tiny.request("qqqqqq", channels={"conda-forge": main})
+        place = Location("plot.py", 3, 7, 6, "#  - qqqqqq")
+        in_script = failure(lambda: ENGINE.solve(asked, Options(cache=str(tmp_path), locate=lambda spec: place)))
+        assert "in the header" in str(in_script.hint)
+        in_words = failure(lambda: ENGINE.solve(asked, Options(cache=str(tmp_path))))
+        assert in_words.hint == "`--channel CHANNEL` adds another channel; `pypi:qqqqqq` asks for a package of PyPI"
 
     def test_every_missing_package_is_named_at_once(self, main, options):
         asked = tiny.request("app", "numpi", "py_yaml", channels={"conda-forge": main})

@@ -48,20 +48,32 @@ def cutoff(when: str, now: datetime, where: Location | None = None) -> datetime:
     try:
         if _DATE.fullmatch(text):
             day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc)
-            return day + timedelta(days=1) - timedelta(milliseconds=1)
+            # Not a day more and a millisecond less: there is a last day of the calendar.
+            return day.replace(hour=23, minute=59, second=59, microsecond=999_000)
         if match := _DATE_TIME.fullmatch(text):
             return _date_time(match)
         length = _length(text)
         if length is not None:
             now = now.astimezone(timezone.utc)
             return now - min(length, now - _BEGINNING)
-    except (ValueError, OverflowError) as error:
-        raise ExecuteError(f"`exclude-newer` holds no moment in time: `{when}` ({error})", where=where or ()) from None
+    except (ValueError, OverflowError):
+        raise _no_moment(text, where) from None
     raise ExecuteError(
         f"`exclude-newer` must be a date, a date and time, or a length of time, found `{when}`",
         where=where or (),
         hint="`2024-05-01`, `2024-05-01T12:00:00Z` or `7 days`",
     )
+
+
+def _no_moment(text: str, where: Location | None) -> ExecuteError:
+    """The error for what has the form of a moment, but is none."""
+    if _DATE.fullmatch(text):
+        problem, hint = "is not a date", "write year-month-day, such as `2026-03-31`"
+    elif _DATE_TIME.fullmatch(text):
+        problem, hint = "is not a date and time", "write it as in `2026-03-31T12:00:00Z`"
+    else:
+        problem, hint = "is too long a time", "write a shorter one, such as `7 days`, or a date, such as `2026-03-31`"
+    return ExecuteError(f"`{text}` {problem} (`exclude-newer`)", where=where or (), hint=hint)
 
 
 def _date_time(match: re.Match[str]) -> datetime:

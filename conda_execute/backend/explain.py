@@ -114,10 +114,14 @@ def missing_packages(
         if close := near(name, known):
             hints.append(f"did you mean {_alternatives(close)}?" if len(missing) == 1 else
                          f"for `{name}`, did you mean {_alternatives(close)}?")  # fmt: skip
-    if not hints:
-        hints.append("a package of another channel needs that channel in the header; one of PyPI belongs under `pip:`")
     what = "is no package" if len(missing) == 1 else "are no packages"
     where = [place for spec in missing.values() if (place := locate(spec)) is not None]
+    if not hints and where:
+        hints.append("a package of another channel needs that channel in the header; one of PyPI belongs under `pip:`")
+    elif not hints:
+        # Words of the command line stand in no file.
+        name = next(iter(missing)) if len(missing) == 1 else "NAME"
+        hints.append(f"`--channel CHANNEL` adds another channel; `pypi:{name}` asks for a package of PyPI")
     return CreationError(
         f"there {what} {_and([f'`{name}`' for name in missing])} for {request.platform} in {channels}",
         step="solve",
