@@ -187,6 +187,18 @@ class TestInstalled:
         prefix, _ = make((), "plain", options=led)
         assert version(prefix, "plain") == "2.0"
 
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [("UV_RESOLUTION", "lowest"), ("UV_CONSTRAINT", "{}/old.txt"), ("UV_NO_BINARY_PACKAGE", "plain")],
+        ids=["resolution", "constraint", "builds"],
+    )
+    def test_variables_that_choose_packages_do_not_matter(self, make, options, tmp_path, variable, value):
+        """They are not part of the name, and the environment is everybody's."""
+        (tmp_path / "old.txt").write_text("plain<2")
+        set_here = dataclasses.replace(options, environ={**options.environ, variable: value.format(tmp_path)})
+        prefix, _ = make((), "plain", options=set_here)
+        assert version(prefix, "plain") == "2.0"
+
     def test_tool_uv_holds(self, make):
         prefix, _ = make((), "plain", uv=json.dumps({"constraint-dependencies": ["plain<2"]}))
         assert version(prefix, "plain") == "1.0"

@@ -6,8 +6,8 @@ that contradicts them is an error naming both sides. Afterwards their metadata m
 
 uv runs for a project written for the occasion, so that no `pyproject.toml` or `uv.toml` of the working directory is
 read; the user's and the system's `uv.toml` and `UV_*` variables hold as ever, for indexes and credentials, except those
-that say where to install. `[tool.uv]` of the script is that project's. The process inherits the creation lock, and with
-it every build that it starts.
+that say where to install or what to choose. `[tool.uv]` of the script is that project's. The process inherits the
+creation lock, and with it every build that it starts.
 """
 
 from __future__ import annotations
@@ -35,8 +35,18 @@ if TYPE_CHECKING:
 #: Variables that would lead uv to another interpreter, place or project, or its build processes to foreign modules.
 _DROPPED = frozenset({
     "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_TARGET", "UV_PREFIX", "UV_PROJECT", "UV_WORKING_DIR", "UV_NO_CONFIG",
-    "UV_PROJECT_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES", "UV_EXCLUDE_NEWER", "VIRTUAL_ENV", "CONDA_PREFIX",
-    "PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__",
+    "UV_PROJECT_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME",
+    "__PYVENV_LAUNCHER__",
+})  # fmt: skip
+
+#: Variables that choose other packages, or other builds of them. They are no part of an environment's name, so what
+#: one shell has set would decide for all; `[tool.uv]` says the same and is part of it.
+_DECIDING = frozenset({
+    "UV_RESOLUTION", "UV_FORK_STRATEGY", "UV_INDEX_STRATEGY", "UV_PRERELEASE", "UV_PRERELEASE_PACKAGE",
+    "UV_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_EXCLUDE_NEWER",
+    "UV_EXCLUDE_NEWER_PACKAGE", "UV_NO_BINARY", "UV_NO_BINARY_PACKAGE", "UV_NO_BUILD", "UV_NO_BUILD_PACKAGE",
+    "UV_NO_BUILD_ISOLATION", "UV_NO_EDITABLE", "UV_NO_SOURCES", "UV_NO_SOURCES_PACKAGE", "UV_NO_VERIFY_HASHES",
+    "UV_TORCH_BACKEND",
 })  # fmt: skip
 
 #: What uv thinks it installs for.
@@ -302,7 +312,7 @@ def _refuse_other_sources(request: Request, present: Sequence[Distribution], opt
 
 def run(command: Sequence[str], environ: Mapping[str, str], lock_fd: int | None) -> tuple[int, str]:
     """uv's status and what it said. SIGINT and SIGTERM end it and raise InterruptError."""
-    kept = {name: value for name, value in environ.items() if name not in _DROPPED}
+    kept = {name: value for name, value in environ.items() if name not in _DROPPED | _DECIDING}
     status, printed, complaints = child.run(command, kept, (lock_fd,), step="pypi", patience=_PATIENCE)
     return status, printed + complaints
 
