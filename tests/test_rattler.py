@@ -532,6 +532,8 @@ class TestBroken:
 class TestInterrupted:
     """Signals while the engine works, in processes of their own."""
 
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     _CODE = """
 import os, sys, time
 from conda_execute import backend
@@ -563,14 +565,14 @@ os._exit(0)
         assert (said, complaints) == (f"interrupted by {number.name}\n", "")
         assert process.returncode == 128 + number
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+    @pytest.mark.parametrize("number", _SIGNALS, ids=lambda number: number.name)
     def test_a_solve_ends_at_once(self, tmp_path, number):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             process = self.start(f"http://127.0.0.1:{silent.getsockname()[1]}/c", tmp_path)
             silent.accept()
             self.ends(process, number)
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+    @pytest.mark.parametrize("number", _SIGNALS, ids=lambda number: number.name)
     def test_a_link_script_ends_the_install_at_once(self, tmp_path, number):
         begun = tmp_path / "begun"
         script = f"#!/bin/sh\ntouch {begun}\nsleep 30\n".encode()

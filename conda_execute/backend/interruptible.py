@@ -1,6 +1,6 @@
 """Work that signals end, and processes that hold the creation lock.
 
-SIGINT and SIGTERM end what runs here at once and become an InterruptError, whose exit status says which it was.
+SIGINT, SIGTERM and SIGHUP end what runs here at once and become an InterruptError, whose exit status says which it was.
 Meanwhile the descriptor of the lock can be inherited, so that whatever outlives us keeps the lock until it ends.
 """
 
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 
 def run(work: Coroutine[Any, Any, Result], step: str, settle: Callable[[], None] = lambda: None) -> Result:
-    """Run to the end, or until SIGINT or SIGTERM, which raise InterruptError once `settle` has returned."""
+    """Run to the end, or until SIGINT, SIGTERM or SIGHUP, which raise InterruptError once `settle` has returned."""
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)
     received: list[signal.Signals] = []
@@ -47,11 +47,11 @@ def run(work: Coroutine[Any, Any, Result], step: str, settle: Callable[[], None]
 
 @contextmanager
 def _signals(loop: asyncio.AbstractEventLoop, interrupt: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Hand SIGINT and SIGTERM to the loop for a while; elsewhere than in the main thread, nothing."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    """Hand the signals to the loop for a while; elsewhere than in the main thread, nothing."""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     caught = [number for number in numbers if before[number] is not signal.SIG_IGN]
     for number in caught:

@@ -1,9 +1,9 @@
 """The embedded engine: py-rattler solves, downloads and links within this process; no conda is needed.
 
 Packages and repodata are cached where rattler keeps them (`RATTLER_CACHE_DIR`, else the user's cache directory), and
-so shared with pixi and rattler-build; rattler itself locks that cache. SIGINT and SIGTERM end a solve or an install at
-once; whatever was being written into the prefix is then finished or given up, and the prefix is the caller's to throw
-away.
+so shared with pixi and rattler-build; rattler itself locks that cache. SIGINT, SIGTERM and SIGHUP end a solve or an
+install at once; whatever was being written into the prefix is then finished or given up, and the prefix is the
+caller's to throw away.
 
 Facts of py-rattler 0.28 that shape this module: its threads may crash the interpreter's shutdown, so `backend.touched`
 tells the doors to leave by exec or `os._exit`; `install(requested_specs=...)` wants the specs' inner objects; a
