@@ -159,6 +159,11 @@ class TestInstalled:
             "# update specs: ['app >=1']",
         ]
 
+    def test_history_has_a_command_whose_script_is_not_named_in_utf8(self, main, options, prefix):
+        named = dataclasses.replace(options, command="conda execute " + os.fsdecode(b"caf\xe9.py"))
+        backend.build(ENGINE, tiny.request("app >=1", channels={"conda-forge": main}), prefix, named)
+        assert "# cmd: conda execute caf\\udce9.py\n" in Path(prefix, "conda-meta/history").read_text(encoding="utf-8")
+
     def test_records_have_the_mode_of_the_umask(self, main, options, prefix):
         before = os.umask(0o027)
         try:

@@ -39,7 +39,9 @@ def write_history(prefix: str, command: str, installed: Iterable[str], requested
         *(f"+{package}" for package in sorted(installed)),
         f"# update specs: {list(requested)!r}",
     ]
-    with open(os.path.join(prefix, "conda-meta", "history"), "w", encoding="utf-8") as file:
+    path = os.path.join(prefix, "conda-meta", "history")
+    # The name of a script in the command may be any bytes.
+    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write("\n".join(lines) + "\n")
 
 
