@@ -131,7 +131,7 @@ class Creation:
         plain = Options(environ=self.environ)
         return Options(
             offline=offline,
-            run_link_scripts=self.settings.run_link_scripts,
+            run_link_scripts=self.request.link_scripts,
             environ=self.environ,
             connect=network.connector(
                 self.settings,

@@ -102,4 +102,6 @@ def _tagged(request: Request) -> Iterator[str]:
         yield f"platform: {request.platform}"
     if request.lock is not None:
         yield f"lock: {request.lock}"
+    if not request.link_scripts:
+        yield "link-scripts: no"
     yield from (f"override: {variable}={value}" for variable, value in sorted(request.overrides))

@@ -146,6 +146,8 @@ class Request:
     uv: str | None = None
     #: SHA-256 of the lock that decides the packages.
     lock: str | None = None
+    #: Whether the packages' post-link scripts run.
+    link_scripts: bool = True
     #: `CONDA_OVERRIDE_*` variables that change what the solver sees, sorted.
     overrides: tuple[tuple[str, str], ...] = ()
 

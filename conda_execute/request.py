@@ -74,6 +74,7 @@ def resolve(
         constraints=tuple(sorted({key.normalise_spec(spec) for spec in header.constraints})),
         uv=_absolute_uv(header.uv, folder) if pypi and header.uv is not None else None,
         lock=options.lock,
+        link_scripts=settings.run_link_scripts,
         overrides=_overrides(environ),
     )
 
@@ -108,7 +109,9 @@ def _absolute(requirement: str, folder: str) -> str:
     """A PyPI requirement with a relative local path made absolute: `./lib`, `lib @ ../lib`, `-e .` and the like."""
     name, at, path = requirement.partition("@")
     if at and "://" not in path and path.strip().startswith((".", "~")):
-        return f"{name.strip()} @ {_file_url(path.strip(), folder)}"
+        path, semicolon, marker = path.partition(";")
+        condition = f" ; {marker.strip()}" if semicolon else ""
+        return f"{name.strip()} @ {_file_url(path.strip(), folder)}{condition}"
     if requirement.startswith(("./", "../")) or requirement in (".", ".."):
         return os.path.normpath(os.path.join(folder, requirement))
     return requirement

@@ -101,6 +101,7 @@ def test_name_ignores_what_a_channel_resolves_to() -> None:
         {"channel_priority": "strict"},
         {"constraints": ("numpy <2",)},
         {"overrides": (("CONDA_OVERRIDE_CUDA", "12.0"),)},
+        {"link_scripts": False},
     ],
     ids=lambda change: "+".join(change) + "=" + str(next(iter(change.values())))[:24],
 )
