@@ -335,6 +335,11 @@ def _with_hashes(text: str, hashes: dict[str, str]) -> str:
 # -- within the script -----------------------------------------------------------------------------------------------
 
 
+def is_embedded(data: bytes) -> bool:
+    """Whether a script's bytes hold a lock of ours."""
+    return _BEGIN.encode() in data and extract(data) is not None
+
+
 def extract(data: bytes) -> str | None:
     """The lock in a script's bytes, or None if there is none. Raises CreationError for a block without an end."""
     if b"/// conda-exec" not in data:

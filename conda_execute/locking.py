@@ -49,11 +49,9 @@ def deciding(
     if lock is None and path is None and data is not None:
         lock = locks.find(script.path, data)
     if lock is None:
-        if required:
+        if required or path is not None:
             where = f"at `{path}`" if path is not None else f"of `{script.title}`"
-            raise CreationError(
-                f"there is no lock {where}", step="lock", hint=f"`conda execute --lock {script.title}` writes it"
-            )
+            raise CreationError(f"there is no lock {where}", step="lock", hint=f"{_again(script, path)} writes it")
         return None, False
     stale = locks.stale(lock, request, script.folder)
     if stale is None:
@@ -62,18 +60,28 @@ def deciding(
         raise CreationError(
             f"the lock `{lock.path}` cannot be used: {stale}",
             step="lock",
-            hint=f"`conda execute --lock {script.title}` writes it anew; `--no-lock` runs without it",
+            hint=f"{_again(script, path)} writes it anew; `--no-lock` runs without it",
         )
     notice(f"the lock `{lock.path}` is left aside: {stale}; `--lock` writes it anew")
     return None, True
 
 
+def _again(script: Script, path: str | None) -> str:
+    """The command that writes this lock."""
+    from shlex import quote
+
+    return f"`conda execute --lock {f'--lock-file {quote(path)} ' if path is not None else ''}{quote(script.title)}`"
+
+
 def satisfied(lock: Lock, request: Request, *, required: bool, notice: Callable[[str], None]) -> Solution | None:
-    """The packages of a lock of another tool, which does not say what it was made for; None where they do not fit."""
+    """The packages of a lock of another tool, which does not say what it was made for; None where they do not fit.
+
+    A lock of our own that does not say it either is a damaged one: that is never passed over.
+    """
     try:
         return locks.solution(lock, request)
     except CreationError as error:
-        if required:
+        if required or lock.path.endswith(locks.SUFFIXES[0]):
             raise
         notice(f"the lock is left aside: {error.message}")
         return None
@@ -87,6 +95,8 @@ def watched(
     The first lines of our own lock hold the digest of the rest, and an embedded one has its digest in the header.
     """
     asked = [path] if path is not None else locks.candidates(script)
+    if lock is not None and lock.embedded and not lock.inputs:
+        return None  # another tool's, which says nothing of itself in the header
     if lock is not None and not lock.embedded:
         beginning = _BEGINNING.match(lock.text)
         if not lock.inputs or beginning is None:

@@ -14,6 +14,7 @@ from . import options, platforms, process, source, specfile
 from .create import Creation, Voice, check_backend
 from .errors import UsageError
 from .header import HEAD, read_header
+from .key import normalise_spec, spec_name
 from .request import resolve
 from .run import asked, creation_of, header_of
 from .settings import load
@@ -34,6 +35,11 @@ def edit(chosen: Namespace) -> int:
     path = _file_to_edit(chosen)
     before = source.read_whole(source.from_file(path)) if os.path.lexists(path) or not chosen.init else b""
     added, removed = specfile.from_words(chosen.add), specfile.from_words(chosen.remove)
+    both = {spec_name(normalise_spec(spec)) for spec in added.specs} & {
+        spec_name(normalise_spec(spec)) for spec in removed.specs
+    }
+    if both:
+        raise UsageError(f"`{min(both)}` is to be added and removed", hint="`--add` alone changes its version")
     after = before
     if chosen.init:
         after = editor.initial(after, path, added.specs, added.pypi)
@@ -50,7 +56,7 @@ def edit(chosen: Namespace) -> int:
     backend = check_backend(chosen.backend or settings.backend)
     creation = Creation(request, settings, voice, environ, backend=backend, offline=chosen.offline, header=header)
     if not chosen.dry_run:
-        creation.solution()
+        _check_solvable(creation)
     if after == before:
         voice.notice(f"`{path}` says so already")
     elif chosen.dry_run:
@@ -59,6 +65,16 @@ def edit(chosen: Namespace) -> int:
         editor.rewrite(path, after)
         voice.notice(f"`{path}` now asks for {', '.join((*header.specs, *(f'pypi:{name}' for name in header.pypi)))}")
     return 0
+
+
+def _check_solvable(creation: Creation) -> None:
+    """Solve for conda's packages, and for those of PyPI beside them."""
+    solution = creation.solution()
+    if creation.request.pypi:
+        from . import backend
+        from .backend import pylock
+
+        pylock.choose(backend.engine(creation.backend), creation.request, solution, creation.options())
 
 
 def _file_to_edit(chosen: Namespace) -> str:
@@ -99,8 +115,12 @@ def write_lock(run: Run) -> int:
         header = header_of(script, _known_platform(platform), chosen)
         asked_for = replace(asked(chosen), platform=platform)
         requests.append(resolve(header, run.settings, asked_for, folder=script.folder, environ=run.environ))
+    # A script that carries its lock gets the new one in the same place: the old one would go before any other.
+    embeds = chosen.embed or (chosen.lock_file is None and locks.is_embedded(source.read_whole(script)))
     path = chosen.lock_file or script.path + locks.SUFFIXES[0]
-    home = script.folder if chosen.embed else os.path.dirname(os.path.abspath(path))
+    if not embeds:
+        _check_overwritable(path)
+    home = script.folder if embeds else os.path.dirname(os.path.abspath(path))
     creation = creation_of(run)
     how = creation.options()
     try:
@@ -108,7 +128,7 @@ def write_lock(run: Run) -> int:
     finally:
         if how.progress is not None:
             how.progress.close()
-    if chosen.embed:
+    if embeds:
         from . import edit as editor
 
         path = script.path
@@ -117,9 +137,21 @@ def write_lock(run: Run) -> int:
         locks.write(path, text)
     packages = len(re.findall(r"^- (?:conda|pypi): ", text, re.MULTILINE))
     run.voice.notice(
-        f"locked {packages} packages for {', '.join(request.platform for request in requests)} in `{path}`"
+        f"locked {packages} package{'s' * (packages != 1)} for"
+        f" {', '.join(request.platform for request in requests)} in `{path}`"
     )
     return 0
+
+
+def _check_overwritable(path: str) -> None:
+    """Only a lock, or nothing at all, is overwritten by a lock."""
+    try:
+        with open(path, "rb") as file:
+            beginning = file.read(64)
+    except OSError:
+        return  # not there; or it cannot be written either, and that is told then
+    if beginning and not beginning.startswith((b"# conda-execute lock", b"version:")):
+        raise UsageError(f"`{path}` is there and is no lock", hint="name another file after `--lock-file`")
 
 
 def _known_platform(name: str) -> str:

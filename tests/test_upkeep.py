@@ -196,6 +196,48 @@ def test_a_lock_is_not_embedded_where_a_script_keeps_data(world: World, mark: st
     assert script.read_bytes() == text.encode()
 
 
+def test_a_script_that_carries_its_lock_gets_the_new_one_in_its_place(world: World) -> None:
+    script = world.script("s.py", SIX)
+    world.execute("--lock", "--embed", script, check=True)
+    world.execute("--add", "idna", script, check=True)
+    world.execute("--lock", script, check=True)
+    assert not script.with_name("s.py.conda-execute.lock").exists()
+    assert "left aside" not in world.execute("--locked", script, check=True).stderr
+
+
+@pytest.mark.parametrize("target", ["s.py", "notes.txt"])
+def test_a_lock_overwrites_nothing_but_a_lock(world: World, target: str) -> None:
+    world.script("s.py", SIX)
+    (world.work / "notes.txt").write_text("mine\n")
+    before = (world.work / target).read_text()
+    done = world.execute("--lock", "--lock-file", target, "s.py")
+    assert done.returncode == 125
+    assert "is no lock" in done.stderr
+    assert (world.work / target).read_text() == before
+
+
+def test_a_lock_that_was_named_and_is_missing_is_an_error(world: World) -> None:
+    done = world.execute("--lock-file", "typo.lock", world.script("s.py", SIX))
+    assert done.returncode == 125
+    assert "there is no lock at `typo.lock`" in done.stderr
+    assert "--lock-file typo.lock" in done.stderr
+
+
+def test_a_lock_that_lost_its_beginning_is_refused(world: World) -> None:
+    script = world.script("s.py", SIX)
+    script.with_name("s.py.conda-execute.lock").write_text("")
+    done = world.execute(script)
+    assert done.returncode == 125
+    assert not world.prefixes()
+
+
+def test_an_edit_whose_requirement_is_not_on_pypi_is_not_written(world: World) -> None:
+    script = world.script("s.py", SIX)
+    done = world.execute("--add", "pypi:no-such-package-of-anybody-1", script)
+    assert done.returncode == 125
+    assert script.read_text() == SIX
+
+
 def test_a_lock_elsewhere_serves_where_it_is_named(world: World) -> None:
     script = world.script("s.py", SIX)
     (world.work / "locks").mkdir()
@@ -255,6 +297,8 @@ def test_a_packed_environment_runs_elsewhere_with_the_original_gone(world: World
         (["--lock", "--check", "s.py"], "ask for different things"),
         (["--add", "x", "--lock", "s.py"], "ask for different things"),
         (["--lock", "-c", "# conda execute", "# env: [six]"], "a script that is a file"),
+        (["--add", "six", "--remove", "six", "s.py"], "to be added and removed"),
+        (["--lock", "--embed", "--lock-file", "x", "s.py"], "name different places"),
         (["--export", "explicti", "s.py"], "did you mean `explicit`?"),
         (["--export", "explicit", "--shell", "s.py"], "ask for different things"),
         (["--add", "six", "-"], "only the header of a file"),
