@@ -113,20 +113,32 @@ class InterruptError(ExecuteError):
         self.exit_status = 128 + signal
 
 
+def printable(text: str) -> str:
+    """`text` on one line, with characters that a terminal would act on spelled out: names of files and commands of
+    processes come from anybody.
+
+    >>> printable("a\\nb\\x1b[31m")
+    'a\\\\nb\\\\x1b[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
+
+
 def render(error: ExecuteError, colour: bool = False) -> str:
     """The text of an error for a terminal, without a final newline."""
     bold_red, dim, bold, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[1;36m", "\x1b[0m") if colour else ("", "", "", "")
     step = f" ({error.step})" if error.step else ""
-    lines = [f"{bold_red}error{plain}{step}: {error.message}"]
+    lines = [f"{bold_red}error{plain}{step}: {printable(error.message)}"]
     for where in error.where:
-        lines.append(f"  {where}")
+        lines.append(f"  {printable(str(where))}")
         if where.text is not None and where.line is not None:
             lines += _excerpt(where, bold_red, dim, plain)
     if error.details:
-        lines += [f"  {line}".rstrip() for line in error.details.strip("\n").splitlines()]
+        lines += [f"  {printable(line.expandtabs())}".rstrip() for line in error.details.strip("\n").split("\n")]
     if error.hint:
-        first, *more = error.hint.splitlines()
-        lines += [f"{bold}hint{plain}: {first}", *(f"      {line}" for line in more)]
+        first, *more = error.hint.split("\n")
+        lines += [f"{bold}hint{plain}: {printable(first)}", *(f"      {printable(line)}" for line in more)]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ Everything goes to standard error: standard output belongs to the script, and to
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
     from typing import Any, NoReturn, TextIO
+
+
+#: What writing to a full disk, or to one that fails, ends in.
+_OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def colourful(stream: TextIO) -> bool:
@@ -108,6 +113,12 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
         status = request.code if isinstance(request.code, int) else 0 if request.code is None else 1
     except BrokenPipeError:
         leave(141)  # 128 + SIGPIPE: what a program in a pipe ends with when its reader is gone
+    except OSError as error:
+        if error.errno not in _OUTPUT_LOST:
+            sys.excepthook(*sys.exc_info())
+            leave(125)
+        say(f"error: the output cannot be written: {error.strerror}")
+        leave(125)
     except BaseException:  # noqa: BLE001  a bug: it must be seen whole, and the process must still not be torn down
         sys.excepthook(*sys.exc_info())
         status = 125
@@ -120,8 +131,11 @@ def leave(status: int) -> NoReturn:
         try:
             if stream is not None:
                 stream.flush()
-        except (OSError, ValueError):
-            status = status or 1  # the output is lost (a full disk, a closed pipe): success would be a lie
+        except (OSError, ValueError) as error:
+            # Success would be a lie: the output is lost. A reader that went away knows.
+            if stream is sys.stdout and not status and not isinstance(error, BrokenPipeError):
+                say(f"error: the output cannot be written: {getattr(error, 'strerror', None) or error}")
+            status = status or 1
     os._exit(status)
 
 
