@@ -29,7 +29,16 @@ def from_words(words: Sequence[str]) -> Header:
         raise UsageError(
             "an empty spec names no package", hint="a spec is a package name, with a version if it matters: `numpy >=2`"
         )
-    return Header(format="command line", specs=specs, pypi=pypi)
+    return Header(format="command line", specs=specs, pypi=tuple(map(_requirement, pypi)))
+
+
+def _requirement(text: str) -> str:
+    from .header import words
+
+    try:
+        return words.requirement(text, Location("command line"))
+    except HeaderError as error:
+        raise UsageError(error.message, hint=error.hint) from None
 
 
 def read(path: str) -> Header:
