@@ -34,9 +34,18 @@ def forget_our_folder() -> None:
     if sys.flags.isolated or getattr(sys.flags, "safe_path", False):
         return
     program = sys.argv[0]
+    if not os.path.isabs(program) and not _working_directory():
+        return
     folders = (os.path.dirname(os.path.abspath(program)), os.path.dirname(os.path.realpath(program)))
-    if sys.path[0] in ("", os.getcwd(), *folders):
+    if sys.path[0] in ("", *_working_directory(), *folders):
         del sys.path[0]
+
+
+def _working_directory() -> tuple[str, ...]:
+    try:
+        return (os.getcwd(),)
+    except FileNotFoundError:
+        return ()
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def from_file(given: str) -> Script:
         head = file.read(HEAD)
     # A first word that starts with a dash would be an option to the interpreter.
     shown = os.path.join(os.curdir, given) if given.startswith("-") else given
-    path = os.path.abspath(given) if ".." not in given else _absolute(given)
+    path = _absolute(given)
     return _opened(Script(given=shown, path=path, head=head, title=given))
 
 
@@ -120,7 +120,10 @@ def _opened(script: Script) -> Script:
 
 def _absolute(given: str) -> str:
     """`given` below the working directory, with `..` kept: `a/..` is not `.` where `a` is a symbolic link."""
-    return os.path.join(os.getcwd(), given)
+    try:
+        return os.path.join(os.getcwd(), given) if ".." in given else os.path.abspath(given)
+    except FileNotFoundError:
+        raise NotFoundError("the working directory is gone", hint="change to one that is there") from None
 
 
 def _kept(code: bytes, title: str, suffix: str = "") -> Script:
