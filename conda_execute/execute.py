@@ -130,6 +130,8 @@ def _check_usage(chosen: Namespace) -> None:
             f"`{name}`" for name in options.FORMATS
         )
         raise UsageError(f"there is no export format `{chosen.export}`", hint=hint)
+    if chosen.embed and chosen.lock_file:
+        raise UsageError("`--embed` and `--lock-file` name different places", hint="give one of them")
     if chosen.locked and chosen.no_lock:
         raise UsageError("`--locked` and `--no-lock` contradict each other")
     if chosen.json and chosen.shell:
@@ -201,7 +203,7 @@ def _start(run: Run, environment: Environment) -> NoReturn:
     variables = run.header.variables + (notebook.variables if notebook else ())
     activation = activate(environment.prefix, run.environ, variables)
     if run.chosen.shell:
-        process.execute([run.environ.get("SHELL") or "/bin/sh"], activation)
+        process.execute(_shell(run.environ), activation)
     arguments = run.chosen.words[1:]
     if run.header.entrypoint is not None:
         cache = layout.script_cache(_cache(run) or environment.prefix, run.script.path)
@@ -220,6 +222,18 @@ def _start(run: Run, environment: Environment) -> NoReturn:
         words = jupyter(notebook, run.script.title, environment.prefix)
     _record(run, environment, activation, words)
     process.execute([*words, run.script.given, *arguments], activation)
+
+
+def _shell(environ: dict[str, str]) -> list[str]:
+    """The command of an interactive shell in the environment.
+
+    What a person's startup file puts first on PATH would hide the environment's programs, so bash reads a file of ours,
+    which reads theirs and then puts the environment first again.
+    """
+    shell = environ.get("SHELL") or "/bin/sh"
+    if os.path.basename(shell) != "bash":
+        return [shell]
+    return [shell, "--rcfile", os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher", "bashrc"), "-i"]
 
 
 def _record(

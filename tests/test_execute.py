@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,20 @@ def test_shell_opens_in_the_environment(world: World) -> None:
     assert done.stdout.strip() == str(world.prefixes()[0] / "bin" / "python")
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_a_startup_file_does_not_hide_the_environment(world: World) -> None:
+    """`~/.bashrc` of many people puts something first on PATH."""
+    (world.work / "mine").mkdir()
+    fake = world.script("mine/python", "#!/bin/sh\necho mine\n")
+    (world.home / ".bashrc").write_text(f"export PATH={fake.parent}:$PATH\nmine=here\n")
+    script = world.script("s.py", PYTHON)
+    done = world.execute(
+        "--shell", script, input="command -v python; echo $mine; exit 3\n", env={"SHELL": shutil.which("bash") or ""}
+    )
+    assert done.returncode == 3
+    assert done.stdout.split() == [str(world.prefixes()[0] / "bin" / "python"), "here"]
+
+
 # Options -----------------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +300,50 @@ def test_a_wrong_command_line_is_one_message(world: World, argv: list[str], stat
     done = world.execute(*argv)
     assert (done.returncode, done.stdout) == (status, "")
     assert words in done.stderr
+
+
+def test_a_working_directory_that_is_gone_is_no_traceback(world: World, programs: Path) -> None:
+    """Scratch directories vanish under jobs: a script elsewhere runs, one below the lost directory is an error."""
+    script = world.script("s.py", PYTHON + "print('ran')\n")
+    world.execute(script, check=True)
+    gone = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    half = programs / "conda-execute-py"
+    for program in ("conda-execute", half):
+        done = world.run(["sh", "-c", gone, "sh", program, script])
+        assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
+    done = world.run(["sh", "-c", gone, "sh", half, "../s.py"])
+    assert done.returncode in (0, 127)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("words", [["--help"], ["--check", "s.py"], ["--print-prefix", "s.py"]], ids=" ".join)
+def test_output_that_cannot_be_written_is_one_message(world: World, words: list[str]) -> None:
+    world.script("s.py", PYTHON)
+    with open("/dev/full", "w") as full:
+        done = world.execute(*words, stdout=full)
+    assert done.returncode != 0
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def test_a_wrong_requirement_after_with_is_one_message(world: World) -> None:
+    done = world.execute("--with", "pypi:idna=3", world.script("s.py", PYTHON))
+    assert done.returncode == 125
+    assert "write `idna==3`" in done.stderr
+    assert not world.prefixes()
+
+
+def test_what_a_terminal_would_act_on_is_spelled_out(world: World) -> None:
+    done = world.execute("no\x1b[31m\nscript.py")
+    assert done.returncode == 127
+    assert "\x1b" not in done.stderr
+    assert "there is no script `no\\x1b[31m\\nscript.py`" in done.stderr
+
+
+def test_link_scripts_left_out_make_another_environment(world: World) -> None:
+    script = world.script("s.sh", "# conda execute\n# env: [post-link]\n# run_with: sh\necho $PREFIX\n")
+    without = world.execute(script, env={"CONDA_EXECUTE_RUN_LINK_SCRIPTS": "false"}, check=True).stdout
+    assert world.execute(script, check=True).stdout != without
 
 
 def test_errors_are_json_where_json_was_asked_for(world: World) -> None:
