@@ -8,7 +8,7 @@ import sys
 from datetime import timedelta
 
 from . import key, platforms, process, specfile, table
-from .errors import PlaceError, UsageError
+from .errors import PlaceError, UsageError, printable
 from .request import Options, resolve
 from .settings import load
 from .store import Store, choose_tmp_envs, is_name
@@ -53,6 +53,12 @@ create takes further: --override-channels, --offline, --exclude-newer WHEN,
 --backend NAME, -f, -v, -q as `conda execute` does.
 """
 
+#: What people type who come from other tools.
+_OTHER_WORDS = dict.fromkeys(("rm", "remove", "delete", "clean", "prune", "gc"), "did you mean `clear`?") | {
+    "ls": "did you mean `list`?",
+    "show": "did you mean `info`?",
+}
+
 _SORT_KEYS = ("name", "size", "created", "used", "script")
 
 
@@ -93,7 +99,9 @@ def _parse(argv: Sequence[str]) -> Namespace:
 
         raise UsageError(
             f"there is no command `{argv[0]}`",
-            hint=near(argv[0], tuple(_COMMANDS)) or "there are " + ", ".join(f"`{name}`" for name in _COMMANDS),
+            hint=_OTHER_WORDS.get(argv[0])
+            or near(argv[0], tuple(_COMMANDS))
+            or "there are " + ", ".join(f"`{name}`" for name in _COMMANDS),
         )
     act, _ = _COMMANDS[argv[0]]
     parser = _parser(argv[0])
@@ -102,6 +110,9 @@ def _parse(argv: Sequence[str]) -> Namespace:
         from .options import near
 
         names = [name for action in parser._actions for name in action.option_strings]
+        if not unknown[0].startswith("-"):
+            takes = "one NAME or SCRIPT" if "wanted" in chosen else "none"
+            raise UsageError(f"`{unknown[0]}` is one word too many", hint=f"`conda tmpenv {argv[0]}` takes {takes}")
         raise UsageError(f"`conda tmpenv {argv[0]}` has no option `{unknown[0]}`", hint=near(unknown[0], names))
     chosen.act = act
     return chosen
@@ -149,7 +160,7 @@ def _declare_create(parser: argparse.ArgumentParser) -> None:
 
 
 def _declare_one(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("wanted")
+    parser.add_argument("wanted", metavar="NAME")
 
 
 def _declare_info(parser: argparse.ArgumentParser) -> None:
@@ -295,7 +306,7 @@ def _print_table(environments: Sequence[Found], now: float, store: Store) -> Non
     for found, line in zip(environments, lines, strict=True):
         print(line)
         for running in found.processes:
-            print(_cut(f"    {running.pid}  {running.command}", width))
+            print(_cut(f"    {running.pid}  {printable(running.command)}", width))
         for note in found.foreign:
             print(_cut(f"    {note}" if note.use is None else f"    {note.use.pid} on {_host(note.use.place)}", width))
     if width is not None:
@@ -320,7 +331,7 @@ def _row(found: Found, now: float) -> list[str]:
         _age(now - marker.created) if marker else "-",
         _age(now - found.last_used) if found.last_used else "-",
         _running(found),
-        marker.script if marker else "-",
+        printable(marker.script) if marker else "-",
         ", ".join((*marker.specs, *(f"pypi:{requirement}" for requirement in marker.pypi))) if marker else "-",
     ]
 
@@ -414,7 +425,7 @@ def _clear(chosen: Namespace) -> int:
         for found in done.freed:
             print(f"{verb} {found.name} ({_size(found.size)}): {_what(found)}")
         for found, why in done.kept:
-            print(f"kept {found.name}: {why}")
+            print(f"kept {found.name}: {printable(why)}")
         count = len(done.freed)
         print(f"{verb} {count} environment{'s' * (count != 1)}, {_size(done.size)}; kept {len(done.kept)}")
     # Asked for by name and still there: the caller should know without reading.
@@ -574,7 +585,8 @@ def _print_info(said: dict[str, Any]) -> None:
         said["created"] = f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(created))}, in {said.pop('seconds')} s"
     said["size"] = _size(said["size"])
     said["last_used"] = f"{_age(said.pop('unused_hours') * 3600)} ago".replace("now ago", "now")
-    said["processes"] = [f"{running['pid']}  {running['command']}" for running in said["processes"]]
+    said["processes"] = [f"{running['pid']}  {printable(running['command'])}" for running in said["processes"]]
+    said["script"] = printable(said["script"])
     said["elsewhere"] = [f"{note['pid']} on {note['host']}" for note in said["elsewhere"]]
     said["kept"] = "yes" if said["kept"] else None
     said["request"] = said["request"].splitlines()
