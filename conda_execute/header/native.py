@@ -58,6 +58,11 @@ _FOREIGN_KEYS = {
     "run-with": "run_with",
 }
 
+#: A line behind the header that looks as if it had lost its comment sign: an entry of a list, or a key.
+#: Compiled where it is used: most headers are right.
+_LOST = r"[ \t]*(?:-[ \t]+[\w\"'*]|(?:env|channels|run_with|exclude-newer|quiet|verbose|pip)[ \t]*:)"
+
+_ONE_SPEC = "write one spec per line, each after `- `"
 _PARTED = "the header ends at the first line that is not a comment: part it from other comments by an empty line"
 
 
@@ -110,18 +115,36 @@ def _body(line: str, prefix: str) -> int | None:
 def keys_of(script: Script, block: Block, platform: str) -> tuple[dict[str, tuple[Value, Value]], bool]:
     """The pairs of the header by their keys, `env` among them, and whether the platform has lines left out."""
     starts, texts, omitted = _texts(script, block, platform)
-    root = Reader(script, block.first + 1, starts, _hint(block.prefix)).tree("\n".join(texts))
+    try:
+        root = Reader(script, block.first + 1, starts, _hint(block.prefix)).tree("\n".join(texts))
+    except HeaderError as error:
+        # YAML takes a key without a colon for a text that goes on in the next line.
+        raise _without_colon(script, block, texts) or error from None
     opened = script.line(block.first)
     if root is None:
         raise HeaderError("the header is empty", where=opened, hint=_hint(block.prefix))
     if root.kind != "a mapping":
-        raise HeaderError(
+        raise _without_colon(script, block, texts) or HeaderError(
             f"the header must be made of keys and values, found {root.kind}", where=root.where, hint=_hint(block.prefix)
         )
     keys = _pairs(root, _KEYS, _FOREIGN_KEYS)
     if "env" not in keys:
         raise HeaderError("the header has no `env`", where=opened, hint=_hint(block.prefix))
     return keys, omitted
+
+
+def _without_colon(script: Script, block: Block, texts: list[str]) -> HeaderError | None:
+    """The error for a line that is the name of a list and nothing else, if there is one."""
+    # A key stands as far left as the first line does; what stands further right is part of a value.
+    first = next((text for text in texts if text.strip()), "")
+    indent = first[: len(first) - len(first.lstrip(" \t"))]
+    for number, text in enumerate(texts, block.first + 1):
+        name = text.strip(" \t")
+        if name in ("env", "channels") and text.startswith(indent + name):
+            line = script.lines[number - 1]
+            where = script.at(number, line.index(name) + 1, len(name))
+            return HeaderError(f"`{name}` needs a colon", where=where, hint=f"write `{name}:`")
+    return None
 
 
 def is_conditional(line: str) -> bool:
@@ -133,7 +156,9 @@ def read(script: Script, block: Block, platform: str) -> Header:
     """The header that stands there, for one platform. Raises HeaderError."""
     keys, omitted = keys_of(script, block, platform)
     locations: list[tuple[str, Location]] = [(name, key.where) for name, (key, _) in keys.items()]
-    specs, pypi = _env(*keys["env"], f" on {platform}" if omitted else "", locations)
+    if keys["env"][1].kind == "nothing":
+        raise _empty_env(script, block, keys["env"][0], f" on {platform}" if omitted else "")
+    specs, pypi = _env(keys["env"][1], locations)
     header_channels = _channels(keys["channels"][1], locations) if "channels" in keys else None
     quiet, verbose = (_bool(name, keys[name][1]) if name in keys else False for name in ("quiet", "verbose"))
     if quiet and verbose:
@@ -274,13 +299,21 @@ def _entry(item: Value, key: str, hint: str) -> str:
     return item.text
 
 
-def _env(
-    key: Value, value: Value, here: str, locations: list[tuple[str, Location]]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Specs and PyPI requirements; `here` is the platform, if it has lines left out."""
-    hint = "write one spec per line, each after `- `"
-    if value.kind == "nothing":
-        raise HeaderError(f"`env` is empty{here}", where=key.where, hint=hint)
+def _empty_env(script: Script, block: Block, key: Value, here: str) -> HeaderError:
+    """The error for an `env` with nothing in it; `here` is the platform, if it has lines left out."""
+    following = script.lines[block.last] if block.last < len(script.lines) else ""
+    if not here and re.match(_LOST, following):
+        return HeaderError(
+            f"`env` is empty: the header ends before line {block.last + 1}, which lacks `{block.prefix}`",
+            where=(key.where, script.line(block.last + 1)),
+            hint=f"begin that line with `{block.prefix}`, as those above it",
+        )
+    return HeaderError(f"`env` is empty{here}", where=key.where, hint=_ONE_SPEC)
+
+
+def _env(value: Value, locations: list[tuple[str, Location]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Specs and PyPI requirements."""
+    hint = _ONE_SPEC
     specs: list[str] = []
     pypi: list[str] = []
     for item in _items(value, "env", hint):

@@ -1,0 +1,5 @@
+# conda execute
+# channels
+#  - a
+# env:
+#  - python

@@ -1,0 +1,4 @@
+-- conda execute
+-- env:
+-- channels: [a]
+run_with: lua

@@ -1,0 +1,4 @@
+# conda execute
+# run_with: python
+# env
+#  - python
