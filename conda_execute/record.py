@@ -6,6 +6,7 @@ assignment in its last line, which says that it is whole. It holds
 
 - for whom it was written: launcher, its version, and the script's path as the launcher made it absolute;
 - `_ce_same_settings`: the variables that were asked for, the settings files word for word, and what was absent;
+  likewise the files in the prefix that say which variables it sets, and the names of the scripts that activate it;
 - `_ce_same_script`: the first lines of the script, through the one after the header, which ends it;
 - which build of which prefix it runs in, how many package records that had, when it is to be swept;
 - `_ce_run`: exports and the program. What the environment looks like outside is compared where it matters: CONDA_PREFIX
@@ -50,6 +51,9 @@ _ALWAYS_COMPARED = (
     "CONDA_SHLVL",
     *(f"CONDA_OVERRIDE_{name}" for name in ("ARCHSPEC", "CUDA", "CUDA_ARCH", "GLIBC", "LINUX", "OSX", "UNIX", "WIN")),
 )
+
+#: Where the packages of a prefix put what activates it.
+_ACTIVATION = ("etc", "conda")
 
 #: Shells do not let these be set, or set them themselves.
 _OF_SHELLS = frozenset(
@@ -105,7 +109,8 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
     if not sources.repeatable:
         raise _Unsayable
     head = _head(run.data, run.last_line)
-    files = [*sources.files, *run.neighbours]
+    by_packages = _variables_by_packages(environment.prefix)
+    files = [*sources.files, *run.neighbours, _variables_by_person(environment.prefix), *by_packages]
     if len(head) + sum(len(content or b"") for _, content in (*files, *run.beginnings)) > LARGEST:
         raise _Unsayable
     program, depends_on_path = _program(run.command[0], activation)
@@ -130,7 +135,7 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
         *(b"_ce_%s=%s" % (name.encode(), _quote(value)) for name, value in values.items()),
         b"_ce_same_settings() {",
         *_same_variables(compared, theirs),
-        *_same_outer_scripts(activation),
+        *_same_activation(activation, [path for path, _ in by_packages]),
         *(_same_file(path, content) for path, content in files),
         *(_same_file(path, lines, whole=False) for path, lines in run.beginnings),
         b":\n}\n_ce_same_script() {",
@@ -179,14 +184,52 @@ def _same_variables(names: Iterable[str], environ: Mapping[str, str]) -> Iterato
             yield b'[ "${%s+x$%s}" = %s ] || return' % (_name(name), _name(name), _quote("x" + environ[name]))
 
 
-def _same_outer_scripts(activation: Activation) -> Iterator[bytes]:
-    """That the environment outside, whose prefix was compared, has the same scripts to deactivate it."""
+def _same_activation(activation: Activation, variable_files: Sequence[str]) -> Iterator[bytes]:
+    """That the prefix still has the same files to activate it, and the environment outside, whose prefix was compared,
+    the same scripts to deactivate it. A prefix without any takes one look."""
+    folder = os.path.join(activation.prefix, *_ACTIVATION)
+    if os.path.exists(folder):
+        yield from _same_names(os.path.join(folder, "activate.d"), ".sh", activation.scripts)
+        yield from _same_names(os.path.join(folder, "env_vars.d"), ".json", variable_files)
+    else:
+        yield _same_file(folder, None)
     outer = activation.outer.get("CONDA_PREFIX")
     if outer and shell_level(activation.outer.get("CONDA_SHLVL", "")):
-        folder = os.path.join(outer, "etc", "conda", "deactivate.d")
-        paths = sorted(activation.outer_scripts) or [f"{folder}/*.sh"]
-        yield b"set -- %s/*.sh" % _quote(folder)
-        yield b'[ "$*" = %s ] || return' % _quote(" ".join(paths))
+        yield from _same_names(os.path.join(outer, *_ACTIVATION, "deactivate.d"), ".sh", activation.outer_scripts)
+
+
+def _same_names(folder: str, suffix: str, paths: Sequence[str]) -> Iterator[bytes]:
+    """That these are all files of a kind in a folder that need not be there: as many, and each of them. (Comparing the
+    whole list would take the shell's word for their order, which depends on the locale.)"""
+    yield b"set -- %s/*%s" % (_quote(folder), suffix.encode())
+    if not paths:
+        yield b'[ "$*" = %s ] || return' % _quote(f"{folder}/*{suffix}")
+        return
+    yield b"[ $# = %d ] || return" % len(paths)
+    for path in paths:
+        yield b"[ -e %s ] || return" % _quote(path)
+
+
+def _variables_by_person(prefix: str) -> tuple[str, bytes | None]:
+    """The file that `conda env config vars` writes, if there is one."""
+    path = os.path.join(prefix, "conda-meta", "state")
+    return path, _content(path) if os.path.exists(path) else None
+
+
+def _variables_by_packages(prefix: str) -> list[tuple[str, bytes]]:
+    folder = os.path.join(prefix, *_ACTIVATION, "env_vars.d")
+    try:
+        names = sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    paths = [os.path.join(folder, name) for name in names if name.endswith(".json")]
+    return [(path, _content(path)) for path in paths]
+
+
+def _content(path: str) -> bytes:
+    """What is in a file, at most one byte more than can be compared."""
+    with open(path, "rb") as file:
+        return file.read(LARGEST + 1)
 
 
 def _same_file(path: str, content: bytes | None, *, whole: bool = True) -> bytes:

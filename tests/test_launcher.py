@@ -312,6 +312,52 @@ def test_settings_file_is_compared_by_content(shelled: Place) -> None:
     assert shelled.asked == asked + 2
 
 
+def set_state(place: Place, value: str) -> None:
+    (place.prefix / "conda-meta" / "state").write_text(json.dumps({"env_vars": {"OF_ENV": value}}))
+
+
+def set_by_package(place: Place, value: str, name: str = "a.json") -> None:
+    path = place.prefix / "etc" / "conda" / "env_vars.d" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"OF_ENV": value}))
+
+
+def set_by_another_package(place: Place, value: str) -> None:
+    set_by_package(place, value, f"b{value}.json")
+
+
+def set_by_script(place: Place, value: str) -> None:
+    path = place.prefix / "etc" / "conda" / "activate.d" / f"-{value}_[*] x.sh"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"export OF_ENV={value}\n")
+
+
+@pytest.mark.parametrize("change", [set_state, set_by_package, set_by_another_package, set_by_script])
+def test_variables_of_the_environment_are_compared(shelled: Place, change: Callable[[Place, str], None]) -> None:
+    script = shelled.script("x.py")
+    warm(shelled, script)
+    for asked, value in enumerate(("1", "2"), start=2):
+        change(shelled, value)
+        for _ in range(2):
+            assert seen(shelled.run(script))[1]["OF_ENV"] == value
+            assert shelled.asked == asked
+
+
+@pytest.mark.parametrize("folder", ["activate.d", "env_vars.d", "elsewhere"])
+def test_names_of_activation_files_are_compared_in_any_order(shelled: Place, folder: str) -> None:
+    """A shell may sort as the locale has it."""
+    path = shelled.prefix / "etc" / "conda" / folder
+    path.mkdir(parents=True)
+    names = [f"{name}.{'json' if folder == 'env_vars.d' else 'sh'}" for name in ("~b", "B", "a-c", "a_b", "c")]
+    for name in [*names, "a.fish"]:
+        (path / name).write_text("{}" if name.endswith(".json") else ":\n")
+    script = shelled.script("x.py")
+    warm(shelled, script)
+    (path / names[0]).unlink()
+    shelled.run(script)
+    assert shelled.asked == (1 if folder == "elsewhere" else 2)
+
+
 @pytest.mark.parametrize(
     "name", ["CONDA_CHANNELS", "CONDA_PREFIX", "CONDA_SHLVL", "CONDA_OVERRIDE_CUDA", "HOME", "CONDA_EXECUTE_AUTO_CLEAN"]
 )

@@ -102,6 +102,11 @@ def test_what_cannot_be_said_makes_no_record(place: Place, changes: dict[str, ob
     assert written(place, **changes) is None
 
 
+def test_more_variables_of_the_environment_than_can_be_compared_make_no_record(place: Place) -> None:
+    (place.prefix / "conda-meta" / "state").write_bytes(b"{" + b" " * 5000 + b"}")
+    assert written(place) is None
+
+
 @pytest.mark.parametrize("name", ["a-b", "UID", "IFS"])
 def test_variable_that_shells_keep_for_themselves_makes_no_record(place: Place, name: str) -> None:
     assert written(place, activation=activate(str(place.prefix), place.environ, [(name, "1")])) is None
