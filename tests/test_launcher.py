@@ -607,6 +607,23 @@ def test_launcher_is_found_through_links(shelled: Place, tmp_path: Path, link: s
     assert shelled.asked == 1
 
 
+@pytest.mark.parametrize("name", ["conda-execute", "linked"])
+def test_python_is_found_where_the_launcher_is_named_without_a_folder(shelled: Place, name: str) -> None:
+    """As in `sh conda-execute x.py`."""
+    folder = shelled.launcher.parent
+    if name == "linked":
+        folder = shelled.root / "links"
+        folder.mkdir()
+        (folder / name).symlink_to(os.path.relpath(shelled.launcher, folder))
+    script = shelled.script("x.py")
+    place = shelled.with_(PWD=str(folder))
+    for _ in range(2):
+        words = [*place.shell, name, str(script)]
+        done = subprocess.run(words, env=place.environ, cwd=folder, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert place.asked == 1
+
+
 def test_variables_for_python_reach_the_script_and_not_ours(shelled: Place) -> None:
     evil = shelled.root / "evil"
     evil.mkdir()
