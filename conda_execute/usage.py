@@ -97,7 +97,7 @@ def parse(name: str) -> Use | None:
     """The use that a note of this name stands for; None if it cannot be a note."""
     process, separator, where = name.partition("@")
     pid, _, start = process.partition("-")
-    if not separator or not pid.isdecimal() or not start.isdecimal() or not where:
+    if not separator or not pid.isdecimal() or not start.isdecimal() or where.count("+") < 2:
         return None
     return Use(int(pid), start, where)
 
@@ -269,7 +269,8 @@ class Observer:
             pid, _, start = process.partition("-")
             if UNKNOWN not in (self.boot, start):
                 return "live" if pid in self._table() and _runs(pid, start) else "dead"
-            return "live" if _may_run(pid, os.path.join(directory, name)) else "dead"
+            if parse(name) is not None:
+                return "live" if _may_run(pid, os.path.join(directory, name)) else "dead"
         if parse(name) is None:
             return "foreign" if self._is_recent(directory, name) else "dead"
         host, _, rest = where.rpartition("+")[0].rpartition("+")

@@ -134,6 +134,15 @@ class TestClear:
         [reason] = clear(tmp_envs).values()
         assert reason == "kept for a note of process 77 on node17, which cannot be asked from here"
 
+    @pytest.mark.parametrize("name", ["12-34@somewhere", "12-34@", "12-34@some+where", "notes.txt"])
+    def test_odd_file_among_the_notes_is_named_as_the_reason(self, tmp_envs: str, name: str) -> None:
+        environment = idle(tmp_envs)
+        (uses(environment) / name).touch()
+        assert clear(tmp_envs) == {
+            environment.name: f"kept for an odd file among the notes, `{uses(environment) / name}`"
+        }
+        assert sweep.sweep(Store(tmp_envs)).freed == ()
+
     def test_younger_than_the_minimum_age_stays(self, tmp_envs: str) -> None:
         environment = idle(tmp_envs, age=2 * HOUR)
         assert clear(tmp_envs, min_age=3 * HOUR) == {environment.name: "used 2.0 hours ago"}

@@ -52,7 +52,11 @@ class TestNames:
     def test_note_reads_back(self) -> None:
         assert usage.parse(str(usage.this_process())) == usage.this_process()
 
-    @pytest.mark.parametrize("name", ["", "x", "1-2", "1@h", "-1-2@h", "a-b@h", "1-2@", ".nfs0001"], ids=repr)
+    @pytest.mark.parametrize(
+        "name",
+        ["", "x", "1-2", "1@h+b+1", "-1-2@h+b+1", "a-b@h+b+1", "1-2@", "1-2@h", "1-2@h+b", ".nfs0001"],
+        ids=repr,
+    )
     def test_other_files_are_no_notes(self, name: str) -> None:
         assert usage.parse(name) is None
 
