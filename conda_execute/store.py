@@ -49,6 +49,9 @@ MARKER_FORMAT = 1
 #: before it are in use and broken, or made for hosts unlike this one.
 CANDIDATES = 10
 
+#: No size or time in a marker is that great; infinity is, and what is not a number is not less than it.
+_BEYOND_COUNTING = 1 << 53
+
 #: Seconds that a process waits in silence for another one's creation.
 QUIET_WAIT = 1.0
 
@@ -82,9 +85,7 @@ def read_marker(path: str) -> Marker | None:
     try:
         with open(path, "rb") as stream:
             content = json.loads(stream.read())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except ValueError:
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     except OSError as error:
         if error.errno == errno.ESTALE:
@@ -100,10 +101,22 @@ def read_marker(path: str) -> Marker | None:
         for key, value in content.items()
         if key in Marker.__annotations__  # a later version may say more and mean the same
     }
+    if not all(_is_of(Marker.__annotations__[key], value) for key, value in values.items()):
+        return None
     try:
-        return Marker(**values) if str(values.get("build")).isalnum() else None
+        return Marker(**values) if values.get("build", "").isalnum() else None
     except TypeError:
         return None
+
+
+def _is_of(annotation: str, value: object) -> bool:
+    """Whether what a marker holds is of the type that a field of Marker is annotated with."""
+    if isinstance(value, tuple):
+        return annotation == "tuple[str, ...]" and all(isinstance(item, str) for item in value)
+    if annotation == "str":
+        return isinstance(value, str)
+    kinds = {"int": (int,), "float": (int, float)}.get(annotation, ())
+    return isinstance(value, kinds) and not isinstance(value, bool) and abs(value) < _BEYOND_COUNTING
 
 
 def _write_marker(path: str, marker: Marker) -> None:

@@ -50,6 +50,31 @@ class TestMarker:
         assert Store(tmp_envs).read(environment.name) is None
         assert Store(tmp_envs).state(environment.name) == "unfinished"
 
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("records", None), ("records", "2"), ("records", True), ("build", 5), ("build", None), ("specs", "numpy"),
+            ("specs", [1]), ("size", [1]), ("packages", 1.5), ("created", float("nan")), ("seconds", float("inf")),
+            ("script", None),
+        ],
+        ids=repr,
+    )  # fmt: skip
+    def test_marker_with_a_value_of_another_type_is_no_marker(self, tmp_envs: str, key: str, value: object) -> None:
+        environment = small.ensure(tmp_envs)
+        path = Path(layout.marker(environment.prefix))
+        path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+        assert Store(tmp_envs).state(environment.name) == "unfinished"
+
+    def test_marker_of_an_earlier_version_that_says_less_is_believed(self, tmp_envs: str) -> None:
+        environment = small.ensure(tmp_envs)
+        path = Path(layout.marker(environment.prefix))
+        content = json.loads(path.read_text())
+        del content["records"]
+        path.write_text(json.dumps({**content, "created": 5}))
+        marker = read_marker(str(path))
+        assert marker is not None
+        assert (marker.records, marker.created) == (0, 5)
+
     def test_marker_of_a_newer_form_is_not_believed(self, tmp_envs: str) -> None:
         environment = small.ensure(tmp_envs)
         path = Path(layout.marker(environment.prefix))
