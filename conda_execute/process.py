@@ -140,7 +140,9 @@ def find_program(name: str, environ: Mapping[str, str], prefix: str) -> str:
         raise _not_found(name, prefix)
     if os.path.isdir(refused):
         raise NotExecutableError(f"`{refused}` is a directory")
-    raise NotExecutableError(f"`{refused}` is not executable", hint=f"chmod +x {refused}")
+    import shlex
+
+    raise NotExecutableError(f"`{refused}` is not executable", hint=f"chmod +x {shlex.quote(refused)}")
 
 
 def _not_found(name: str, prefix: str) -> NotFoundError:

@@ -661,6 +661,11 @@ def choose_tmp_envs(
     user = str(os.getuid()) if hasattr(os, "getuid") else "user"
     temporary = os.path.join(environ.get("TMPDIR") or "/tmp", f"conda-execute-{user}")
     _make_directory_or_fail(temporary)
+    if os.path.islink(temporary):
+        raise PlaceError(
+            f"`{temporary}` is a symbolic link, which another user may have put there",
+            hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
+        )
     _refuse_shared(temporary)
     place = os.path.join(temporary, platform, "tmp_envs")
     _fit(place, name)
@@ -704,9 +709,11 @@ def _refuse_shared(directory: str) -> None:
             hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
         )
     if found.st_mode & 0o022:
+        import shlex
+
         raise PlaceError(
             f"other users can write to `{directory}`, and so change what your scripts run",
-            hint=f"chmod go-w {directory}",
+            hint=f"chmod go-w {shlex.quote(directory)}",
         )
 
 

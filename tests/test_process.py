@@ -145,6 +145,15 @@ def test_what_cannot_be_executed_is_said(prefix: Path, text: str, mode: int, sta
     assert (done.returncode, message in done.stderr) == (status, True), done.stderr
 
 
+def test_command_that_a_hint_gives_holds_for_a_path_with_blanks(prefix: Path) -> None:
+    path = tool(prefix, "my tool", "#!/bin/sh\n", 0o644)
+    with pytest.raises(NotExecutableError) as caught:
+        find_program(str(path), os.environ, str(prefix))
+    assert caught.value.hint is not None
+    subprocess.run(["/bin/sh", "-c", caught.value.hint], check=True)
+    assert find_program(str(path), os.environ, str(prefix)) == str(path)
+
+
 def test_directory_is_no_program(prefix: Path) -> None:
     with pytest.raises(NotExecutableError, match="is a directory"):
         find_program(str(prefix), os.environ, str(prefix))

@@ -393,6 +393,24 @@ class TestPlace:
         assert stat.S_IMODE(os.stat(os.path.dirname(os.path.dirname(place))).st_mode) == 0o700
         assert "there is no HOME" in notices[0]
 
+    def test_link_in_place_of_the_private_directory_is_refused(self, tmp_path: Path) -> None:
+        """In a directory for all, anybody could have made it."""
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        (tmp_path / f"conda-execute-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(PlaceError, match="symbolic link"):
+            self.choose(TMPDIR=str(tmp_path))
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+
+    def test_command_that_a_hint_gives_holds_for_a_path_with_blanks(self, tmp_path: Path) -> None:
+        place = tmp_path / "my $HOME" / "tmp_envs"
+        place.mkdir(parents=True)
+        place.chmod(0o777)
+        with pytest.raises(PlaceError) as caught:
+            self.choose(str(place))
+        assert caught.value.hint is not None
+        subprocess.run(["/bin/sh", "-c", caught.value.hint], check=True)
+        assert self.choose(str(place)) == str(place)
+
     @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777], ids=oct)
     def test_place_that_another_user_can_write_to_is_refused(self, tmp_path: Path, mode: int) -> None:
         place = tmp_path / "tmp_envs"
