@@ -26,6 +26,8 @@ from .values import replace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from io import FileIO
+    from subprocess import Popen
     from typing import NoReturn
 
     from .activation import Activation
@@ -37,6 +39,9 @@ KEPT = "CONDA_EXECUTE_KEPT_"
 #: What the launcher tells its Python half: its own path, and the script's as it made it absolute.
 LAUNCHED_BY = "CONDA_EXECUTE_LAUNCHED_BY"
 LAUNCHED = "CONDA_EXECUTE_LAUNCHED"
+
+#: Seconds between two looks whether a shell that says nothing has ended.
+_PAUSE = 0.1
 
 #: What Python itself sets LC_CTYPE to in the C locale (PEP 538).
 _COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
@@ -206,9 +211,13 @@ def sourcing_program(activation: Activation) -> str:
     return "\n".join([*lines, "activate", "unset -f activate", 'exec "$0" "$@"'])
 
 
-#: Run by our interpreter at the end of a sourcing shell: says what the environment has become.
-_TELL = "import os, sys\nwith open(int(sys.argv[1]), 'wb') as file: file.write(b'\\0'.join(k + b'=' + v for k, v in {})"
-_TELL_POSIX = _TELL.format("os.environb.items())")
+#: Run by our interpreter at the end of a sourcing shell: says what the environment has become: variables parted by
+#: one NUL, and two at the end.
+_TELL = """\
+import os, sys
+with open(int(sys.argv[1]), "wb") as file:
+    file.write(b"\\0".join(k + b"=" + v for k, v in os.environb.items()) + b"\\0\\0")
+"""
 
 
 def sourced(activation: Activation) -> dict[str, str]:
@@ -222,13 +231,13 @@ def sourced(activation: Activation) -> dict[str, str]:
     shell = find_shell(activation.environ)
     program = sourcing_program(activation)
     reading, writing = os.pipe()
-    with open(reading, "rb") as answer:
+    with open(reading, "rb", buffering=0) as answer:
         try:
-            command = [*shell, program, sys.executable, "-I", "-S", "-c", _TELL_POSIX, str(writing)]
+            command = [*shell, program, sys.executable, "-I", "-S", "-c", _TELL, str(writing)]
             child = subprocess.Popen(command, env=environ_of_shell(activation), pass_fds=(writing,))
         finally:
             os.close(writing)
-        told = answer.read()
+        told = _told(answer, child)
     if child.wait() != 0:
         raise ExecuteError(
             f"the environment's activation scripts ended with status {child.returncode}",
@@ -239,6 +248,28 @@ def sourced(activation: Activation) -> dict[str, str]:
     if environ.get("LC_CTYPE") in _COERCED and "LC_CTYPE" not in activation.environ:
         del environ["LC_CTYPE"]
     return environ
+
+
+def _told(answer: FileIO, child: Popen[bytes]) -> bytes:
+    """What `_TELL` wrote, or what there is of it when the shell has ended.
+
+    The end of the pipe may be far: what scripts left running in the background has it open too.
+    """
+    import selectors
+
+    told = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(answer, selectors.EVENT_READ)
+        while not told.endswith(b"\0\0"):
+            ended = child.poll() is not None
+            if selector.select(0 if ended else _PAUSE):
+                more = answer.read(1 << 16)
+                if not more:
+                    break
+                told += more
+            elif ended:
+                break
+    return told
 
 
 # Entrypoints

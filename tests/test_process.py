@@ -216,6 +216,21 @@ def test_activation_scripts_that_fail_are_named(prefix: Path) -> None:
         sourced(activate(str(prefix), os.environ))
 
 
+@pytest.mark.parametrize("end", ["", "exit 3"], ids=["success", "failure"])
+def test_what_an_activation_script_left_running_is_not_waited_for(prefix: Path, tmp_path: Path, end: str) -> None:
+    script(prefix, "a.sh", f"export BIG={'x' * 100_000}\nsleep 60 & echo $! > '{tmp_path}/pid'\n{end}\n")
+    beginning = time.monotonic()
+    try:
+        if end:
+            with pytest.raises(ExecuteError, match="ended with status 3"):
+                sourced(activate(str(prefix), os.environ))
+        else:
+            assert len(sourced(activate(str(prefix), os.environ))["BIG"]) == 100_000
+        assert time.monotonic() - beginning < 30
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
 def test_what_the_launcher_put_aside_comes_back() -> None:
     ours = {"PATH": "/bin", KEPT + "PYTHONPATH": "/mine", KEPT + "PYTHONHOME": ""}
     assert inherited_environ(ours) == {"PATH": "/bin", "PYTHONPATH": "/mine", "PYTHONHOME": ""}
