@@ -46,6 +46,10 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
+#: Of a longer command line the beginning says enough in a sentence.
+_LONGEST_SHOWN = 100
+
+
 @dataclass(frozen=True)
 class Process:
     """A process of this host that uses an environment, and how that is known."""
@@ -56,7 +60,8 @@ class Process:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.pid} ({self.command})" if self.command else str(self.pid)
+        shown = self.command if len(self.command) <= _LONGEST_SHOWN else self.command[: _LONGEST_SHOWN - 1] + "…"
+        return f"{self.pid} ({shown})" if shown else str(self.pid)
 
 
 @dataclass(frozen=True)

@@ -265,3 +265,7 @@ class TestInhabitants:
         assert [one.pid for one in usage.inhabitants(str(link))[environment.name]] == [process.pid]
         process.kill()
         process.wait()
+
+
+def test_a_long_command_is_cut_where_it_stands_in_a_sentence() -> None:
+    assert str(usage.Process(7, "python " + "x" * 3000, "noted")) == "7 (python " + "x" * 92 + "…)"
