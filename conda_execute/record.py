@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 #: Bytes of script and settings that a launcher compares at most.
 LARGEST = 4096
 
+#: What the launcher wants to see before it runs a record.
+_FIRST_LINE = b"# conda-execute: launch record"
+
 #: Variables that decide where things lie, and those that tell the solver of another machine.
 _ALWAYS_COMPARED = (
     "HOME",
@@ -131,7 +134,8 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
         "program": program,
     }
     lines = [
-        b"# conda-execute: how a script was run, for the launcher to compare. Written by Python; may be deleted.",
+        _FIRST_LINE,
+        b"# How a script was run, for the launcher to compare. Written by Python; may be deleted.",
         *(b"_ce_%s=%s" % (name.encode(), _quote(value)) for name, value in values.items()),
         b"_ce_same_settings() {",
         *_same_variables(compared, theirs),

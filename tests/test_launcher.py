@@ -262,6 +262,10 @@ def record_is_no_shell_text(place: Place, script: Path) -> None:
     path.write_text(path.read_text().replace("_ce_build='", "((( _ce_build='", 1))
 
 
+def record_is_a_file_of_the_user(place: Place, script: Path) -> None:
+    place.record(script).write_text("echo evil\nexit\n")
+
+
 def record_cut_within_quotes(place: Place, script: Path) -> None:
     path = place.record(script)
     path.write_bytes(path.read_bytes()[:200])
@@ -277,7 +281,7 @@ def launcher_moved(place: Place, script: Path) -> None:
         edit_header, same_size_same_time, append_to_header, condarc_appears, condarc_in_a_folder_appears,
         package_records_purged, interpreter_gone, marker_gone, another_build, environment_removed, sweep_due,
         never_swept, clock_went_back, record_of_another_owner, record_is_a_link, record_cut_short, record_empty,
-        record_is_no_shell_text, record_cut_within_quotes, launcher_moved,
+        record_is_no_shell_text, record_is_a_file_of_the_user, record_cut_within_quotes, launcher_moved,
         pytest.param(change_record(f"_ce_ok='{__version__}'", "_ce_ok='0.9.0'"), id="record_of_an_older_version"),
     ],
 )  # fmt: skip
