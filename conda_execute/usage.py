@@ -60,7 +60,10 @@ class Process:
     why: str
 
     def __str__(self) -> str:
-        shown = self.command if len(self.command) <= _LONGEST_SHOWN else self.command[: _LONGEST_SHOWN - 1] + "…"
+        # Of the program's path, which is long and the same for all, only the name tells anything.
+        program, blank, rest = self.command.partition(" ")
+        shown = program.rpartition("/")[2] + blank + rest
+        shown = shown if len(shown) <= _LONGEST_SHOWN else shown[: _LONGEST_SHOWN - 1] + "…"
         return f"{self.pid} ({shown})" if shown else str(self.pid)
 
 

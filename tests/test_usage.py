@@ -268,4 +268,4 @@ class TestInhabitants:
 
 
 def test_a_long_command_is_cut_where_it_stands_in_a_sentence() -> None:
-    assert str(usage.Process(7, "python " + "x" * 3000, "noted")) == "7 (python " + "x" * 92 + "…)"
+    assert str(usage.Process(7, "/a/b/python " + "x" * 3000, "noted")) == "7 (python " + "x" * 92 + "…)"
