@@ -183,6 +183,13 @@ def rewrite(path: str, data: bytes) -> None:
             os.unlink(temporary)
 
 
+def check_folder(path: str) -> None:
+    """Raise PlaceError where the folder that a new script goes into is not there: known before anything is solved."""
+    directory = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(directory):
+        raise _no_folder(path, directory)
+
+
 def _no_folder(path: str, directory: str) -> PlaceError:
     import shlex
 

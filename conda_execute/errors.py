@@ -103,7 +103,7 @@ class NotFoundError(ExecuteError):
 
 
 class InterruptError(ExecuteError):
-    """A signal (SIGINT from Ctrl-C, SIGTERM) came while conda-execute waited or worked; nothing is left behind.
+    """A signal (SIGINT from Ctrl-C, SIGTERM, SIGHUP) came while conda-execute waited or worked; nothing is left behind.
 
     The exit status is what a shell reports for a program that the signal ended: 128 and its number.
     """

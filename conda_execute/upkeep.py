@@ -42,6 +42,7 @@ def edit(chosen: Namespace) -> int:
         raise UsageError(f"`{min(both)}` is to be added and removed", hint="`--add` alone changes its version")
     after = before
     if chosen.init:
+        editor.check_folder(path)
         after = editor.initial(after, path, added.specs, added.pypi)
     else:
         # Added first: a header that asks for nothing, between the two, would be refused.

@@ -83,6 +83,13 @@ def test_init_makes_a_script_that_is_not_there_yet(world: World) -> None:
     assert (world.work / "new.lua").read_text().startswith("-- conda execute\n")
 
 
+def test_init_in_a_folder_that_is_not_there_is_refused_before_anything_is_solved(world: World) -> None:
+    done = world.execute("--init", "--add", "no-such-package", "new/s.py")
+    assert done.returncode == 125
+    assert "mkdir -p new" in done.stderr
+    assert "no-such-package" not in done.stderr
+
+
 @pytest.mark.parametrize("option", ["--add", "--remove"])
 def test_editing_needs_a_script_that_is_there(world: World, option: str) -> None:
     assert world.execute(option, "six", "none.py").returncode == 127

@@ -113,7 +113,7 @@ class Options:
 if TYPE_CHECKING:
 
     class Backend(Protocol):
-        """An engine. Both methods raise `CreationError` naming the step, and `InterruptError` on SIGINT and SIGTERM."""
+        """An engine. Both methods raise `CreationError` naming the step; signals raise `InterruptError`."""
 
         name: str
         #: Whether `create` takes a solution that was found before instead of solving again.
