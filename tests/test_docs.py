@@ -115,7 +115,7 @@ def pattern(expected: str) -> re.Pattern[str]:
     return re.compile(text, re.DOTALL)
 
 
-_NUMBER = r" *(?<![=<>~\w.])-?\d+\.\d*(?![\w.]) *"
+_NUMBER = r" *(?<![=<>~\w.])-?\d+\.\d*(?:e[-+]\d+)?(?![\w.]) *"
 _NOW = r"(?<=  )now(?=  )"
 
 
@@ -134,6 +134,8 @@ def _line(expected: str) -> str:
         ("removed 2, 78.8 MB", "removed 2, 1.5 MB", True),
         ("removed 2, 78.8 MB", "removed 3, 78.8 MB", False),
         ("[ 1.0  -2.5]", "[-1.25         4.5]", True),
+        ("[ 1.06976755  1.23957678]", "[ 4.41132745e-01 -1.29793937e-03]", True),
+        ("[ 1.0  -2.5]", "[ 1.0e  -2.5]", False),
         ("python >=3.10", "python >=3.1", False),
         ("1.5 MB    now  now  -", "1.5 MB  2 min  now  -", True),
         ("it now asks", "it 2 min asks", False),
@@ -143,7 +145,21 @@ def _line(expected: str) -> str:
         ("one\n...\nfour", "one\ntwo", False),
         ("one", "one\ntwo", False),
     ],
-    ids=["number", "other number", "numpy", "version", "age", "word", "path", "lines", "no lines", "other end", "more"],
+    ids=[
+        "number",
+        "other number",
+        "numpy",
+        "exponents",
+        "no exponent",
+        "version",
+        "age",
+        "word",
+        "path",
+        "lines",
+        "no lines",
+        "other end",
+        "more",
+    ],
 )
 def test_pattern_allows_what_may_vary_and_no_more(expected: str, actual: str, fits: bool) -> None:
     assert bool(pattern(expected).fullmatch(actual + "\n")) == fits
