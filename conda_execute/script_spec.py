@@ -65,12 +65,12 @@ class ScriptSpec(EnvironmentSpecBase):
         )
 
     def _head(self) -> bytes | None:
-        from .header import HEAD
+        from .header import ENOUGH
 
         if self.filename is None or "://" in self.filename:
             return None
         try:
             with open(self.filename, "rb") as stream:
-                return stream.read(HEAD)
+                return stream.read(ENOUGH)
         except OSError:
             return None

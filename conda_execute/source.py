@@ -12,7 +12,7 @@ import sys
 
 from . import layout
 from .errors import ExecuteError, NotExecutableError, NotFoundError, PlaceError, UsageError
-from .header import HEAD
+from .header import ENOUGH
 from .values import dataclass, replace
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ class Script:
     given: str
     #: Absolute; symbolic links and `..` are left alone.
     path: str
-    #: The first 64 KiB.
+    #: The first 64 KiB, and a byte more where there is one.
     head: bytes
     #: What to call it in messages and in the marker.
     title: str
@@ -75,7 +75,7 @@ def from_file(given: str) -> Script:
             # /dev/stdin, <(process substitution), a FIFO: what is read is gone for the interpreter.
             os.set_blocking(descriptor, True)
             return _kept(file.read(), given)
-        head = file.read(HEAD)
+        head = file.read(ENOUGH)
     # A first word that starts with a dash would be an option to the interpreter.
     shown = os.path.join(os.curdir, given) if given.startswith("-") else given
     path = _absolute(given)
@@ -115,7 +115,7 @@ def _opened(script: Script) -> Script:
     from . import notebook
 
     opened = notebook.parse(read_whole(script), script.title)
-    return replace(script, head=opened.code[:HEAD], notebook=opened)
+    return replace(script, head=opened.code[:ENOUGH], notebook=opened)
 
 
 def _absolute(given: str) -> str:
@@ -143,7 +143,7 @@ def _kept(code: bytes, title: str, suffix: str = "") -> Script:
             f"the code could not be kept in `{folder}`: {error.strerror}",
             hint="set CONDA_EXECUTE_CACHE_DIR to a directory that you can write to",
         ) from None
-    return Script(given=path, path=path, head=code[:HEAD], title=title, is_file=False)
+    return Script(given=path, path=path, head=code[:ENOUGH], title=title, is_file=False)
 
 
 def write_whole(path: str, content: bytes) -> None:

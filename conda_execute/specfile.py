@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from .errors import HeaderError, Location, NotFoundError, UsageError
-from .header.script import HEAD, read_script
+from .header.script import ENOUGH, HEAD, read_script
 from .model import Header
 from .values import replace
 
@@ -48,7 +48,7 @@ def read(path: str) -> Header:
     """
     try:
         with open(path, "rb") as file:
-            content = file.read(HEAD + 1)
+            content = file.read(ENOUGH)
     except FileNotFoundError:
         raise NotFoundError(f"there is no file `{path}`") from None
     except OSError as error:

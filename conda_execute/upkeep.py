@@ -13,7 +13,7 @@ import sys
 from . import options, platforms, process, source, specfile
 from .create import Creation, Voice, check_backend
 from .errors import UsageError
-from .header import HEAD, read_header
+from .header import read_header
 from .key import normalise_spec, spec_name
 from .request import resolve
 from .run import asked, creation_of, header_of
@@ -51,7 +51,7 @@ def edit(chosen: Namespace) -> int:
     environ = process.inherited_environ()
     settings = load(environ)
     voice = Voice(verbose=chosen.verbose and not chosen.quiet, quiet=chosen.quiet)
-    header = read_header(after[:HEAD], path, settings.subdir or platforms.host())
+    header = read_header(after, path, settings.subdir or platforms.host())
     folder = os.path.dirname(os.path.abspath(path))
     request = resolve(header, settings, asked(chosen), folder=folder, environ=environ)
     backend = check_backend(chosen.backend or settings.backend)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from conda_execute import source
-from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError, UsageError
+from conda_execute.errors import ExecuteError, HeaderError, NotExecutableError, NotFoundError, UsageError
+from conda_execute.header import ENOUGH, HEAD, read_header
 
 
 @pytest.fixture
@@ -54,7 +55,33 @@ def test_a_name_that_starts_with_a_dash_is_no_option_to_the_interpreter(
 
 def test_only_the_beginning_is_read(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_bytes(b"#" * 200_000)
-    assert len(source.from_file(str(tmp_path / "s.py")).head) == source.HEAD
+    assert len(source.from_file(str(tmp_path / "s.py")).head) == ENOUGH
+
+
+def test_a_header_that_is_cut_where_reading_ends_is_refused(tmp_path: Path) -> None:
+    """`python >=3.1` is no `python >=3.11`, and both are specs."""
+    header = "# conda execute\n# env:\n#  - python >=3.1"
+    script = tmp_path / "s.py"
+    script.write_text("\n" * (HEAD - len(header)) + header + "1,<3.12\n")
+    read = source.from_file(str(script))
+    with pytest.raises(HeaderError, match="does not end within the first 64 KiB"):
+        read_header(read.head, read.path, "linux-64")
+
+
+def test_a_character_that_is_cut_where_reading_ends_is_no_mistake(tmp_path: Path) -> None:
+    header = "# conda execute\n# env: [python]\n\n"
+    script = tmp_path / "s.py"
+    script.write_text(header + "x" * (HEAD - len(header) - 1) + "é\n", encoding="utf-8")
+    read = source.from_file(str(script))
+    assert read_header(read.head, read.path, "linux-64").specs == ("python",)
+
+
+def test_a_header_behind_what_is_read_is_told_of(tmp_path: Path) -> None:
+    script = tmp_path / "s.py"
+    script.write_text("x = 1\n" * HEAD + "# conda execute\n# env: [python]\n")
+    read = source.from_file(str(script))
+    with pytest.raises(HeaderError, match="no header in its first 64 KiB"):
+        read_header(read.head, read.path, "linux-64")
 
 
 def test_a_missing_script_is_127_and_names_its_neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

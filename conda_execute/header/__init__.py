@@ -17,7 +17,7 @@ from functools import partial
 
 from ..errors import HeaderError
 from ..values import dataclass
-from .script import HEAD, Script, read_script
+from .script import ENOUGH, HEAD, Script, read_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..model import Header
 
-__all__ = ["HEAD", "Found", "extent", "find_header", "read_header"]
+__all__ = ["ENOUGH", "HEAD", "Found", "extent", "find_header", "read_header"]
 
 
 @dataclass(frozen=True)

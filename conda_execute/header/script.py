@@ -12,6 +12,9 @@ from ..values import dataclass, field
 #: A header is looked for in this many bytes at the start of a file.
 HEAD = 64 * 1024
 
+#: So much is read of a file: the byte more tells whether the file goes on, and with it what stands at the cut.
+ENOUGH = HEAD + 1
+
 _BOM = b"\xef\xbb\xbf"
 _OTHER_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
