@@ -28,7 +28,10 @@ DEFAULT_PRIORITY = "flexible"
 #: 80 bits: among a million environments the chance of two with one name is 4e-13.
 NAME_LENGTH = 20
 
-_SPEC = re.compile(r"(?P<channel>[^\s\[\]=<>!~,|]*::)?(?P<name>[A-Za-z0-9_.-]+)(?P<rest>.*)", re.DOTALL)
+#: What touches the name ends it or belongs to it: `python*` is no `python *`.
+_SPEC = re.compile(
+    r"(?P<channel>[^\s\[\]=<>!~,|]*::)?(?P<name>[A-Za-z0-9_.-]+)(?P<rest>(?:[\s\[=<>!~:].*)?)", re.DOTALL
+)
 _BLANKS = re.compile(r"\s+")
 _AROUND_LISTS = re.compile(r"\s*([,|])\s*")
 _AFTER_OPERATORS = re.compile(r"([<>=!~])\s+")

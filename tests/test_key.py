@@ -76,6 +76,12 @@ def test_name_ignores_how_a_spec_is_spelt(specs: tuple[str, ...]) -> None:
     assert name(replace(SEED, specs=specs)) == name(SEED)
 
 
+@pytest.mark.parametrize("spec", ["python*", "numpy1.26.*", "conda-forge::py*", "numpy(>=1)", "numpy@1"])
+def test_a_name_that_is_none_is_not_made_one(spec: str) -> None:
+    """`python *` would be solved instead, and found."""
+    assert normalise_spec(spec) == spec
+
+
 def test_name_changes_with_channel_order() -> None:
     forge, bio = Channel("conda-forge", ()), Channel("bioconda", ())
     assert name(replace(SEED, channels=(forge, bio))) != name(replace(SEED, channels=(bio, forge)))
