@@ -4,7 +4,8 @@ The promises, for whatever is started here:
 
 - the program is looked for on the PATH of the environment, not on ours;
 - it gets the signal dispositions and the file descriptors that we were started with (Python ignores SIGPIPE and
-  SIGXFSZ for itself; they are put back), and nothing of ours is left open in it;
+  SIGXFSZ for itself; they are put back to what the launcher found, else to the default), and nothing of ours is left
+  open in it;
 - scripts of `activate.d` are sourced by one shell, bash where there is one, which then becomes the program;
 - the process id stays, so the note that says "this process uses the environment" stays true. Where several commands
   run one after the other (`&&`), the last one takes our place; on Windows, which has no exec, we wait, pass signals on
@@ -39,6 +40,9 @@ KEPT = "CONDA_EXECUTE_KEPT_"
 #: What the launcher tells its Python half: its own path, and the script's as it made it absolute.
 LAUNCHED_BY = "CONDA_EXECUTE_LAUNCHED_BY"
 LAUNCHED = "CONDA_EXECUTE_LAUNCHED"
+
+#: And which signals were ignored before Python began: a mask in hexadecimal digits, as `/proc/self/status` has it.
+IGNORING = "CONDA_EXECUTE_LAUNCHED_IGNORING"
 
 #: Seconds between two looks whether a shell that says nothing has ended.
 _PAUSE = 0.1
@@ -406,23 +410,27 @@ def leave(returncode: int) -> NoReturn:
 
 def _exec(program: str, argv: list[str], environ: Mapping[str, str]) -> NoReturn:
     _flush()
-    _restore_signals(signal.SIG_DFL)
+    restored = _restore_signals()
     try:
         os.execve(program, argv, environ)
     except OSError as error:
         if error.errno == errno.ENOEXEC and _is_text(program):
             # A script without a shebang; the kernel leaves it to shells, which run it themselves.
             os.execve("/bin/sh", ["/bin/sh", program, *argv[1:]], environ)
-        _restore_signals(signal.SIG_IGN)
+        for number in restored:
+            signal.signal(number, signal.SIG_IGN)
         raise _explain(error, program) from error
     raise AssertionError("execve returned")
 
 
-def _restore_signals(disposition: signal.Handlers) -> None:
-    """Python ignores these for itself, and what is ignored stays ignored through exec."""
-    for name in ("SIGPIPE", "SIGXFSZ"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), disposition)
+def _restore_signals() -> list[signal.Signals]:
+    """Python ignores these for itself, and what is ignored stays ignored through exec. Returns those put back."""
+    ignored = int(os.environ.get(IGNORING, "0"), 16)
+    ours = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+    restored = [number for number in ours if not ignored >> (number - 1) & 1]
+    for number in restored:
+        signal.signal(number, signal.SIG_DFL)
+    return restored
 
 
 def _flush() -> None:

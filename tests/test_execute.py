@@ -129,6 +129,17 @@ def test_sigpipe_is_not_ignored_in_the_script(world: World) -> None:
     assert world.execute(script).returncode == -signal.SIGPIPE
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc here")
+@pytest.mark.parametrize("env", ["[six]", "[six, activated]"], ids=["plain", "with activate.d"])
+def test_an_ignored_sigpipe_stays_ignored_in_the_script(world: World, env: str) -> None:
+    """As services of systemd have it, in the first run and in the next ones."""
+    script = world.script("s.sh", f"# conda execute\n# env: {env}\nkill -PIPE $$\necho survived\n")
+    for _ in range(3):
+        done = world.run(["sh", "-c", "trap '' PIPE; exec conda-execute s.sh"])
+        assert (done.returncode, done.stdout) == (0, "survived\n")
+    assert world.execute(script).returncode == -signal.SIGPIPE
+
+
 # Tools of the environment ------------------------------------------------------------------------------------------
 
 
