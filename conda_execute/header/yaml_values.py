@@ -234,6 +234,9 @@ class Reader:
             hint = "put a value that holds `: ` in quotes, and give keys of one mapping the same indentation"
         elif "could not find expected ':'" in problem:
             problem = "a key must be followed by a colon"
+        elif "expected '<document start>'" in problem:
+            problem = "this line stands further left than the lines above"
+            hint = "give keys the same indentation, and entries of a list at least that of their key"
         elif "expected <block end>" in problem:
             problem = "the indentation does not fit the lines above"
             hint = "give entries of one list, and keys of one mapping, the same indentation"

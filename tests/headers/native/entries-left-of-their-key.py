@@ -1,0 +1,7 @@
+# conda execute
+# env:
+#- python
+#- numpy
+# run_with: python
+
+print()
