@@ -84,6 +84,13 @@ class Creation:
             notice=self.voice.notice,
         )
 
+    def check(self) -> None:
+        """Raise CreationError for a spec that is none to the embedded engine; conda says so only when it solves."""
+        if self.backend == "rattler":
+            from .backend import Options, rattler
+
+            rattler.check(self.request, Options(environ=self.environ, locate=self._locate))
+
     def solution(self) -> Solution:
         """What would be installed; nothing is."""
         from . import backend
@@ -151,7 +158,15 @@ class Creation:
         from .key import normalise_spec
 
         written = (text for text, _ in self.header.locations if wanted in (text, normalise_spec(text)))
-        return next((self.header.location(text) for text in written), None)
+        channels = (name for name in self.header.channels or () if wanted == self._canonical(name))
+        return next((self.header.location(text) for text in (*written, *channels)), None)
+
+    def _canonical(self, channel: str) -> str:
+        """What the request calls a channel of the header: `file:///my%20channel`, say."""
+        from .channels import resolve_channels
+
+        folder = os.path.dirname(self.script) if self.script else None
+        return resolve_channels((channel,), self.settings, folder=folder)[0].name
 
     def _fits(self, environment: Environment) -> bool:
         from .backend import virtual

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def check(run: Run) -> int:
-    """What the header means."""
+    """What the header means, if it is right."""
+    creation_of(run).check()
     meaning = _meaning(run)
     if run.chosen.json:
         print_json(meaning)

@@ -198,6 +198,12 @@ def test_check_says_what_a_header_means_and_makes_nothing(world: World) -> None:
     assert not world.prefixes()
 
 
+def test_check_refuses_a_spec_that_is_none(world: World) -> None:
+    done = world.execute("--check", world.script("s.py", "# conda execute\n# env:\n#  - python >>3\n"))
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "s.py:3:6" in done.stderr
+
+
 def test_dry_run_says_what_would_be_installed_and_installs_nothing(world: World) -> None:
     script = world.script("my_script.py", NUMPY)
     said = json.loads(world.execute("--json", script.name, check=True).stdout)
@@ -268,14 +274,28 @@ BAD = [
     pytest.param("s.py", "# conda execute\n# env: []\n", 125, "s.py:2:", id="empty env"),
     pytest.param("s.py", "# conda execute\n# env: [python\n", 125, "s.py:", id="bad YAML"),
     pytest.param("s.py", "# conda execute\n# env:\n#  - python >>3\n", 125, "s.py:3:6", id="bad spec"),
+    pytest.param("s.py", "# conda execute\n# env:\n#  - python*\n", 125, "s.py:3:6", id="glob for a name"),
+    pytest.param(
+        "s.py", "# conda execute\n# env: [python=>3]\n", 125, "did you mean `python >=3`?", id="turned operator"
+    ),
     pytest.param("s.py", "# conda execute\n# env:\n#  - pythn\n", 125, "did you mean `python`?", id="missing package"),
     pytest.param("s.py", "# conda execute\n# env:\n#  - python >99\n", 125, "s.py:3:6", id="unsolvable"),
     pytest.param(
         "s.py",
         "# conda execute\n# env: [python]\n# channels: [file:///nowhere]\n",
         125,
-        "nowhere",
+        "s.py:3:14",
         id="missing channel",
+    ),
+    pytest.param(
+        "s.py",
+        "# conda execute\n# env: [python]\n# channels: [file:///no where/]\n",
+        125,
+        "s.py:3:14",
+        id="missing channel with a blank",
+    ),
+    pytest.param(
+        "s.py", "# conda execute\n# env: [python]\n# channels: [./none]\n", 125, "s.py:3:14", id="missing folder"
     ),
     pytest.param("s.py", "# conda execute\n# env: [python]\n# run_with: pyhton\n", 127, "`python", id="no interpreter"),
     pytest.param("s.py", b"\x7fELF\x00\x01\x02", 125, "binary", id="binary"),

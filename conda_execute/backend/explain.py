@@ -103,6 +103,19 @@ def _variants(name: str) -> list[str]:
     return [variant for variant in swapped + prefixed + stripped if variant != name]
 
 
+def not_a_spec(spec: str, text: str, where: Location | None) -> CreationError:
+    """A spec that does not parse, and the parser's reason."""
+    reason = causes(text)[-1]
+    turned = re.sub("=([<>])", r"\1=", spec)
+    hint = f"did you mean `{turned}`?" if turned != spec else None
+    return CreationError(
+        f"`{spec}` is not a match spec: {reason if reason.endswith(' .') else reason.rstrip('.')}",
+        step="solve",
+        where=where or (),
+        hint=hint or "`NAME`, `NAME >=1.2,<2` or `CHANNEL::NAME 1.2.*`; only PyPI packages have extras and markers",
+    )
+
+
 def missing_packages(
     missing: Mapping[str, str], names: Iterable[str], request: Request, locate: Locate, details: str | None = None
 ) -> CreationError:

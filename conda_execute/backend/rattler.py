@@ -32,7 +32,6 @@ from rattler.exceptions import (
 )
 from rattler.install import InstallerReporter
 
-from ..errors import CreationError
 from . import Built, Options, Package, Solution, explain, seal, virtual
 from .interruptible import inherited, run
 
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from rattler.networking import Client
     from rattler.repo_data import Gateway
 
+    from ..errors import CreationError
     from ..model import Channel, Request
     from ..progress import Progress
 
@@ -193,12 +193,7 @@ def _parse(written: Sequence[str], options: Options) -> list[MatchSpec]:
         try:
             specs.append(rattler.MatchSpec(spec, strict=False))
         except InvalidMatchSpecError as error:
-            raise CreationError(
-                f"`{spec}` is not a match spec: {explain.causes(str(error))[-1].rstrip('.')}",
-                step="solve",
-                where=options.locate(spec) or (),
-                hint="`NAME`, `NAME >=1.2,<2` or `CHANNEL::NAME 1.2.*`; only PyPI packages have extras and markers",
-            ) from None
+            raise explain.not_a_spec(spec, str(error), options.locate(spec)) from None
     return specs
 
 
