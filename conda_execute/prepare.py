@@ -46,6 +46,9 @@ if TYPE_CHECKING:
         def virtual_packages(self) -> tuple[str, ...]: ...
 
 
+_ROOM = "`conda tmpenv clear` removes environments that are not in use; the setting `env-dir` names another place"
+
+
 def _always(environment: Environment) -> bool:
     return True
 
@@ -270,12 +273,15 @@ class _Work:
             built = self.create(prefix, lock.descriptor)
             environment = self.store.finish(candidate, self._marker(candidate, prefix, built, started))
         except BaseException as error:
+            is_full = stores.is_full(prefix)
             self._discard(candidate, trash)
             lock.leave()
             for path in trash:
                 stores.delete(path)
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise CreationError(f"the disk is full: `{prefix}`", step="create") from error
+                raise CreationError(f"the disk is full: `{prefix}`", step="create", hint=_ROOM) from error
+            if is_full and isinstance(error, CreationError) and error.hint is None:
+                error.hint = f"the disk is full: {_ROOM}"
             raise
         _remember(os.path.join(layout.hosts(prefix, environment.marker.build), self.use.place))
         return environment

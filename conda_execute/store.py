@@ -295,6 +295,16 @@ def is_name(name: str) -> bool:
     return len(digest) == 20 and set(digest) <= set("0123456789abcdef") and (not dot or number.isdecimal())
 
 
+def is_full(path: str) -> bool:
+    """Whether the disk has room for next to nothing: what failed there may have failed for that, whatever it says."""
+    import shutil
+
+    try:
+        return shutil.disk_usage(path).free < 1 << 16
+    except OSError:
+        return False
+
+
 def delete(path: str) -> None:
     """Delete a tree that nobody uses. Others may be deleting it too; what is write-protected goes as well."""
     import shutil

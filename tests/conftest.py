@@ -240,6 +240,21 @@ def world(tmp_path: Path, session_directory: Path, condarc: Path, programs: Path
         yield World(root, environ)
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "none", place], check=False, capture_output=True)
+    if made.returncode != 0:
+        pytest.skip(f"no small disk: {made.stderr.decode()}")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
 def _write_once(path: Path, text: str, *, executable: bool = False) -> None:
     """Write a file that other workers of the session may be writing too, with the same content."""
     if path.exists():

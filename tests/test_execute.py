@@ -384,6 +384,25 @@ def test_errors_are_json_where_json_was_asked_for(world: World) -> None:
     assert said["where"][0]["line"] == 3
 
 
+def test_a_disk_that_fills_up_at_any_moment_is_named_and_left_clean(world: World, small_disk: Path) -> None:
+    """One block more at a time: linking fails, then a record, the history, the marker, until there is room."""
+    script = world.script("s.sh", "# conda execute\n# env: [alpha]\n# run_with: sh\necho ran\n")
+    world.execute("--print-prefix", script, check=True)  # the package is in the cache now
+    for size in range(4, 64, 4):
+        subprocess.run(["mount", "-o", f"remount,size={size}k", small_disk], check=True)
+        done = world.execute(script, env={"CONDA_EXECUTE_ENV_DIR": str(small_disk / "envs")})
+        if done.returncode == 0:
+            break
+        assert done.returncode == 125
+        assert "disk" in done.stderr
+        assert "hint: " in done.stderr
+        left = [path.name for path in (small_disk / "envs" / "tmp_envs").iterdir()]
+        assert set(left) <= {".locks", ".trash"}
+        shutil.rmtree(small_disk / "envs")
+    assert done.stdout == "ran\n"
+    assert size > 12, "the disk was never full"
+
+
 def test_interrupting_a_creation_leaves_nothing(world: World, tmp_path: Path) -> None:
     """SIGTERM while the packages are being linked."""
     script = world.script("my_script.py", NUMPY)

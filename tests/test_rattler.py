@@ -7,7 +7,6 @@ import functools
 import http.server
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -65,21 +64,6 @@ def options(tmp_path: Path) -> Options:
 @pytest.fixture
 def prefix(tmp_path: Path) -> str:
     return str(tmp_path / "prefix")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    made = subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "none", place], check=False, capture_output=True)
-    if made.returncode != 0:
-        pytest.skip(f"no small disk: {made.stderr.decode()}")
-    yield place
-    subprocess.run(["umount", place], check=True)
 
 
 @pytest.fixture(scope="module")

@@ -203,8 +203,8 @@ def undetected(text: str) -> CreationError:
     )
 
 
-def repodata_failed(text: str, request: Request, offline: bool, locate: Locate) -> CreationError:
-    """A channel's list of packages could not be had."""
+def repodata_failed(text: str, request: Request, offline: bool, cache: str, locate: Locate) -> CreationError:
+    """A channel's list of packages could not be had, or not be kept in the `cache`."""
     text = redact(text)
     sentences = causes(text)
     found = re.search(_URL, text)
@@ -233,7 +233,7 @@ def repodata_failed(text: str, request: Request, offline: bool, locate: Locate) 
     if status or any(sign in text for sign in _NETWORK):
         return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, where, "solve")
     if any(sign in text for sign in _DISK_FULL):
-        return _disk_full(text, "solve")
+        return _disk_full(text, "solve", cache)
     return CreationError(
         f"cannot read the packages of {named}" + (f" at {url}" if url else ""),
         step="solve",
@@ -366,13 +366,16 @@ def _unreachable(named: str, url: str | None, reason: str, where: Location | tup
     )
 
 
-def _disk_full(text: str, step: str, place: str | None = None) -> CreationError:
+def _disk_full(text: str, step: str, cache: str | None = None) -> CreationError:
     path = re.search(r" to (/[^:\n]+):", text)
-    place = place or (path[1] if path else None)
+    place = cache or (path[1] if path else None)
+    another = (
+        "RATTLER_CACHE_DIR names another place for the cache" if cache else "the setting `env-dir` names another place"
+    )
     return CreationError(
         "no space left on the disk" + (f": {place}" if place else ""),
         step=step,
-        hint="`conda tmpenv clear` removes environments that are not in use; the setting `env-dir` names another place",
+        hint=f"`conda tmpenv clear` removes environments that are not in use; {another}",
     )
 
 

@@ -131,7 +131,8 @@ async def _solve(request: Request, options: Options, gateway: Gateway) -> list[R
     except SolverError as error:
         raise await _explain_unsolvable(str(error), request, options, gateway) from None
     except GatewayError as error:
-        raise explain.repodata_failed(str(error), request, options.offline, options.locate) from None
+        cache = os.path.join(cache_dir(options), "repodata")
+        raise explain.repodata_failed(str(error), request, options.offline, cache, options.locate) from None
 
 
 async def _ask(
