@@ -65,6 +65,7 @@ class Creation:
     #: What decides the packages instead of the engine's solver.
     lock: Lock | None = None
     _solution: list[Solution] = field(default_factory=list)
+    _told: bool = False
 
     def ensure(self, store: Store, *, title: str, force: bool = False) -> Environment:
         """The environment, there and held by a use of this process; `title` is what to call who asked for it."""
@@ -135,8 +136,9 @@ class Creation:
         from .progress import progress
 
         offline = self.offline or self.settings.offline
-        plain = Options(environ=self.environ)
+        cache = self._cache()
         return Options(
+            cache=cache,
             offline=offline,
             run_link_scripts=self.request.link_scripts,
             environ=self.environ,
@@ -144,7 +146,7 @@ class Creation:
                 self.settings,
                 self.request.channels,
                 self.environ,
-                repodata=os.path.join(cache_dir(plain), "repodata"),
+                repodata=os.path.join(cache_dir(Options(environ=self.environ, cache=cache)), "repodata"),
                 offline=offline,
             ),
             progress=progress(sys.stderr, self.environ, quiet=self.voice.quiet, verbose=self.voice.verbose),
@@ -152,6 +154,21 @@ class Creation:
             command=self.command,
             script=self.script,
         )
+
+    def _cache(self) -> str | None:
+        """Where packages are kept if not where the engine keeps them: it needs a home that can be written to."""
+        from .backend import Options
+        from .backend.rattler import cache_dir
+        from .store import is_writable, private_directory
+
+        usual = cache_dir(Options(environ=self.environ))
+        if self.environ.get("RATTLER_CACHE_DIR") or (os.path.isabs(usual) and is_writable(usual)):
+            return None
+        cache = os.path.join(private_directory(self.environ), "rattler")
+        if not self._told:
+            self.voice.notice(f"packages are cached in `{cache}`, which may not last: `{usual}` cannot be written to")
+            self._told = True
+        return cache
 
     def _locate(self, wanted: str) -> Location | None:
         """Where the script says what the request says: specs of a request are normalised."""

@@ -264,7 +264,7 @@ def _record(
 
 
 def _cache(run: Run) -> str | None:
-    return layout.cache_dir(run.environ, os.path.expanduser("~"))
+    return layout.cache_dir(run.environ, layout.home())
 
 
 if __name__ == "__main__":

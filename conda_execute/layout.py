@@ -89,6 +89,12 @@ def due(tmp_envs: str) -> str:
     return os.path.join(tmp_envs, DUE)
 
 
+def home() -> str | None:
+    """The user's home, or None: a container may run as a user that nobody knows."""
+    found = os.path.expanduser("~") if os.environ.get("HOME") != "" else ""
+    return found if os.path.isabs(found) else None
+
+
 def cache_dir(environ: Mapping[str, str], home: str | None) -> str | None:
     """The user's cache directory for conda-execute, or None where there is no home to put it in.
 

@@ -24,6 +24,7 @@ import sys
 from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
+from . import layout
 from .errors import SettingsError
 
 TYPE_CHECKING = False
@@ -62,13 +63,20 @@ def connector(
 def client(settings: Settings, channels: Sequence[Channel], environ: Mapping[str, str]) -> Client:
     """A client that is allowed, and able, to fetch these channels. Raises `SettingsError`."""
     from rattler import Config
+    from rattler.exceptions import AuthenticationStorageError
     from rattler.networking import Client
 
     check(settings)
     secrets = {**_stored_tokens(settings, channels, environ), **{u: s for c in channels for u, s in c.secrets}}
     config = Config.from_toml(config_toml(settings, secrets, environ))
     with _surroundings(settings, secrets, environ):
-        return Client.from_config(config, max_retries=settings.remote_max_retries)
+        try:
+            return Client.from_config(config, max_retries=settings.remote_max_retries)
+        except AuthenticationStorageError as error:
+            raise SettingsError(
+                f"the stored credentials of rattler cannot be read: {error}",
+                hint="mend or remove that file, or name another one by RATTLER_AUTH_FILE",
+            ) from None
 
 
 def gateway(settings: Settings, client: Client, *, repodata: str, offline: bool) -> Gateway:
@@ -165,6 +173,10 @@ def _surroundings(settings: Settings, secrets: Mapping[str, str], environ: Mappi
         # `http: ~` means no proxy, whatever the environment says.
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             variables[name] = variables[name.upper()] = None
+    home = layout.home()
+    if home is None or not os.access(home, os.X_OK):
+        # rattler looks for credentials there, and fails where it cannot look.
+        variables["HOME"] = os.sep
     credentials = _credentials(secrets, environ)
     with _private_file(credentials) as path:
         if path is not None:

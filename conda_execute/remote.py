@@ -77,7 +77,7 @@ def fetch(address: Address, settings: Settings, environ: Mapping[str, str], *, o
 
     Raises ExecuteError, or NotFoundError where the server says that there is no such file.
     """
-    cache = layout.cache_dir(environ, os.path.expanduser("~"))
+    cache = layout.cache_dir(environ, layout.home())
     if offline or address.pin is not None:
         copy = _last_copy(address, cache)
         if copy is not None and address.pin in (None, copy.digest):

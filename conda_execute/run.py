@@ -116,7 +116,7 @@ def require_trust(run: Run) -> None:
         return
     from . import trust
 
-    cache = layout.cache_dir(run.environ, os.path.expanduser("~"))
+    cache = layout.cache_dir(run.environ, layout.home())
     standing = trust.standing(fetched, run.settings.trusted_urls, cache)
     if standing == trust.TRUSTED:
         return

@@ -131,7 +131,7 @@ def _kept(code: bytes, title: str, suffix: str = "") -> Script:
         raise UsageError("there is no code to run", hint="give it on standard input, or as words after `-c`")
     import hashlib
 
-    cache = layout.cache_dir(os.environ, os.path.expanduser("~"))
+    cache = layout.cache_dir(os.environ, layout.home())
     if cache is None:
         raise PlaceError("there is no place for the code: HOME is not set", hint="set CONDA_EXECUTE_CACHE_DIR")
     folder = layout.code(cache, hashlib.sha256(code).hexdigest()[:20])

@@ -668,6 +668,15 @@ def choose_tmp_envs(
             why = error.message
             continue
         return place
+    place = os.path.join(private_directory(environ), platform, "tmp_envs")
+    _fit(place, name)
+    if notice is not None:
+        notice(f"environments go to `{place}`, which may not last: {why}")
+    return place
+
+
+def private_directory(environ: Mapping[str, str]) -> str:
+    """A directory of this user's among temporary files, for whom there is no other; PlaceError if it is not private."""
     user = str(os.getuid()) if hasattr(os, "getuid") else "user"
     temporary = os.path.join(environ.get("TMPDIR") or "/tmp", f"conda-execute-{user}")
     _make_directory_or_fail(temporary)
@@ -677,11 +686,14 @@ def choose_tmp_envs(
             hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
         )
     _refuse_shared(temporary)
-    place = os.path.join(temporary, platform, "tmp_envs")
-    _fit(place, name)
-    if notice is not None:
-        notice(f"environments go to `{place}`, which may not last: {why}")
-    return place
+    return temporary
+
+
+def is_writable(path: str) -> bool:
+    """Whether this directory, or one of this name where there is none, can be written to."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)
 
 
 def _root_prefix() -> str | None:

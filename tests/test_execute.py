@@ -384,6 +384,47 @@ def test_errors_are_json_where_json_was_asked_for(world: World) -> None:
     assert said["where"][0]["line"] == 3
 
 
+#: Somebody else, whom this machine does not know, as in a container of `docker run --user`.
+_NOBODY_KNOWN = ["unshare", "--user", "--map-user=54321", "--"]
+
+
+@pytest.fixture
+def homeless(world: World) -> World:
+    """A world in which nothing says where anything belongs but the directory for temporary files."""
+    places = ("CONDA_EXECUTE_ENV_DIR", "CONDA_EXECUTE_CACHE_DIR", "RATTLER_CACHE_DIR")
+    return world.with_(**dict.fromkeys(places))
+
+
+def test_a_home_that_cannot_be_written_to_is_no_obstacle(homeless: World) -> None:
+    (homeless.root / "file").write_text("")
+    world = homeless.with_(HOME=str(homeless.root / "file" / "home"))
+    done = world.execute(world.script("s.sh", "# conda execute\n# env: [alpha]\n# run_with: sh\necho ran\n"))
+    assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
+    assert done.stderr.count("which may not last") == 2
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run([*_NOBODY_KNOWN, "true"], check=False).returncode != 0,
+    reason="no user namespaces here",
+)
+def test_a_user_without_any_home_is_no_obstacle(homeless: World) -> None:
+    world = homeless.with_(HOME=None)
+    script = world.script("s.sh", "# conda execute\n# env: [alpha]\n# run_with: sh\necho ${HOME-none}\n")
+    for _ in range(2):
+        done = world.run([*_NOBODY_KNOWN, "conda-execute", script])
+        assert (done.returncode, done.stdout) == (0, "none\n"), done.stderr
+    assert os.listdir(world.work) == ["s.sh"]
+
+
+def test_credentials_that_cannot_be_read_are_named(world: World) -> None:
+    (world.home / ".rattler").mkdir()
+    (world.home / ".rattler" / "credentials.json").write_text("{bad")
+    done = world.execute(world.script("s.sh", "# conda execute\n# env: [alpha]\n"))
+    assert done.returncode == 125
+    assert done.stderr.startswith("error: ")
+    assert "credentials.json" in done.stderr
+
+
 def test_a_disk_that_fills_up_at_any_moment_is_named_and_left_clean(world: World, small_disk: Path) -> None:
     """One block more at a time: linking fails, then a record, the history, the marker, until there is room."""
     script = world.script("s.sh", "# conda execute\n# env: [alpha]\n# run_with: sh\necho ran\n")
