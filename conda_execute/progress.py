@@ -176,9 +176,11 @@ class Terminal(Progress):
         return f"\x1b[2m{text}\x1b[0m" if self._colour else text
 
 
-def progress(stream: TextIO, environ: Mapping[str, str], *, quiet: bool = False, verbose: bool = False) -> Progress:
+def progress(
+    stream: TextIO | None, environ: Mapping[str, str], *, quiet: bool = False, verbose: bool = False
+) -> Progress:
     """What suits this stream: a line that is redrawn, lines of a log, or nothing."""
-    if quiet:
+    if quiet or stream is None:
         return Progress()
     try:
         terminal = stream.isatty()

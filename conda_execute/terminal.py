@@ -107,6 +107,7 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
     Leaves by `os._exit`: a process that used the engine's asynchronous interface may crash while the interpreter is
     torn down, after all work is done and with its status lost (py-rattler 0.28, about one time in a hundred).
     """
+    _hold_standard_streams()
     try:
         status = main(sys.argv[1:])
     except SystemExit as request:
@@ -123,6 +124,18 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
         sys.excepthook(*sys.exc_info())
         status = 125
     leave(status)
+
+
+def _hold_standard_streams() -> None:
+    """Let no file of ours take the number of a stream that is closed: what is written to that stream would end in it.
+
+    For us alone: what Python opens is closed in the script, as it was.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
 
 
 def leave(status: int) -> NoReturn:

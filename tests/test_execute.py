@@ -117,6 +117,25 @@ def test_standard_input_may_be_closed(world: World) -> None:
     assert (done.returncode, done.stdout) == (0, "None\n")
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="no /proc here")
+@pytest.mark.parametrize(
+    ("streams", "closed"), [("<&-", [0]), (">&-", [1]), ("2>&-", [2]), ("<&- >&- 2>&-", [0, 1, 2])], ids=str
+)
+def test_closed_streams_are_closed_in_the_script_and_hinder_nothing(
+    world: World, streams: str, closed: list[int]
+) -> None:
+    """In the run that makes the environment, and in the next ones."""
+    code = """
+import os
+closed = [number for number in range(3) if not os.path.exists(f"/proc/self/fd/{number}")]
+os.write(os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), f"{closed}\\n".encode())
+"""
+    script = world.script("s.py", "# conda execute\n# env: [python, six]\n" + code)
+    loop = f"for run in 1 2 3; do conda-execute {script} {streams} || exit; done"
+    assert world.run(["sh", "-c", loop]).returncode == 0
+    assert (world.work / "said").read_text() == f"{closed}\n" * 3
+
+
 def test_a_megabyte_of_arguments_arrives(world: World) -> None:
     script = world.script("s.py", PYTHON + "import sys\nprint(sum(map(len, sys.argv[1:])))\n")
     arguments = ["x" * 100_000] * 10
