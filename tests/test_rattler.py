@@ -24,6 +24,7 @@ from conda_execute.backend import Options, rattler, virtual
 from conda_execute.errors import CreationError, ExecuteError, Location, render
 from conda_execute.progress import Progress
 from tests import tiny
+from tests.channel import Package, write_channel
 from tests.tiny import Tiny
 
 ENGINE = rattler.Rattler()
@@ -484,6 +485,15 @@ class TestBroken:
             error = failure(lambda: ENGINE.create(tiny.request("lib", channels={"c": url}), prefix, options))
         assert error.message.startswith(message)
         assert error.step == "download"
+
+    def test_a_server_that_says_unchanged_and_not_since_when_is_told_of(self, tmp_path, options):
+        """Python's own does (conda/rattler#2719)."""
+        write_channel(tmp_path / "sharded", [Package("lib", "1.0")])
+        with serving(tmp_path / "sharded") as url:
+            asked = tiny.request("lib", channels={"c": url})
+            ENGINE.solve(asked, options)
+            error = failure(lambda: ENGINE.solve(asked, options))
+        assert "repodata_use_shards: false" in str(error.hint)
 
     def test_a_cache_on_a_read_only_disk_is_named(self, damaged, small_disk, prefix):
         cache = small_disk / "cache"

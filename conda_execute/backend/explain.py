@@ -208,7 +208,7 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
     text = redact(text)
     sentences = causes(text)
     found = re.search(_URL, text)
-    url = found[0] if found else None
+    url = found[0].rstrip(".") if found else None
     channel = channel_of(url, request.channels)
     named = f"channel `{channel.name}`" if channel else "a channel"
     where = (locate(channel.name) if channel else None) or ()
@@ -234,11 +234,17 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
         return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, where, "solve")
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, "solve", cache)
+    hint = None
+    if "304 Not Modified" in text:
+        # Python's http.server does so (conda/rattler#2719).
+        sentences = ["the server says that nothing has changed, but not since when"]
+        hint = "the setting `repodata_use_shards: false` has it asked in another way"
     return CreationError(
         f"cannot read the packages of {named}" + (f" at {url}" if url else ""),
         step="solve",
         where=where,
         details="\n".join(sentences),
+        hint=hint,
     )
 
 
