@@ -157,8 +157,9 @@ def find_program(name: str, environ: Mapping[str, str], prefix: str) -> str:
 def _not_found(name: str, prefix: str) -> NotFoundError:
     import difflib
 
+    message = f"`{name}` is neither in the environment nor elsewhere on PATH"
     if "/" in name:
-        return NotFoundError(f"`{name}` is not there")
+        message, name = f"`{name}` is not there", os.path.basename(name)
     directory = os.path.join(prefix, "Scripts" if sys.platform == "win32" else "bin")
     try:
         offered = sorted(os.listdir(directory))
@@ -168,7 +169,7 @@ def _not_found(name: str, prefix: str) -> NotFoundError:
     close += [other for other in offered if other.startswith(name) and other not in close][: 5 - len(close)]
     names = ", ".join(f"`{other}`" for other in close)
     return NotFoundError(
-        f"`{name}` is neither in the environment nor elsewhere on PATH",
+        message,
         hint=f"the environment has {names}" if close else "add the package that brings it to the header",
     )
 

@@ -317,6 +317,7 @@ BAD = [
         "s.py", "# conda execute\n# env: [python]\n# channels: [./none]\n", 125, "s.py:3:14", id="missing folder"
     ),
     pytest.param("s.py", "# conda execute\n# env: [python]\n# run_with: pyhton\n", 127, "`python", id="no interpreter"),
+    pytest.param("s.py", "#!/no/bin/pyton3\n# conda execute\n# env: [python]\n", 127, "`python3`", id="no path"),
     pytest.param("s.py", b"\x7fELF\x00\x01\x02", 125, "binary", id="binary"),
 ]
 
