@@ -436,6 +436,18 @@ class TestChannels:
         disabled = tiny.request("lib", channels=channels, channel_priority="disabled")
         assert names(ENGINE.solve(disabled, options)) == ["lib 2.0"]
 
+    def test_strict_priority_hides_what_a_spec_asks_for(self, tmp_path, options):
+        """Nobody can slip a newer `tool` of theirs in below ours."""
+        ours = tiny.channel(tmp_path / "ours", Tiny("tool", "1.0"))
+        theirs = tiny.channel(tmp_path / "theirs", Tiny("tool", "2.0"))
+        channels: dict[str, Path | str] = {"ours": ours, "theirs": theirs}
+        for spec in ("tool >=2", "tool[version='>=2']"):
+            hidden = tiny.request(spec, channels=channels, channel_priority="strict")
+            assert "strict channel priority" in str(failure(functools.partial(ENGINE.solve, hidden, options)).hint)
+        for spec, version in (("tool", "1.0"), ("tool <2", "1.0"), ("theirs::tool", "2.0"), ("theirs::tool >1", "2.0")):
+            asked = tiny.request(spec, channels=channels, channel_priority="strict")
+            assert names(ENGINE.solve(asked, options)) == [f"tool {version}"]
+
 
 class TestBroken:
     @pytest.fixture

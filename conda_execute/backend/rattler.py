@@ -144,6 +144,8 @@ async def _ask(
 
         newest = cutoff(request.exclude_newer, datetime.now(timezone.utc), options.locate(request.exclude_newer))
     specs, constraints = _parse(request.specs, options), _parse(request.constraints, options)
+    if request.channel_priority == "strict":
+        specs, constraints = [_whole(spec) for spec in specs], [*constraints, *specs]
 
     async def solve(platforms: list[rattler.Subdir]) -> list[RepoDataRecord]:
         return await rattler.solve(
@@ -196,6 +198,17 @@ def _parse(written: Sequence[str], options: Options) -> list[MatchSpec]:
         except InvalidMatchSpecError as error:
             raise explain.not_a_spec(spec, str(error), options.locate(spec)) from None
     return specs
+
+
+def _whole(spec: MatchSpec) -> MatchSpec:
+    """Any version of what a spec asks for, unless it says from where, or more than a constraint can.
+
+    py-rattler 0.28 forgets the packages that a spec does not match before it looks which channel comes first, so that
+    `a >=2` of the second channel would be taken although the first one has an `a`.
+    """
+    if spec.channel is not None or spec.extras or "url=" in str(spec):
+        return spec
+    return rattler.MatchSpec(_name(spec))
 
 
 def _sources(channels: Sequence[Channel]) -> list[MultiSource | rattler.Channel]:
