@@ -166,6 +166,8 @@ def write_whole(path: str, content: bytes) -> None:
 def _near(given: str) -> str | None:
     import difflib
 
+    if os.path.islink(given):
+        return f"it is a link to `{os.readlink(given)}`, which is not there"
     folder, name = os.path.split(given)
     try:
         names = os.listdir(folder or os.curdir)

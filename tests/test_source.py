@@ -93,6 +93,13 @@ def test_a_missing_script_is_127_and_names_its_neighbour(tmp_path: Path, monkeyp
     assert caught.value.hint == "did you mean `analyse.py`?"
 
 
+def test_a_link_that_leads_nowhere_says_where(tmp_path: Path) -> None:
+    (tmp_path / "s.py").symlink_to("gone.py")
+    with pytest.raises(NotFoundError) as caught:
+        source.from_file(str(tmp_path / "s.py"))
+    assert caught.value.hint == "it is a link to `gone.py`, which is not there"
+
+
 def test_a_directory_is_126(tmp_path: Path) -> None:
     (tmp_path / "__main__.py").write_text("")
     with pytest.raises(NotExecutableError) as caught:
