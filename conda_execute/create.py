@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .errors import ExecuteError
+from .errors import ExecuteError, printable
 from .model import Header
 from .terminal import say
 from .values import dataclass, field
@@ -123,10 +123,13 @@ class Creation:
         options = self.options()
         try:
             engine = backend.engine(self.backend)
-            return backend.build(engine, self.request, prefix, options, lock_fd=lock_fd, solution=solution)
+            built = backend.build(engine, self.request, prefix, options, lock_fd=lock_fd, solution=solution)
         finally:
             if options.progress is not None:
                 options.progress.close()
+        for package, message in built.messages:
+            self.voice.notice("\n  ".join([f"`{package}` says", *map(printable, message.split("\n"))]))
+        return built
 
     def options(self) -> Options:
         """How the engine is to work."""

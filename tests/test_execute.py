@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.channel import Package
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conftest import World
 
 NUMPY = """\
@@ -395,6 +399,21 @@ def test_link_scripts_left_out_make_another_environment(world: World) -> None:
     script = world.script("s.sh", "# conda execute\n# env: [post-link]\n# run_with: sh\necho $PREFIX\n")
     without = world.execute(script, env={"CONDA_EXECUTE_RUN_LINK_SCRIPTS": "false"}, check=True).stdout
     assert world.execute(script, check=True).stdout != without
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_what_a_post_link_script_says_is_told(world: World, make_channel: Callable[..., str], status: int) -> None:
+    """As conda does: in `.messages.txt` some say what to do before they are of use, or why they failed."""
+    says = f'#!/bin/sh\nprintf "fetch the data\\nof %s" $PKG_NAME >>"$PREFIX/.messages.txt"\nexit {status}\n'
+    packages = [Package(name, "1.0", {f"bin/.{name}-post-link.sh": says}) for name in ("one", "two")]
+    script = world.script(
+        "s.sh", f"# conda execute\n# env: [one, two]\n# channels: ['{make_channel(*packages)}']\n# run_with: sh\n"
+    )
+    done = world.execute(script)
+    assert done.returncode == (125 if status else 0)
+    assert done.stdout == ""
+    for name in ("one", "two"):
+        assert done.stderr.count(f"  fetch the data\n  of {name}\n") == 1
 
 
 def test_errors_are_json_where_json_was_asked_for(world: World) -> None:

@@ -82,11 +82,14 @@ class Built:
     `virtual_packages` are match specs that a host must satisfy to run the environment (`__glibc >=2.17`); those
     that hold on every host of the platform are left out. `!__cuda` asks for the opposite: the packages were chosen
     for a host without it, and a host that has it would have got others.
+
+    `messages` are what post-link scripts have to say, after the name of their package.
     """
 
     packages: int
     size: int
     virtual_packages: tuple[str, ...] = ()
+    messages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -320,13 +320,21 @@ def wrong_hash(archive: str, url: str, algorithm: str, expected: str, found: str
     )
 
 
-def link_scripts_failed(failed: Sequence[tuple[str, str]], sources: Mapping[str, str]) -> CreationError:
-    """Post-link scripts that failed: pairs of package and script; `sources` are the unpacked packages."""
+def link_scripts_failed(
+    failed: Sequence[tuple[str, str]], sources: Mapping[str, str], messages: Mapping[str, str]
+) -> CreationError:
+    """Post-link scripts that failed: pairs of package and script; `sources` are the unpacked packages, `messages` what
+    the scripts said."""
     packages = _and([f"`{package}`" for package, _ in failed])
     return CreationError(
         f"the post-link script of {packages} failed",
         step="link",
-        details="\n".join(f"{sources[package]}/{path}" if package in sources else path for package, path in failed),
+        details="\n".join(
+            line
+            for package, path in failed
+            for line in (f"{sources[package]}/{path}" if package in sources else path, messages.get(package, ""))
+            if line
+        ),
         hint="the setting `run-link-scripts: false` leaves such scripts out",
     )
 

@@ -32,6 +32,7 @@ from rattler.exceptions import (
 )
 from rattler.install import InstallerReporter
 
+from ..values import replace
 from . import Built, Options, Package, Solution, explain, seal, virtual
 from .interruptible import inherited, run
 
@@ -80,14 +81,15 @@ class Rattler:
         solution: Solution | None = None,
     ) -> Built:
         """Solve unless `solution` is given, download and link. Raises CreationError and InterruptError."""
-        installing = _Installing(options.progress)  # type: ignore[abstract]  # its unused methods do nothing
+        installing = _Installing(prefix, options.progress)  # type: ignore[abstract]  # its unused methods do nothing
         with inherited(lock_fd):
             records = run(_create(request, prefix, options, solution, installing), "install", installing.settle)
         if installing.failed_scripts:
             cache = os.path.join(cache_dir(options), "pkgs")
             sources = {r.name.normalized: os.path.join(cache, _stem(r.file_name)) for r in records}
-            raise explain.link_scripts_failed(installing.failed_scripts, sources)
-        return _finish(request, prefix, options, records, installing.cuda_matters)
+            raise explain.link_scripts_failed(installing.failed_scripts, sources, installing.messages)
+        built = _finish(request, prefix, options, records, installing.cuda_matters)
+        return replace(built, messages=tuple(installing.messages.items()))
 
 
 def check(request: Request, options: Options) -> None:
@@ -368,8 +370,11 @@ def _check_archive(record: RepoDataRecord) -> None:
 class _Installing(InstallerReporter):
     """What becomes of the packages while they are installed. Called from rattler's threads."""
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, prefix: str, progress: Progress | None) -> None:
+        self.prefix = prefix
         self.progress = progress
+        #: What post-link scripts say, by package.
+        self.messages: dict[str, str] = {}
         self.failed_scripts: list[tuple[str, str]] = []
         self.sizes: dict[str, int | None] = {}
         self.cuda_matters = False
@@ -410,6 +415,12 @@ class _Installing(InstallerReporter):
             return len(self._scripts) - 1
 
     def on_post_link_complete(self, index: int, success: bool) -> None:
+        # Their way to speak to people; rattler removes the file when this returns.
+        try:
+            with open(os.path.join(self.prefix, ".messages.txt"), encoding="utf-8", errors="replace") as file:
+                self.messages[self._scripts[index][0]] = file.read().strip()
+        except FileNotFoundError:
+            pass
         if not success:
             self.failed_scripts.append(self._scripts[index])
 
