@@ -92,8 +92,13 @@ def _find(script: Script) -> Found | None:
 
 
 def _all(script: Script) -> list[Found]:
-    """Every header of the script, in the order of their lines. A format's module is imported where its words occur."""
+    """Every header of the script, in the order of their lines. A format's module is imported where its words occur.
+
+    A block that is not closed is an error only where there is no header of another kind: the words may as well stand
+    in a text, and PEP 723 has such blocks ignored.
+    """
     found: list[Found] = []
+    broken: list[tuple[str, HeaderError]] = []
     if any("conda execute" in line for line in script.lines):
         from . import native
 
@@ -102,13 +107,23 @@ def _all(script: Script) -> list[Found]:
     if any("/// script" in line for line in script.lines):
         from . import pep723
 
-        for each in pep723.blocks(script):
-            found.append(Found(pep723.FORMAT, each.first, each.last, partial(pep723.read, script, each)))
+        try:
+            for each in pep723.blocks(script):
+                found.append(Found(pep723.FORMAT, each.first, each.last, partial(pep723.read, script, each)))
+        except HeaderError as error:
+            broken.append((pep723.FORMAT, error))
     if any("/// conda-script" in line for line in script.lines):
         from . import conda_script
 
-        for each in conda_script.blocks(script):
-            found.append(Found(conda_script.FORMAT, each.first, each.last, partial(conda_script.read, script, each)))
+        try:
+            for each in conda_script.blocks(script):
+                read = partial(conda_script.read, script, each)
+                found.append(Found(conda_script.FORMAT, each.first, each.last, read))
+        except HeaderError as error:
+            broken.append((conda_script.FORMAT, error))
+    for kind, refusal in broken:
+        if all(header.format == kind for header in found):
+            raise refusal
     return sorted(found, key=lambda header: header.first)
 
 

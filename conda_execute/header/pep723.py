@@ -90,15 +90,16 @@ def find(lines: Sequence[str]) -> Iterator[Found]:
 
 
 def blocks(script: Script) -> list[Block]:
-    """The blocks of the type `script`, in order. Raises HeaderError where one is not closed."""
+    """The blocks of the type `script`, in order. Raises HeaderError where there is only one that is not closed."""
     if "# /// script" not in script.lines:
         return []
     found = list(find(script.lines))
+    scripts = [_block(script, each) for each in found if each.type == "script"]
     inside = {number for each in found for number in range(each.first, each.last + 1)}
     for number, line in enumerate(script.lines, 1):
-        if line == "# /// script" and number not in inside:
+        if line == "# /// script" and number not in inside and not scripts:
             raise _not_closed(script, number)
-    return [_block(script, each) for each in found if each.type == "script"]
+    return scripts
 
 
 def _block(script: Script, found: Found) -> Block:

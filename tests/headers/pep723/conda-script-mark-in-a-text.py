@@ -1,0 +1,7 @@
+"""Writes headers such as
+
+    # /// conda-script
+"""
+# /// script
+# dependencies = ["rich"]
+# ///

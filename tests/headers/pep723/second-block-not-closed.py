@@ -1,0 +1,7 @@
+# /// script
+# dependencies = ["rich"]
+# ///
+
+WANTED = """
+# /// script
+"""
