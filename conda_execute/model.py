@@ -14,7 +14,7 @@ from .values import dataclass, field
 class Word:
     """One word of an entrypoint command: the pieces that are joined to make it.
 
-    A piece is literal text, the name of a variable (`SCRIPT`, `CACHE`), or the words of a command whose output is
+    A piece is literal text, the name of a variable (`SCRIPT`, `CACHE`), or commands whose output is
     substituted. Of all these, only the output of a bare `$(command)` is split into words again.
     """
 
@@ -43,17 +43,17 @@ class Variable:
 
 @dataclass(frozen=True)
 class Substitution:
-    """A command whose output, without its last line ending, takes the place of the piece.
+    """Commands whose output, without its last line endings, takes the place of the piece.
 
     `split` where it stands outside of double quotes: its output is then split at blanks, as `$(pkg-config --libs x)`
     needs it.
     """
 
-    words: tuple[Word, ...]
+    commands: tuple[tuple[Word, ...], ...]
     split: bool = False
 
     def __str__(self) -> str:
-        return f"$({' '.join(map(str, self.words))})"
+        return f"$({Entrypoint(self.commands)})"
 
 
 @dataclass(frozen=True)

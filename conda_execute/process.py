@@ -301,9 +301,7 @@ def _expand(word: Word, values: Mapping[str, str], activation: Activation) -> li
                 _make_cache(values["CACHE"], values["SCRIPT"])
             text = (text or "") + values[piece.name]
         else:
-            done = _wait(_expand_all(piece.words, values, activation), activation, capture=True)
-            _leave_unless_successful(done.returncode)
-            output = os.fsdecode(done.output).rstrip("\n")
+            output = _output(piece.commands, values, activation)
             if not piece.split:
                 text = (text or "") + output
                 continue
@@ -317,6 +315,16 @@ def _expand(word: Word, values: Mapping[str, str], activation: Activation) -> li
                 words.append(text)
                 text = None
     return words if text is None else [*words, text]
+
+
+def _output(commands: Sequence[Sequence[Word]], values: Mapping[str, str], activation: Activation) -> str:
+    """What the commands print one after the other; with the first that fails, everything ends."""
+    output = b""
+    for command in commands:
+        done = _wait(_expand_all(command, values, activation), activation, capture=True)
+        _leave_unless_successful(done.returncode)
+        output += done.output
+    return os.fsdecode(output).rstrip("\n")
 
 
 def _make_cache(folder: str, script: str) -> None:

@@ -291,21 +291,30 @@ execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3], cache=
         ],
     )
     def test_bare_output_is_split_at_blanks(self, prefix: Path, output: str, words: str) -> None:
-        substitution = f"Substitution((word('printf'), word('{output}')), True)"
+        substitution = f"Substitution(((word('printf'), word('{output}')),), True)"
         done = self.run(prefix, f"Entrypoint(((word('printf'), word('[%s]'), word('<', {substitution}, '>')),))")
         assert done.stdout == words
 
     def test_bare_output_without_words_is_no_word(self, prefix: Path) -> None:
-        substitution = "word(Substitution((word('true'),), True))"
+        substitution = "word(Substitution(((word('true'),),), True))"
         assert (
             self.run(prefix, f"Entrypoint(((word('printf'), word('[%s]'), {substitution}, word('a')),))").stdout
             == "[a]"
         )
 
+    @pytest.mark.parametrize(("first", "status", "words"), [("true", 0, "[ab]"), ("false", 1, "")])
+    def test_commands_of_a_substitution_run_until_one_fails(
+        self, prefix: Path, first: str, status: int, words: str
+    ) -> None:
+        commands = f"((word('printf'), word('a')), (word('{first}'),), (word('printf'), word('b')))"
+        chain = f"Entrypoint(((word('printf'), word('[%s]'), word(Substitution({commands}, True))),))"
+        done = self.run(prefix, chain)
+        assert (done.returncode, done.stdout) == (status, words)
+
     def test_variables_and_output_in_quotes_are_substituted_and_never_split(self, prefix: Path) -> None:
         command = (
             "(word('printf'), word('[%s]'), word(Variable('SCRIPT')), word('x', Variable('CACHE')),"
-            "word('<', Substitution((word('printf'), word('a b\\n\\n'))), '>'))"
+            "word('<', Substitution(((word('printf'), word('a b\\n\\n')),)), '>'))"
         )
         done = self.run(prefix, f"Entrypoint(({command},))", "more")
         cache = prefix.parent / "cache" / "x"
@@ -331,7 +340,7 @@ execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3], cache=
 def test_entrypoint_that_is_the_same_each_time_is_known() -> None:
     script = Word((Text("x"), Variable("SCRIPT")))
     assert constant_command(Entrypoint(((script, Word((Text("a b"),))),)), "/s") == ["x/s", "a b"]
-    for other in (Variable("CACHE"), Substitution((script,))):
+    for other in (Variable("CACHE"), Substitution(((script,),))):
         assert constant_command(Entrypoint(((script, Word((other,))),)), "/s") is None
     assert constant_command(Entrypoint(((script,), (script,))), "/s") is None
 

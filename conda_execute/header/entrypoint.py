@@ -6,7 +6,7 @@
     command       = word *( blanks word )
     word          = 1*( bare text / 'text' / "text" / variable / substitution )
     variable      = "${SCRIPT}" / "${CACHE}"             also within double quotes
-    substitution  = "$(" command ")"                     also within double quotes; bare, its output is split at blanks
+    substitution  = "$(" commands ")"                    also within double quotes; bare, its output is split at blanks
 
 There are no escapes: a backslash is a backslash. What a shell would treat in some way of its own, and this language
 does not have, is an error, so that an entrypoint never means one thing here and another elsewhere.
@@ -44,12 +44,7 @@ _REFUSED = {
 
 def parse(text: str, location: Location) -> Entrypoint:
     """The commands of an entrypoint; `location` is where its text stands. Raises HeaderError."""
-    reader = _Reader(text, location)
-    commands = [reader.command(0)]
-    while reader.position < len(text):
-        reader.position += 2  # the `&&` that a command ended at
-        commands.append(reader.command(0))
-    return Entrypoint(tuple(commands))
+    return Entrypoint(_Reader(text, location).commands(0))
 
 
 class _Reader:
@@ -72,6 +67,14 @@ class _Reader:
     def peek(self) -> str:
         return self.text[self.position : self.position + 1]
 
+    def commands(self, depth: int) -> tuple[tuple[Word, ...], ...]:
+        """The commands up to the end, or within a substitution up to its parenthesis."""
+        commands = [self.command(depth)]
+        while self.text.startswith("&&", self.position):
+            self.position += 2
+            commands.append(self.command(depth))
+        return tuple(commands)
+
     def command(self, depth: int) -> tuple[Word, ...]:
         """The words up to `&&` or the end, or within a substitution up to its parenthesis."""
         start = self.position
@@ -82,10 +85,6 @@ class _Reader:
             if not self.peek() or (depth and self.peek() == ")"):
                 break
             if self.text.startswith("&&", self.position):
-                if depth:
-                    raise self.error(
-                        "holds `&&` within `$(...)`", self.position, self.position + 2, "substitute a single command"
-                    )
                 break
             begin = self.position
             word = self.word(depth)
@@ -171,11 +170,13 @@ class _Reader:
             if depth >= _DEEPEST:
                 raise self.error("nests `$(...)` too deeply", start, start + 2, "nest it less")
             self.position += 2
-            inner = self.command(depth + 1)
+            inner = self.commands(depth + 1)
             if self.peek() != ")":
                 raise self.error("has a `$(` that is not closed", start, start + 2, "close it with `)`")
             self.position += 1
             return Substitution(inner, split)
+        if self.text.startswith("${", start):
+            raise self.error("has a `${` that is not closed", start, start + 2, "close it with `}`")
         raise self.error(
             "holds a `$` that begins neither `${NAME}` nor `$(command)`",
             start,

@@ -73,7 +73,7 @@ def word(value: Word) -> str:
                 pieces.append(text)
             case Variable(name):
                 pieces.append("${" + name + "}")
-            case Substitution(words, split):
-                text = "$(" + " ".join(word(each) for each in words) + ")"
+            case Substitution(commands, split):
+                text = f"$({entrypoint(Entrypoint(commands))})"
                 pieces.append(text if split else f'"{text}"')
     return "<" + "".join(pieces) + ">"
