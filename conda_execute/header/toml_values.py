@@ -24,7 +24,7 @@ _DEEPEST = 20
 #: A header is for people; the bound keeps a hostile one cheap.
 _LONGEST = 16 * 1024
 
-_BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _IN_LINE = re.compile(r"[ \t]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STRING = re.compile(
