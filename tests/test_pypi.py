@@ -297,6 +297,24 @@ class TestRefused:
         request = tiny.request("lua", channels={"conda-forge": channel}, pypi=("plain",))
         error = failure(lambda: backend.build(rattler.Rattler(), request, str(tmp_path / "prefix"), options))
         assert "need `python`" in error.message
+    @pytest.mark.parametrize(
+        "table",
+        [{"exclude-newr": "2022-01-01"}, {"exclude-newer": "soon"}, {"sources": {"plain": {"index": "nowhere"}}}],
+        ids=["key", "value", "index"],
+    )
+    def test_a_mistake_in_tool_uv_is_never_left_out(self, make, options, table):
+        locating = dataclasses.replace(options, locate={"tool.uv": Location("script.py", 3)}.get)
+        error = failure(lambda: make((), "plain", uv=json.dumps(table), options=locating))
+        assert (error.message, error.where) == ("uv cannot read `[tool.uv]`", (Location("script.py", 3),))
+        assert "at line" not in str(error.details)
+        assert "plain==" not in str(error.details)
+
+    def test_a_requirement_that_uv_cannot_read_is_shown(self, make):
+        error = failure(lambda: make((), "plain; pyton_version < '3'"))
+        assert error.message == "a PyPI requirement does not parse"
+        assert "found `pyton_version`" in str(error.details)
+        assert "requirements.txt" not in str(error.details)
+
 
 
 class TestProcess:

@@ -65,7 +65,7 @@ def choose(backend: Backend, request: Request, solution: Solution, options: Opti
         command += ["--no-header", "--find-links", directory, *files[:2], "--constraints", files[2]]
         command += [*pypi.isolation(directory), *pypi.limits(request, options), *_never_too_new(request, present)]
         status, said = pypi.run([pypi.find_uv(options.environ), *command], options.environ, None)
-        if status != 0:
+        if status != 0 or pypi.UNREAD in said:
             raise pypi.explain(said, request, present, options)
         chosen = _read(target, {one.name for one in present})
         if request.platform == request.host_platform and chosen:

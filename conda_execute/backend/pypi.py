@@ -52,6 +52,9 @@ _DECIDING = frozenset({
 #: What uv thinks it installs for.
 _PROJECT = "conda-execute-script"
 
+#: What uv says, and no more, where it leaves out all of `[tool.uv]` for a mistake in it.
+UNREAD = "pyproject.toml` during settings discovery"
+
 #: Seconds that uv gets to end after it was told to.
 _PATIENCE = 5.0
 
@@ -104,7 +107,7 @@ def install(
             arguments = _what_is_chosen(project, chosen, options)
         target = ["pip", "install", "--python", python, "--break-system-packages"]
         status, said = run([uv, *target, *isolation(project), *arguments], options.environ, lock_fd)
-    if status != 0:
+    if status != 0 or UNREAD in said:
         raise explain(said, request, present, options)
     return _compare(prefix, before)
 
@@ -252,8 +255,9 @@ def _url(location: str) -> str:
 
 
 def write_project(directory: str, request: Request, options: Options, present: Sequence[Distribution]) -> list[str]:
-    """Requirements by name go into a project, where `[tool.uv.sources]` applies; paths and the like into a file."""
-    named = [requirement for requirement in request.pypi if re.match(_NAMED, requirement)]
+    """Requirements go into a file; but into a project, if they have names, where `[tool.uv.sources]` is to apply."""
+    sources = request.uv is not None and "sources" in json.loads(request.uv)
+    named = [requirement for requirement in request.pypi if sources and re.match(_NAMED, requirement)]
     others = [requirement for requirement in request.pypi if requirement not in named]
     pinned = [f"{one.name}=={one.version}" for one in present if re.fullmatch(_VERSION, one.version, re.IGNORECASE)]
     base = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
@@ -262,6 +266,8 @@ def write_project(directory: str, request: Request, options: Options, present: S
         _write(directory, "pyproject.toml", "\n".join([*project, *_tool_uv(request.uv, base)]) + "\n"),
         _write(directory, "requirements.txt", "".join(f"{requirement}\n" for requirement in others)),
         _write(directory, "constraints.txt", "".join(f"{pin}\n" for pin in pinned)),
+    text = "\n".join([*project, *_tool_uv(request.uv, base)]) + "\n"
+    lines = "".join(f"{requirement}\n" for requirement in others)
     ]
 
 
@@ -356,13 +362,26 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
     mentioned = [
         requirement
         for requirement in request.pypi
-        if (requirement_name(requirement) or requirement) in canonical_words(text)
+        if requirement_name(requirement) in canonical_words(text) or requirement in text
     ]
     where = [place for requirement in mentioned if (place := options.locate(requirement)) is not None]
     if "network was disabled" in said or "network connectivity is disabled" in said:
         return CreationError(
             "PyPI packages are not in the cache, and `--offline` forbids to fetch them",
             step="pypi",
+    if UNREAD in said or "undeclared index" in said or re.search(r"Failed to parse: \S*pyproject\.toml", said):
+        place = options.locate("tool.uv")
+        # Lines and columns are those of the project that was written for uv.
+        told = [
+            line for line in text.split("\n") if not re.match(r"\s*(TOML parse error|Failed to parse|\d* *\|)", line)
+        ]
+        return CreationError(
+            "uv cannot read `[tool.uv]`",
+            step="pypi",
+            details="\n".join(told),
+            where=where if place is None else place,
+            hint="uv's documentation lists what may stand there",
+        )
             details=text,
             where=where,
             hint="run once without `--offline`",
@@ -418,8 +437,11 @@ def requirement_name(requirement: str) -> str | None:
 
 def _tidy(said: str) -> str:
     """What uv said, without its account of what went well, and without credentials."""
-    boring = r"(Using Python|Resolved |Prepared |Installed |Downloading |Downloaded |Building |Built |warning: )"
+    boring = r"(Using Python|Resolved |Prepared |Installed |Downloading |Downloaded |Building |Built |warning: |[+~-] )"
     lines = [line.rstrip() for line in redact(said).splitlines()]
     kept = [line for line in lines if line and not re.match(rf"\s*{boring}", line)]
     text = "\n".join(re.sub(r"^(\s*)(error: |cause: |hint: )", r"\1", line) for line in kept)
-    return text.replace(f"{_PROJECT} depends on", "the script asks for").replace(_PROJECT, "the script")
+    for theirs in (f"{_PROJECT} depends on", "you require"):
+        text = text.replace(theirs, "the script asks for")
+    text = re.sub(r" in `\S+requirements\.txt` at position \d+", "", text)
+    return text.replace(_PROJECT, "the script")

@@ -144,6 +144,7 @@ def read(script: Script, block: Block, platform: str) -> Header:
     keys = document.root().known(_KEYS, _FOREIGN_KEYS)
     locations: list[tuple[str, Location]] = [(name, node.key_where) for name, node in keys.items() if name != "tool"]
     tool = keys["tool"].table() if "tool" in keys else {}
+    locations += [("tool.uv", tool["uv"].key_where)] if "uv" in tool else []
     pypi = _requirements(keys["dependencies"], locations) if "dependencies" in keys else ()
     conda, notices = _conda_part(tool, platform, locations)
     return replace(

@@ -200,7 +200,7 @@ def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str
                 f"`{normal}` is there twice", where=(seen[normal], node.key_where), hint="keep one of them"
             )
         seen[normal] = node.key_where
-        found[normal] = _requirement(name, node)
+        found[normal] = words.requirement(_requirement(name, node), node.where)
         locations.append((found[normal], node.key_where))
     return found
 
