@@ -174,19 +174,28 @@ class Creation:
         return cache
 
     def _locate(self, wanted: str) -> Location | None:
-        """Where the script says what the request says: specs of a request are normalised."""
+        """Where the script says what the request says: specs of a request are normalised, paths are absolute."""
         from .key import normalise_spec
+        from .request import as_asked
 
-        written = (text for text, _ in self.header.locations if wanted in (text, normalise_spec(text)))
+        written = (
+            text
+            for text, _ in self.header.locations
+            if wanted in (text, normalise_spec(text), as_asked(text, self._folder))
+        )
         channels = (name for name in self.header.channels or () if wanted == self._canonical(name))
         return next((self.header.location(text) for text in (*written, *channels)), None)
+
+    @property
+    def _folder(self) -> str:
+        """Where relative paths of the request start."""
+        return os.path.dirname(os.path.abspath(self.script)) if self.script else os.getcwd()
 
     def _canonical(self, channel: str) -> str:
         """What the request calls a channel of the header: `file:///my%20channel`, say."""
         from .channels import resolve_channels
 
-        folder = os.path.dirname(self.script) if self.script else None
-        return resolve_channels((channel,), self.settings, folder=folder)[0].name
+        return resolve_channels((channel,), self.settings, folder=self._folder)[0].name
 
     def _fits(self, environment: Environment) -> bool:
         from .backend import virtual

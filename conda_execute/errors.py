@@ -126,7 +126,16 @@ def printable(text: str) -> str:
 
 
 def render(error: ExecuteError, colour: bool = False) -> str:
-    """The text of an error for a terminal, without a final newline."""
+    """The text of an error for a terminal, without a final newline; user and password in a URL are starred out."""
+    import re
+
+    def starred(secret: re.Match[str]) -> str:
+        return "*" * len(secret.group())
+
+    return re.sub(r"(?<=http://)[^/@\s\"']+(?=@)|(?<=https://)[^/@\s\"']+(?=@)", starred, _rendered(error, colour))
+
+
+def _rendered(error: ExecuteError, colour: bool) -> str:
     bold_red, dim, bold, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[1;36m", "\x1b[0m") if colour else ("", "", "", "")
     step = f" ({error.step})" if error.step else ""
     lines = [f"{bold_red}error{plain}{step}: {printable(error.message)}"]

@@ -137,7 +137,7 @@ class Request:
     platform: str
     #: The platform of this machine; another one in `platform` enters the name.
     host_platform: str
-    #: Sorted, without duplicates; local paths are absolute.
+    #: Sorted, without duplicates; local paths are absolute, and URLs hold no credentials.
     pypi: tuple[str, ...] = ()
     channel_priority: str = "flexible"
     exclude_newer: str | None = None
@@ -150,6 +150,8 @@ class Request:
     link_scripts: bool = True
     #: `CONDA_OVERRIDE_*` variables that change what the solver sees, sorted.
     overrides: tuple[tuple[str, str], ...] = ()
+    #: URLs of `pypi` and `uv`, and the same with user and password: for uv alone, never shown and never stored.
+    secrets: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import os
 
-from . import __version__, layout, process
+from . import __version__, credentials, layout, process
 from .activation import shell_level
 from .errors import ExecuteError
 from .values import dataclass
@@ -112,6 +112,8 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
     if not sources.repeatable:
         raise _Unsayable
     head = _head(run.data, run.last_line)
+    if credentials.holds(head):  # the record repeats the header, and a password is not to be found in two places
+        raise _Unsayable
     by_packages = _variables_by_packages(environment.prefix)
     files = [*sources.files, *run.neighbours, _variables_by_person(environment.prefix), *by_packages]
     if len(head) + sum(len(content or b"") for _, content in (*files, *run.beginnings)) > LARGEST:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from . import key, platforms
+from . import credentials, key, platforms
 from .channels import resolve_channels, split_spec
 from .errors import UsageError
 from .model import Header, Request
@@ -51,7 +51,9 @@ def resolve(
     environ = os.environ if environ is None else environ
     host = platforms.host()
     header = _with_extras(header, options.extra)
-    pypi = tuple(sorted({_absolute(requirement, folder) for requirement in header.pypi}))
+    pypi = tuple(sorted({as_asked(requirement, folder) for requirement in header.pypi}))
+    uv = _absolute_uv(header.uv, folder) if pypi and header.uv is not None else None
+    secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.parted(text)[1]]
     specs = sorted({key.normalise_spec(spec) for spec in header.specs})
     if pypi and not any(key.spec_name(spec) == "python" for spec in specs):
         specs = sorted([*specs, "python"])
@@ -72,10 +74,11 @@ def resolve(
         if pypi
         else None,
         constraints=tuple(sorted({key.normalise_spec(spec) for spec in header.constraints})),
-        uv=_absolute_uv(header.uv, folder) if pypi and header.uv is not None else None,
+        uv=credentials.parted(uv)[0] if uv is not None else None,
         lock=options.lock,
         link_scripts=settings.run_link_scripts,
         overrides=_overrides(environ),
+        secrets=tuple(secrets),
     )
 
 
@@ -105,15 +108,20 @@ def _channel_names(header: Header, settings: Settings, options: Options, specs: 
     return tuple(dict.fromkeys((*names, *(name for name in named if name is not None))))
 
 
+def as_asked(requirement: str, folder: str) -> str:
+    """A PyPI requirement of a script in `folder` as a request has it: without credentials, local paths absolute."""
+    return credentials.parted(_absolute(requirement, folder))[0]
+
+
 def _absolute(requirement: str, folder: str) -> str:
-    """A PyPI requirement with a relative local path made absolute: `./lib`, `lib @ ../lib`, `-e .` and the like."""
+    """A PyPI requirement with a relative local path made absolute: `./lib`, `~/lib`, `lib @ ../lib` and the like."""
     name, at, path = requirement.partition("@")
     if at and "://" not in path and path.strip().startswith((".", "~")):
         path, semicolon, marker = path.partition(";")
         condition = f" ; {marker.strip()}" if semicolon else ""
         return f"{name.strip()} @ {_file_url(path.strip(), folder)}{condition}"
-    if requirement.startswith(("./", "../")) or requirement in (".", ".."):
-        return os.path.normpath(os.path.join(folder, requirement))
+    if requirement.startswith(("./", "../", "~/")) or requirement in (".", ".."):
+        return os.path.normpath(os.path.join(folder, os.path.expanduser(requirement)))
     return requirement
 
 

@@ -26,6 +26,7 @@ ALLOWED = {
     "digest": set(),
     "platforms": set(),
     "progress": set(),
+    "credentials": set(),
     "errors": {"values"},
     "model": {"errors", "values"},
     "layout": {"digest"},
@@ -36,10 +37,10 @@ ALLOWED = {
     "header": {"errors", "model", "values"},
     "activation": {"errors", "values"},
     "process": {"activation", "errors", "layout", "model", "values"},
-    "record": {"activation", "errors", "layout", "model", "process", "settings", "values"},
+    "record": {"activation", "credentials", "errors", "layout", "model", "process", "settings", "values"},
     "usage": {"errors", "layout", "model", "store", "values"},
     "store": {"errors", "layout", "model", "usage"},
-    "backend": {"errors", "key", "layout", "model", "progress", "store", "values"},
+    "backend": {"credentials", "errors", "key", "layout", "model", "progress", "store", "values"},
     "command": set(),
 }  # fmt: skip
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import hashlib
+import http.server
 import json
 import os
 import signal
@@ -12,6 +14,7 @@ import sys
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,7 @@ from conda_execute.model import Header
 from conda_execute.request import resolve
 from conda_execute.settings import load
 from tests import tiny
+from tests.conftest import World
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local channel is made for POSIX")
 
@@ -293,10 +297,6 @@ class TestRefused:
         error = failure(lambda: make((), "plain", options=dataclasses.replace(options, environ=away)))
         assert "secret" not in str(error.details)
 
-    def test_without_python_there_is_nothing_to_install_for(self, channel, options, tmp_path):
-        request = tiny.request("lua", channels={"conda-forge": channel}, pypi=("plain",))
-        error = failure(lambda: backend.build(rattler.Rattler(), request, str(tmp_path / "prefix"), options))
-        assert "need `python`" in error.message
     @pytest.mark.parametrize(
         "table",
         [{"exclude-newr": "2022-01-01"}, {"exclude-newer": "soon"}, {"sources": {"plain": {"index": "nowhere"}}}],
@@ -315,6 +315,77 @@ class TestRefused:
         assert "found `pyton_version`" in str(error.details)
         assert "requirements.txt" not in str(error.details)
 
+    def test_without_python_there_is_nothing_to_install_for(self, channel, options, tmp_path):
+        request = tiny.request("lua", channels={"conda-forge": channel}, pypi=("plain",))
+        error = failure(lambda: backend.build(rattler.Rattler(), request, str(tmp_path / "prefix"), options))
+        assert "need `python`" in error.message
+
+
+class _Private(http.server.BaseHTTPRequestHandler):
+    """An index with one package, for whoever says `me:S3CRET`."""
+
+    def do_GET(self) -> None:
+        name = "private-1.0-py3-none-any.whl"
+        pages = {"/simple/private/": f'<a href="/{name}">{name}</a>'.encode(), f"/{name}": self.server.wheel}
+        known = self.headers.get("Authorization") == "Basic " + base64.b64encode(b"me:S3CRET").decode()
+        page = pages.get(self.path)
+        self.send_response(401 if not known else 404 if page is None else 200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page or b"") if known else 0))
+        self.end_headers()
+        if known and page and self.command == "GET":
+            self.wfile.write(page)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *said: object) -> None:
+        pass
+
+
+class TestPrivate:
+    @pytest.fixture
+    def index(self, tmp_path: Path) -> Iterator[str]:
+        """The address of a private index, without its scheme."""
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Private) as server:
+            server.wheel = wheel(tmp_path / "private", "private").read_bytes()
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield f"127.0.0.1:{server.server_port}"
+            server.shutdown()
+
+    @pytest.fixture(params=["requirement", "index"])
+    def script(self, request: pytest.FixtureRequest, world: World, index: str) -> Path:
+        """A script that asks for the private package, with the password in its header."""
+        lines = [f'# dependencies = ["private @ http://me:S3CRET@{index}/private-1.0-py3-none-any.whl"]']
+        if request.param == "index":
+            lines = ['# dependencies = ["private"]', "# [[tool.uv.index]]", '# name = "ours"', "# explicit = true"]
+            lines += [f'# url = "http://me:S3CRET@{index}/simple"', "# [tool.uv.sources]"]
+            lines += ['# private = { index = "ours" }']
+        return world.script(
+            "run.py", "\n".join(["# /// script", *lines, "# ///", "import private", "print('ran')", ""])
+        )
+
+    def test_a_password_of_the_header_opens_the_index_and_is_shown_and_stored_nowhere(
+        self, world: World, script: Path
+    ) -> None:
+        said = [world.execute("-v", script), world.execute(script), world.execute(script)]
+        assert [run.stdout for run in said] == ["ran\n"] * 3
+        said += [world.execute("--check", script), world.execute("--dry-run", "--json", script)]
+        said += [world.tmpenv("list"), world.tmpenv("info", "--json", script), world.execute("--lock", script)]
+        assert [run.returncode for run in said] == [0] * len(said)
+        assert not [run.args for run in said if "S3CRET" in run.stdout + run.stderr]
+        for folder in (world.cache, world.work, *(prefix / "conda-meta" for prefix in world.prefixes())):
+            holding = [path for path in folder.rglob("*") if path.is_file() and b"S3CRET" in path.read_bytes()]
+            assert holding == [script] * (folder == world.work)
+
+    def test_a_lock_of_a_private_package_installs(self, world: World, script: Path) -> None:
+        assert world.execute("--lock", script).returncode == 0
+        assert world.execute("--locked", script).stdout == "ran\n"
+
+    def test_a_wrong_password_is_said_to_be_wrong_and_is_not_shown(self, world: World, script: Path) -> None:
+        script.write_text(script.read_text().replace("S3CRET", "WR0NG"))
+        run = world.execute(script)
+        assert (run.returncode, "wants a user name and a password" in run.stderr) == (125, True)
+        assert "WR0NG" not in run.stderr
 
 
 class TestProcess:

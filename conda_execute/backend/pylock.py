@@ -16,6 +16,7 @@ import zipfile
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
+from .. import credentials
 from ..errors import CreationError
 from . import PyPIPackage, pypi
 
@@ -123,7 +124,7 @@ def _package(entry: Mapping[str, Any], base: str) -> PyPIPackage:
         archive = max(entry["wheels"], key=lambda wheel: _rank(_file_name(wheel)))
     else:
         archive = entry.get("archive") or entry["sdist"]
-    location = archive.get("url") or _absolute(base, archive["path"])
+    location = credentials.parted(archive.get("url") or _absolute(base, archive["path"]))[0]
     return PyPIPackage(name, version, location + _subdirectory(archive), archive.get("hashes", {}).get("sha256"))
 
 

@@ -19,7 +19,7 @@ import shutil
 import sys
 import tempfile
 
-from .. import key
+from .. import credentials, key
 from ..errors import CreationError
 from ..values import dataclass
 from . import Built, Options, PyPIPackage, child
@@ -104,7 +104,7 @@ def install(
             files = write_project(project, request, options, present)
             arguments = _what_is_asked(files, request, options)
         else:
-            arguments = _what_is_chosen(project, chosen, options)
+            arguments = _what_is_chosen(project, chosen, request, options)
         target = ["pip", "install", "--python", python, "--break-system-packages"]
         status, said = run([uv, *target, *isolation(project), *arguments], options.environ, lock_fd)
     if status != 0 or UNREAD in said:
@@ -232,12 +232,16 @@ def limits(request: Request, options: Options) -> list[str]:
     return arguments
 
 
-def _what_is_chosen(directory: str, chosen: Sequence[PyPIPackage], options: Options) -> list[str]:
+def _what_is_chosen(directory: str, chosen: Sequence[PyPIPackage], request: Request, options: Options) -> list[str]:
     lines = []
     for package in chosen:
         hashed = f" --hash=sha256:{package.sha256}" if package.sha256 else ""
-        lines.append(f"{package.name} @ {_url(package.location)}{hashed}\n")
-    _write(directory, "pyproject.toml", "[tool.uv]\n")
+        location = credentials.joined(_url(package.location), request.secrets)
+        lines.append(f"{package.name} @ {location}{hashed}\n")
+    # Nothing is looked up there; but uv asks a host for packages with the credentials of the index on it.
+    index = json.loads(request.uv).get("index", []) if request.uv else []
+    table = ["[tool.uv]", credentials.joined(f"index = {_toml(index)}", request.secrets)]
+    _write(directory, "pyproject.toml", "\n".join(table) + "\n")
     arguments = ["--no-deps", "-r", _write(directory, "requirements.txt", "".join(lines))]
     if all(package.sha256 for package in chosen):
         arguments.append("--require-hashes")
@@ -262,12 +266,12 @@ def write_project(directory: str, request: Request, options: Options, present: S
     pinned = [f"{one.name}=={one.version}" for one in present if re.fullmatch(_VERSION, one.version, re.IGNORECASE)]
     base = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
     project = ["[project]", f"name = {_toml(_PROJECT)}", 'version = "0"', f"dependencies = {_toml(named)}"]
-    return [
-        _write(directory, "pyproject.toml", "\n".join([*project, *_tool_uv(request.uv, base)]) + "\n"),
-        _write(directory, "requirements.txt", "".join(f"{requirement}\n" for requirement in others)),
-        _write(directory, "constraints.txt", "".join(f"{pin}\n" for pin in pinned)),
     text = "\n".join([*project, *_tool_uv(request.uv, base)]) + "\n"
     lines = "".join(f"{requirement}\n" for requirement in others)
+    return [
+        _write(directory, "pyproject.toml", credentials.joined(text, request.secrets)),
+        _write(directory, "requirements.txt", credentials.joined(lines, request.secrets)),
+        _write(directory, "constraints.txt", "".join(f"{pin}\n" for pin in pinned)),
     ]
 
 
@@ -365,10 +369,6 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
         if requirement_name(requirement) in canonical_words(text) or requirement in text
     ]
     where = [place for requirement in mentioned if (place := options.locate(requirement)) is not None]
-    if "network was disabled" in said or "network connectivity is disabled" in said:
-        return CreationError(
-            "PyPI packages are not in the cache, and `--offline` forbids to fetch them",
-            step="pypi",
     if UNREAD in said or "undeclared index" in said or re.search(r"Failed to parse: \S*pyproject\.toml", said):
         place = options.locate("tool.uv")
         # Lines and columns are those of the project that was written for uv.
@@ -382,6 +382,10 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
             where=where if place is None else place,
             hint="uv's documentation lists what may stand there",
         )
+    if "network was disabled" in said or "network connectivity is disabled" in said:
+        return CreationError(
+            "PyPI packages are not in the cache, and `--offline` forbids to fetch them",
+            step="pypi",
             details=text,
             where=where,
             hint="run once without `--offline`",
@@ -406,6 +410,11 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
 
 
 _COMPLAINTS = (
+    (
+        "lack of valid authentication credentials|401 Unauthorized|403 Forbidden",
+        "an index of PyPI packages wants a user name and a password, or others",
+        "set UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD for the index NAME, or write them into ~/.netrc",
+    ),
     (
         r"(\S+) was not found in the (?:package registry|provided package locations)",
         "there is no package `{}` on PyPI",
