@@ -165,5 +165,15 @@ def _excerpt(where: Location, mark: str, dim: str, plain: str) -> list[str]:
     lines = [f"  {dim}{gutter}{plain}{text}"]
     if where.column is not None:
         length = max(1, min(length, len(text) - column))
-        lines.append(" " * (2 + len(gutter) + column) + f"{mark}{'^' * length}{plain}")
+        indent, marked = _cells(text[:column].ljust(column)), _cells(text[column : column + length].ljust(length))
+        lines.append(" " * (2 + len(gutter) + indent) + f"{mark}{'^' * marked}{plain}")
     return lines
+
+
+def _cells(text: str) -> int:
+    """How many cells of a terminal the text takes: letters of East Asia take two, accents of their own none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)

@@ -24,6 +24,7 @@ VARIABLES = ("SCRIPT", "CACHE")
 _BLANKS = " \t\r\n"
 _NAME = re.compile(r"\$\{([^}]*)\}")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_ESCAPE = re.compile(r"\\(?:u.{4}|U.{8}|x..|.)")
 _DEEPEST = 10
 
 _QUOTE = "put it in quotes if it is meant as it stands"
@@ -60,7 +61,10 @@ class _Reader:
         if where.text is not None and column is not None:
             written = where.text[column - 1 :]
             opening = len(written) - len(written.lstrip("\"'"))
-            if written.startswith(self.text, opening) and "\n" not in self.text:
+            if written[:1] == '"' and "\\" in written and opening < 3:
+                start, end = (_written_offset(written[1:], offset) for offset in (start, end))
+                where = Location(where.path, where.line, column + 1 + start, max(1, end - start), where.text)
+            elif written.startswith(self.text, opening) and "\n" not in self.text:
                 where = Location(where.path, where.line, column + opening + start, max(1, end - start), where.text)
         return HeaderError(f"the entrypoint {message}", where=where, hint=hint)
 
@@ -183,6 +187,15 @@ class _Reader:
             start + 1,
             "put it in single quotes if it is meant as it stands",
         )
+
+
+def _written_offset(written: str, offset: int) -> int:
+    """Where a character of a text stands in its TOML string, whose escapes are longer than what they mean."""
+    place = 0
+    for _ in range(offset):
+        found = _ESCAPE.match(written, place)
+        place = found.end() if found else place + 1
+    return place
 
 
 def _flush(pieces: list[Text | Variable | Substitution], plain: list[str], *, at_least_one: bool = False) -> None:

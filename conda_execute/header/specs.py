@@ -138,7 +138,8 @@ def _field(key: str, node: Node) -> str:
     text = node.text()
     if key in _HASHES and not _HASHES[key].match(text):
         raise node.error(
-            f"`{node.name}` is no {key} hash", f"a {key} hash has {32 if key == 'md5' else 64} digits from 0 to f"
+            f"`{node.name}` is no {key} hash",
+            f"{'an' if key == 'md5' else 'a'} {key} hash has {32 if key == 'md5' else 64} digits from 0 to f",
         )
     if key == "url" and not re.match(r"(https?|file)://[^\s]+\.(conda|tar\.bz2)\Z", text):
         raise node.error(

@@ -45,12 +45,14 @@ class Place:
 
     `table` is the table whose header they stand below. A table with a header of its own has that as its key, and
     `header` is true; a table that is only part of a longer header or of a dotted key has all of that as its key.
+    `part` is what of a header or key of several parts is its own.
     """
 
     key: tuple[int, int]
     value: tuple[int, int]
     table: Path = ()
     header: bool = False
+    part: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ class Document:
             line = self.text.rfind("\n", 0, max(0, position - 1)) + 1
             position = line + len(self.text[line:]) - len(self.text[line:].lstrip(" \t"))
         elif position >= len(self.text):
+            if problem == "there is no value here":
+                problem, hint = _PROBLEMS["Unclosed array"]
             position = max(0, len(self.text.rstrip()) - 1)
         while 0 < position < len(self.text) and self.text[position - 1 : position + 1] == "\n\n":
             position -= 1
@@ -199,7 +203,7 @@ class Node:
         place = self.document.places.get(self.path)
         if place is None:
             return self.document.script.line(self.document.block.first)
-        start, end = place.value if place.value[1] > place.value[0] else place.key
+        start, end = place.value if place.value[1] > place.value[0] else place.part or place.key
         return self.document.at(start, end)
 
     @property
@@ -207,7 +211,7 @@ class Node:
         place = self.document.places.get(self.path)
         if place is None:
             return self.document.script.line(self.document.block.first)
-        start, end = place.key if place.key[1] > place.key[0] else place.value
+        start, end = place.part or (place.key if place.key[1] > place.key[0] else place.value)
         return self.document.at(start, end)
 
     def error(self, message: str, hint: str) -> HeaderError:
@@ -318,32 +322,37 @@ class _Scanner:
         parts = self.key()
         self.position += brackets
         path: Path = ()
-        for index, part in enumerate(parts):
+        own: tuple[int, int] | None = None
+        for index, (part, span) in enumerate(parts):
             path = (*path, part)
+            own = span if len(parts) > 1 else None
             if index < len(parts) - 1 or brackets == 1:
                 if path in self.counts:
                     path = (*path, self.counts[path] - 1)
             else:
                 self.counts[path] = self.counts.get(path, 0) + 1
-                self.note(path, (start, self.position), (start, start))
+                self.note(path, (start, self.position), (start, start), own)
                 path = (*path, self.counts[path] - 1)
-            self.note(path, (start, self.position), (start, start))
-        self.places[path] = Place((start, self.position), (start, start), path, header=True)
+            self.note(path, (start, self.position), (start, start), own)
+        self.places[path] = Place((start, self.position), (start, start), path, header=True, part=own)
         self.table = path
 
-    def note(self, path: Path, key: tuple[int, int], value: tuple[int, int]) -> None:
-        self.places.setdefault(path, Place(key, value, self.table))
+    def note(
+        self, path: Path, key: tuple[int, int], value: tuple[int, int], part: tuple[int, int] | None = None
+    ) -> None:
+        self.places.setdefault(path, Place(key, value, self.table, part=part))
 
-    def key(self) -> list[str]:
-        parts: list[str] = []
+    def key(self) -> list[tuple[str, tuple[int, int]]]:
+        """The parts of a key, and where each stands."""
+        parts: list[tuple[str, tuple[int, int]]] = []
         while True:
             self.skip(_IN_LINE)
             if found := _BARE_KEY.match(self.text, self.position):
-                parts.append(found.group())
+                parts.append((found.group(), found.span()))
             else:
                 found = _STRING.match(self.text, self.position)
                 assert found is not None
-                parts.append(_unquoted(found.group()))
+                parts.append((_unquoted(found.group()), found.span()))
             self.position = found.end()
             self.skip(_IN_LINE)
             if not self.text.startswith(".", self.position):
@@ -355,12 +364,14 @@ class _Scanner:
         parts = self.key()
         end = start + len(self.text[start : self.position].rstrip(" \t"))
         self.position += 1  # the equals sign
-        path: Path = (*table, *parts)
-        for length in range(len(table) + 1, len(path)):
-            self.note(path[:length], (start, end), (start, start))
-        self.value(path, (start, end))
+        path: Path = table
+        for part, span in parts[:-1]:
+            path = (*path, part)
+            self.note(path, (start, end), (start, start), span)
+        last, span = parts[-1]
+        self.value((*path, last), (start, end), span if len(parts) > 1 else None)
 
-    def value(self, path: Path, key: tuple[int, int] | None) -> None:
+    def value(self, path: Path, key: tuple[int, int] | None, part: tuple[int, int] | None = None) -> None:
         self.skip(_IN_LINE)
         start = self.position
         opening = self.text[start]
@@ -384,7 +395,7 @@ class _Scanner:
             found = (_STRING if opening in "\"'" else _SCALAR).match(self.text, start)
             assert found is not None
             self.position = found.end()
-        self.note(path, key or (start, self.position), (start, self.position))
+        self.note(path, key or (start, self.position), (start, self.position), part)
 
 
 def _unquoted(key: str) -> str:

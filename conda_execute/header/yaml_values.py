@@ -185,7 +185,9 @@ class Reader:
         if style is None and text in ("", "~"):
             return Value("", "nothing", where)
         if getattr(start, "line", 0) != getattr(end, "line", 0):
-            if style in ("|", ">"):
+            if style is None and text.startswith("-"):
+                hint = "put a blank behind the `-` of each entry"
+            elif style in ("|", ">"):
                 hint = "write it behind the key, in one line"
             elif style is None:
                 hint = "give both lines the same indentation if they are two entries"
@@ -226,6 +228,8 @@ class Reader:
             where, hint = self.at(getattr(error, "context_mark", None) or mark), "close it"
         elif problem.startswith(("expected ',' or ']'", "expected ',' or '}'")):
             problem, hint = "a comma or the closing bracket is missing", "part entries by commas, and close the bracket"
+        elif problem == "expected the node content, but found ','":
+            problem, hint = "nothing stands before the comma", "remove the comma, or write an entry before it"
         elif "cannot start any token" in problem:
             character = problem.partition("'")[2][:1]
             problem, hint = f"a value cannot begin with `{character}`", "put it in quotes"

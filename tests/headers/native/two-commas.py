@@ -1,0 +1,2 @@
+# conda execute
+# env: [numpy,, scipy]

@@ -1,0 +1,3 @@
+# conda execute
+# env:
+#  - "漢字 宽é" # [linx]
