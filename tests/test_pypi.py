@@ -26,6 +26,7 @@ from conda_execute.model import Header
 from conda_execute.request import resolve
 from conda_execute.settings import load
 from tests import tiny
+from tests.channel import Package
 from tests.conftest import World
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local channel is made for POSIX")
@@ -93,7 +94,8 @@ def make(channel: Path, tmp_path: Path, options: Options):
     """Makes an environment of `python` and these conda packages and PyPI requirements; returns prefix and Built."""
 
     def make(conda: tuple[str, ...], *requirements: str, options: Options = options, **rest: object):
-        request = tiny.request("python", *conda, channels={"conda-forge": channel}, pypi=requirements, **rest)
+        rest.setdefault("channels", {"conda-forge": channel})
+        request = tiny.request("python", *conda, pypi=requirements, **rest)
         prefix = str(tmp_path / "prefix")
         return prefix, backend.build(rattler.Rattler(), request, prefix, options)
 
@@ -261,6 +263,18 @@ class TestRefused:
         assert error.message == "`idna<3.5` does not fit idna 3.7, which conda installs"
         assert error.where == tuple(places.values())
         assert "the script asks for idna<3.5" in str(error.details)
+
+    def test_a_conflict_names_the_conda_package_whatever_it_is_called(self, make, options, make_channel, channel):
+        metadata = {
+            "site-packages/tables-3.9.dist-info/METADATA": "Metadata-Version: 2.1\nName: tables\nVersion: 3.9\n"
+        }
+        url = make_channel(Package("pytables", "3.9", metadata, depends=["python"], noarch="python"))
+        places = {"tables<3": Location("script.py", 6), "pytables": Location("script.py", 4)}
+        locating = dataclasses.replace(options, locate=places.get)
+        channels = {"made": Path(url.removeprefix("file://")), "conda-forge": channel}
+        error = failure(lambda: make(("pytables",), "tables<3", options=locating, channels=channels))
+        assert error.message == "`tables<3` does not fit tables 3.9 of `pytables`, which conda installs"
+        assert error.where == tuple(places.values())
 
     def test_a_conflict_of_a_dependency_names_the_requirement_that_brought_it(self, make):
         error = failure(lambda: make(("idna ==3.7",), "needs-old-idna"))

@@ -12,6 +12,7 @@ creation lock, and with it every build that it starts.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -391,10 +392,13 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
             hint="run once without `--offline`",
         )
     if "No solution found" in said and against:
-        packages = {one.name for one in against}
-        specs = [spec for spec in request.specs if key.spec_name(spec) in packages]
+        packages = {one.name: _conda_package(one) for one in against}
+        specs = [spec for spec in request.specs if key.spec_name(spec) in packages.values()]
         where += [place for spec in specs if (place := options.locate(spec)) is not None]
-        theirs = " and ".join(f"{one.name} {one.version}" for one in against)
+        theirs = " and ".join(
+            f"{one.name} {one.version}" + (f" of `{name}`" if (name := packages[one.name]) != one.name else "")
+            for one in against
+        )
         ours = " and ".join(f"`{requirement}`" for requirement in mentioned) or "what PyPI packages need"
         return CreationError(
             f"{ours} does not fit {theirs}, which conda installs",
@@ -407,6 +411,18 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
         if found := re.search(sign, said):
             return CreationError(message.format(*found.groups()), step="pypi", where=where, details=text, hint=hint)
     return CreationError("the PyPI packages cannot be installed", step="pypi", where=where, details=text)
+
+
+def _conda_package(distribution: Distribution) -> str:
+    """The conda package that brought a Python package, which may bear another name."""
+    site, name = os.path.split(distribution.path)
+    prefix = site.partition(f"{os.sep}lib{os.sep}python")[0]
+    for record in sorted(glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "*.json"))):
+        with open(record, encoding="utf-8") as file:
+            text = file.read()
+        if f"/site-packages/{name}" in text:
+            return str(json.loads(text)["name"])
+    return distribution.name
 
 
 _COMPLAINTS = (
