@@ -335,6 +335,14 @@ class TestRefused:
         assert "need `python`" in error.message
 
 
+def test_a_path_of_pixi_is_relative_to_the_script(world: World, wheels: Path, tmp_path: Path) -> None:
+    name = "plain-1.0-py3-none-any.whl"
+    (world.work / name).write_bytes((wheels / name).read_bytes())
+    lines = ["# /// script", "# [tool.pixi.pypi-dependencies]", f'# plain = {{ path = "{name}" }}', "# ///"]
+    script = world.script("run.py", "\n".join([*lines, "import plain", "print(plain.VERSION)", ""]))
+    assert world.execute(script, cwd=tmp_path).stdout == "1.0\n"
+
+
 class _Private(http.server.BaseHTTPRequestHandler):
     """An index with one package, for whoever says `me:S3CRET`."""
 
@@ -366,7 +374,7 @@ class TestPrivate:
             yield f"127.0.0.1:{server.server_port}"
             server.shutdown()
 
-    @pytest.fixture(params=["requirement", "index"])
+    @pytest.fixture(params=["requirement", "index", "pixi"])
     def script(self, request: pytest.FixtureRequest, world: World, index: str) -> Path:
         """A script that asks for the private package, with the password in its header."""
         lines = [f'# dependencies = ["private @ http://me:S3CRET@{index}/private-1.0-py3-none-any.whl"]']
@@ -374,6 +382,9 @@ class TestPrivate:
             lines = ['# dependencies = ["private"]', "# [[tool.uv.index]]", '# name = "ours"', "# explicit = true"]
             lines += [f'# url = "http://me:S3CRET@{index}/simple"', "# [tool.uv.sources]"]
             lines += ['# private = { index = "ours" }']
+        if request.param == "pixi":
+            lines = ["# [tool.pixi.pypi-dependencies]"]
+            lines += [f'# private = {{ index = "http://me:S3CRET@{index}/simple" }}']
         return world.script(
             "run.py", "\n".join(["# /// script", *lines, "# ///", "import private", "print('ran')", ""])
         )

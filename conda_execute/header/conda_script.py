@@ -125,6 +125,7 @@ def read(script: Script, block: Block, platform: str) -> Header:
         format=FORMAT,
         specs=specs.with_python(everything) if added.pypi else everything,
         pypi=added.pypi,
+        uv=pixi.with_sources(None, added.sources),
         channels=channels,
         entrypoint=entrypoint,
         exclude_newer=added.exclude_newer,

@@ -146,12 +146,12 @@ def read(script: Script, block: Block, platform: str) -> Header:
     tool = keys["tool"].table() if "tool" in keys else {}
     locations += [("tool.uv", tool["uv"].key_where)] if "uv" in tool else []
     pypi = _requirements(keys["dependencies"], locations) if "dependencies" in keys else ()
-    conda, notices = _conda_part(tool, platform, locations)
+    uv = _uv(tool["uv"]) if "uv" in tool else None
+    conda, notices = _conda_part(tool, uv, platform, locations)
     return replace(
         conda,
         specs=_with_python(conda.specs, keys.get("requires-python"), locations),
         pypi=(*pypi, *conda.pypi),
-        uv=_uv(tool["uv"]) if "uv" in tool else None,
         notices=notices,
         lines=(block.first, block.last),
         locations=tuple(locations),
@@ -178,14 +178,14 @@ def _with_python(specs: tuple[str, ...], node: Node | None, locations: list[tupl
 
 
 def _conda_part(
-    tool: dict[str, Node], platform: str, locations: list[tuple[str, Location]]
+    tool: dict[str, Node], uv: str | None, platform: str, locations: list[tuple[str, Location]]
 ) -> tuple[Header, tuple[str, ...]]:
-    """What `[tool.conda]` says, or else `[tool.pixi]`."""
+    """What `[tool.conda]` says, or else `[tool.pixi]`, beside `[tool.uv]`."""
     if "conda" in tool:
         both = "the script has both `tool.conda` and `tool.pixi`: the first is used, the second left out"
-        return _conda(tool["conda"], locations), (both,) if "pixi" in tool else ()
+        return replace(_conda(tool["conda"], locations), uv=uv), (both,) if "pixi" in tool else ()
     if "pixi" not in tool:
-        return Header(FORMAT), ()
+        return Header(FORMAT, uv=uv), ()
     from . import pixi
 
     said = pixi.read(tool["pixi"], platform, locations)
@@ -199,6 +199,7 @@ def _conda_part(
         constraints=said.constraints,
         channel_priority=said.channel_priority,
         variables=said.variables,
+        uv=pixi.with_sources(uv, said.sources),
     )
     return header, said.notices
 

@@ -15,6 +15,7 @@ from . import condition, specs, words
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from .toml_values import Node
 
@@ -23,7 +24,10 @@ _KEYS = (*_TARGET_KEYS, "workspace", "target", "channel-priority", "exclude-newe
 _WORKSPACE_KEYS = ("channels", "channel-priority", "exclude-newer", "pypi-exclude-newer", "solve-strategy")
 #: Keys that describe a workspace and change nothing of what is installed for one script.
 _UNREAD = ("requires-pixi", "preview", "platforms", "name", "version", "description", "authors", "conda-pypi-map")
-_PYPI_KEYS = ("version", "extras", "env-markers", "url", "git", "branch", "tag", "rev", "subdirectory", "path")
+_PYPI_KEYS = (
+    "version", "extras", "env-markers", "index", "url", "git", "branch", "tag", "rev", "subdirectory", "path",
+    "editable",
+)  # fmt: skip
 _PYPI_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
@@ -34,6 +38,8 @@ class Pixi:
 
     specs: tuple[str, ...] = ()
     pypi: tuple[str, ...] = ()
+    #: For PyPI packages of an index of their own, or editable ones: their name and their entry in uv's `sources`.
+    sources: tuple[tuple[str, dict[str, object]], ...] = ()
     constraints: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
     channels: tuple[str, ...] | None = None
@@ -62,6 +68,7 @@ def read(table: Node, platform: str, locations: list[tuple[str, Location]], *, w
     return Pixi(
         specs=tuple(found.specs.values()),
         pypi=tuple(found.pypi.values()),
+        sources=tuple((name, source) for name, source in found.sources.items() if name in found.pypi),
         constraints=tuple(found.constraints.values()),
         variables=tuple(found.variables.items()),
         channels=_channels(workspace["channels"], locations) if "channels" in workspace else None,
@@ -79,6 +86,7 @@ class _Layers:
         self.platform = platform
         self.specs: dict[str, str] = {}
         self.pypi: dict[str, str] = {}
+        self.sources: dict[str, dict[str, object]] = {}
         self.constraints: dict[str, str] = {}
         self.variables: dict[str, str] = {}
 
@@ -89,7 +97,11 @@ class _Layers:
         if "constraints" in keys:
             self.constraints.update(specs.table_specs(keys["constraints"], self.platform, locations))
         if "pypi-dependencies" in keys:
-            self.pypi.update(requirements(keys["pypi-dependencies"], locations))
+            for name, (requirement, source) in requirements(keys["pypi-dependencies"], locations).items():
+                self.pypi[name] = requirement
+                self.sources.pop(name, None)
+                if source:
+                    self.sources[name] = source
         if "activation" in keys:
             self.variables.update(_variables(keys["activation"]))
 
@@ -183,9 +195,9 @@ def _variables(node: Node) -> dict[str, str]:
     return variables
 
 
-def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str, str]:
-    """The PyPI requirements of a table by normalised name."""
-    found: dict[str, str] = {}
+def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str, tuple[str, dict[str, object]]]:
+    """The PyPI requirements of a table by normalised name, each with its entry in uv's `sources`, empty for most."""
+    found: dict[str, tuple[str, dict[str, object]]] = {}
     seen: dict[str, Location] = {}
     for name, node in table.table().items():
         if not _PYPI_NAME.match(name):
@@ -200,14 +212,32 @@ def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str
                 f"`{normal}` is there twice", where=(seen[normal], node.key_where), hint="keep one of them"
             )
         seen[normal] = node.key_where
-        found[normal] = words.requirement(_requirement(name, node), node.where)
-        locations.append((found[normal], node.key_where))
+        requirement, source = _requirement(name, node)
+        found[normal] = words.requirement(requirement, node.where), source
+        locations.append((found[normal][0], node.key_where))
     return found
 
 
-def _requirement(name: str, node: Node) -> str:
+def with_sources(uv: str | None, sources: Sequence[tuple[str, dict[str, object]]]) -> str | None:
+    """A `[tool.uv]` table as JSON, and in it where these packages come from; what it says of one itself holds."""
+    if not sources:
+        return uv
+    import json
+
+    settings: dict[str, Any] = json.loads(uv) if uv else {}
+    addresses = sorted({str(source["index"]) for _, source in sources if "index" in source})
+    names = {address: f"pixi-{number}" for number, address in enumerate(addresses, 1)}
+    added = [{"name": names[address], "url": address, "explicit": True} for address in addresses]
+    if added:
+        settings["index"] = [*settings.get("index", []), *added]
+    theirs = {name: {"index": names[str(one["index"])]} if "index" in one else one for name, one in sources}
+    settings["sources"] = {**theirs, **settings.get("sources", {})}
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+
+
+def _requirement(name: str, node: Node) -> tuple[str, dict[str, object]]:
     if isinstance(node.value, str):
-        return _versioned(name, node)
+        return _versioned(name, node), {}
     if not isinstance(node.value, dict):
         raise node.error(
             f"`{node.name}` must be a version or a table, found {node.kind}", f'write `{node.path[-1]} = "*"`'
@@ -229,11 +259,24 @@ def _requirement(name: str, node: Node) -> str:
     elif sources == ["git"]:
         text = f"{named} @ {_git(fields)}"
     else:
-        text = f"{named} @ {_word(fields[sources[0]].text(), fields[sources[0]].where)}"
-    _check_git_only(fields, sources)
+        address = _word(fields[sources[0]].text(), fields[sources[0]].where)
+        relative = sources == ["path"] and not address.startswith((".", "/", "~"))
+        text = f"{named} @ {'./' if relative else ''}{address}"
+    _check_company(fields, sources)
+    source: dict[str, object] = {}
+    if "index" in fields:
+        source = {"index": _word(fields["index"].text(), fields["index"].where)}
+    elif "editable" in fields and _is_true(fields["editable"]):
+        text, source = named, {"path": fields["path"].text(), "editable": True}
     if "env-markers" in fields:
         text += f" ; {fields['env-markers'].text()}"
-    return text
+    return text, source
+
+
+def _is_true(node: Node) -> bool:
+    if not isinstance(node.value, bool):
+        raise node.error(f"`{node.name}` must be true or false, found {node.kind}", "write `editable = true`")
+    return node.value
 
 
 def _versioned(name: str, node: Node) -> str:
@@ -266,12 +309,20 @@ def _git(fields: dict[str, Node]) -> str:
     return url
 
 
-def _check_git_only(fields: dict[str, Node], sources: Sequence[str]) -> None:
-    for key in ("branch", "tag", "rev", "subdirectory"):
-        if key in fields and sources != ["git"]:
+def _check_company(fields: dict[str, Node], sources: Sequence[str]) -> None:
+    """Refuse keys that say more of a source that is not given."""
+    for key in ("branch", "tag", "rev", "subdirectory", "editable"):
+        source = "path" if key == "editable" else "git"
+        if key in fields and sources != [source]:
             raise HeaderError(
-                f"`{key}` goes with `git` alone", where=fields[key].key_where, hint="add `git`, or remove it"
+                f"`{key}` goes with `{source}` alone", where=fields[key].key_where, hint=f"add `{source}`, or remove it"
             )
+    if "index" in fields and sources not in ([], ["version"]):
+        raise HeaderError(
+            f"`index` and `{sources[0]}` contradict each other",
+            where=(fields["index"].key_where, fields[sources[0]].key_where),
+            hint="keep one of them",
+        )
 
 
 def _word(text: str, where: Location) -> str:

@@ -1,0 +1,4 @@
+# /// script
+# [tool.pixi.pypi-dependencies]
+# mine = { path = ".", editable = "yes" }
+# ///
