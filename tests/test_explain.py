@@ -31,7 +31,7 @@ WORDS = st.lists(
 @given(WORDS)
 def test_any_message_becomes_an_error_that_renders(text):
     errors = [
-        explain.unsolvable(text, {"numpy": "numpy"}, REQUEST, ["__glibc 2.36 0"], nowhere),
+        explain.unsolvable(text, [("numpy", "numpy")], REQUEST, ["__glibc 2.36 0"], nowhere),
         explain.repodata_failed(text, REQUEST, False, "/cache", nowhere),
         explain.repodata_failed(text, REQUEST, True, "/cache", nowhere),
         explain.install_failed(

@@ -374,6 +374,13 @@ class TestExplained:
         assert "lib >=2" in str(error.details)
         assert " *" not in str(error.details)
 
+    def test_a_package_that_is_pinned_twice_is_shown_in_both_places(self, main, options):
+        asked = tiny.request("lib 1.0", "lib 2.0", channels={"conda-forge": main})
+        places = {"lib 1.0": Location("script.py", 3), "lib 2.0": Location("script.py", 4)}
+        error = failure(lambda: ENGINE.solve(asked, dataclasses.replace(options, locate=places.get)))
+        assert error.message == "the packages asked for cannot be installed together"
+        assert error.where == tuple(places.values())
+
     def test_a_virtual_package_that_the_machine_lacks_is_named(self, main, options):
         error = failure(lambda: ENGINE.solve(tiny.request("gpu", channels={"conda-forge": main}), options))
         assert "this machine has no __cuda" in str(error.hint)

@@ -157,9 +157,9 @@ def missing_versions(spec: str, name: str, versions: Sequence[str], request: Req
 
 
 def unsolvable(
-    text: str, specs: Mapping[str, str], request: Request, virtual: Sequence[str], locate: Locate
+    text: str, specs: Sequence[tuple[str, str]], request: Request, virtual: Sequence[str], locate: Locate
 ) -> CreationError:
-    """The solver's own explanation. `specs` maps names to specs; `virtual` are this machine's virtual packages."""
+    """The solver's own explanation. `specs` are specs with their names; `virtual` this machine's virtual packages."""
     tree = tidy(text)
     hint = None
     if wanted := re.search(_VIRTUAL, tree):
@@ -168,7 +168,7 @@ def unsolvable(
         hint = f"packages published after {request.exclude_newer} were left out (`exclude-newer`)"
     elif request.channel_priority == "strict" and len(request.channels) > 1:
         hint = "with strict channel priority a package is taken from the first channel that has it, or not at all"
-    concerned = [spec for name, spec in specs.items() if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", tree)]
+    concerned = [spec for name, spec in specs if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", tree)]
     where = [place for spec in concerned if (place := locate(spec)) is not None]
     return CreationError(
         "the packages asked for cannot be installed together" if len(specs) > 1 else _alone(specs),
@@ -179,8 +179,8 @@ def unsolvable(
     )
 
 
-def _alone(specs: Mapping[str, str]) -> str:
-    return f"`{next(iter(specs.values()), 'nothing')}` cannot be installed"
+def _alone(specs: Sequence[tuple[str, str]]) -> str:
+    return f"`{specs[0][1] if specs else 'nothing'}` cannot be installed"
 
 
 def _virtual_hint(name: str, version: str, virtual: Sequence[str]) -> str:

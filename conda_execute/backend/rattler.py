@@ -230,7 +230,8 @@ def _platforms(request: Request) -> list[rattler.Subdir]:
 async def _explain_unsolvable(text: str, request: Request, options: Options, gateway: Gateway) -> CreationError:
     """Look at the channels for the commonest reasons: a name that is in none of them, a version that none has."""
     specs = _parse(request.specs, options)
-    written = {_name(spec): spec_text for spec, spec_text in zip(specs, request.specs, strict=True)}
+    asked = [(_name(spec), spec_text) for spec, spec_text in zip(specs, request.specs, strict=True)]
+    written = dict(asked)
     sources = _sources(request.channels)
     platforms = _platforms(request)
     described = [virtual.describe(package) for package in virtual.packages(request)]
@@ -238,7 +239,7 @@ async def _explain_unsolvable(text: str, request: Request, options: Options, gat
         names = {name.normalized for name in await gateway.names(sources, platforms)}
         found = await gateway.query(sources, platforms, list(written), recursive=False)
     except GatewayError:  # offline, not all of it is cached
-        return explain.unsolvable(text, written, request, described, options.locate)
+        return explain.unsolvable(text, asked, request, described, options.locate)
     missing = {name: spec for name, spec in written.items() if name not in names and not name.startswith("__")}
     if missing:
         return explain.missing_packages(missing, names, request, options.locate)
@@ -249,7 +250,7 @@ async def _explain_unsolvable(text: str, request: Request, options: Options, gat
         if mine and spec.channel is None and not any(record.matches(spec) for record in mine):
             versions = dict.fromkeys(str(record.version) for record in sorted(mine, key=_newest_first))
             return explain.missing_versions(spec_text, name, list(versions), request, options.locate)
-    return explain.unsolvable(text, written, request, described, options.locate)
+    return explain.unsolvable(text, asked, request, described, options.locate)
 
 
 def _name(spec: MatchSpec) -> str:
