@@ -129,6 +129,7 @@ def _all(script: Script) -> list[Found]:
 
 def _more_than_one(script: Script, found: list[Found]) -> HeaderError:
     first, second = found[0], next((other for other in found if other.format != found[0].format), found[1])
+    hint = "keep one of them; where one is part of a text, change how its first line is written there"
     if first.format == second.format:
         message = f"the script has two `{first.format}` headers, in lines {first.first} and {second.first}"
     else:
@@ -136,4 +137,4 @@ def _more_than_one(script: Script, found: list[Found]) -> HeaderError:
             f"the script has headers of two kinds: `{first.format}` in line {first.first}"
             f" and `{second.format}` in line {second.first}"
         )
-    return HeaderError(message, where=(script.line(first.first), script.line(second.first)), hint="keep one of them")
+    return HeaderError(message, where=(script.line(first.first), script.line(second.first)), hint=hint)

@@ -50,11 +50,12 @@ def requirement(text: str, where: Location) -> str:
     """A PyPI requirement, as far as it can be judged without an installer: PEP 508, or a URL or path of a package."""
     requirement = plain(text, "a requirement", where)
     if requirement.startswith("-"):
-        raise HeaderError(
-            f"`{requirement}` is an option of pip, not a requirement",
-            where=where,
-            hint="name packages only, such as `rich >=13`; indexes are set in `[tool.uv]` of a `# /// script` header",
-        )
+        hint = "name packages only, such as `rich >=13`; indexes are set in `[tool.uv]` of a `# /// script` header"
+        if requirement.startswith(("-e", "--editable")):
+            hint = (
+                "write the path alone, such as `./lib`; `[tool.uv.sources]` of a `# /// script` header has `editable`"
+            )
+        raise HeaderError(f"`{requirement}` is an option of pip, not a requirement", where=where, hint=hint)
     # A URL, or a path, with extras and markers behind it, is the installer's to read.
     if not re.match(r"(\.{0,2}|~)/|[A-Za-z][A-Za-z0-9+.-]*://|\.{1,2}(?:$|[\[\s;])", requirement):
         _check_pep_508(requirement, where)
