@@ -112,8 +112,9 @@ class Creation:
 
         for notice in self.header.notices:
             self.voice.notice(notice)
-        # Where nothing is there to be lost, an engine that will solve again need not do it twice.
-        if force or backend.engine(self.backend).solves_first:
+        # Where nothing is there to be lost, an engine that will solve again need not do it twice; with a lock it will
+        # not solve.
+        if force or self.lock is not None or backend.engine(self.backend).solves_first:
             self._solution.append(self.solution())
 
     def _create(self, prefix: str, lock_fd: int) -> Built:

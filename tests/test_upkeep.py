@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.channel import Package, write_channel
+from tests.oracle import conda_program
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -169,6 +170,18 @@ def test_a_package_that_was_exchanged_is_refused(world: World, tmp_path: Path) -
     assert done.returncode == 125
     assert "sha256" in done.stderr
     assert not world.prefixes()
+
+
+def test_a_lock_decides_for_every_backend(world: World, tmp_path: Path) -> None:
+    program = conda_program()
+    where = tmp_path / "moving"
+    url = write_channel(where, [Package("tool", "1.0", files={"bin/tool": "#!/bin/sh\necho 1\n"})])
+    script = world.script("s.sh", f"# conda execute\n# env: [tool]\n# channels: ['{url}']\ntool\n")
+    world.execute("--lock", script, check=True)
+    write_channel(where, [Package("tool", "2.0", files={"bin/tool": "#!/bin/sh\necho 2\n"})])
+    by_conda = world.with_(CONDA_EXE=program, CONDA_PKGS_DIRS=str(tmp_path / "pkgs"), CONDA_SOLVER="classic")
+    assert by_conda.execute("--backend", "conda", "--locked", script, check=True).stdout == "1\n"
+    assert by_conda.execute("--backend", "conda", "--no-lock", script, check=True).stdout == "2\n"
 
 
 def test_a_lock_for_another_platform_is_refused(world: World, tmp_path: Path) -> None:
