@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.channel import Package, write_channel
 from tests.oracle import conda_program
+from tests.test_lock import Server
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -170,6 +172,54 @@ def test_a_package_that_was_exchanged_is_refused(world: World, tmp_path: Path) -
     assert done.returncode == 125
     assert "sha256" in done.stderr
     assert not world.prefixes()
+
+
+@pytest.fixture
+def unpacked(world: World, tmp_path: Path) -> tuple[World, Path, Path]:
+    """A world with a package cache of its own, a script with a lock, and the file of its package in that cache."""
+    where = tmp_path / "unpacked"
+    url = write_channel(where, [Package("tool", "1.0", files={"bin/tool": "#!/bin/sh\necho good\n"})])
+    mine = world.with_(RATTLER_CACHE_DIR=str(tmp_path / "cache"))
+    script = mine.script("s.sh", f"# conda execute\n# env: [tool]\n# channels: ['{url}']\ntool\n")
+    mine.execute("--lock", script, check=True)
+    mine.execute(script, check=True)
+    mine.tmpenv("clear", check=True)
+    (file,) = (tmp_path / "cache" / "pkgs").glob("tool-*/bin/tool")
+    return mine, script, file
+
+
+def test_what_was_changed_in_the_package_cache_is_fetched_again_for_a_lock(unpacked: tuple[World, Path, Path]) -> None:
+    world, script, file = unpacked
+    file.chmod(0o755)
+    file.write_text("#!/bin/sh\necho evil\n")
+    done = world.execute("--locked", script, check=True)
+    assert done.stdout == "good\n"
+
+
+@pytest.mark.parametrize("option", ["--locked", "--no-lock"])
+def test_what_is_gone_from_the_package_cache_is_fetched_again(unpacked: tuple[World, Path, Path], option: str) -> None:
+    world, script, file = unpacked
+    file.unlink()
+    assert world.execute(option, script, check=True).stdout == "good\n"
+
+
+def test_a_damaged_package_cache_does_not_break_offline(unpacked: tuple[World, Path, Path], tmp_path: Path) -> None:
+    """Nothing is asked of the network, and what was changed does not run."""
+    world, script, file = unpacked
+    text = script.read_text()
+    with closing(Server(tmp_path / "unpacked")) as server:
+        script.write_text(text.replace((tmp_path / "unpacked").as_uri(), server.url))
+        world.execute("--lock", script, check=True)
+        world.execute(script, check=True)
+        world.tmpenv("clear", check=True)
+        file.chmod(0o755)
+        file.write_text("#!/bin/sh\necho evil\n")
+        server.asked.clear()
+        done = world.execute("--offline", script)
+        assert done.returncode == 125
+        assert "damaged in the cache, and `--offline` forbids" in done.stderr
+        assert not server.asked
+        assert not world.prefixes()
 
 
 def test_a_lock_decides_for_every_backend(world: World, tmp_path: Path) -> None:

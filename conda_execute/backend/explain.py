@@ -29,6 +29,9 @@ _BRANCHES = " │├└─"
 #: How alike a name must be to be suggested.
 _ALIKE = 0.6
 
+#: What a request says that is made although `--offline` forbids it.
+OFFLINE = "no request is made now"
+
 _CAUSE = r"(?:^|\n)\s*Caused by:\s*"
 _URL = r"\b(?:https?|file|s3|oci)://[^\s'\"`)]+"
 _SECRET = r"(?<=://)[^/@\s]+@|(?<=/)t/[^/\s]+/"
@@ -258,6 +261,12 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
     url = redact(urls.get(archive or "", ""))
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, step, cache if fetched else None)
+    if OFFLINE in text:
+        return CreationError(
+            f"the package {archive} is damaged in the cache, and `--offline` forbids to fetch it again",
+            step="download",
+            hint="run once without `--offline`",
+        )
     if fetched and (known := _fetch_failed(text, archive or "", url, request, locate)):
         return known
     if "global cache lock" in text or "create cache directory" in text or (

@@ -280,7 +280,7 @@ async def _create(
     connection = _connect(options)
     gateway = connection[1] if solution is None else solution.state
     records = list(solution.records) if solution is not None else await _solve(request, options, connection[1])
-    packages = rattler.PackageCache(os.path.join(cache_dir(options), "pkgs"))
+    packages = _package_cache(request, options)
     await _check_archives(records, packages, options)
     installing.sizes = {record.name.normalized: record.size for record in records}
     if options.progress is not None:
@@ -295,6 +295,13 @@ async def _create(
             compared.cancel()
             await asyncio.gather(compared, return_exceptions=True)
     return records
+
+
+def _package_cache(request: Request, options: Options) -> rattler.PackageCache:
+    """The cache of unpacked packages. One that lacks files (a purge took them) is fetched again; for a lock, also one
+    with a file that is not what its package says: prefixes share these files, and what wrote to one wrote to all."""
+    mode = rattler.ValidationMode.full() if request.lock is not None else rattler.ValidationMode.fast()
+    return rattler.PackageCache.new_layered([os.path.join(cache_dir(options), "pkgs")], validation_mode=mode)
 
 
 async def _install(
@@ -316,7 +323,7 @@ async def _install(
             platform=rattler.Subdir(request.platform),
             execute_link_scripts=options.run_link_scripts and request.platform == request.host_platform,
             show_progress=False,
-            client=client,
+            client=_unconnected() if options.offline else client,
             requested_specs=requested,
             reporter=installing,
             package_cache=packages,
@@ -325,6 +332,15 @@ async def _install(
         urls = {record.file_name: record.url for record in records}
         cache = os.path.join(cache_dir(options), "pkgs")
         raise explain.install_failed(str(error), request, urls, cache, options.locate) from None
+
+
+def _unconnected() -> Client:
+    """A client that makes no request."""
+
+    def refuse(host: str, path: str) -> dict[str, str]:
+        raise RuntimeError(explain.OFFLINE)
+
+    return rattler.networking.Client([rattler.networking.AddHeadersMiddleware(refuse)])
 
 
 async def _check_archives(records: Sequence[RepoDataRecord], packages: rattler.PackageCache, options: Options) -> None:
