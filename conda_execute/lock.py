@@ -57,6 +57,8 @@ class Lock:
     text: str
     #: In the script itself.
     embedded: bool = False
+    #: Between marks of ours.
+    marked: bool = False
 
     @property
     def digest(self) -> str:
@@ -67,6 +69,11 @@ class Lock:
     def inputs(self) -> dict[str, str]:
         """For each platform, the digest of what the script asked for; empty in locks of other tools."""
         return dict(re.findall(_INPUT, self.text, re.MULTILINE))
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether we wrote it: it must then say what it was made for, and what it says."""
+        return self.marked or bool(self.inputs) or _TITLE in self.text or self.path.endswith(SUFFIXES[0])
 
 
 # -- finding ---------------------------------------------------------------------------------------------------------
@@ -83,7 +90,7 @@ def find(script: str, data: bytes | None = None) -> Lock | None:
     if data is not None:
         embedded = extract(data)
         if embedded is not None:
-            return Lock(script, embedded, embedded=True)
+            return Lock(script, embedded, embedded=True, marked=_BEGIN.encode() in data)
     for path in candidates(script):
         if os.path.exists(path):
             return read(path)
@@ -112,7 +119,7 @@ def stale(lock: Lock, request: Request, folder: str) -> str | None:
     """Why the lock does not fit the request, or None if it does, as far as its text says."""
     inputs = lock.inputs
     if not inputs:
-        return None
+        return "it does not say what it was made for: lines at its beginning are gone" if lock.is_ours else None
     if request.platform not in inputs:
         return f"it holds no packages for {request.platform}, only for {', '.join(sorted(inputs))}"
     if inputs[request.platform] != input_digest(request, folder):
@@ -168,10 +175,9 @@ def _refused(lock: Lock, reason: str) -> CreationError:
 
 def _check_untouched(lock: Lock) -> None:
     written = re.search(_PACKAGES, lock.text, re.MULTILINE)
-    if written is None:
+    if written is None and not lock.is_ours:
         return
-    rest = lock.text[written.end() + 1 :]
-    if digest(rest.encode()) != written[1]:
+    if written is None or digest(lock.text[written.end() + 1 :].encode()) != written[1]:
         raise _refused(lock, "it was changed after it was written")
 
 

@@ -81,7 +81,7 @@ def satisfied(lock: Lock, request: Request, *, required: bool, notice: Callable[
     try:
         return locks.solution(lock, request)
     except CreationError as error:
-        if required or lock.path.endswith(locks.SUFFIXES[0]):
+        if required or lock.is_ours:
             raise
         notice(f"the lock is left aside: {error.message}")
         return None

@@ -266,6 +266,24 @@ def test_a_lock_is_not_embedded_where_a_script_keeps_data(world: World, mark: st
     assert script.read_bytes() == text.encode()
 
 
+@pytest.mark.parametrize("gone", ["# conda-execute lock", "# input", "# packages", "#"])
+@pytest.mark.parametrize("option", [[], ["--embed"]], ids=["beside", "embedded"])
+def test_a_lock_without_one_of_its_first_lines_is_refused(world: World, gone: str, option: list[str]) -> None:
+    """None of them but the title may go: without the others nobody can tell whether the lock was changed."""
+    script = world.script("s.py", SIX)
+    world.execute("--lock", *option, script, check=True)
+    path = script if option else script.with_name("s.py.conda-execute.lock")
+    start = f"# {gone}" if option else gone
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith(start) or line.startswith("# ///")))
+    done = world.execute(script)
+    if gone == "# conda-execute lock":
+        assert done.returncode == 0
+        return
+    assert done.returncode == 125
+    assert not world.prefixes()
+
+
 def test_a_script_that_carries_its_lock_gets_the_new_one_in_its_place(world: World) -> None:
     script = world.script("s.py", SIX)
     world.execute("--lock", "--embed", script, check=True)
