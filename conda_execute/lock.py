@@ -41,6 +41,9 @@ SUFFIXES = (".conda-execute.lock", ".conda-exec.lock", ".pixi.lock")
 _BEGIN, _END = "/// conda-execute-lock", "/// end-conda-execute-lock"
 _FOREIGN_BEGIN, _FOREIGN_END = "# /// conda-exec-lock", "# ///"
 
+#: What may stand before these in a line: whatever a header's comments begin with, words among it (`REM`, `dnl`).
+MARK = r"[^\w\r\n]*(?:(?i:@?rem|dnl|c|nb\.)[ \t]+)?"
+
 _TITLE = "# conda-execute lock, written by `conda execute --lock`"
 _INPUT = r"^# input ([\w-]+): ([0-9a-f]{64})$"
 _PACKAGES = r"^# packages: ([0-9a-f]{64})$"
@@ -353,8 +356,9 @@ def extract(data: bytes) -> str | None:
     lines = data.decode("utf-8", "replace").split("\n")
     for number, line in enumerate(lines):
         stripped = line.rstrip()
-        if stripped.endswith(_BEGIN) and not re.search(r"\w", stripped.removesuffix(_BEGIN)):
-            return _body(lines[number + 1 :], stripped.removesuffix(_BEGIN), stripped.removesuffix(_BEGIN) + _END)
+        mark = stripped.removesuffix(_BEGIN)
+        if mark != stripped and re.fullmatch(MARK, mark):
+            return _body(lines[number + 1 :], mark, mark + _END)
         if stripped == _FOREIGN_BEGIN:
             return _body(lines[number + 1 :], "# ", _FOREIGN_END)
     return None
@@ -388,7 +392,7 @@ def embed(data: bytes, text: str, prefix: str) -> bytes:
 def remove(data: bytes) -> bytes:
     """The script without the lock that `embed` put into it."""
     pattern = re.compile(
-        rb"^(?P<mark>[^\w\r\n]*)" + re.escape(_BEGIN.encode()) + rb"[ \t]*\r?\n"
+        b"^(?P<mark>" + MARK.encode() + b")" + re.escape(_BEGIN.encode()) + rb"[ \t]*\r?\n"
         rb"(?:.*\n)*?(?P=mark)" + re.escape(_END.encode()) + rb"[ \t]*(?:\r?\n|\Z)",
         re.MULTILINE,
     )

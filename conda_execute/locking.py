@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: headers (the launcher does, and reads no further) notices a new lock at the other end of the script.
 _POINTER = "# embedded lock: "
 
+_BESIDE = "leave `--embed` out: the lock then lies beside the script"
+
 #: What a lock of ours begins with: title, inputs, and the digest of all the rest.
 _BEGINNING = re.compile(r"(?:#[^\n]*\n)+")
 
@@ -106,7 +108,7 @@ def watched(
     return [(one, None) for one in asked], []
 
 
-def embed(data: bytes, header: Header, text: str) -> bytes:
+def embed(data: bytes, header: Header, text: str, path: str) -> bytes:
     """The script with the lock at its end and a line in its header that names it; every other byte stays."""
     from .header import extent, find_header
 
@@ -114,7 +116,7 @@ def embed(data: bytes, header: Header, text: str) -> bytes:
     if re.search(rb"^__(?:END|DATA)__\r?$", data, re.MULTILINE):
         raise UsageError(
             "the end of this script is data (`__END__`, `__DATA__`), and a lock there would be read as such",
-            hint="leave `--embed` out: the lock then lies beside the script",
+            hint=_BESIDE,
         )
     found = find_header(data, "")
     assert found is not None, "the header is still there without the line that names the lock"
@@ -128,13 +130,29 @@ def embed(data: bytes, header: Header, text: str) -> bytes:
         at = data.rindex(b"\n", 0, at - 1) + 1
     elif not data[:at].endswith(b"\n"):
         line = newline + line.rstrip(b"\r\n")
-    return locks.embed(data[:at] + line + data[at:], text, prefix)
+    return locks.embed(data[:at] + line + data[at:], text, _prefix_at_end(data, prefix, path))
+
+
+def _prefix_at_end(data: bytes, prefix: str, path: str) -> str:
+    """What opens a comment behind everything else: lines within `/*` and `*/` are comments only there."""
+    from .header.missing import COMMENTS, comment_prefix
+
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix == ".php" and data.rstrip().endswith(b"?>"):
+        raise UsageError("what stands behind the last `?>` of this script is printed, a lock as well", hint=_BESIDE)
+    if not prefix.startswith("*"):
+        return prefix
+    if not any(suffix in suffixes for suffixes in COMMENTS.values()):
+        raise UsageError(
+            f"a line that begins with `{prefix.rstrip()}` may be no comment at the end of this script", hint=_BESIDE
+        )
+    return comment_prefix(path) + " "
 
 
 def unembed(data: bytes) -> bytes:
     """The script as it was before `embed`."""
-    pointer = re.compile(rb"^[^\w\r\n]*" + re.escape(_POINTER.encode()) + rb"[0-9a-f]{16}(?:\r?\n|\Z)", re.MULTILINE)
-    return pointer.sub(b"", locks.remove(data))
+    pointer = f"^{locks.MARK}{re.escape(_POINTER)}[0-9a-f]{{16}}(?:\\r?\\n|\\Z)".encode()
+    return re.sub(pointer, b"", locks.remove(data), flags=re.MULTILINE)
 
 
 def _prefix(data: bytes, header: Header) -> str:

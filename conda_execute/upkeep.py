@@ -133,7 +133,7 @@ def write_lock(run: Run) -> int:
         from . import edit as editor
 
         path = script.path
-        editor.rewrite(path, locking.embed(source.read_whole(script), run.header, text))
+        editor.rewrite(path, locking.embed(source.read_whole(script), run.header, text, path))
     else:
         locks.write(path, text)
     packages = len(re.findall(r"^- (?:conda|pypi): ", text, re.MULTILINE))

@@ -266,6 +266,39 @@ def test_a_lock_is_not_embedded_where_a_script_keeps_data(world: World, mark: st
     assert script.read_bytes() == text.encode()
 
 
+def test_a_lock_is_not_embedded_where_it_would_be_printed(world: World) -> None:
+    text = "<?php\n// conda execute\n// env: [lua]\n?>\n<p>Hello</p>\n<?php echo 1; ?>\n"
+    script = world.script("s.php", text)
+    done = world.execute("--lock", "--embed", script)
+    assert done.returncode == 125
+    assert "is printed" in done.stderr
+    assert script.read_text() == text
+
+
+def test_a_header_within_a_comment_of_several_lines_has_its_lock_outside_of_it(world: World) -> None:
+    header = "/*\n * conda execute\n * env: [lua]\n * run_with: cat\n */\ncode();\n"
+    script = world.script("s.js", header)
+    world.execute("--lock", "--embed", script, check=True)
+    _, code, behind = script.read_text().partition("code();\n")
+    assert code
+    assert all(line.startswith("// ") for line in behind.splitlines())
+    world.execute("--locked", script, check=True)
+    unknown = world.script("s.odd", header)
+    assert "may be no comment" in world.execute("--lock", "--embed", unknown).stderr
+    assert unknown.read_text() == header
+
+
+@pytest.mark.parametrize("mark", ["REM", "@rem", "dnl", "NB."])
+def test_a_lock_is_found_in_comments_that_begin_with_a_word(world: World, mark: str) -> None:
+    text = f"{mark} conda execute\n{mark} env: [lua]\n{mark} run_with: cat\n\ncode\n"
+    script = world.script("s.odd", text)
+    world.execute("--lock", "--embed", script, check=True)
+    once = script.read_text()
+    world.execute("--locked", script, check=True)
+    world.execute("--lock", script, check=True)
+    assert script.read_text() == once
+
+
 @pytest.mark.parametrize("gone", ["# conda-execute lock", "# input", "# packages", "#"])
 @pytest.mark.parametrize("option", [[], ["--embed"]], ids=["beside", "embedded"])
 def test_a_lock_without_one_of_its_first_lines_is_refused(world: World, gone: str, option: list[str]) -> None:

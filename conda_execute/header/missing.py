@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .script import Script
 
-_COMMENTS = {
+COMMENTS = {
     "//": (".js", ".mjs", ".cjs", ".ts", ".c", ".h", ".cc", ".cpp", ".cxx", ".rs", ".go", ".java", ".kt", ".kts",
            ".scala", ".swift", ".cs", ".fs", ".dart", ".zig", ".php", ".groovy", ".proto", ".v", ".d"),
     "--": (".lua", ".sql", ".hs", ".adb", ".ads", ".elm", ".vhd", ".vhdl"),
@@ -35,7 +35,7 @@ _NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda[-_ ]?|end-cond
 def comment_prefix(path: str, first_line: str = "") -> str:
     """What begins a comment in the language of a script, as far as its suffix says."""
     suffix = os.path.splitext(path)[1].lower()
-    for prefix, suffixes in _COMMENTS.items():
+    for prefix, suffixes in COMMENTS.items():
         if suffix in suffixes:
             return prefix
     if not suffix and first_line.startswith("#!"):
