@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rattler import RepoDataRecord
-    from rattler.lock import Environment, LockFile
+    from rattler.lock import Environment, LockFile, LockPlatform
 
     from .backend import Backend, Options, PyPIPackage, Solution
     from .model import Channel, Request
@@ -139,15 +139,12 @@ def solution(lock: Lock, request: Request) -> Solution:
     Raises CreationError for a lock that was edited, that has nothing for the platform, that lacks hashes, or whose
     packages are not what the request asks for.
     """
-    from .backend import PyPIPackage, Solution, virtual
+    from .backend import PyPIPackage, Solution
     from .backend.rattler import described
 
     _check_untouched(lock)
     environment = _environment(lock)
-    platform = next((each for each in environment.platforms() if str(each.subdir) == request.platform), None)
-    if platform is None:
-        there = ", ".join(sorted(str(each.subdir) for each in environment.platforms()))
-        raise _refused(lock, f"it holds no packages for {request.platform}" + (f", only for {there}" if there else ""))
+    platform = _platform(lock, environment, request)
     records = environment.conda_repodata_records_for_platform(platform) or []
     for record in records:
         if not record.sha256 and not record.md5:
@@ -161,11 +158,33 @@ def solution(lock: Lock, request: Request) -> Solution:
         pypi.append(PyPIPackage(package.name, package.version, location, sha256))
     found = Solution(described(records), tuple(records), tuple(sorted(pypi, key=lambda package: package.name)))
     _check_satisfied(lock, request, found)
-    if request.platform == request.host_platform:
-        missing = [spec for spec in virtual.relied_on(records) if not virtual.fits([spec])]
-        if missing:
-            raise _refused(lock, f"its packages need {', '.join(missing)}, which this machine has not")
+    missing = _missing(records, request)
+    if missing:
+        raise _refused(lock, f"its packages need {', '.join(missing)}, which this machine has not")
     return found
+
+
+def _platform(lock: Lock, environment: Environment, request: Request) -> LockPlatform:
+    """What the lock calls the request's platform. pixi may have several names for one, told apart by virtual packages;
+    the one that asks for most of what this machine has is the best."""
+    there = sorted(environment.platforms(), key=lambda each: (-len(each.virtual_packages), each.name))
+    fitting = [each for each in there if str(each.subdir) == request.platform]
+    if not fitting:
+        names = ", ".join(sorted({str(each.subdir) for each in there}))
+        raise _refused(lock, f"it holds no packages for {request.platform}" + (f", only for {names}" if names else ""))
+    for each in fitting[:-1]:
+        if not _missing(environment.conda_repodata_records_for_platform(each) or [], request):
+            return each
+    return fitting[-1]
+
+
+def _missing(records: Sequence[RepoDataRecord], request: Request) -> list[str]:
+    """What the packages need and this machine has not, where they are for this machine."""
+    from .backend import virtual
+
+    if request.platform != request.host_platform:
+        return []
+    return [spec for spec in virtual.relied_on(records) if not virtual.fits([spec])]
 
 
 def _refused(lock: Lock, reason: str) -> CreationError:

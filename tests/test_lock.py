@@ -136,6 +136,18 @@ class TestUsed:
         (rich,) = lock.solution(Lock("s.pixi.lock", _FOREIGN[6]), asked).pypi or ()
         assert (rich.name, rich.version, rich.sha256) == ("rich", "15.0.0", "a" * 64)
 
+    def test_of_several_names_for_one_platform_the_one_for_this_machine_is_taken(self, monkeypatch):
+        """pixi keeps packages for machines with a GPU beside those for others."""
+        asked = tiny.request("tzdata", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"})
+        found = Lock("s.pixi.lock", _TWO_MACHINES)
+        for _ in range(8):  # py-rattler lists platforms in no order
+            (package,) = lock.solution(found, asked).packages
+            assert package.version == "2024a"
+        monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
+        for _ in range(8):
+            (package,) = lock.solution(found, asked).packages
+            assert package.version == "2025b"
+
     def test_a_spec_with_a_channel_fits_the_locked_package(self, place, plain, tmp_path):
         asked = tiny.request("mine::lib", channels={"mine": place})
         assert len(lock.solution(locked(asked, plain, tmp_path), asked).packages) == 1
@@ -380,3 +392,30 @@ packages:
 """,
 }
 _FOREIGN[7] = re.sub("version: 6\n", "version: 7\nplatforms:\n- name: linux-64\n", _FOREIGN[6], count=1)
+
+_TWO_MACHINES = f"""\
+version: 7
+platforms:
+- name: gpu
+  subdir: linux-64
+  virtual-packages:
+  - __cuda=12.0
+- name: linux-64-system
+  subdir: linux-64
+environments:
+  default:
+    channels:
+    - url: https://conda.anaconda.org/conda-forge/
+    packages:
+      gpu:
+      - conda: https://conda.anaconda.org/conda-forge/noarch/tzdata-2025b-0.conda
+      linux-64-system:
+      - conda: https://conda.anaconda.org/conda-forge/noarch/tzdata-2024a-0.conda
+packages:
+- conda: https://conda.anaconda.org/conda-forge/noarch/tzdata-2025b-0.conda
+  sha256: {"7b" * 32}
+  depends:
+  - __cuda >=12
+- conda: https://conda.anaconda.org/conda-forge/noarch/tzdata-2024a-0.conda
+  sha256: {"7c" * 32}
+"""
