@@ -30,6 +30,7 @@ _PACKAGES = {
     ".bash": "bash",
     ".clj": "clojure",
     ".cjs": "nodejs",
+    ".ex": "elixir",
     ".exs": "elixir",
     ".fish": "fish",
     ".go": "go",
@@ -44,6 +45,7 @@ _PACKAGES = {
     ".m": "octave",
     ".mjs": "nodejs",
     ".nf": "nextflow",
+    ".nu": "nushell",
     ".php": "php",
     ".pl": "perl",
     ".ps1": "powershell",
@@ -87,6 +89,14 @@ _COMPILED = {
 }
 #: No suffix of the table of interpreters has these, so the header must say what runs them.
 _RUN_WITH = {".tex": "tectonic"}
+#: Packages that conda-forge has not.
+_CHANNELS = {"nextflow": ("conda-forge", "bioconda")}
+
+#: Lines that only mean something where they stand.
+_PHP = r"<\?(?:php)?(?:[ \t](?!.*\?>)|$)"
+_OPENING = rf"{_PHP}|<\?xml|@echo off"
+_CODING = r"[ \t\f]*#.*?coding[:=]"
+_MODELINE = r"[ \t]*[^\w\s\"'].*(?:-\*-.*-\*-|\b(?:vim?|ex):)"
 
 
 def add_specs(
@@ -397,6 +407,8 @@ def _first_header(script: Script, specs: list[str], pypi: list[str]) -> list[str
         suffix = os.path.splitext(script.path)[1].lower()
         if suffix in _RUN_WITH:
             lines.append(f"run_with: {_RUN_WITH[suffix]}")
+        if package in _CHANNELS:
+            lines.append(f"channels: [{', '.join(_CHANNELS[package])}]")
     return [f"{prefix} {line}".rstrip() for line in lines]
 
 
@@ -417,16 +429,27 @@ def _put_in(data: bytes, script: Script, header: list[str]) -> bytes:
 
     from .header.lines import Lines
 
-    after = 0
-    if script.lines and script.lines[0].startswith(("#!", "<?")):
-        after = 1
-    # PEP 263: Python looks for it in the first two lines only.
-    if after < len(script.lines) and re.match(r"[ \t\f]*#.*?coding[:=]", script.lines[after]):
-        after += 1
-    lines = Lines(data, min(len(script.lines), after + 1))
-    if after < len(script.lines) and script.lines[after].strip():
+    after = _first_lines(script)
+    is_php = any(re.match(_PHP, line, re.IGNORECASE) for line in script.lines[:after])
+    if os.path.splitext(script.path)[1].lower() == ".php" and not is_php:
+        # What stands outside of `<?php` and `?>` is printed.
+        header = ["<?php", *header, *(["?>"] if after < len(script.lines) else [])]
+    elif after < len(script.lines) and script.lines[after].strip():
         header = [*header, ""]
     if not script.lines:
         return data + "".join(line + "\n" for line in header).encode()
+    lines = Lines(data, min(len(script.lines), after + 1))
     lines.insert(after, header)
     return lines.content()
+
+
+def _first_lines(script: Script) -> int:
+    """How many lines only mean something at the very beginning: a shebang, `<?php` behind it, `@echo off`, what says
+    the encoding to Python (PEP 263) or the language to an editor."""
+    import re
+
+    count = 0
+    for pattern in (r"#!", _OPENING, _CODING, _MODELINE):
+        if count < len(script.lines) and re.match(pattern, script.lines[count], re.IGNORECASE):
+            count += 1
+    return count

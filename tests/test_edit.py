@@ -591,9 +591,13 @@ FIRST = {
     "a.hs": ("main = print 1\n", 0, ("ghc",)),
     "a.lisp": ("(print 1)\n", 0, ("sbcl",)),
     "a.php": ("<?php\necho 1;\n", 1, ("php",)),
+    "b.php": ("#!/usr/bin/env php\n<?php\necho 1;\n", 2, ("php",)),
+    "a.ex": ("IO.puts 1\n", 0, ("elixir",)),
+    "a.nf": ("#!/usr/bin/env nextflow\nworkflow {}\n", 1, ("nextflow",)),
+    "modeline.py": ("#!/usr/bin/env python\n# -*- coding: utf-8 -*-\n# vim: set et:\nprint()\n", 3, ("python",)),
     "a.sh": ("#!/bin/sh\n# a comment\necho 1\n", 1, ("bash",)),
     "a.tex": ("\\documentclass{article}\n", 0, ("tectonic",)),
-    "a.bat": ("echo 1\n", 0, ("python",)),
+    "a.bat": ("@echo off\necho 1\n", 1, ("python",)),
     "a.vim": ("echo 1\n", 0, ("python",)),
     "a.c": ("int main(void) { return 0; }\n", 0, ("gcc",)),
     "a.f90": ("program a\nend program\n", 0, ("gfortran",)),
@@ -625,6 +629,24 @@ def test_first_header_reads_as_what_was_asked_for(name: str, wanted: list[str], 
         assert kept.pop(line) == b""
     assert kept == text.encode().splitlines()
     assert (b"\r\n" in before) == (b"\r\n" in after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "<?php\n// conda execute\n// env:\n//  - php\n"),
+        ("<p>1</p>\n", "<?php\n// conda execute\n// env:\n//  - php\n?>\n<p>1</p>\n"),
+        ("<?php echo 1 ?>\n<p>", "<?php\n// conda execute\n// env:\n//  - php\n?>\n<?php echo 1 ?>\n<p>"),
+    ],
+    ids=["empty", "page", "tag in a line"],
+)
+def test_first_header_is_not_printed_by_php(before: str, after: str) -> None:
+    assert edit.initial(before.encode(), "a.php", platform=PLATFORM).decode() == after
+
+
+def test_first_header_names_the_channel_of_its_package() -> None:
+    header = read_header(edit.initial(b"", "a.nf", platform=PLATFORM), "a.nf", PLATFORM)
+    assert header.channels == ("conda-forge", "bioconda")
 
 
 def test_first_header_is_refused_where_there_is_one() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COMMENTS = {
     "//": (".js", ".mjs", ".cjs", ".ts", ".c", ".h", ".cc", ".cpp", ".cxx", ".rs", ".go", ".java", ".kt", ".kts",
-           ".scala", ".swift", ".cs", ".fs", ".dart", ".zig", ".php", ".groovy", ".proto", ".v", ".d"),
+           ".scala", ".swift", ".cs", ".fs", ".dart", ".zig", ".php", ".groovy", ".nf", ".proto", ".v", ".d"),
     "--": (".lua", ".sql", ".hs", ".adb", ".ads", ".elm", ".vhd", ".vhdl"),
     ";": (".lisp", ".el", ".clj", ".scm", ".rkt", ".asm", ".ini", ".ahk"),
     "%": (".tex", ".m", ".erl", ".pro", ".ps", ".sty"),
