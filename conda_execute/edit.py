@@ -8,6 +8,7 @@ for is a HeaderError, and nothing is returned.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from . import platforms
@@ -185,8 +186,9 @@ def rewrite(path: str, data: bytes) -> None:
         os.replace(temporary, target)
         temporary = None
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise PlaceError(
-            f"`{path}` cannot be rewritten: {error.strerror}", hint="its folder must be writable"
+            f"`{path}` cannot be rewritten: {error.strerror}", hint=None if full else "its folder must be writable"
         ) from error
     finally:
         if temporary is not None:

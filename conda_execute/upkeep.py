@@ -33,7 +33,7 @@ def edit(chosen: Namespace) -> int:
     from . import edit as editor
 
     path = _file_to_edit(chosen)
-    before = source.read_whole(source.from_file(path)) if os.path.lexists(path) or not chosen.init else b""
+    before = _content(path) if os.path.lexists(path) or not chosen.init else b""
     added, removed = specfile.from_words(chosen.add), specfile.from_words(chosen.remove)
     both = {spec_name(normalise_spec(spec)) for spec in added.specs} & {
         spec_name(normalise_spec(spec)) for spec in removed.specs
@@ -80,7 +80,7 @@ def _check_solvable(creation: Creation) -> None:
 
 def _file_to_edit(chosen: Namespace) -> str:
     if chosen.code is not None or not chosen.words or chosen.words[0] == "-":
-        raise UsageError("only the header of a file can be edited", hint="conda execute --add SPEC SCRIPT")
+        raise _no_file()
     if len(chosen.words) > 1:
         raise UsageError(
             f"`{chosen.words[1]}` stands after the script, and nothing is run",
@@ -92,6 +92,17 @@ def _file_to_edit(chosen: Namespace) -> str:
     if path.lower().endswith(".ipynb"):
         raise UsageError("the header of a notebook is not edited", hint="write it in the notebook's first code cell")
     return path
+
+
+def _content(path: str) -> bytes:
+    script = source.from_file(path)
+    if not script.is_file:
+        raise _no_file()
+    return source.read_whole(script)
+
+
+def _no_file() -> UsageError:
+    return UsageError("only the header of a file can be edited", hint="conda execute --add SPEC SCRIPT")
 
 
 def _difference(before: bytes, after: bytes, path: str) -> str:

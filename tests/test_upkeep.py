@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +93,19 @@ def test_init_in_a_folder_that_is_not_there_is_refused_before_anything_is_solved
     assert done.returncode == 125
     assert "mkdir -p new" in done.stderr
     assert "no-such-package" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="FIFOs")
+def test_what_is_no_file_is_not_edited(world: World) -> None:
+    """A FIFO would be replaced by a file."""
+    pipe = world.work / "pipe"
+    os.mkfifo(pipe)
+    editor = world.start(["conda-execute", "--add", "idna", pipe])
+    pipe.write_text(SIX)
+    _, said = editor.communicate(timeout=60)
+    assert editor.returncode == 125
+    assert "only the header of a file can be edited" in said
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize("option", ["--add", "--remove"])
