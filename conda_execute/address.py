@@ -76,8 +76,8 @@ def parse(word: str) -> Address:
         raise UsageError("the address of the script names no host", hint="https://HOST/PATH")
     clean = parts._replace(
         netloc=host if port is None else f"{host}:{port}",
-        path=_quoted(parts.path) or "/",
-        query=_quoted(parts.query),
+        path=quoted(parts.path) or "/",
+        query=quoted(parts.query),
         fragment="",
     )
     page, meant = clean.geturl(), _file_of_page(clean, parts.fragment).geturl()
@@ -137,17 +137,18 @@ def is_this_machine(host: str) -> bool:
         return False
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Blanks and letters that a request cannot carry as they are, escaped; what is escaped already stays."""
     return quote(text, safe="/%:=&?~+!$,;'()*@[]-._|")
 
 
 def _pin(fragment: str) -> str | None:
     name, equals, digest = fragment.partition("=")
-    if not equals or name.lower() not in ("sha256", "sha1", "sha512", "md5", "hash"):
+    kind = re.match(r"(?:sha-?\d+|md5|hash)(?=$|\W?[0-9a-f]{16,}$)", name, re.IGNORECASE)
+    if kind is None or (kind[0] == name and not equals):
         return None
-    if name.lower() != "sha256":
-        raise UsageError(f"a script is pinned by its SHA-256, not by `{name}`", hint="URL#sha256=...")
+    if not equals or name.lower() != "sha256":
+        raise UsageError(f"a script is pinned by its SHA-256 behind `#sha256=`, not by `{name[:20]}`")
     digest = digest.lower()
     if not _PIN.fullmatch(digest):
         raise UsageError(f"`#sha256=` takes 64 hexadecimal digits, found `{digest[:80]}`")

@@ -310,6 +310,8 @@ def _unpacked(body: bytes, encoding: str | None, address: Address) -> bytes:
         raise ExecuteError(f"`{address}` arrived damaged", hint="try again", step="fetch") from None
     if len(content) > LARGEST:
         raise _too_large(address)
+    if unpacker.unused_data:
+        raise ExecuteError(f"more follows behind the end of `{address}`", step="fetch")
     if not unpacker.eof:
         raise ExecuteError(f"`{address.host}` sent only a part of `{address}`", hint="try again", step="fetch")
     return content

@@ -19,7 +19,7 @@ import stat
 from urllib.parse import unquote, urlsplit
 
 from . import layout
-from .address import printable
+from .address import printable, quoted
 from .errors import ExecuteError, PlaceError
 
 TYPE_CHECKING = False
@@ -35,8 +35,9 @@ TRUSTED = "trusted"
 CHANGED = "changed"
 UNKNOWN = "unknown"
 
-#: As many lines of a header are shown to the person who is asked.
+#: As many lines of a header are shown to the person who is asked, and as many characters of each.
 _LINES = 40
+_CHARACTERS = 200
 
 
 def standing(fetched: Fetched, patterns: Sequence[str], cache: str | None) -> str:
@@ -78,7 +79,7 @@ def matches(pattern: str, address: str) -> bool:
     if wanted.scheme != found.scheme or _leaves_its_folder(found.path):
         return False
     host = wanted.netloc.rpartition("@")[2].lower()
-    path = wanted.path + (f"?{wanted.query}" if wanted.query else "")
+    path = quoted(wanted.path) + (f"?{quoted(wanted.query)}" if wanted.query else "")
     if path == "" or path.endswith("/"):
         path += "*"
     target = found.path + (f"?{found.query}" if found.query else "")
@@ -90,9 +91,9 @@ def _like(pattern: str, text: str, anything: str) -> bool:
 
 
 def _leaves_its_folder(path: str) -> bool:
-    """A server may read `me/../you` as `you`, and so may a proxy before it."""
+    """A server may read `me/../you` as `you`, and so may a proxy before it; some take `..;` for `..`."""
     plain = unquote(path).replace("\\", "/")
-    return ".." in plain.split("/")
+    return any(part.partition(";")[0] == ".." for part in plain.split("/"))
 
 
 # What was said ----------------------------------------------------------------------------------------------------
@@ -164,7 +165,12 @@ def describe(fetched: Fetched, standing: str, header: Header, script: Script) ->
         return "\n".join([*lines, "  header     none"])
     lines.append(f"  header     lines {first} to {last}")
     written = script.head.decode("utf-8", "replace").split("\n")[first - 1 : last]
-    lines += [f"    {printable(line.rstrip())}" for line in written[:_LINES]]
+    lines += [f"    {_shown(printable(line.rstrip()))}" for line in written[:_LINES]]
     if len(written) > _LINES:
         lines.append(f"    ... and {len(written) - _LINES} lines more")
     return "\n".join(lines)
+
+
+def _shown(line: str) -> str:
+    more = len(line) - _CHARACTERS
+    return f"{line[:_CHARACTERS]} ... and {more} characters more" if more > 0 else line

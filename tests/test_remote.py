@@ -201,6 +201,8 @@ def test_a_page_that_shows_a_file_means_the_file(page: str, file: str) -> None:
         (f"https://{'a' * 64}.org/s.py", "not a URL"),
         ("https://example.org/s.py#sha256=12", "64 hexadecimal digits"),
         ("https://example.org/s.py#md5=" + "0" * 32, "pinned by its SHA-256"),
+        ("https://example.org/s.py#sha256:" + "0" * 64, "pinned by its SHA-256"),
+        ("https://example.org/s.py#SHA-256-" + "0" * 64, "pinned by its SHA-256"),
     ],
     ids=lambda value: value[:30],
 )
@@ -393,11 +395,12 @@ def test_a_packed_body_is_unpacked(site: Site, fetch: Fetch) -> None:
     ("body", "encoding", "message"),
     [
         (gzip.compress(SCRIPT)[:-9], "gzip", "only a part"),
+        (gzip.compress(SCRIPT[:20]) + gzip.compress(SCRIPT[20:]), "gzip", "more follows"),
         (b"not packed at all", "gzip", "damaged"),
         (SCRIPT, "br", "packed in a way"),
         (SCRIPT, "gzip, \x1b[31m", r"'gzip, \\x1b\[31m'"),
     ],
-    ids=["cut off", "damaged", "unknown", "hostile"],
+    ids=["cut off", "in parts", "damaged", "unknown", "hostile"],
 )
 def test_a_packed_body_that_cannot_be_unpacked(
     body: bytes, encoding: str, message: str, site: Site, fetch: Fetch
@@ -626,6 +629,8 @@ def test_user_and_password_go_to_their_server_alone(serve: Callable[..., Site], 
         ("https://example.org/me/*", "https://example.org/me/../you/s.py", False),
         ("https://example.org/me/*", "https://example.org/me/%2e%2E/you/s.py", False),
         ("https://example.org/me/*", "https://example.org/me/..\\you/s.py", False),
+        ("https://example.org/me/*", "https://example.org/me/..;/you/s.py", False),
+        ("https://example.org/my plots/*", "https://example.org/my%20plots/s.py", True),
         ("https://example.org/a.py", "https://example.org/aXpy", False),
         ("https://example.org/a.py", "https://example.org/a.py?of=you", False),
         ("https://[", "https://example.org/a.py", False),
@@ -691,6 +696,14 @@ def test_a_hostile_header_cannot_paint_over_the_question() -> None:
     shown = trust.describe(_fetched(content=hostile), trust.UNKNOWN, header, script)
     assert all(line.isprintable() for line in shown.splitlines())
     assert "\\x1b[2J\\u202e" in shown
+
+
+def test_a_long_line_of_a_header_cannot_push_the_rest_out_of_sight() -> None:
+    long = b"# conda execute\n# env: [six]  # " + b"x" * 60_000 + b"\n"
+    script = Script(given="s.sh", path="/s.sh", head=long, title="s.sh")
+    shown = trust.describe(_fetched(content=long), trust.UNKNOWN, Header("conda execute", lines=(1, 2)), script)
+    assert max(map(len, shown.splitlines())) < 250
+    assert "characters more" in shown
 
 
 # The program -------------------------------------------------------------------------------------------------------
