@@ -35,6 +35,9 @@ TRUSTED = "trusted"
 CHANGED = "changed"
 UNKNOWN = "unknown"
 
+#: GitHub shows commits of forks and of pull requests, which anybody can make, under the address of the repository.
+_FORK = re.compile(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/([0-9a-f]{7,40}|refs/pull/[^/]+)/", re.IGNORECASE)
+
 #: As many lines of a header are shown to the person who is asked, and as many characters of each.
 _LINES = 40
 _CHARACTERS = 200
@@ -51,8 +54,11 @@ def standing(fetched: Fetched, patterns: Sequence[str], cache: str | None) -> st
 
 
 def _fits(fetched: Fetched, patterns: Sequence[str]) -> bool:
+    forks = [found[1] for found in (_FORK.match(unquote(address)) for address in fetched.way) if found]
+
     def trusted(*addresses: str | None) -> bool:
-        return any(matches(pattern, address) for pattern in patterns for address in addresses if address)
+        said = (pattern for pattern in patterns if all(fork in pattern for fork in forks))
+        return any(matches(pattern, address) for pattern in said for address in addresses if address)
 
     first, *rest = fetched.way
     return trusted(first, fetched.address.page) and all(trusted(address) for address in rest)

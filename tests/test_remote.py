@@ -659,6 +659,18 @@ def test_a_page_may_be_trusted_in_place_of_its_file() -> None:
     assert trust.standing(fetched, ["https://github.com/you/"], None) == trust.UNKNOWN
 
 
+@pytest.mark.parametrize("ref", ["1" * 40, "abcdef1", "refs/pull/7"])
+@pytest.mark.parametrize("place", ["github.com/me/it/blob", "github.com/me/it/raw", "raw.githubusercontent.com/me/it"])
+def test_a_pattern_for_a_repository_does_not_trust_its_forks(place: str, ref: str) -> None:
+    """Anybody can make a commit that GitHub shows under the address of the repository."""
+    fetched = _fetched(f"https://{place}/{ref}/s.py")
+    patterns = ["https://github.com/me/", "https://raw.githubusercontent.com/me/*"]
+    assert trust.standing(fetched, patterns, None) == trust.UNKNOWN
+    assert trust.standing(fetched, [*patterns, f"https://{place}/{ref}/"], None) == trust.TRUSTED
+    hidden = _fetched(f"https://{place}/{ref.replace('1', '%31').replace('pull', 'p%75ll')}/s.py")
+    assert trust.standing(hidden, patterns, None) == trust.UNKNOWN
+
+
 def test_what_was_trusted_is_this_content_at_this_address(cache: Path) -> None:
     trust.remember(_fetched(), str(cache))
     assert trust.standing(_fetched(), [], str(cache)) == trust.TRUSTED
