@@ -180,7 +180,7 @@ def rewrite(path: str, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, old.st_mode & 0o7777 if old else 0o666 & ~_umask())
+        os.chmod(temporary, old.st_mode & 0o7777 if old else 0o666 & ~umask())
         if old and hasattr(os, "chown") and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
             _give_back(temporary, old.st_uid, old.st_gid)
         os.replace(temporary, target)
@@ -213,7 +213,7 @@ def _no_folder(path: str, directory: str) -> PlaceError:
     )
 
 
-def _umask() -> int:
+def umask() -> int:
     umask = os.umask(0o022)
     os.umask(umask)
     return umask

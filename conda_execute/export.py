@@ -122,18 +122,28 @@ def _quoted(text: str) -> str:
 def pack(prefix: str, target: str) -> None:
     """Write the environment to a relocatable archive; the suffix of `target` says which kind.
 
-    Raises ExecuteError without conda-pack, and CreationError where it fails.
+    Raises ExecuteError without conda-pack, PlaceError without the archive's folder, and CreationError where it fails.
     """
+    from .edit import check_folder, umask
+
     try:
         import conda_pack  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except ImportError:
         raise ExecuteError(
             "`--pack` needs conda-pack, which is not there", hint="install `conda-execute[pack]`, or `conda-pack`"
         ) from None
+    check_folder(target)
     try:
         environment = conda_pack.CondaEnv.from_prefix(prefix)
         for pattern in _OURS:
             environment = environment.exclude(pattern)
         environment.pack(output=target, force=True)
-    except (conda_pack.CondaPackException, OSError) as error:
+        os.chmod(target, 0o666 & ~umask())  # conda-pack makes it for its owner alone
+    except ModuleNotFoundError as error:
+        raise CreationError(
+            f"the environment cannot be packed into `{target}` without the Python package {error.name}",
+            step="pack",
+            hint=f"install `{error.name}`, or choose `.tar.gz`",
+        ) from None
+    except (conda_pack.CondaPackException, OSError, SystemError) as error:  # SystemError: no mksquashfs
         raise CreationError(f"the environment cannot be packed into `{target}`: {error}", step="pack") from None

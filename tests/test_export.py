@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import yaml
 
 from conda_execute import backend, export, lock
 from conda_execute.backend import Options, rattler
-from conda_execute.errors import CreationError, UsageError
+from conda_execute.errors import CreationError, PlaceError, UsageError
 from conda_execute.lock import Lock
 from tests import tiny
 from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
@@ -104,6 +105,27 @@ def test_an_archive_of_an_unknown_kind_is_an_error(made, tmp_path):
     with pytest.raises(CreationError) as caught:
         export.pack(made[0], str(tmp_path / "archive.rar"))
     assert "archive.rar" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("archive.tar.zst", "without the Python package zstandard"), ("archive.squashfs", "mksquashfs")],
+)
+def test_a_kind_of_archive_whose_maker_is_missing_is_an_error(made, tmp_path, monkeypatch, name, message):
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CreationError, match=message):
+        export.pack(made[0], str(tmp_path / name))
+
+
+def test_an_archive_is_as_readable_as_other_files_and_its_folder_is_there(made, tmp_path):
+    archive = tmp_path / "archive.zip"
+    export.pack(made[0], str(archive))
+    archive.with_suffix(".txt").write_text("")
+    assert archive.stat().st_mode == archive.with_suffix(".txt").stat().st_mode
+    with pytest.raises(PlaceError, match="there is no folder"):
+        export.pack(made[0], str(tmp_path / "typo" / "archive.zip"))
+    assert not (tmp_path / "typo").exists()
 
 
 def test_a_request_with_other_channels_keeps_their_order(made, options):  # noqa: F811
