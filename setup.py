@@ -54,7 +54,7 @@ setup(
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
     packages=find_packages(include=["conda_execute", "conda_execute.*"]),
-    package_data={"conda_execute": ["py.typed", "launcher/*"]},
+    package_data={"conda_execute": ["py.typed", "launcher/*", "launcher/zsh/.z*"]},
     python_requires=">=3.10",
     install_requires=[
         "py-rattler>=0.28",

@@ -19,7 +19,7 @@ from .terminal import guard, print_json, unwind_on_signals
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn
 
     from .activation import Activation
@@ -201,9 +201,10 @@ def _start(run: Run, environment: Environment) -> NoReturn:
     """Become the script."""
     notebook = run.script.notebook
     variables = run.header.variables + (notebook.variables if notebook else ())
-    activation = activate(environment.prefix, run.environ, variables)
     if run.chosen.shell:
-        process.execute(_shell(run.environ), activation)
+        shell, needed = _shell(run.environ)
+        process.execute(shell, activate(environment.prefix, run.environ, (*variables, *needed.items())))
+    activation = activate(environment.prefix, run.environ, variables)
     arguments = run.chosen.words[1:]
     if run.header.entrypoint is not None:
         cache = layout.script_cache(_cache(run) or environment.prefix, run.script.path)
@@ -224,16 +225,25 @@ def _start(run: Run, environment: Environment) -> NoReturn:
     process.execute([*words, run.script.given, *arguments], activation)
 
 
-def _shell(environ: dict[str, str]) -> list[str]:
-    """The command of an interactive shell in the environment.
+def _shell(environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The command of an interactive shell in the environment, and the variables that it needs.
 
-    What a person's startup file puts first on PATH would hide the environment's programs, so bash reads a file of ours,
-    which reads theirs and then puts the environment first again.
+    What a person's startup file puts first on PATH would hide the environment's programs, so the shell reads a file of
+    ours, which reads theirs and then puts the environment first again.
     """
     shell = environ.get("SHELL") or "/bin/sh"
-    if os.path.basename(shell) != "bash":
-        return [shell]
-    return [shell, "--rcfile", os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher", "bashrc"), "-i"]
+    files = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher")
+    kind = os.path.basename(shell)
+    if kind == "bash":
+        return [shell, "--rcfile", os.path.join(files, "bashrc"), "-i"], {}
+    if kind == "zsh":
+        theirs = environ.get("ZDOTDIR", "")
+        return [shell, "-i"], {"ZDOTDIR": os.path.join(files, "zsh"), "_CONDA_EXECUTE_ZDOTDIR": theirs}
+    if kind == "fish":
+        from shlex import quote
+
+        return [shell, "--interactive", "--init-command", f"source {quote(os.path.join(files, 'fishrc'))}"], {}
+    return [shell], {}
 
 
 def _record(

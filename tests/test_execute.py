@@ -251,18 +251,50 @@ def test_shell_opens_in_the_environment(world: World) -> None:
     assert done.stdout.strip() == str(world.prefixes()[0] / "bin" / "python")
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
-def test_a_startup_file_does_not_hide_the_environment(world: World) -> None:
-    """`~/.bashrc` of many people puts something first on PATH."""
+#: For each shell, the person's startup file, and what puts a folder first on PATH and sets a variable in it.
+STARTUP = {
+    "bash": (".bashrc", "export PATH={}:$PATH\nmine=here\n"),
+    "zsh": (".zshrc", "export PATH={}:$PATH\nmine=here\n"),
+    "fish": (".config/fish/config.fish", "set -gx PATH {} $PATH\nset -g mine here\n"),
+}
+
+
+def shell(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"no {name} here")
+    return found
+
+
+@pytest.mark.parametrize("name", STARTUP)
+def test_a_startup_file_does_not_hide_the_environment(world: World, name: str) -> None:
+    """That of many people puts something first on PATH."""
     (world.work / "mine").mkdir()
     fake = world.script("mine/python", "#!/bin/sh\necho mine\n")
-    (world.home / ".bashrc").write_text(f"export PATH={fake.parent}:$PATH\nmine=here\n")
+    startup, text = STARTUP[name]
+    (world.home / startup).parent.mkdir(parents=True, exist_ok=True)
+    (world.home / startup).write_text(text.format(fake.parent))
     script = world.script("s.py", PYTHON)
-    done = world.execute(
-        "--shell", script, input="command -v python; echo $mine; exit 3\n", env={"SHELL": shutil.which("bash") or ""}
-    )
+    done = world.execute("--shell", script, input="command -v python; echo $mine; exit 3\n", env={"SHELL": shell(name)})
     assert done.returncode == 3
     assert done.stdout.split() == [str(world.prefixes()[0] / "bin" / "python"), "here"]
+
+
+def test_zsh_finds_the_files_of_a_person_who_keeps_them_elsewhere(world: World) -> None:
+    """And what is started from that shell finds no file of ours."""
+    elsewhere = world.home / "z files"
+    elsewhere.mkdir()
+    (world.home / ".zshenv").write_text(f"export ZDOTDIR='{elsewhere}'\n")
+    (elsewhere / ".zshrc").write_text("mine=here\nHISTFILE=$ZDOTDIR/.history\n")
+    script = world.script("s.py", PYTHON)
+    done = world.execute(
+        "--shell",
+        script,
+        input="echo $mine $ZDOTDIR; env | grep -i conda_execute_z; exit 3\n",
+        env={"SHELL": shell("zsh")},
+    )
+    assert done.returncode == 3
+    assert done.stdout == f"here {elsewhere}\n"
 
 
 # Options -----------------------------------------------------------------------------------------------------------
