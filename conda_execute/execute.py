@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import takewhile
 
 from . import command, layout, options, process
 from .activation import activate
@@ -50,7 +51,13 @@ def main(argv: Sequence[str]) -> int:
         parsed.append(options.parse(argv))
         return _main(parsed[0], restore)
 
-    return guard(work, wants_json=lambda: bool(parsed) and parsed[0].json)
+    def wants_json() -> bool:
+        if parsed:
+            return bool(parsed[0].json)
+        # A mistake among the options themselves.
+        return "--json" in takewhile(lambda word: word.startswith("-"), argv)
+
+    return guard(work, wants_json)
 
 
 def _main(chosen: Namespace, restore: Callable[[], None]) -> int:
@@ -123,6 +130,11 @@ def _check_usage(chosen: Namespace) -> None:
         raise UsageError(f"`{asked[0]}` and `{asked[1]}` ask for different things", hint="give one of them")
     if chosen.json and not asked:
         chosen.dry_run = True
+    elif chosen.json and asked[0] not in ("--check", "--dry-run", "--print-prefix"):
+        raise UsageError(
+            f"`{asked[0]}` has nothing to say as JSON",
+            hint="`--json` goes with `--check`, `--dry-run` and `--print-prefix`",
+        )
     if not chosen.lock and (chosen.embed or chosen.platform):
         raise UsageError(f"`{'--embed' if chosen.embed else '--platform'}` goes with `--lock`")
     if chosen.export and chosen.export not in options.FORMATS:
@@ -134,8 +146,6 @@ def _check_usage(chosen: Namespace) -> None:
         raise UsageError("`--embed` and `--lock-file` name different places", hint="give one of them")
     if chosen.locked and chosen.no_lock:
         raise UsageError("`--locked` and `--no-lock` contradict each other")
-    if chosen.json and chosen.shell:
-        raise UsageError("`--shell` has nothing to say as JSON")
 
 
 def _print_prefix(environment: Environment, as_json: bool) -> int:

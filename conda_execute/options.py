@@ -56,7 +56,8 @@ instead of running:
                          `explicit` or `pixi.lock`
   --pack FILE            write an archive of the environment (.tar.gz, .zip)
                          that runs wherever it is unpacked
-  --json                 print JSON, with one of these (alone: `--dry-run`)
+  --json                 print JSON, errors too: with --check, --dry-run (also
+                         where it stands alone) or --print-prefix
 
 the header, edited in place; solved before it is written:
   --init                 write a header; the script may be missing yet

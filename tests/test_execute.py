@@ -373,6 +373,27 @@ def test_bad_input_is_one_message_and_nothing_is_made(
 
 
 @pytest.mark.parametrize(
+    "argv",
+    [
+        ["--json", "--nonsense", "s.py"],
+        ["--nonsense", "--json", "s.py"],
+        *(["--json", option, "s.py"] for option in ("--shell", "--lock", "--init", "--add=six", "--export=explicit")),
+        ["--json", "--pack=x.zip", "s.py"],
+        ["--json", "--remove=six", "--dry-run", "s.py"],
+    ],
+    ids=" ".join,
+)
+def test_json_is_printed_where_it_was_asked_for_or_an_error_as_json(world: World, argv: list[str]) -> None:
+    script = world.script("s.py", PYTHON)
+    done = world.execute(*argv)
+    assert done.returncode == 125
+    assert json.loads(done.stdout)["exit_status"] == 125
+    assert not done.stderr
+    assert script.read_text() == PYTHON
+    assert not world.prefixes()
+
+
+@pytest.mark.parametrize(
     ("argv", "status", "words"),
     [
         (["none.py"], 127, "there is no script `none.py`"),
