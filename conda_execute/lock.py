@@ -22,7 +22,7 @@ import re
 
 from . import key
 from .digest import digest
-from .errors import CreationError
+from .errors import CreationError, PlaceError
 from .values import dataclass, replace
 
 TYPE_CHECKING = False
@@ -311,19 +311,14 @@ def text_of(
 
 
 def write(path: str, text: str) -> None:
-    """Put the lock there, whole or not at all. Raises CreationError where the folder cannot be written to."""
-    temporary = f"{path}.{os.getpid()}"
+    """Put the lock there, whole or not at all; a link is followed. Raises CreationError where that cannot be done."""
+    from .edit import rewrite
+
     try:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError as error:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+        rewrite(path, text.encode())
+    except PlaceError as error:
         raise CreationError(
-            f"the lock cannot be written to `{path}`: {error.strerror}",
-            step="lock",
-            hint="`--lock-file PATH` puts it elsewhere",
+            f"the lock {error.message}", step="lock", hint="`--lock-file PATH` puts it elsewhere"
         ) from None
 
 

@@ -265,6 +265,12 @@ class TestFound:
     def test_one_without_an_end_is_an_error(self):
         assert "no end" in refusal(lambda: lock.extract(b"# /// conda-execute-lock\n# version: 7\nprint()\n"))
 
+    def test_a_lock_behind_a_link_is_written_where_the_link_leads(self, tmp_path):
+        (tmp_path / "link").symlink_to(tmp_path / "s.lock")
+        lock.write(str(tmp_path / "link"), "text\n")
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "s.lock").read_bytes() == b"text\n"
+
     def test_a_folder_that_cannot_be_written_to(self, tmp_path):
         path = str(tmp_path / "nowhere" / "s.lock")
         assert "cannot be written" in refusal(lambda: lock.write(path, "text"))
