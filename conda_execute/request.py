@@ -10,7 +10,7 @@ import os
 
 from . import credentials, key, platforms
 from .channels import resolve_channels, split_spec
-from .errors import UsageError
+from .errors import SettingsError, UsageError
 from .model import Header, Request
 from .values import dataclass, replace
 
@@ -62,7 +62,7 @@ def resolve(
         channels=resolve_channels(
             _channel_names(header, settings, options, specs), settings, folder=folder or None, where=header.location
         ),
-        platform=options.platform or settings.subdir or host,
+        platform=options.platform or _platform(settings, host),
         host_platform=host,
         pypi=pypi,
         channel_priority=header.channel_priority or settings.channel_priority,
@@ -80,6 +80,16 @@ def resolve(
         overrides=_overrides(environ),
         secrets=tuple(secrets),
     )
+
+
+def _platform(settings: Settings, host: str) -> str:
+    if settings.subdir is not None and settings.subdir not in {*platforms.KNOWN, host}:
+        raise SettingsError(
+            f"`subdir` is no platform: `{settings.subdir}`",
+            where=settings.origin("subdir"),
+            hint="such as `linux-64`, `osx-arm64` or `win-64`",
+        )
+    return settings.subdir or host
 
 
 def _with_extras(header: Header, extra: tuple[str, ...]) -> Header:

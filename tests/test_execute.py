@@ -572,3 +572,10 @@ def test_help_needs_no_environment(world: World) -> None:
         cwd=Path(__file__).parents[1],
     )
     assert done.stdout.startswith("usage: conda execute")
+
+
+def test_a_platform_that_is_none_is_refused(world: World) -> None:
+    script = world.script("hello.py", "# conda execute\n# env: [python]\nprint('hello')\n")
+    refused = world.with_(CONDA_SUBDIR="linux64").execute(script)
+    assert refused.returncode == 125
+    assert "`subdir` is no platform: `linux64`\n  environment variable CONDA_SUBDIR" in refused.stderr
