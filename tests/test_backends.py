@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,6 +136,15 @@ class TestInstalls:
         request = tiny.request("lib", channels={channel.as_uri(): channel}, exclude_newer="2025-01-01")
         backend.build(engine, request, prefix, options)
         assert installed(prefix) == ["lib 2.0"]
+
+    def test_nothing_in_the_prefix_is_lost_with_the_package_cache(
+        self, engine: Backend, ask: Ask, options: Options, prefix: str
+    ) -> None:
+        environ = {**options.environ, "CONDA_ALLOW_SOFTLINKS": "true", "CONDA_ALWAYS_SOFTLINK": "true"}
+        backend.build(engine, ask("lib"), prefix, replace(options, environ=environ))
+        shutil.rmtree(environ["CONDA_PKGS_DIRS"], ignore_errors=True)
+        shutil.rmtree(str(options.cache), ignore_errors=True)
+        assert Path(prefix, "share", "lib.txt").read_text() == "lib 3.0\n"
 
     def test_the_prefix_is_written_into_files(self, engine: Backend, ask: Ask, options: Options, prefix: str) -> None:
         backend.build(engine, ask("placed"), prefix, options)

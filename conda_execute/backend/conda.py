@@ -193,6 +193,9 @@ def _environ(request: Request, options: Options) -> dict[str, str]:
     environ = {name: value for name, value in options.environ.items() if name not in _DROPPED}
     environ |= {
         "CONDA_REGISTER_ENVS": "false",
+        # `conda clean` takes what is linked so away, and no other run would notice.
+        "CONDA_ALLOW_SOFTLINKS": "false",
+        "CONDA_ALWAYS_SOFTLINK": "false",
         "CONDA_CHANNEL_PRIORITY": request.channel_priority,
         "CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY": "false",
         "CONDA_NUMBER_CHANNEL_NOTICES": "0",
