@@ -21,7 +21,7 @@ FROZEN = "frozen"
 _MESSAGE = (
     "This environment was made by conda-execute and is shared by every script that needs the same packages.\n"
     "Instead of changing it, add what is missing to the script's header (conda execute --add SPEC SCRIPT): the script "
-    "then gets an environment of its own."
+    "then gets an environment of its own. `conda tmpenv clear {name}` removes this one, once no script uses it."
 )
 
 #: For a symbolic link rattler records the hash of its target's name. To conda it is the hash of the target's content,
@@ -70,5 +70,5 @@ def freeze(prefix: str) -> None:
     import json
 
     with open(os.path.join(prefix, "conda-meta", FROZEN), "w", encoding="utf-8") as file:
-        json.dump({"message": _MESSAGE}, file, indent=1)
+        json.dump({"message": _MESSAGE.format(name=os.path.basename(prefix))}, file, indent=1)
         file.write("\n")
