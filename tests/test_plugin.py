@@ -113,6 +113,12 @@ def test_words_after_the_script_are_its_own(conda: Conda) -> None:
     )
 
 
+def test_after_two_hyphens_no_word_is_condas(conda: Conda) -> None:
+    script = conda.script("hello.py", HELLO)
+    words = ("--json=out", "--no", "--debug", "--no-plugins", "-vfoo", "--trace")
+    assert conda("execute", "--", script, *words).stdout == f"hello {list(words)}\n"
+
+
 def test_the_status_and_the_environment_are_the_scripts_own(conda: Conda) -> None:
     script = conda.script(
         "status.sh", "#!/bin/sh\n# conda execute\n# env: [python]\n# run_with: sh\nenv | sort\nexit 7\n"
@@ -195,9 +201,11 @@ def test_conda_doctor_finds_nothing_wrong_with_an_environment(conda: Conda, pref
 
 def test_conda_does_not_change_a_shared_environment(conda: Conda, prefix: str) -> None:
     conda.needs("conda.base.constants", "PREFIX_FROZEN_FILE")
-    refused = conda("install", "-y", "-p", prefix, "lua")
-    assert refused.returncode != 0
-    assert "conda execute --add SPEC SCRIPT" in refused.stderr
+    for asked in (["install", "lua"], ["remove", "--all"], ["env", "remove"]):
+        refused = conda(*asked, "-y", "-p", prefix)
+        assert refused.returncode != 0
+        assert "conda execute --add SPEC SCRIPT" in refused.stderr
+        assert f"conda tmpenv clear {Path(prefix).name}" in refused.stderr
 
 
 def test_our_environments_are_not_listed_as_conda_s(conda: Conda, prefix: str) -> None:
