@@ -3,8 +3,9 @@
 This is conda's documented format without conda: YAML in which comments of the form `#!final`, `#!top` and `#!bottom`
 at the end of a line steer the merging. Nothing here knows what any setting means; `settings` does.
 
-A file is read as a stream of events and never constructed as objects: anchors, aliases, tags, duplicate keys and deep
-nesting are refused, every scalar stays the text that was written, and every value knows its line and column.
+A file is read as a stream of events and never constructed as objects: tags, merged mappings (`<<`), duplicate keys and
+deep nesting are refused, every scalar stays the text that was written, and every value knows its line and column. An
+alias is the value of its anchor, shared and not copied.
 """
 
 from __future__ import annotations
@@ -163,6 +164,7 @@ class _Reader:
         self.path = path
         self.lines = text.splitlines() or [""]
         self.top: Value | None = None
+        self.anchors: dict[str, Any] = {}
         #: Open collections: the event that opened each, the values in it, the key that waits for its value.
         self.open: list[_Open] = []
 
@@ -177,14 +179,16 @@ class _Reader:
     def take(self, event: Any) -> None:
         import yaml
 
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise self.refuse("anchors and aliases are not supported here", event.start_mark, "write the value out")
         tag = getattr(event, "tag", None)
         if tag not in (None, "!"):
             raise self.refuse("tags are not supported here", event.start_mark, f"remove `{tag}`")
         if isinstance(event, yaml.DocumentStartEvent) and self.top is not None:
             raise self.refuse("a settings file is one document", event.start_mark)
-        if isinstance(event, yaml.ScalarEvent):
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self.anchors:
+                raise self.refuse(f"no finished value is called `&{event.anchor}`", event.start_mark)
+            self.add(self.anchors[event.anchor], event, event.end_mark)
+        elif isinstance(event, yaml.ScalarEvent):
             self.scalar(event)
         elif isinstance(event, yaml.CollectionStartEvent):
             if len(self.open) == _DEEPEST:
@@ -193,17 +197,26 @@ class _Reader:
         elif isinstance(event, yaml.CollectionEndEvent):
             closed = self.open.pop()
             content: Any = closed.mapping if closed.is_mapping else tuple(closed.items)
+            self.name(content, closed.event)
             self.add(content, closed.event, None if not closed.event.flow_style else event.end_mark)
+
+    def name(self, content: Any, event: Any) -> None:
+        if event.anchor is not None:
+            self.anchors[event.anchor] = content
 
     def scalar(self, event: Any) -> None:
         inner = self.open[-1] if self.open else None
         if inner is not None and inner.is_mapping and inner.key is None:
             if event.value in inner.mapping:
                 raise self.refuse(f"`{event.value}` stands here twice", event.start_mark, "join the two")
+            if event.value == "<<":
+                raise self.refuse("mappings are not merged here", event.start_mark, "write the values out")
+            self.name(event.value, event)
             inner.key, inner.key_event = event.value, event
             return
-        is_null = event.style is None and event.value in _NULLS
-        self.add(None if is_null else event.value, event, None if event.style in ("|", ">") else event.end_mark)
+        content = None if event.style is None and event.value in _NULLS else event.value
+        self.name(content, event)
+        self.add(content, event, None if event.style in ("|", ">") else event.end_mark)
 
     def add(self, content: Any, event: Any, end: Any) -> None:
         """Put a finished value where it belongs. `end` is None for a block, whose mark stands behind its key."""
@@ -225,8 +238,8 @@ class _Reader:
         """The word of a `#!word` comment behind a place, if it is one that means something."""
         if place.line >= len(self.lines):
             return None
-        between, _, comment = self.lines[place.line][place.column :].partition("#")
-        word = comment.strip().strip("!#")
+        between, sign, comment = self.lines[place.line][place.column :].partition("#")
+        word = (sign + comment).strip().strip("!#")
         return word if between.strip() in ("", ":") and word in ("final", "top", "bottom") else None
 
 

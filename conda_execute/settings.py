@@ -281,7 +281,12 @@ def _text(text: str) -> str:
 
 
 def _text_or_none(text: str) -> str | None:
+    text = text.strip()
     return None if text.lower() == "none" or not text else text
+
+
+def _text_if_any(text: str) -> str | None:
+    return text or None
 
 
 def _moment(text: str) -> str | None:
@@ -395,7 +400,7 @@ CONDAS = (
     _Setting("override_channels_enabled", _boolean),
     _Setting("channel_priority", _priority),
     _Setting("exclude_newer", _moment, aliases=("cooldown",)),
-    _Setting("subdir", _text_or_none),
+    _Setting("subdir", _text_if_any),
     _Setting("offline", _boolean),
     _Setting("ssl_verify", _verify, aliases=("verify_ssl",), expands=True),
     _Setting("client_ssl_cert", _text_or_none, aliases=("client_cert",), expands=True),
@@ -422,7 +427,8 @@ def _from_variables(environment: _Environment) -> dict[str, Value]:
             where = Location(f"environment variable {name}")
             content: Any
             if setting.shape == "list":
-                content = tuple(Value(item.strip(), where) for item in text.split(",") if item.strip())
+                parts = (part.partition("!important")[0].strip() for part in text.split(","))
+                content = tuple(Value(part, where) for part in parts if part)
             else:
                 content = text.split("!important")[0].strip()
                 if not content and setting.convert is not _boolean:
@@ -443,12 +449,15 @@ def _settle(
         found = (
             [layer.get(setting.name) for layer in own] if setting.ours else [_said(setting, layer) for layer in layers]
         )
-        said = [value for value in found if value is not None and value.content is not None]
+        single = setting.shape == "one"
+        said = [value for value in found if value is not None and (single or value.content is not None)]
         if not said:
             continue
         for value in said:
             _check_shape(setting, value)
         value = MERGE[setting.shape](said)
+        if value.content is None and setting.convert is not _boolean:
+            continue  # the default again
         origins += _origins(setting, said)
         settled[setting.field] = _convert(setting, value, environment)
     if not settled.get("channels", True):
@@ -507,7 +516,8 @@ def _unknown(key: str, start: str, value: Value, known: Iterable[str]) -> Settin
 def _check_shape(setting: _Setting, value: Value) -> None:
     """That a value is one text, a list of them, a mapping to them or a mapping to lists of them, as it should be."""
     if setting.shape == "one":
-        _require(setting, value, str)
+        if value.content is not None:
+            _require(setting, value, str)
     elif setting.shape == "list":
         _require(setting, value, tuple)
         for item in items(value):
@@ -551,7 +561,7 @@ def _origins(setting: _Setting, said: Sequence[Value]) -> Iterator[tuple[str, st
 def _convert(setting: _Setting, value: Value, environment: _Environment) -> Any:
     def one(item: Value) -> Any:
         if item.content is None:
-            return None
+            return False if setting.convert is _boolean else None
         assert isinstance(item.content, str)
         text = environment.expand(item.content) if setting.expands else item.content
         try:

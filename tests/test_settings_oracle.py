@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from conda_execute.channels import resolve_channels
 from conda_execute.errors import SettingsError
@@ -93,14 +95,18 @@ def ours(environ: dict[str, str], path: list[str]) -> dict[str, Any]:
         "client_ssl_cert": settings.client_ssl_cert,
         "client_ssl_cert_key": settings.client_ssl_cert_key,
         "exclude_newer": settings.exclude_newer or "",
-        "custom_channels": dict(settings.custom_channels or (("pkgs/pro", "https://repo.anaconda.com"),)),
+        "custom_channels": dict(
+            (("pkgs/pro", "https://repo.anaconda.com"),)
+            if settings.custom_channels is None
+            else settings.custom_channels
+        ),
         "custom_multichannels": {name: list(urls) for name, urls in settings.custom_multichannels},
         "migrated_custom_channels": dict(settings.migrated_custom_channels),
         "proxy_servers": dict(settings.proxy_servers),
         "subdir": settings.subdir or "",
     }
     if found["channels"] == ["conda-forge"] and not any(
-        item for name, item, _ in settings.origins if name == "channels"
+        item == "conda-forge" for name, item, _ in settings.origins if name == "channels"
     ):
         found["channels"] = []
     for name in ("migrated_channel_aliases", "allowlist_channels", "denylist_channels"):
@@ -162,6 +168,13 @@ CORPUS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"root/.condarc": "offline: true # final\nchannels:\n- a # top\n- b #! bottom\n- c #!middle\n"},
         {},
     ),
+    "words that are no marks": (
+        {
+            "root/.condarc": "offline: true # final\nchannels: # final\n- a\n- b # top\n- c # !bottom\n- d\n",
+            "home/.condarc": "offline: false\nchannels:\n- e\n- f # bottom\n- g\n",
+        },
+        {},
+    ),
     "marks after a hash alone": (
         {"root/.condarc": "channels:\n- a\n- b #top\n", "home/.condarc": "channels: [c]\n"},
         {},
@@ -212,7 +225,23 @@ CORPUS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         },
         {},
     ),
+    "null takes back": (
+        {
+            "root/.condarc": "offline: true\nsubdir: ''\nclient_ssl_cert: /site.pem\noverride_channels_enabled: true\n",
+            "home/.condarc": "offline:\nclient_ssl_cert: ~\noverride_channels_enabled:\nadd_anaconda_token: null\n",
+        },
+        {},
+    ),
     "empty list": ({"root/.condarc": "channels: [a]\n", "home/.condarc": "channels: []\n"}, {}),
+    "aliases of YAML": (
+        {
+            "root/.condarc": "sites: &sites [a, b]\nchannels: &mine\n- c #!top\n- &d d\nallowlist_channels: *mine\n"
+            "denylist_channels: *sites\ndefault_channels: [*d, e]\n",
+            "home/.condarc": "custom: &custom {a: http://a}\ncustom_channels: *custom\nchannels: [f]\n",
+        },
+        {},
+    ),
+    "blanks": ({"home/.condarc": "proxy_servers: {http: ' http://p ', https: 'None '}\nclient_ssl_cert: ' /x '\n"}, {}),
     "proxies": ({"home/.condarc": "proxy_servers:\n  http: http://p:1\n  https: ~\n  'http://h': none\n"}, {}),
     "expansion": (
         {
@@ -231,7 +260,7 @@ CORPUS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             "CONDA_REMOTE_MAX_RETRIES": "9",
             "CONDA_REMOTE_READ_TIMEOUT_SECS": "2",
             "CONDA_CHANNEL_ALIAS": "http://v.example",
-            "CONDA_DENYLIST_CHANNELS": "x,y",
+            "CONDA_DENYLIST_CHANNELS": "x,y!important",
             "CONDA_DEFAULT_CHANNELS": "http://h/one",
             "CONDA_OFFLINE": "true!important",
         },
@@ -292,18 +321,138 @@ CHANNEL_SETTINGS = {
 @pytest.mark.parametrize("name", CORPUS)
 def test_settings_mean_what_they_mean_to_conda(conda: Question, machine: Path, name: str) -> None:
     files, variables = CORPUS[name]
-    for path, text in files.items():
-        (machine / path).parent.mkdir(exist_ok=True)
-        (machine / path).write_bytes(text.encode())
+    write(machine, files)
     environ, path = places(machine, **variables)
     theirs = conda(environ, [], path)
     assert "error" not in theirs
-    found = ours(environ, path)
-    if theirs["settings"]["channels"] == ["defaults"]:
-        theirs["settings"]["channels"] = []  # what an old conda has where nothing is configured
-    assert {key: value for key, value in found.items() if key in theirs["settings"]} == {
-        key: value for key, value in theirs["settings"].items() if key in found
+    assert_same(ours(environ, path), theirs["settings"])
+
+
+def write(machine: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (machine / path).parent.mkdir(parents=True, exist_ok=True)
+        (machine / path).write_bytes(text.encode())
+
+
+def assert_same(found: dict[str, Any], theirs: dict[str, Any]) -> None:
+    if theirs["channels"] == ["defaults"] and not found["channels"]:
+        theirs["channels"] = []  # what an old conda has where nothing is configured
+    assert {key: value for key, value in found.items() if key in theirs} == {
+        key: value for key, value in theirs.items() if key in found
     }
+
+
+# --- Files that nobody thought of
+
+#: What may stand behind a value. A plain comment that says "final" is no mark.
+_marks = st.sampled_from(
+    ["", "", "", "  #!final", " #!top", " #!bottom", " # final", " # top", " #!FINAL", " #! bottom"]
+)
+_words = st.sampled_from(
+    [
+        *("conda-forge", "a", "b", "c", "'q'", '"dq"', "$ONE", "${TWO}/x", "$NONE", "ü", "1", "a#b", "a b"),
+        *("https://u:p@h.example/x", "https://h.example/t/tk-1/y", "file:///srv/x", "'multi\n    line'"),
+        *("|\n      block", "&x d"),
+    ]
+)
+_booleans = st.sampled_from(
+    ["true", "false", "yes", "No", "ON", "off", "'True'", "1", "0", "n", "''", "~", "", "perhaps"]
+)
+_breaks = st.sampled_from(["\n", "\n", "\n\n"])
+_LISTS = (
+    "channels",
+    "channel",
+    "default_channels",
+    "migrated_channel_aliases",
+    "denylist_channels",
+    "allowlist_channels",
+)
+_MAPPINGS = ("custom_channels", "migrated_custom_channels", "proxy_servers")
+_SINGLE = {
+    "channel_alias": st.sampled_from(["https://x.example", "http://$ONE.example/a", "https://h/t/tok/", "a"]),
+    "channel_priority": st.sampled_from(["strict", "flexible", "disabled", "'true'", "no", "high"]),
+    "remote_max_retries": st.sampled_from(["3", "0", "'4'", "many", "[1]"]),
+    "remote_read_timeout_secs": st.sampled_from(["3", "4.5", "'5'", ".5", "long"]),
+    "ssl_verify": st.sampled_from(["true", "no", "truststore", "/", "'False'", "/no/such/file", "0", "$ONE"]),
+    "verify_ssl": _booleans.filter(lambda text: text not in ("", "~")),
+    "exclude_newer": st.sampled_from(["7d", "'30d'"]),
+    "subdir": st.sampled_from(["linux-64", "'osx-64'", "''"]),
+    "client_ssl_cert": st.sampled_from(["/x.pem", "$ONE/y", "~"]),
+    **dict.fromkeys(
+        ("offline", "override_channels_enabled", "add_anaconda_token", "repodata_use_zst", "repodata_use_shards"),
+        _booleans,
+    ),
+}
+
+
+@st.composite
+def _list(draw: st.DrawFn, indent: str = "", fewest: int = 0) -> str:
+    if draw(st.integers(0, 3)) == 0:
+        plain = st.sampled_from(["a", "b", "'q'", "$ONE", "conda-forge"])
+        return f" [{', '.join(draw(st.lists(plain, max_size=3)))}]{draw(_marks)}{draw(_breaks)}"
+    items = draw(st.lists(st.tuples(_words | st.just("[a]"), _marks, _breaks), min_size=fewest, max_size=4))
+    return draw(_marks) + draw(_breaks) + "".join(f"{indent}- {word}{mark}{end}" for word, mark, end in items)
+
+
+@st.composite
+def _setting(draw: st.DrawFn) -> str:
+    kind = draw(st.sampled_from(["list", "mapping", "multi", "single", "single", "wrong", "foreign"]))
+    if kind == "list":
+        return f"{draw(st.sampled_from(_LISTS))}:{draw(_list())}"
+    if kind == "mapping":
+        keys = draw(st.lists(st.sampled_from(["a", "b", "http", "pkgs/x", "1"]), max_size=3, unique=True))
+        lines = "".join(f"  {key}: {draw(_words)}{draw(_marks)}{draw(_breaks)}" for key in keys)
+        return f"{draw(st.sampled_from(_MAPPINGS))}:{draw(_marks)}\n{lines}"
+    if kind == "multi":
+        keys = draw(st.lists(st.sampled_from(["m", "n", "defaults"]), max_size=2, unique=True))
+        return f"custom_multichannels:{draw(_marks)}\n" + "".join(f"  {key}:{draw(_list('    ', 1))}" for key in keys)
+    if kind == "single":
+        name = draw(st.sampled_from(sorted(_SINGLE)))
+        return f"{name}: {draw(_SINGLE[name])}{draw(_marks)}{draw(_breaks)}"
+    if kind == "wrong":
+        name = draw(st.sampled_from([*_LISTS, *_MAPPINGS, "custom_multichannels"]))
+        return f"{name}: {draw(st.sampled_from(['a', '', '~', '{a: b}', '[]', '[[a]]']))}\n"
+    return draw(st.sampled_from(["envs_dirs: [/x]\n", "plugins:\n  other: {a: [b]}\n", "x: 1\n", "# more\n"]))
+
+
+@st.composite
+def _file(draw: st.DrawFn) -> str:
+    text = draw(st.sampled_from(["", "", "\ufeff", "---\n", "# ours\n"])) + "".join(
+        draw(st.lists(_setting(), max_size=4))
+    )
+    return text.replace("\n", draw(st.sampled_from(["\n", "\n", "\r\n"])))
+
+
+_variables = st.fixed_dictionaries(
+    {"ONE": st.just("1"), "TWO": st.just("two")},
+    optional={
+        "CONDA_CHANNELS": st.sampled_from(["a,b", "a & b", "", "a, ,b", "a,b!important", "a!important,b"]),
+        "CONDA_OFFLINE": st.sampled_from(["1", "yes", "", "no", "x"]),
+        "CONDA_SSL_VERIFY": st.sampled_from(["0", "/", "no", "true"]),
+        "CONDA_SUBDIR": st.sampled_from(["osx-64", ""]),
+        "CONDA_CHANNEL_PRIORITY": st.sampled_from(["strict", "True", "no"]),
+        "CONDA_PROXY_SERVERS": st.sampled_from(["a"]),
+    },
+)
+
+_PLACES = (*FILES, "root/condarc", "root/condarc.d/20.yaml", "home/.config/conda/condarc", "home/.conda/.condarc")
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(files=st.dictionaries(st.sampled_from(_PLACES), _file(), max_size=4), variables=_variables)
+def test_any_files_mean_what_they_mean_to_conda_or_are_refused_by_both(
+    conda: Question, machine: Path, files: dict[str, str], variables: dict[str, str]
+) -> None:
+    for place in _PLACES:
+        (machine / place).unlink(missing_ok=True)
+    write(machine, files)
+    environ, path = places(machine, **variables)
+    theirs = conda(environ, [], path)
+    if "error" in theirs:
+        with pytest.raises(SettingsError):
+            load(environ, search_path=path)
+    else:
+        assert_same(ours(environ, path), theirs["settings"])
 
 
 @pytest.mark.parametrize("name", CHANNEL_SETTINGS)
@@ -379,6 +528,39 @@ def test_a_file_that_is_no_yaml_is_refused(fresh_conda: Question, machine: Path)
     environ, path = places(machine)
     assert "error" not in fresh_conda(environ, [], path)
     with pytest.raises(SettingsError, match="invalid YAML"):
+        load(environ, search_path=path)
+
+
+def test_a_mark_counts_whatever_stands_in_the_line_below(fresh_conda: Question, machine: Path) -> None:
+    """conda takes a comment in the next line for a part of the mark, and does not know it any more."""
+    write(
+        machine,
+        {
+            "root/.condarc": "denylist_channels: #!final\n  # the vendor's\n  - a\noffline: true #!final\n# for good\n",
+            "home/.condarc": "denylist_channels: [b]\noffline: false\n",
+        },
+    )
+    environ, path = places(machine)
+    assert fresh_conda(environ, [], path)["settings"]["offline"] is False
+    settings = load(environ, search_path=path)
+    assert (settings.offline, settings.denylist_channels) == (True, ("a",))
+
+
+@pytest.mark.parametrize("text", ["ssl_verify:\n", "ssl_verify: ~\n"])
+def test_an_empty_ssl_verify_switches_nothing_off(fresh_conda: Question, machine: Path, text: str) -> None:
+    """To conda nothing is false, and certificates are not looked at any more."""
+    (machine / "home/.condarc").write_text(text)
+    for environ, path in (places(machine), places(machine, CONDA_SSL_VERIFY="")):
+        assert fresh_conda(environ, [], path)["settings"]["ssl_verify"] is False
+        assert load(environ, search_path=path).ssl_verify is True
+
+
+@pytest.mark.parametrize("text", ["channels: [~]\n", "custom_multichannels: {a: }\n", "remote_max_retries: -1\n"])
+def test_what_conda_makes_little_sense_of_is_refused(fresh_conda: Question, machine: Path, text: str) -> None:
+    (machine / "home/.condarc").write_text(text)
+    environ, path = places(machine)
+    assert "error" not in fresh_conda(environ, [], path)
+    with pytest.raises(SettingsError):
         load(environ, search_path=path)
 
 
