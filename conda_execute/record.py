@@ -1,17 +1,17 @@
 """Launch records: what the POSIX launcher needs to run a script again without Python.
 
 A record is written after a run went the long way, read by the launcher alone, and never believed without comparing.
-Deleting all of them loses time and nothing else. It is shell text: variables and functions, no command but the
-assignment in its last line, which says that it is whole. It holds
+Deleting all of them loses time and nothing else. It is shell text, one compound command, which a shell does not begin
+unless it has read its end: so it is done whole or not at all. It says
 
 - for whom it was written: launcher, its version, and the script's path as the launcher made it absolute;
-- `_ce_same_settings`: the variables that were asked for, the settings files word for word, and what was absent;
-  likewise the files in the prefix that say which variables it sets, and the names of the scripts that activate it;
-- `_ce_same_script`: the first lines of the script, through the one after the header, which ends it;
 - which build of which prefix it runs in, how many package records that had, when it is to be swept;
-- `_ce_run`: exports and the program. What the environment looks like outside is compared where it matters: CONDA_PREFIX
-  and CONDA_SHLVL always, PATH where the program was found there rather than in the prefix, or where an environment
-  outside is to be deactivated by scripts of its own.
+- the variables that were asked for, the settings files word for word, and what was absent; likewise the files in the
+  prefix that say which variables it sets, and the names of the scripts that activate it;
+- the first lines of the script, through the one after the header, which ends it;
+- if all of that is so, and the launcher's `_ce_hold` has noted the use: exports and the program. What the environment
+  looks like outside is compared where it matters: CONDA_PREFIX and CONDA_SHLVL always, PATH where the program was found
+  there rather than in the prefix, or where an environment outside is to be deactivated by scripts of its own.
 
 Everything of the outside world stands between single quotes. Whatever a record cannot say truly makes no record, never
 a wrong one: NUL bytes, names no shell can hold, more than `LARGEST` bytes to compare (dash reads a byte per system
@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 LARGEST = 4096
 
 #: What the launcher wants to see before it runs a record.
-_FIRST_LINE = b"# conda-execute: launch record"
+_FIRST_LINE = b"# conda-execute"
+
+#: And what a whole one ends with.
+_LAST_LINES = b"\n}\n}\n"
 
 #: Variables that decide where things lie, and those that tell the solver of another machine.
 _ALWAYS_COMPARED = (
@@ -124,6 +127,7 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
     compared = dict.fromkeys((*_ALWAYS_COMPARED, *(name for name, _ in sources.variables), *path))
     tmp_envs = os.path.dirname(environment.prefix)
     theirs = process.inherited_environ(environ)
+    words = _words(activation, program, run.command[1:])
     values = {
         "by": launcher,
         "for": given,
@@ -138,20 +142,28 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
     lines = [
         _FIRST_LINE,
         b"# How a script was run, for the launcher to compare. Written by Python; may be deleted.",
+        b"{\ntrap - 0",
         *(b"_ce_%s=%s" % (name.encode(), _quote(value)) for name, value in values.items()),
-        b"_ce_same_settings() {",
-        *_same_variables(compared, theirs),
-        *_same_activation(activation, [path for path, _ in by_packages]),
-        *(_same_file(path, content) for path, content in files),
-        *(_same_file(path, lines, whole=False) for path, lines in run.beginnings),
-        b":\n}\n_ce_same_script() {",
-        b" &&\n".join(_same_lines(head, whole=head == run.data)),
-        b"}\n_ce_run() {",
-        b":" if run.passes_script else b"shift",
-        *_run(activation, program, run.command[1:]),
-        b"}\n_ce_ok=" + _quote(__version__),
+        b"{",
+        b'[ "$_ce_version" = %s ] &&' % _quote(__version__),
+        b'[ "$_ce_by" = "$_ce_self" ] && [ "$_ce_for" = "$_ce_script" ] &&',
+        b" &&\n".join(
+            [
+                *_same_variables(compared, theirs),
+                *_same_activation(activation, [path for path, _ in by_packages]),
+                *(_same_file(path, content) for path, content in files),
+                *(_same_file(path, lines, whole=False) for path, lines in run.beginnings),
+                *_same_lines(head, whole=head == run.data),
+                *(b"[ -x %s ]" % _quote(shell) for shell in words[:1] if shell != program),
+                b"_ce_hold <&-",
+            ]
+        ),
+        # The last exec stands outside of every redirection, since some shells would keep it.
+        b'} 2>/dev/null <"$1" && {',
+        *([] if run.passes_script else [b"shift"]),
+        *_run(activation, words),
     ]
-    return b"\n".join(lines) + b"\n"
+    return b"\n".join(lines) + _LAST_LINES
 
 
 def _head(data: bytes, last_line: int) -> bytes:
@@ -184,10 +196,10 @@ def _program(name: str, activation: Activation) -> tuple[str, bool]:
 def _same_variables(names: Iterable[str], environ: Mapping[str, str]) -> Iterator[bytes]:
     unset = [_name(name) for name in names if name not in environ]
     if unset:
-        yield b'[ -z "%s" ] || return' % b"".join(b"${%s+x}" % name for name in unset)
+        yield b"case %s in ?*) false ;; esac" % b"".join(b"${%s+x}" % name for name in unset)
     for name in names:
         if name in environ:
-            yield b'[ "${%s+x$%s}" = %s ] || return' % (_name(name), _name(name), _quote("x" + environ[name]))
+            yield b'[ "${%s+x$%s}" = %s ]' % (_name(name), _name(name), _quote("x" + environ[name]))
 
 
 def _same_activation(activation: Activation, variable_files: Sequence[str]) -> Iterator[bytes]:
@@ -207,13 +219,13 @@ def _same_activation(activation: Activation, variable_files: Sequence[str]) -> I
 def _same_names(folder: str, suffix: str, paths: Sequence[str]) -> Iterator[bytes]:
     """That these are all files of a kind in a folder that need not be there: as many, and each of them. (Comparing the
     whole list would take the shell's word for their order, which depends on the locale.)"""
-    yield b"set -- %s/*%s" % (_quote(folder), suffix.encode())
+    found = b"%s/*%s" % (_quote(folder), suffix.encode())
     if not paths:
-        yield b'[ "$*" = %s ] || return' % _quote(f"{folder}/*{suffix}")
+        yield b"[ %s = %s ]" % (found, _quote(f"{folder}/*{suffix}"))
         return
-    yield b"[ $# = %d ] || return" % len(paths)
+    yield b"! _ce_count %d %s" % (len(paths) + 1, found)
     for path in paths:
-        yield b"[ -e %s ] || return" % _quote(path)
+        yield b"[ -e %s ]" % _quote(path)
 
 
 def _variables_by_person(prefix: str) -> tuple[str, bytes | None]:
@@ -240,8 +252,8 @@ def _content(path: str) -> bytes:
 
 def _same_file(path: str, content: bytes | None, *, whole: bool = True) -> bytes:
     if content is None:
-        return b"[ ! -e %s ] || return" % _quote(path)
-    return b"{\n%s\n} <%s || return" % (b" &&\n".join(_same_lines(content, whole=whole)), _quote(path))
+        return b"[ ! -e %s ]" % _quote(path)
+    return b"{\n%s\n} <%s" % (b" &&\n".join(_same_lines(content, whole=whole)), _quote(path))
 
 
 def _same_lines(content: bytes, *, whole: bool) -> Iterator[bytes]:
@@ -258,8 +270,8 @@ def _same_lines(content: bytes, *, whole: bool) -> Iterator[bytes]:
 # What is run
 
 
-def _run(activation: Activation, program: str, arguments: Sequence[str]) -> Iterator[bytes]:
-    """The body of `_ce_run`. PATH alone is worked out anew; what else depends on the outside was compared.
+def _run(activation: Activation, words: Sequence[str]) -> Iterator[bytes]:
+    """What is done once all was compared. PATH alone is worked out anew; what else depends on the outside was compared.
 
     Where the environment outside must be deactivated first, the shell that does so sets everything after that.
     """
@@ -268,11 +280,6 @@ def _run(activation: Activation, program: str, arguments: Sequence[str]) -> Iter
     for name in sorted(activation.environ):
         if name == "CONDA_SHLVL" or (name.startswith("CONDA_PREFIX_") and name not in activation.outer):
             fixed[name] = activation.environ[name]
-    words = [program, *arguments]
-    if activation.scripts or activation.outer_scripts:
-        shell = process.find_shell(activation.environ)
-        words = [*shell, process.sourcing_program(activation), *words]
-        yield b"[ -x %s ] || return" % _quote(shell[0])
     if not activation.outer_scripts:
         for name in activation.unsets:
             yield b"unset " + _name(name)
@@ -280,6 +287,14 @@ def _run(activation: Activation, program: str, arguments: Sequence[str]) -> Iter
             yield b"export %s=%s" % (_name(name), _quote(value))
         yield b"_ce_first %s %s" % (_quote(":".join(activation.front)), _quote(outer and outer + "/bin"))
     yield b"exec %s" % b" ".join([*map(_quote, words), b'"$@"'])
+
+
+def _words(activation: Activation, program: str, arguments: Sequence[str]) -> list[str]:
+    """The program's words, after those of the shell that sources activation scripts where there are any."""
+    words = [program, *arguments]
+    if activation.scripts or activation.outer_scripts:
+        return [*process.find_shell(activation.environ), process.sourcing_program(activation), *words]
+    return words
 
 
 def _name(name: str) -> bytes:
@@ -362,7 +377,7 @@ def _named_in(path: str) -> list[bytes]:
             text = file.read()
     except OSError:
         return []
-    if b"\n_ce_ok=" not in text:
+    if not text.endswith(_LAST_LINES):
         return [b""]
     values = []
     for name in (b"for", b"prefix"):

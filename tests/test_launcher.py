@@ -236,7 +236,7 @@ def change_record(old: str, new: str) -> Callable[[Place, Path], None]:
 def record_of_another_owner(place: Place, script: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give files away")
-    change_record("_ce_run() {", "_ce_run() {\necho evil; exit")(place, script)
+    change_record("{\ntrap - 0", "{\necho evil; exit")(place, script)
     os.chown(place.record(script), 65534, 65534)
 
 
@@ -249,7 +249,7 @@ def record_is_a_link(place: Place, script: Path) -> None:
 def record_cut_short(place: Place, script: Path) -> None:
     path = place.record(script)
     text = path.read_text()
-    path.write_text(text[: text.rindex("_ce_ok")])
+    path.write_text(text[: text.rindex("}")])
 
 
 def record_empty(place: Place, script: Path) -> None:
@@ -282,7 +282,7 @@ def launcher_moved(place: Place, script: Path) -> None:
         package_records_purged, interpreter_gone, marker_gone, another_build, environment_removed, sweep_due,
         never_swept, clock_went_back, record_of_another_owner, record_is_a_link, record_cut_short, record_empty,
         record_is_no_shell_text, record_is_a_file_of_the_user, record_cut_within_quotes, launcher_moved,
-        pytest.param(change_record(f"_ce_ok='{__version__}'", "_ce_ok='0.9.0'"), id="record_of_an_older_version"),
+        pytest.param(change_record(f"= '{__version__}' ]", "= '0.9.0' ]"), id="record_of_an_older_version"),
     ],
 )  # fmt: skip
 def test_python_is_asked_once_more_after(shelled: Place, change: Callable[[Place, Path], None]) -> None:
@@ -456,7 +456,7 @@ def test_signals_end_it(shelled: Place, name: str) -> None:
 def test_signal_while_it_compares_ends_the_launcher_and_runs_nothing(shelled: Place, name: str) -> None:
     script = shelled.script("x.py", HEADER + "\nprint('run')\n")
     warm(shelled, script)
-    change_record("_ce_same_script() {", f"_ce_same_script() {{\nkill -{name} $$")(shelled, script)
+    change_record('[ "$_ce_version"', f'kill -{name} $$\n[ "$_ce_version"')(shelled, script)
     done = shelled.run(script)
     assert (done.returncode, done.stdout) == (-getattr(signal, f"SIG{name}"), b"")
 

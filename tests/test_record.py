@@ -60,10 +60,15 @@ def test_record_and_its_folders_are_private(place: Place) -> None:
     assert os.listdir(path.parent) == ["x.py.sh"]
 
 
-def test_record_ends_with_the_line_that_makes_it_whole(place: Place) -> None:
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.6, 0.9, 1.0])
+def test_nothing_of_a_record_is_done_unless_it_is_whole(place: Place, part: float) -> None:
     path = written(place)
     assert path is not None
-    assert path.read_text().splitlines()[-1].startswith("_ce_ok='")
+    text = path.read_bytes().replace(b"{\ntrap - 0", b"{\necho begun", 1)
+    for end in (int(part * (len(text) - 2)), len(text) - 2):
+        path.write_bytes(text[:end])
+        done = subprocess.run(["/bin/sh", path], capture_output=True, check=False)
+        assert done.stdout == b""
 
 
 def test_run_that_the_launcher_did_not_start_is_not_recorded(place: Place) -> None:
