@@ -20,6 +20,8 @@ import pytest
 from conda_execute import __version__, layout
 from conda_execute.model import Environment, Marker
 from conda_execute.store import Store
+from tests.channel import debian
+from tests.channel.build import default_destination
 
 ROOT = Path(__file__).parent.parent
 LAUNCHER = ROOT / "conda_execute" / "launcher" / "conda-execute"
@@ -63,15 +65,29 @@ SHOW = (
 
 HEADER = "# conda execute\n# env:\n#  - python\n# run_with: [python, -I, -S]\n"
 
-#: Shells by name: the words that run a script with them, as /bin/sh would be run.
-SHELLS = ("dash", "bash", "busybox", "zsh")
+#: Shells by name, each with the package and the path in it that it has in Debian, where the machine lacks it.
+SHELLS = {
+    "dash": ("dash", "bin/dash"),
+    "bash": ("bash-static", "bin/bash-static"),
+    "busybox": ("busybox-static", "bin/busybox"),
+    "zsh": ("zsh-static", "bin/zsh-static"),
+}
+
+
+def find_shell(name: str) -> str | None:
+    """The path of this shell: the machine's, else Debian's; None if it is neither here nor can be had."""
+    found = shutil.which(name)
+    if found is None:
+        fetched = debian.program(*SHELLS[name], default_destination() / "downloads")
+        found = None if fetched is None else str(fetched)
+    return found
 
 
 def shell(name: str, directory: Path) -> list[str]:
     """The words that run a script in this shell as if it were /bin/sh; skips the test where the shell is missing."""
-    path = shutil.which(name)
+    path = find_shell(name)
     if path is None:
-        pytest.skip(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed, and there is no package of it to fetch")
     if name == "busybox":
         return [path, "sh"]
     link = directory / name / "sh"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.launching import SHELLS, Place, make_place, shell
+from tests.launching import SHELLS, Place, find_shell, make_place, shell
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="without /proc every run is Python's")
 
@@ -81,7 +81,7 @@ cases = st.builds(
     variables=variables,
     relative=st.booleans(),
     stdin=st.binary(max_size=20).filter(lambda data: data.isascii() and b"\r" not in data),
-    shell=st.sampled_from([name for name in SHELLS if shutil.which(name)]),
+    shell=st.sampled_from([name for name in SHELLS if find_shell(name)]),
     change=st.floats(0, 1, exclude_max=True),
 )
 

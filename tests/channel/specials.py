@@ -7,9 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from tests.channel import debian
 from tests.channel.package import PLACEHOLDER, File, Package
 
 _PREFIX_IN_BINARY = """
@@ -126,7 +126,7 @@ def spoil(channel: Path) -> None:
 
 def tools(workplace: Path, downloads: Path) -> list[Package]:
     """Programs of this machine: interpreters that are not Python, a C compiler, and a binary that it made."""
-    found = [*_lua(workplace, downloads), *_perl()]
+    found = [*_lua(downloads), *_perl()]
     compiler = shutil.which("gcc")
     if compiler:
         wrapper = f'#!/bin/sh\nexec {compiler} "$@"\n'
@@ -141,54 +141,20 @@ def _prefixed_binary(compiler: str, workplace: Path) -> Package:
     return Package("prefixed-binary", "1.0", {"bin/prefixed-binary": File(program, executable=True)})
 
 
-def _lua(workplace: Path, downloads: Path) -> list[Package]:
+def _lua(downloads: Path) -> list[Package]:
     """The machine's Lua or Debian's, if its archive can be had; the program needs no file but itself."""
-    program = shutil.which("lua5.4")
-    archive = None if program else _debian_archive("lua5.4", downloads)
-    if archive:
-        subprocess.run(["dpkg-deb", "--extract", str(archive), str(workplace / "lua")], check=True)
-        program = str(workplace / "lua/usr/bin/lua5.4")
-    if program is None or not _runs([program, "-v"]):
+    program: str | Path | None = shutil.which("lua5.4")
+    if program is None:
+        program = debian.program("lua5.4", "usr/bin/lua5.4", downloads)
+    if program is None or not debian.runs([str(program), "-v"]):
         print("note: no Lua on this machine and none from its package archive: the channel has none", file=sys.stderr)
         return []
     return [Package("lua", "5.4", {"bin/lua": File(Path(program), executable=True)})]
 
 
-def _debian_archive(name: str, downloads: Path) -> Path | None:
-    """A package of the machine's Debian, downloaded unless it was before; needs no rights and installs nothing."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        return None
-    with tempfile.TemporaryDirectory(dir=downloads) as directory:
-        lists, cache = Path(directory, "state/lists/partial"), Path(directory, "cache/archives/partial")
-        lists.mkdir(parents=True)
-        cache.mkdir(parents=True)
-        options = {
-            "Dir::State": str(lists.parents[1]),
-            "Dir::State::status": "/var/lib/dpkg/status",
-            "Dir::Cache": str(cache.parents[1]),
-            "APT::Sandbox::User": "root",
-        }
-        own = ["apt-get", "-qq", *(word for option in options.items() for word in ("-o", "=".join(option)))]
-        # A machine that was just installed, or a container, has no lists; they are fetched to a place of our own.
-        for commands in [["apt-get", "-qq", "download", name]], [[*own, "update"], [*own, "download", name]]:
-            if next(downloads.glob(f"{name}_*.deb"), None):
-                break
-            if all(_runs(command, cwd=directory) for command in commands):
-                for archive in Path(directory).glob("*.deb"):
-                    archive.replace(downloads / archive.name)
-    return next(downloads.glob(f"{name}_*.deb"), None)
-
-
 def _perl() -> list[Package]:
     """The machine's own perl, without modules: what `-e` and plain scripts need."""
     program = shutil.which("perl", path="/usr/bin:/bin:/usr/local/bin")
-    if program is None or not _runs([program, "-e", "1"]):
+    if program is None or not debian.runs([program, "-e", "1"]):
         return []
     return [Package("perl", "5", {"bin/perl": File(Path(os.path.realpath(program)), executable=True)})]
-
-
-def _runs(command: list[str], cwd: str | None = None) -> bool:
-    try:
-        return subprocess.run(command, cwd=cwd, capture_output=True, check=False, timeout=60).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False  # a mirror that does not answer: the channel can do without
