@@ -283,8 +283,9 @@ def _run(activation: Activation, words: Sequence[str]) -> Iterator[bytes]:
     if not activation.outer_scripts:
         for name in activation.unsets:
             yield b"unset " + _name(name)
-        for name, value in fixed.items():
-            yield b"export %s=%s" % (_name(name), _quote(value))
+        if fixed:  # in two steps, since `set -k`, which SHELLOPTS may ask for, would not let `export` see values
+            yield b" ".join(b"%s=%s" % (_name(name), _quote(value)) for name, value in fixed.items())
+            yield b"export " + b" ".join(map(_name, fixed))
         yield b"_ce_first %s %s" % (_quote(":".join(activation.front)), _quote(outer and outer + "/bin"))
     yield b"exec %s" % b" ".join([*map(_quote, words), b'"$@"'])
 

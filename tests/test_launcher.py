@@ -648,7 +648,7 @@ def test_shells_own_options_and_functions_change_nothing(place: Place, tmp_path:
     place = replace(place, shell=tuple(shell("bash", tmp_path)))
     names = ("read", "command", "printf", "exec", "unset", "cd", "return")
     functions = {f"BASH_FUNC_{name}%%": "() { echo evil; exit 9; }" for name in names}
-    place = place.with_(**functions, SHELLOPTS="errexit:nounset:noclobber:noglob", BASH_ENV="/nonexistent")
+    place = place.with_(**functions, SHELLOPTS="errexit:keyword:nounset:noclobber:noglob", BASH_ENV="/nonexistent")
     script = place.script("x.py", HEADER + "\nprint('fine')\n")
     for _ in range(2):
         done = place.run(script)
