@@ -31,7 +31,9 @@ letters = st.sampled_from("'\"\\$`!*?[]{}()<>|&;~#%=- \t\n.é\u2028ü\x7f\x01\x8
 )
 words = st.text(letters, max_size=12)
 #: A name in a folder; `~x` makes it neither `.` nor `..`, and short enough for any file system.
-names = st.text(letters.filter(lambda letter: letter != "/"), max_size=12).map(lambda text: f"{text}~x")
+short = st.text(letters.filter(lambda letter: letter != "/"), max_size=12)
+#: Up to 200 bytes, and at most 4 of them a letter.
+names = st.builds(lambda text, times: f"{(text * times)[:49]}~x", short, st.sampled_from([1, 1, 1, 50]))
 #: A comment before the header, on one line for Python, for us and for the shell.
 comments = st.text(
     letters.filter(lambda letter: letter not in "\n\r\f\v\x1c\x1d\x1e\x85\u2028\u2029\udcff"), max_size=20
@@ -54,7 +56,10 @@ class Case:
     after: str
     arguments: list[str]
     variables: dict[str, str]
-    relative: bool
+    #: How the path is given; see `given_path`.
+    way: str
+    #: The CONDA_PREFIX of an environment that is activated outside.
+    outer: str | None
     stdin: bytes
     shell: str
     #: Which character of the beginning to change afterwards, as a part of all of them.
@@ -79,7 +84,8 @@ cases = st.builds(
     after=st.sampled_from(["", "pass", "'''it's'''", "x = 1 # - numpy"]),
     arguments=st.lists(words, max_size=4),
     variables=variables,
-    relative=st.booleans(),
+    way=st.sampled_from(["absolute", "relative", "dotted", "doubled", "linked"]),
+    outer=st.none() | words.map(lambda text: f"/outer{text}"),
     stdin=st.binary(max_size=20).filter(lambda data: data.isascii() and b"\r" not in data),
     shell=st.sampled_from([name for name in SHELLS if find_shell(name)]),
     change=st.floats(0, 1, exclude_max=True),
@@ -96,6 +102,9 @@ def check(place: Place, case: Case) -> None:
     shells = place.root / "shells"
     shells.mkdir(exist_ok=True)
     place = replace(place.with_(**case.variables), shell=tuple(shell(case.shell, shells)))
+    if case.outer is not None:
+        path = f"/a:{case.outer}/bin:{place.environ['PATH']}"
+        place = place.with_(CONDA_PREFIX=case.outer, CONDA_SHLVL="1", PATH=path)
     shutil.rmtree(place.work)
     shutil.rmtree(place.root / "cache", ignore_errors=True)
     place.work.mkdir()
@@ -103,9 +112,7 @@ def check(place: Place, case: Case) -> None:
         script = place.script(os.path.join(*case.folder, case.name), case.text().encode())
     except OSError:
         return  # a file system that refuses the name
-    given = os.path.relpath(script, place.work) if case.relative else str(script)
-    if given.startswith("-"):
-        given = f"./{given}"
+    given = given_path(case.way, script, place.work)
     asked = place.asked
     first, second = (place.run(given, *case.arguments, input=case.stdin) for _ in range(2))
     assert first.returncode == (len(case.arguments) + 1) * 7 % 256, first.stderr
@@ -115,6 +122,17 @@ def check(place: Place, case: Case) -> None:
     change(script, case)
     place.run(given, *case.arguments, input=case.stdin)
     assert place.asked == asked + 2, "the launcher believed a record of another header"
+
+
+def given_path(way: str, script: Path, work: Path) -> str:
+    """One of the ways to write where the script is."""
+    relative = os.path.relpath(script, work)
+    if way == "linked":
+        (work / "a link").symlink_to(work)
+        return f"a link/{relative}"
+    if way == "relative" and not relative.startswith("-"):
+        return relative
+    return {"absolute": str(script), "doubled": f"/{str(script).replace('/', '//')}"}.get(way, f"./{relative}")
 
 
 def change(script: Path, case: Case) -> None:
