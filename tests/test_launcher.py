@@ -628,6 +628,17 @@ def test_python_is_found_where_the_launcher_is_named_without_a_folder(shelled: P
     assert place.asked == 1
 
 
+@pytest.mark.parametrize("name", ["bash", "zsh"])
+def test_python_is_found_where_the_shell_finds_the_launcher_on_path(place: Place, tmp_path: Path, name: str) -> None:
+    place = replace(place, shell=tuple(shell(name, tmp_path)))
+    place = place.with_(PATH=f"{place.launcher.parent}:{place.environ['PATH']}")
+    words = [*place.shell, "conda-execute", str(place.script("x.py"))]
+    for _ in range(2):
+        done = subprocess.run(words, env=place.environ, cwd=place.work, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert place.asked == 1
+
+
 def test_variables_for_python_reach_the_script_and_not_ours(shelled: Place) -> None:
     evil = shelled.root / "evil"
     evil.mkdir()
@@ -672,7 +683,7 @@ def test_launcher_is_clean_for_shellcheck() -> None:
 
 
 def test_launcher_uses_builtins_alone() -> None:
-    """`readlink` alone is a program, and is asked only on the way to Python."""
+    """`readlink` alone is a program, and is asked only on the way to Python, like every other question."""
     text = re.sub(r"(^|\s)#.*", "", LAUNCHER.read_text())
-    assert re.findall(r"\$\((\w+)", text) == ["readlink"]
+    assert re.findall(r"\$\((\w+)", text) == ["command", "readlink"]
     assert "`" not in text
