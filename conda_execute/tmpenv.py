@@ -13,6 +13,7 @@ from .request import Options, resolve
 from .settings import load
 from .store import Store, choose_tmp_envs, is_name
 from .terminal import guard, print_json, say, unwind_on_signals
+from .values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -441,8 +442,6 @@ def _what(found: Found) -> str:
 
 def _wishes(chosen: Namespace) -> Header:
     """What the words and the files ask for, together."""
-    from dataclasses import replace
-
     header = specfile.from_words(chosen.specs)
     for path in chosen.file:
         more = specfile.read(path)

@@ -157,5 +157,8 @@ def test_warm_run_through_python_imports_nothing_heavy(world: World, kind: str) 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["name", "python"]], ids=" ".join)
 def test_question_to_tmpenv_imports_no_engine(world: World, words: list[str]) -> None:
-    heavy = {"rattler", "psutil", "filelock", "asyncio", "ssl", "urllib.request", "importlib.metadata", "tomlkit"}
+    heavy = {
+        "rattler", "psutil", "filelock", "asyncio", "ssl", "urllib.request", "importlib.metadata", "tomlkit",
+        "dataclasses", "inspect",
+    }  # fmt: skip
     assert imported_by(world, "conda-tmpenv", *words) & heavy == set()
