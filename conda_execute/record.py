@@ -286,7 +286,9 @@ def _run(activation: Activation, words: Sequence[str]) -> Iterator[bytes]:
         if fixed:  # in two steps, since `set -k`, which SHELLOPTS may ask for, would not let `export` see values
             yield b" ".join(b"%s=%s" % (_name(name), _quote(value)) for name, value in fixed.items())
             yield b"export " + b" ".join(map(_name, fixed))
-        yield b"_ce_first %s %s" % (_quote(":".join(activation.front)), _quote(outer and outer + "/bin"))
+        # What has a colon in it is no entry of PATH, though the shell, which looks at the whole, might find it there.
+        leaves = f"{outer}/bin" if outer and ":" not in outer else ""
+        yield b"_ce_first %s %s" % (_quote(":".join(activation.front)), _quote(leaves))
     yield b"exec %s" % b" ".join([*map(_quote, words), b'"$@"'])
 
 

@@ -73,12 +73,17 @@ def test_environment_is_activated_as_python_does(shelled: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", ":", "/opt/c/bin", "/opt/c/bin:", ":/opt/c/bin", "/opt/c/bin:/opt/c/bin", "/x", "/x:", "/opt/c/bin:/x"]
+    ("outer", "path"),
+    [
+        *(("/opt/c", path) for path in ("", ":", "/opt/c/bin", "/opt/c/bin:", ":/opt/c/bin", "/opt/c/bin:/opt/c/bin")),
+        *(("/opt/c", path) for path in ("/x", "/x:", "/opt/c/bin:/x")),
+        ("/x:/opt/c", "/x:/opt/c/bin:/x"),
+    ],
 )
-def test_path_is_made_as_python_makes_it(shelled: Place, path: str) -> None:
+def test_path_is_made_as_python_makes_it(shelled: Place, outer: str, path: str) -> None:
     from conda_execute.activation import activate
 
-    place = shelled.with_(PATH=path, CONDA_PREFIX="/opt/c", CONDA_SHLVL="1")
+    place = shelled.with_(PATH=path, CONDA_PREFIX=outer, CONDA_SHLVL="1")
     script = place.script("x.py")
     for _ in range(2):
         assert seen(place.run(script))[1]["PATH"] == activate(str(place.prefix), place.environ).environ["PATH"]
