@@ -90,6 +90,14 @@ def test_path_is_made_as_python_makes_it(shelled: Place, outer: str, path: str) 
     assert place.asked == 1
 
 
+def test_where_there_is_no_path_it_is_the_same_with_and_without_python(shelled: Place) -> None:
+    place = shelled.with_(PATH=None)
+    script = place.script("x.py")
+    first, second = (seen(place.run(script))[1] for _ in range(2))
+    assert first == second
+    assert place.asked == 1
+
+
 @pytest.mark.parametrize(
     "name",
     [
