@@ -15,7 +15,7 @@ unless it has read its end: so it is done whole or not at all. It says
 
 Everything of the outside world stands between single quotes. Whatever a record cannot say truly makes no record, never
 a wrong one: NUL bytes, names no shell can hold, more than `LARGEST` bytes to compare (dash reads a byte per system
-call), a program or a settings directory that only Python can judge.
+call), a program that only Python can judge.
 
 Environment variables are compared by name, so `CONDA_OVERRIDE_*` are those that conda and rattler know; another one
 means nothing to the solver.
@@ -153,6 +153,7 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
                 *_same_activation(activation, [path for path, _ in by_packages]),
                 *(_same_file(path, content) for path, content in files),
                 *(_same_file(path, lines, whole=False) for path, lines in run.beginnings),
+                *(command for path, names in sources.directories for command in _same_settings_in(path, names)),
                 *_same_lines(head, whole=head == run.data),
                 *(b"[ -x %s ]" % _quote(shell) for shell in words[:1] if shell != program),
                 b"_ce_hold <&-",
@@ -207,21 +208,29 @@ def _same_activation(activation: Activation, variable_files: Sequence[str]) -> I
     the same scripts to deactivate it. A prefix without any takes one look."""
     folder = os.path.join(activation.prefix, *_ACTIVATION)
     if os.path.exists(folder):
-        yield from _same_names(os.path.join(folder, "activate.d"), ".sh", activation.scripts)
-        yield from _same_names(os.path.join(folder, "env_vars.d"), ".json", variable_files)
+        yield from _same_names(os.path.join(folder, "activate.d"), "*.sh", activation.scripts)
+        yield from _same_names(os.path.join(folder, "env_vars.d"), "*.json", variable_files)
     else:
         yield _same_file(folder, None)
     outer = activation.outer.get("CONDA_PREFIX")
     if outer and shell_level(activation.outer.get("CONDA_SHLVL", "")):
-        yield from _same_names(os.path.join(outer, *_ACTIVATION, "deactivate.d"), ".sh", activation.outer_scripts)
+        yield from _same_names(os.path.join(outer, *_ACTIVATION, "deactivate.d"), "*.sh", activation.outer_scripts)
 
 
-def _same_names(folder: str, suffix: str, paths: Sequence[str]) -> Iterator[bytes]:
+def _same_settings_in(folder: str, names: Sequence[str]) -> Iterator[bytes]:
+    """That these are all settings files in a folder; what they hold is compared like any other's."""
+    for suffix in (".yml", ".yaml"):
+        for pattern, hidden in ((f"*{suffix}", False), (f".*{suffix}", True)):
+            these = [name for name in names if name.endswith(suffix) and name.startswith(".") is hidden]
+            yield from _same_names(folder, pattern, [os.path.join(folder, name) for name in these])
+
+
+def _same_names(folder: str, pattern: str, paths: Sequence[str]) -> Iterator[bytes]:
     """That these are all files of a kind in a folder that need not be there: as many, and each of them. (Comparing the
     whole list would take the shell's word for their order, which depends on the locale.)"""
-    found = b"%s/*%s" % (_quote(folder), suffix.encode())
+    found = b"%s/%s" % (_quote(folder), pattern.encode())
     if not paths:
-        yield b"[ %s = %s ]" % (found, _quote(f"{folder}/*{suffix}"))
+        yield b"[ %s = %s ]" % (found, _quote(f"{folder}/{pattern}"))
         return
     yield b"! _ce_count %d %s" % (len(paths) + 1, found)
     for path in paths:

@@ -82,8 +82,8 @@ class Sources:
 
     @property
     def repeatable(self) -> bool:
-        """Whether comparing files and variables is enough: no directory was scanned, no path depends on the cwd."""
-        return not self.directories and all(os.path.isabs(path) for path, _ in self.files)
+        """Whether comparing is enough: no path depends on the working directory."""
+        return all(os.path.isabs(path) for path, _ in (*self.files, *self.directories))
 
 
 @dataclass(frozen=True)

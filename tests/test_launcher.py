@@ -329,6 +329,31 @@ def test_settings_file_is_compared_by_content(shelled: Place) -> None:
     assert shelled.asked == asked + 2
 
 
+def test_settings_folder_is_compared_by_names_and_content(shelled: Place) -> None:
+    folder = shelled.root / "home" / ".config" / "conda" / "condarc.d"
+    folder.mkdir(parents=True)
+    script = shelled.script("x.py")
+    warm(shelled, script)
+    for name in ("b.yml", "a.yaml", ".c.yml", "'$(x) d.yml", ".e.yaml"):
+        (folder / name).write_text("offline: false\n")
+        asked = shelled.asked
+        shelled.run(script)
+        assert shelled.asked == asked + 1, name
+        warm(shelled, script)
+    asked = shelled.asked
+    (folder / "README").touch()
+    shelled.run(script)
+    assert shelled.asked == asked
+    before = (folder / "a.yaml").stat()
+    (folder / "a.yaml").write_text("offline: False\n")
+    os.utime(folder / "a.yaml", ns=(before.st_atime_ns, before.st_mtime_ns))
+    shelled.run(script)
+    assert shelled.asked == asked + 1
+    (folder / ".c.yml").rename(folder / ".d.yml")
+    shelled.run(script)
+    assert shelled.asked == asked + 2
+
+
 def set_state(place: Place, value: str) -> None:
     (place.prefix / "conda-meta" / "state").write_text(json.dumps({"env_vars": {"OF_ENV": value}}))
 
@@ -438,16 +463,6 @@ def test_cache_that_cannot_be_written_makes_no_difference_but_time(place: Place)
     for _ in range(2):
         done = place.run(place.script("x.py"))
         assert (done.returncode, done.stderr) == (0, b"")
-    assert place.asked == 2
-
-
-def test_settings_folder_with_files_makes_no_record(place: Place) -> None:
-    folder = place.root / "home" / ".config" / "conda" / "condarc.d"
-    folder.mkdir(parents=True)
-    (folder / "a.yml").write_text("offline: false\n")
-    script = place.script("x.py")
-    place.run(script)
-    place.run(script)
     assert place.asked == 2
 
 

@@ -96,7 +96,7 @@ def test_path_that_leads_out_of_the_folder_of_records_is_not_recorded(place: Pla
         pytest.param({"data": b"#" * 5000}, id="long"),
         pytest.param({"sources": Sources(files=(("/etc/x", b"#" * 5000),))}, id="long settings"),
         pytest.param({"sources": Sources(files=(("relative", b""),))}, id="settings relative to the cwd"),
-        pytest.param({"sources": Sources(directories=(("/etc/conda/condarc.d", ("a.yml",)),))}, id="settings folder"),
+        pytest.param({"sources": Sources(directories=(("relative", ("a.yml",)),))}, id="folder relative to the cwd"),
         pytest.param({"sources": Sources(variables=(("A-B", None),))}, id="variable no shell holds"),
         pytest.param({"command": ("nothing-of-the-kind",)}, id="program not found"),
         pytest.param({"command": ("python", "\0")}, id="NUL in an argument"),

@@ -373,11 +373,14 @@ def test_sources_stay_short(tmp_path: Path) -> None:
     assert settings.sources.repeatable
 
 
-def test_a_scanned_directory_is_no_matter_of_content_alone(machine: Machine) -> None:
+def test_a_scanned_directory_is_told_with_the_names_that_counted(machine: Machine) -> None:
+    folder = machine.home / ".conda" / "condarc.d"
     machine.write("home/.conda/condarc.d/a.yml", "offline: true\n")
+    machine.write("home/.conda/condarc.d/README", "offline: true\n")
     sources = machine.load().sources
-    assert sources.directories == ((str(machine.home / ".conda" / "condarc.d"), ("a.yml",)),)
-    assert not sources.repeatable
+    assert sources.directories == ((str(folder), ("a.yml",)),)
+    assert dict(sources.files)[str(folder / "a.yml")] == b"offline: true\n"
+    assert sources.repeatable
 
 
 def test_origins_name_the_place_of_an_item(machine: Machine) -> None:
