@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .errors import ExecuteError, printable
+from .errors import ExecuteError, SettingsError, printable
 from .model import Header
 from .terminal import say
 from .values import dataclass, field
@@ -99,13 +99,27 @@ class Creation:
         if self.lock is not None:
             from . import lock
 
-            return lock.solution(self.lock, self.request)
+            found = lock.solution(self.lock, self.request)
+            self._check_allowed(self.lock, found)
+            return found
         options = self.options()
         try:
             return backend.engine(self.backend).solve(self.request, options)
         finally:
             if options.progress is not None:
                 options.progress.close()
+
+    def _check_allowed(self, lock: Lock, found: Solution) -> None:
+        """What a lock installs comes from channels that are allowed here, whatever the header's are."""
+        from .channels import resolve_channels
+
+        if not self.settings.allowlist_channels and not self.settings.denylist_channels:
+            return
+        try:
+            resolve_channels(sorted({package.url.rsplit("/", 2)[0] for package in found.packages}), self.settings)
+        except SettingsError as error:
+            error.details = f"the lock `{lock.path}` has packages of it"
+            raise
 
     def _solve(self, force: bool) -> None:
         from . import backend

@@ -332,6 +332,21 @@ def test_a_lock_without_one_of_its_first_lines_is_refused(world: World, gone: st
     assert not world.prefixes()
 
 
+def test_a_lock_has_nothing_of_channels_that_are_not_allowed(world: World, tmp_path: Path) -> None:
+    url = write_channel(tmp_path / "mine", [Package("six", "99", files={"bin/six": "#!/bin/sh\n"})])
+    script = world.script("s.sh", f"# conda execute\n# env: [six]\n# channels: ['{url}']\n# run_with: cat\n")
+    world.execute("--lock", "--lock-file", "s.sh.pixi.lock", script, check=True)
+    plain = world.script("s.sh", "# conda execute\n# env: [six]\n# run_with: cat\n")
+    lock = world.work / "s.sh.pixi.lock"
+    lock.write_text("".join(line for line in lock.read_text().splitlines(True) if not line.startswith("#")))
+    for setting in ("allowlist_channels: [conda-forge]\n", f"denylist_channels: ['{url}']\n"):
+        done = world.with_settings(setting).execute(plain)
+        assert done.returncode == 125
+        assert f"the lock `{lock}` has packages of it" in done.stderr
+        assert not world.prefixes()
+    world.execute(plain, check=True)
+
+
 def test_a_script_that_carries_its_lock_gets_the_new_one_in_its_place(world: World) -> None:
     script = world.script("s.py", SIX)
     world.execute("--lock", "--embed", script, check=True)
