@@ -54,6 +54,7 @@ def resolve(
     pypi = tuple(sorted({as_asked(requirement, folder) for requirement in header.pypi}))
     uv = _absolute_uv(header.uv, folder) if pypi and header.uv is not None else None
     secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.parted(text)[1]]
+    _check_archives(header, settings)
     specs = sorted({key.normalise_spec(spec) for spec in header.specs})
     if pypi and not any(key.spec_name(spec) == "python" for spec in specs):
         specs = sorted([*specs, "python"])
@@ -116,6 +117,18 @@ def _channel_names(header: Header, settings: Settings, options: Options, specs: 
         names = (*options.channels, *(settings.channels if header.channels is None else header.channels))
     named = (split_spec(spec)[0] for spec in specs)
     return tuple(dict.fromkeys((*names, *(name for name in named if name is not None))))
+
+
+def _check_archives(header: Header, settings: Settings) -> None:
+    """A spec that is an archive's URL, or holds one, asks for the channel that the archive is in."""
+    if not settings.allowlist_channels and not settings.denylist_channels:
+        return
+    import re
+
+    for spec in header.specs:
+        for url in re.findall(r"[a-z0-9+]+://[^\s'\"\],#]+\.(?:conda|tar\.bz2)", spec):
+            place = header.location(spec)
+            resolve_channels((url.rsplit("/", 2)[0],), settings, where=lambda _, place=place: place)  # type: ignore[misc]
 
 
 def as_asked(requirement: str, folder: str) -> str:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conda_execute import request
 from conda_execute.channels import resolve_channels, split_spec
 from conda_execute.errors import Location, SettingsError, render
-from conda_execute.model import Channel
+from conda_execute.model import Channel, Header
 from conda_execute.settings import Settings, load
 
 ALIAS = "https://conda.anaconda.org"
@@ -184,6 +185,21 @@ def test_only_allowed_channels_pass(tmp_path: Path, allowed: str) -> None:
         with pytest.raises(SettingsError, match="not among the `allowlist_channels`") as caught:
             resolve_channels([refused], settings)
         assert caught.value.hint == "allowed: `conda-forge`, `pair`"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["https://host/x/noarch/a-1-0.conda", "a[url='https://host/x/noarch/a-1-0.tar.bz2']"],
+    ids=["whole", "field"],
+)
+def test_an_archive_is_of_a_channel_that_is_allowed(tmp_path: Path, spec: str) -> None:
+    place = Location("s.py", 3, 5)
+    header = Header("conda execute", specs=(spec,), locations=((spec, place),))
+    assert request.resolve(header, NOTHING)
+    for setting in ("allowlist_channels: [conda-forge]\n", "denylist_channels: ['https://host/x']\n"):
+        with pytest.raises(SettingsError, match="`https://host/x`") as caught:
+            request.resolve(header, configured(tmp_path, setting))
+        assert caught.value.where[0] == place
 
 
 # --- Mistakes
