@@ -53,7 +53,7 @@ def edit(chosen: Namespace) -> int:
     voice = Voice(verbose=chosen.verbose and not chosen.quiet, quiet=chosen.quiet)
     header = read_header(after, path, settings.subdir or platforms.host())
     folder = os.path.dirname(os.path.abspath(path))
-    request = resolve(header, settings, asked(chosen), folder=folder, environ=environ)
+    request = resolve(header, settings, folder=folder, environ=environ)
     backend = check_backend(chosen.backend or settings.backend)
     creation = Creation(request, settings, voice, environ, backend=backend, offline=chosen.offline, header=header)
     if not chosen.dry_run:
