@@ -12,7 +12,7 @@ import sys
 
 from . import options, platforms, process, source, specfile
 from .create import Creation, Voice, check_backend
-from .errors import UsageError
+from .errors import PlaceError, UsageError
 from .header import read_header
 from .key import normalise_spec, spec_name
 from .request import resolve
@@ -38,6 +38,8 @@ def edit(chosen: Namespace) -> int:
     both = {spec_name(normalise_spec(spec)) for spec in added.specs} & {
         spec_name(normalise_spec(spec)) for spec in removed.specs
     }
+    if chosen.init and chosen.remove:
+        raise UsageError("`--init` writes a first header, from which there is nothing to remove")
     if both:
         raise UsageError(f"`{min(both)}` is to be added and removed", hint="`--add` alone changes its version")
     after = before
@@ -63,6 +65,10 @@ def edit(chosen: Namespace) -> int:
     elif chosen.dry_run:
         sys.stdout.write(_difference(before, after, path))
     else:
+        if (_content(path) if os.path.lexists(path) else b"") != before:
+            raise PlaceError(
+                f"`{path}` was changed by somebody else in the meantime", hint="nothing was written; try again"
+            )
         editor.rewrite(path, after)
         voice.notice(f"`{path}` now asks for {', '.join((*header.specs, *(f'pypi:{name}' for name in header.pypi)))}")
     return 0

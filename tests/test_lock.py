@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -36,15 +36,16 @@ def serving(directory: Path) -> Iterator[str]:
 
 
 class Server:
-    """A channel served over HTTP, that notes what is asked of it."""
+    """A channel served over HTTP, that notes what is asked of it, and calls `then` before it answers."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, then: Callable[[], object] = lambda: None) -> None:
         self.asked: list[str] = []
         server = self
 
         class Handler(http.server.SimpleHTTPRequestHandler):
             def send_head(self):  # type: ignore[no-untyped-def]
                 server.asked.append(self.path)
+                then()
                 return super().send_head()
 
             def log_message(self, *args: object) -> None:

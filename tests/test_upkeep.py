@@ -95,6 +95,19 @@ def test_init_in_a_folder_that_is_not_there_is_refused_before_anything_is_solved
     assert "no-such-package" not in done.stderr
 
 
+def test_what_was_saved_meanwhile_is_not_overwritten(world: World, tmp_path: Path) -> None:
+    """Solving takes a while, and the script may be open in an editor."""
+    write_channel(tmp_path / "slow", [Package("tool", "1.0"), Package("other", "1.0")])
+    script = world.work / "s.sh"
+    with closing(Server(tmp_path / "slow", then=lambda: script.write_text(text + "more\n"))) as server:
+        text = f"# conda execute\n# env: [tool]\n# channels: ['{server.url}']\n"
+        world.script("s.sh", text)
+        done = world.execute("--add", "other", script)
+    assert done.returncode == 125
+    assert "was changed by somebody else" in done.stderr
+    assert script.read_text() == text + "more\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="FIFOs")
 def test_what_is_no_file_is_not_edited(world: World) -> None:
     """A FIFO would be replaced by a file."""
@@ -453,6 +466,7 @@ def test_a_packed_environment_runs_elsewhere_with_the_original_gone(world: World
         (["--export", "explicti", "s.py"], "did you mean `explicit`?"),
         (["--export", "explicit", "--shell", "s.py"], "ask for different things"),
         (["--add", "six", "-"], "only the header of a file"),
+        (["--init", "--remove", "six", "s.py"], "nothing to remove"),
         (["--add", "six", "--channel", "bioconda", "s.py"], "`--channel` counts for one run"),
         (["--remove", "six", "--with", "idna", "s.py"], "`--with` counts for one run"),
         (["--init", "--exclude-newer", "2026-01-01", "s.py"], "`--exclude-newer` counts for one run"),
