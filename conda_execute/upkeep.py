@@ -129,7 +129,7 @@ def write_lock(run: Run) -> int:
     if chosen.embed and script.notebook:
         raise UsageError("a lock cannot be embedded in a notebook", hint="without `--embed` it goes beside it")
     requests = []
-    for platform in chosen.platform or [run.request.platform]:
+    for platform in dict.fromkeys(chosen.platform or [run.request.platform]):
         header = header_of(script, _known_platform(platform), chosen)
         asked_for = replace(asked(chosen), platform=platform)
         requests.append(resolve(header, run.settings, asked_for, folder=script.folder, environ=run.environ))

@@ -269,7 +269,9 @@ def test_a_lock_for_another_platform_is_refused(world: World, tmp_path: Path) ->
     done = world.execute(script)
     assert done.returncode == 125
     assert "holds no packages for linux-64" in done.stderr
-    world.execute("--lock", "--platform", "osx-arm64", "--platform", "linux-64", script, check=True)
+    both = ["--platform", "osx-arm64", "--platform", "linux-64"]
+    world.execute("--lock", *both, *both, script, check=True)
+    assert script.with_name("s.sh.conda-execute.lock").read_text().count("# input ") == 2
     world.execute("--locked", script, check=True)
 
 
