@@ -258,12 +258,34 @@ def _check_satisfied(lock: Lock, request: Request, found: Solution) -> None:
         if not any(record.matches(plain) for record in mine):
             there = f"{name} {mine[0].version}" if mine else f"no {name}"
             raise _refused(lock, f"the script asks for `{text}`, and it holds {there}")
-    conda = {canonical(record.name.normalized) for record in found.records}
-    pypi = {canonical(package.name) for package in found.pypi or ()}
+    if lock.inputs:
+        return  # ours: it was made for these very requirements
+    versions = {canonical(record.name.normalized): str(record.version) for record in found.records}
+    versions.update({canonical(package.name): package.version for package in found.pypi or ()})
     for requirement in request.pypi:
         name = requirement_name(requirement) or ""
-        if name and ";" not in requirement and name not in pypi | conda and not lock.inputs:
-            raise _refused(lock, f"the script asks for `{requirement}` of PyPI, and it holds no {name}")
+        if not name or ";" in requirement or _allows(requirement, versions.get(name)):
+            continue
+        there = f"{name} {versions[name]}" if name in versions else f"no {name}"
+        raise _refused(lock, f"the script asks for `{requirement}` of PyPI, and it holds {there}")
+
+
+def _allows(requirement: str, version: str | None) -> bool:
+    """Whether a requirement is satisfied by this version, as far as both can be compared."""
+    from rattler import Version, VersionSpec
+
+    from .errors import HeaderError, Location
+    from .header.pep440 import conda_version
+
+    specifiers = re.sub(r"^[\w.-]+\s*(?:\[[^\]]*\])?", "", requirement).strip(" ()")
+    if version is None or specifiers.startswith("@"):
+        return version is not None
+    try:
+        wanted = conda_version(specifiers, "version", Location(requirement))
+        exact = conda_version(f"=={version}", "version", Location(requirement))
+    except HeaderError:
+        return True
+    return not wanted or VersionSpec(wanted).matches(Version(exact.removeprefix("==")))
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

@@ -226,6 +226,30 @@ class TestRefused:
         message = refusal(lambda: lock.solution(Lock("s.pixi.lock", _FOREIGN[6]), asked))
         assert "asks for `tzdata >=2025`, and it holds tzdata 2024a" in message
 
+    @pytest.mark.parametrize(
+        ("requirement", "fits"),
+        [
+            ("rich", True),
+            ("rich>=13,<16", True),
+            ("rich[jupyter] ~=15.0", True),
+            ("rich @ https://wheels.example/rich-15.0.0-py3-none-any.whl", True),
+            ("rich >=16", False),
+            ("rich (<15)", False),
+            ("rich==15.*", True),
+            ("rich !=15.0", False),
+            ("poor", False),
+            ("rich >=16; python_version < '3'", True),
+        ],
+    )
+    def test_a_requirement_of_pypi_that_another_tools_lock_does_not_satisfy(self, requirement, fits):
+        conda = {"conda-forge": "https://conda.anaconda.org/conda-forge"}
+        asked = tiny.request("tzdata", channels=conda, pypi=(requirement,))
+        found = Lock("s.pixi.lock", _FOREIGN[6])
+        if fits:
+            assert lock.solution(found, asked).pypi
+        else:
+            assert f"asks for `{requirement}` of PyPI, and it holds" in refusal(lambda: lock.solution(found, asked))
+
     def test_a_package_without_a_hash(self):
         asked = tiny.request("tzdata", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"})
         bare = re.sub(r"^  (sha256|md5): .*\n", "", _FOREIGN[6], flags=re.MULTILINE)
