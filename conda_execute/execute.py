@@ -167,6 +167,8 @@ def _print_prefix(environment: Environment, as_json: bool) -> int:
 
 def _pass_on(run: Run, environment: Environment) -> int:
     """The environment for other tools: as a text that makes it again, or as an archive."""
+    import re
+
     from . import backend, export
 
     if run.chosen.pack:
@@ -174,7 +176,8 @@ def _pass_on(run: Run, environment: Environment) -> int:
         run.voice.notice(f"packed `{environment.prefix}` into `{run.chosen.pack}`")
         return 0
     creation = creation_of(run)
-    name = os.path.splitext(os.path.basename(run.script.title))[0] or "script"
+    # conda's own rules for names, and a shell's comfort.
+    name = re.sub(r"[^\w.-]+", "-", os.path.splitext(os.path.basename(run.script.title))[0]).strip("-") or "script"
     text = export.export(
         environment.prefix,
         run.chosen.export,

@@ -116,7 +116,8 @@ def _quoted(text: str) -> str:
     import json
     import re
 
-    return text if re.fullmatch(r"[A-Za-z][\w.+/=-]*", text) else json.dumps(text)
+    plain = re.fullmatch(r"(?!(?:true|false|yes|no|on|off|null|y|n)\Z)[A-Za-z][\w.+/=-]*", text, re.IGNORECASE)
+    return text if plain else json.dumps(text)
 
 
 def pack(prefix: str, target: str) -> None:

@@ -439,6 +439,12 @@ def test_an_exported_file_makes_the_same_environment(world: World) -> None:
     assert hashes(world) == before
 
 
+def test_an_exported_environment_has_a_name_that_conda_takes(world: World) -> None:
+    for script, name in (("my plot: #1.py", "my-plot-1"), ("on.py", '"on"')):
+        done = world.execute("--export", "environment.yml", world.script(script, SIX), check=True)
+        assert done.stdout.startswith(f"name: {name}\n")
+
+
 def test_a_packed_environment_runs_elsewhere_with_the_original_gone(world: World, tmp_path: Path) -> None:
     pytest.importorskip("conda_pack", reason="conda-pack is an extra")
     script = world.script("s.py", SIX)
