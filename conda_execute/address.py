@@ -57,7 +57,10 @@ class Address:
                 f"`{self}` leads to an address without `https`, where anybody on the way could change the script",
                 hint="give an address that is secure to its end",
             )
-        there = replace(parse(target), pin=self.pin)
+        try:
+            there = replace(parse(target), pin=self.pin)
+        except UsageError as error:
+            raise UsageError(f"`{self}` leads to an address that is not fetched: {error.message}") from None
         if there.credentials is None and urlsplit(there.url)[:2] == urlsplit(self.url)[:2]:
             there = replace(there, credentials=self.credentials)
         return there

@@ -278,8 +278,9 @@ def test_a_redirect_to_plain_http_is_refused(
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "http://192.0.2.1/s.py", "ftp://example.org/"])
 def test_a_redirect_out_of_the_web_is_refused(location: str, site: Site, fetch: Fetch) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"/s\.sh` leads to an address that is not fetched") as caught:
         fetch(site.at("/s.sh", leads_to(location)))
+    assert caught.value.hint is None, "what to do with the address that was not asked for is no advice"
 
 
 @pytest.mark.parametrize(
