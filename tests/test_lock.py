@@ -9,7 +9,6 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -28,17 +27,10 @@ from tests.tiny import Tiny
 ENGINE = rattler.Rattler()
 
 
-@contextmanager
-def serving(directory: Path) -> Iterator[str]:
-    server = Server(directory)
-    yield server.url
-    server.close()
-
-
 class Server:
     """A channel served over HTTP, that notes what is asked of it, and calls `then` before it answers."""
 
-    def __init__(self, directory: Path, then: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, directory: Path, then: Callable[[], object] = lambda: None, fresh: bool = True) -> None:
         self.asked: list[str] = []
         server = self
 
@@ -47,6 +39,11 @@ class Server:
                 server.asked.append(self.path)
                 then()
                 return super().send_head()
+
+            def end_headers(self) -> None:
+                if not fresh:
+                    self.send_header("Cache-Control", "max-age=0, must-revalidate")
+                super().end_headers()
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -349,20 +346,26 @@ class TestPyPI:
         assert installed["plain"] == ("1.0", "uv")
         assert installed["idna"] == ("3.7", "conda")
 
-    def test_nothing_is_asked_of_the_network_after_locking(self, channel, options, tmp_path, wheels):  # noqa: F811
-        with serving(wheels) as url:
-            pages = tmp_path / "simple" / "plain"
-            pages.mkdir(parents=True)
-            name = "plain-1.0-py3-none-any.whl"
-            (pages / "index.html").write_text(f'<a href="{url}/{name}">{name}</a>\n')
-            environ = {**options.environ, "UV_DEFAULT_INDEX": (tmp_path / "simple").as_uri()}
-            there = dataclasses.replace(options, environ=environ)
-            asked = tiny.request("python", channels={"conda-forge": channel}, pypi=("plain",))
-            made = locked(asked, there, tmp_path)
-        offline = dataclasses.replace(options, offline=True)
+    @pytest.mark.parametrize("offline", [True, False], ids=["offline", "online"])
+    def test_nothing_is_asked_of_the_network_after_locking(self, channel, options, tmp_path, wheels, offline):  # noqa: F811
+        """Not even whether a cached archive is still the same, as some servers would have it."""
+        server = Server(wheels, fresh=False)
+        pages = tmp_path / "simple" / "plain"
+        pages.mkdir(parents=True)
+        name = "plain-1.0-py3-none-any.whl"
+        (pages / "index.html").write_text(f'<a href="{server.url}/{name}">{name}</a>\n')
+        environ = {**options.environ, "UV_DEFAULT_INDEX": (tmp_path / "simple").as_uri()}
+        there = dataclasses.replace(options, environ=environ)
+        asked = tiny.request("python", channels={"conda-forge": channel}, pypi=("plain",))
+        made = locked(asked, there, tmp_path)
+        assert server.asked
+        server.asked.clear()
         prefix = str(tmp_path / "prefix")
-        backend.build(ENGINE, asked, prefix, offline, solution=lock.solution(made, asked))
+        how = dataclasses.replace(options, offline=offline)
+        backend.build(ENGINE, asked, prefix, how, solution=lock.solution(made, asked))
+        server.close()
         assert "plain" in [one.name for one in pypi.distributions(prefix)]
+        assert not server.asked
 
     def test_a_tampered_wheel_is_refused(self, channel, options, tmp_path, wheels):  # noqa: F811
         asked = tiny.request("python", channels={"conda-forge": channel}, pypi=("plain<2",))

@@ -107,7 +107,14 @@ def install(
         else:
             arguments = _what_is_chosen(project, chosen, request, options)
         target = ["pip", "install", "--python", python, "--break-system-packages"]
-        status, said = run([uv, *target, *isolation(project), *arguments], options.environ, lock_fd)
+        command = [uv, *target, *isolation(project), *arguments]
+        status, said = 1, ""
+        if chosen is not None and not options.offline:
+            # What has the right hash need not be asked about. An index that does not say that its files last would be,
+            # and there may be no network.
+            status, said = run([*command, "--offline"], options.environ, lock_fd)
+        if status != 0:
+            status, said = run(command, options.environ, lock_fd)
     if status != 0 or UNREAD in said:
         raise explain(said, request, present, options)
     return _compare(prefix, before)
