@@ -381,8 +381,15 @@ def _with_hashes(text: str, hashes: dict[str, str]) -> str:
 
 
 def is_embedded(data: bytes) -> bool:
-    """Whether a script's bytes hold a lock of ours."""
-    return _BEGIN.encode() in data and extract(data) is not None
+    """Whether a script's bytes hold a lock of ours, or the beginning of one."""
+    return _opening(data) is not None
+
+
+def _opening(data: bytes) -> re.Match[bytes] | None:
+    if _BEGIN.encode() not in data:
+        return None
+    pattern = b"^(?P<mark>" + MARK.encode() + b")" + re.escape(_BEGIN.encode()) + rb"[ \t]*\r?\n"
+    return re.search(pattern, data, re.MULTILINE)
 
 
 def extract(data: bytes) -> str | None:
@@ -432,4 +439,10 @@ def remove(data: bytes) -> bytes:
         rb"(?:.*\n)*?(?P=mark)" + re.escape(_END.encode()) + rb"[ \t]*(?:\r?\n|\Z)",
         re.MULTILINE,
     )
-    return pattern.sub(b"", data)
+    data = pattern.sub(b"", data)
+    cut_off = _opening(data)
+    if cut_off is not None:
+        mark = cut_off["mark"].rstrip()
+        if all(line.startswith(mark) or not line for line in data[cut_off.end() :].split(b"\n")):
+            return data[: cut_off.start()]
+    return data

@@ -50,6 +50,8 @@ def deciding(
     lock = locks.read(path) if path is not None and os.path.exists(path) else None
     if lock is None and path is None and data is not None:
         lock = locks.find(script.path, data)
+    if path is None and data is not None:
+        _check_pointer(data, script, lock)
     if lock is None:
         if required or path is not None:
             where = f"at `{path}`" if path is not None else f"of `{script.title}`"
@@ -66,6 +68,23 @@ def deciding(
         )
     notice(f"the lock `{lock.path}` is left aside: {stale}; `--lock` writes it anew")
     return None, True
+
+
+def _check_pointer(data: bytes, script: Script, lock: Lock | None) -> None:
+    """That the script holds the lock which its header names: a file that was cut off has lost its end."""
+    named = re.search(_pointer(), data, re.MULTILINE) if _POINTER.encode() in data else None
+    if named is None or (lock is not None and lock.embedded and lock.digest.startswith(named[1].decode())):
+        return
+    there = "another one" if lock is not None and lock.embedded else "none"
+    raise CreationError(
+        f"the header of `{script.title}` names a lock at the script's end, and there is {there}",
+        step="lock",
+        hint=f"`conda execute --lock --embed {script.title}` writes it anew; without that line the script needs none",
+    )
+
+
+def _pointer() -> bytes:
+    return f"^{locks.MARK}{re.escape(_POINTER)}([0-9a-f]{{16}})(?:\\r?\\n|\\Z)".encode()
 
 
 def _again(script: Script, path: str | None) -> str:
@@ -151,8 +170,7 @@ def _prefix_at_end(data: bytes, prefix: str, path: str) -> str:
 
 def unembed(data: bytes) -> bytes:
     """The script as it was before `embed`."""
-    pointer = f"^{locks.MARK}{re.escape(_POINTER)}[0-9a-f]{{16}}(?:\\r?\\n|\\Z)".encode()
-    return re.sub(pointer, b"", locks.remove(data), flags=re.MULTILINE)
+    return re.sub(_pointer(), b"", locks.remove(data), flags=re.MULTILINE)
 
 
 def _prefix(data: bytes, header: Header) -> str:

@@ -286,6 +286,22 @@ def test_an_embedded_lock_is_found_and_leaves_the_rest_of_the_script(world: Worl
     assert script.read_text() == text, "locking again changes nothing"
 
 
+@pytest.mark.parametrize("left", [0, 900], ids=["all", "half"])
+def test_a_script_that_lost_the_lock_at_its_end_does_not_run_without(world: World, left: int) -> None:
+    """A file that was cut off must not be solved anew in silence; and `--lock` mends it."""
+    script = world.script("s.py", SIX)
+    world.execute("--lock", "--embed", script, check=True)
+    whole = script.read_text()
+    script.write_text(whole[: whole.index("# /// conda-execute-lock") + left])
+    done = world.execute(script)
+    assert done.returncode == 125
+    assert done.stderr.startswith("error (lock)")
+    assert not world.prefixes()
+    world.execute("--no-lock", script, check=True)
+    world.execute("--lock", "--embed", script, check=True)
+    assert script.read_text() == whole
+
+
 @pytest.mark.parametrize("mark", ["__END__", "__DATA__\r"])
 def test_a_lock_is_not_embedded_where_a_script_keeps_data(world: World, mark: str) -> None:
     text = f"# conda execute\n# env: [six]\nprint while <DATA>;\n{mark}\nmine\n"
@@ -332,7 +348,7 @@ def test_a_lock_is_found_in_comments_that_begin_with_a_word(world: World, mark: 
 @pytest.mark.parametrize("gone", ["# conda-execute lock", "# input", "# packages", "#"])
 @pytest.mark.parametrize("option", [[], ["--embed"]], ids=["beside", "embedded"])
 def test_a_lock_without_one_of_its_first_lines_is_refused(world: World, gone: str, option: list[str]) -> None:
-    """None of them but the title may go: without the others nobody can tell whether the lock was changed."""
+    """Without them nobody can tell whether the lock was changed; the title says nothing that a file's name does not."""
     script = world.script("s.py", SIX)
     world.execute("--lock", *option, script, check=True)
     path = script if option else script.with_name("s.py.conda-execute.lock")
@@ -340,7 +356,7 @@ def test_a_lock_without_one_of_its_first_lines_is_refused(world: World, gone: st
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(line for line in lines if not line.startswith(start) or line.startswith("# ///")))
     done = world.execute(script)
-    if gone == "# conda-execute lock":
+    if gone == "# conda-execute lock" and not option:
         assert done.returncode == 0
         return
     assert done.returncode == 125
