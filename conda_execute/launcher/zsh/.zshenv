@@ -5,3 +5,5 @@ _conda_execute=$ZDOTDIR
 if [[ -n $_CONDA_EXECUTE_ZDOTDIR ]]; then ZDOTDIR=$_CONDA_EXECUTE_ZDOTDIR; else unset ZDOTDIR; fi
 [[ -f ${ZDOTDIR:-$HOME}/.zshenv ]] && . ${ZDOTDIR:-$HOME}/.zshenv
 _CONDA_EXECUTE_ZDOTDIR=$ZDOTDIR ZDOTDIR=$_conda_execute
+# The terminal of macOS keeps its sessions where ZDOTDIR leads to now.
+SHELL_SESSIONS_DISABLE=1
