@@ -75,9 +75,12 @@ def _check_pointer(data: bytes, script: Script, lock: Lock | None) -> None:
     named = re.search(_pointer(), data, re.MULTILINE) if _POINTER.encode() in data else None
     if named is None or (lock is not None and lock.embedded and lock.digest.startswith(named[1].decode())):
         return
-    there = "another one" if lock is not None and lock.embedded else "none"
+    if lock is not None and lock.embedded:
+        reason = f"the lock in `{script.title}` was changed: it is not the one that the header names"
+    else:
+        reason = f"the lock in `{script.title}` is gone: the header names one at the script's end"
     raise CreationError(
-        f"the header of `{script.title}` names a lock at the script's end, and there is {there}",
+        reason,
         step="lock",
         hint=f"`conda execute --lock --embed {script.title}` writes it anew; without that line the script needs none",
     )
