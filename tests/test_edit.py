@@ -574,6 +574,22 @@ def test_what_cannot_be_removed_is_an_error(before: str, specs: list[str], messa
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ("# conda execute\n# env: numpy\n", "`env` must be a list, found a string"),
+        ("# conda execute\n# env:\n#  - pip:\n#     - rich: 13\n", "an entry of `pip` must be a string"),
+    ],
+    ids=["string", "mapping"],
+)
+def test_a_header_that_cannot_be_read_is_shown_instead_of_edited(before: str, message: str) -> None:
+    for change in (edit.add_specs, edit.remove_specs):
+        for wishes in ({"specs": ["zlib"]}, {"pypi": ["rich"]}):
+            with pytest.raises(HeaderError, match=message) as caught:
+                change(before.encode(), "a.py", **wishes, platform=PLATFORM)
+            assert caught.value.where
+
+
 @pytest.mark.parametrize("spec", ["", " ", ">=1", "a\nb", "a\x00"], ids=repr)
 def test_what_is_no_spec_is_not_added(spec: str) -> None:
     with pytest.raises(UsageError):

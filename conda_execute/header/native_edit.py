@@ -105,6 +105,7 @@ def _entries(script: Script, block: Block) -> list[_Entry]:
     conditional = any(map(native.is_conditional, script.lines[block.first : block.last]))
     for platform in condition.SUBDIRS if conditional else condition.SUBDIRS[:1]:
         try:
+            native.read(script, block, platform)
             keys, _ = native.keys_of(script, block, platform)
         except HeaderError as error:
             refusal = error
