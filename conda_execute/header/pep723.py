@@ -250,6 +250,11 @@ def _uv(node: Node) -> str | None:
     table = node.table()
     if not table:
         return None
+    # These are read here as well, for their paths; the rest is uv's to check.
+    if "sources" in table:
+        table["sources"].table()
+    for index in table["index"].items("write `[[tool.uv.index]]`, and `url` below it") if "index" in table else ():
+        index.table()
     import json
     from datetime import date, time
 

@@ -1,0 +1,5 @@
+# /// script
+# dependencies = ["rich"]
+# [tool.uv]
+# index = "https://example.org"
+# ///
