@@ -280,7 +280,12 @@ def _others(header: Header, name: str, kind: str) -> object:
     gone = (name, "python") if kind == "spec" else ("python",)
     specs = tuple(spec for spec in header.specs if _name(spec, "spec") not in gone)
     pypi = tuple(text for text in header.pypi if kind == "spec" or _name(text, "pypi") != name)
-    return replace(header, specs=specs, pypi=pypi, lines=(0, 0), locations=())
+    uv = header.uv
+    if kind == "pypi":
+        from .header.pixi import without_source
+
+        uv = without_source(uv, name)
+    return replace(header, specs=specs, pypi=pypi, uv=uv, lines=(0, 0), locations=())
 
 
 def _read(data: bytes, path: str, platform: str) -> Header:

@@ -13,6 +13,7 @@ from rattler import MatchSpec
 from conda_execute import edit
 from conda_execute.errors import HeaderError, PlaceError, UsageError
 from conda_execute.header import extent, find_header, native, read_header
+from conda_execute.header.pixi import without_source
 from conda_execute.header.specs import name_of, requirement_name
 from conda_execute.model import Header
 from tests import headers
@@ -70,7 +71,8 @@ def read(data: bytes, path: Path) -> Header:
 def others(header: Header, name: str) -> tuple[object, ...]:
     specs = [spec for spec in header.specs if name_of(spec) not in (name, "python")]
     pypi = [requirement for requirement in header.pypi if requirement_name(requirement) != name]
-    rest = (header.channels, header.run_with, header.entrypoint, header.variables, header.uv, header.constraints)
+    uv = without_source(header.uv, name)
+    rest = (header.channels, header.run_with, header.entrypoint, header.variables, uv, header.constraints)
     return (specs, pypi, rest)
 
 

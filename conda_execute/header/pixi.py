@@ -225,14 +225,33 @@ def with_sources(uv: str | None, sources: Sequence[tuple[str, dict[str, object]]
     import json
 
     settings: dict[str, Any] = json.loads(uv) if uv else {}
-    addresses = sorted({str(source["index"]) for _, source in sources if "index" in source})
-    names = {address: f"pixi-{number}" for number, address in enumerate(addresses, 1)}
-    added = [{"name": names[address], "url": address, "explicit": True} for address in addresses]
-    if added:
-        settings["index"] = [*settings.get("index", []), *added]
-    theirs = {name: {"index": names[str(one["index"])]} if "index" in one else one for name, one in sources}
+    theirs: dict[str, object] = {}
+    for name, source in sorted(sources, key=lambda pair: pair[0]):
+        theirs[name] = source
+        if "index" in source:
+            theirs[name] = {"index": index_of(name)}
+            index = {"name": index_of(name), "url": source["index"], "explicit": True}
+            settings["index"] = [*settings.get("index", []), index]
     settings["sources"] = {**theirs, **settings.get("sources", {})}
     return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+
+
+def without_source(uv: str | None, name: str) -> str | None:
+    """The same without where this package comes from."""
+    if uv is None:
+        return None
+    import json
+
+    settings: dict[str, Any] = json.loads(uv)
+    settings["index"] = [one for one in settings.get("index", []) if one.get("name") != index_of(name)]
+    settings["sources"] = {other: one for other, one in settings.get("sources", {}).items() if other != name}
+    left = {key: value for key, value in settings.items() if value or key not in ("index", "sources")}
+    return json.dumps(left, sort_keys=True, separators=(",", ":")) if left else None
+
+
+def index_of(name: str) -> str:
+    """What uv is to call the index that one package is taken from."""
+    return f"pixi-{name}"
 
 
 def _requirement(name: str, node: Node) -> tuple[str, dict[str, object]]:
