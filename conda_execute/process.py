@@ -352,16 +352,17 @@ def _wait(argv: Sequence[str], activation: Activation, capture: bool = False) ->
 
     program = find_program(argv[0], activation.environ, activation.prefix)
     _flush()
-    try:
-        child = subprocess.Popen(
-            [program, *argv[1:]],
-            env=activation.environ,
-            stdout=subprocess.PIPE if capture else None,
-            close_fds=False,
-        )
-    except OSError as error:
-        raise _explain(error, program) from error
-    with _SignalsPassedTo(child.pid):
+    with _SignalsPassedOn() as signals:
+        try:
+            child = subprocess.Popen(
+                [program, *argv[1:]],
+                env=activation.environ,
+                stdout=subprocess.PIPE if capture else None,
+                close_fds=False,
+            )
+        except OSError as error:
+            raise _explain(error, program) from error
+        signals.to(child.pid)
         output = child.stdout.read() if child.stdout else b""
         while True:
             try:
@@ -370,19 +371,30 @@ def _wait(argv: Sequence[str], activation: Activation, capture: bool = False) ->
                 continue
 
 
-class _SignalsPassedTo:
-    """While we wait for a child: what is sent to us goes to it; Ctrl-C reaches it from the terminal by itself."""
+class _SignalsPassedOn:
+    """While we wait for a child: what is sent to us goes to it; Ctrl-C reaches it from the terminal by itself.
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
+    Begins before the child does, so that none of them ends us and leaves the child behind.
+    """
+
+    def __init__(self) -> None:
+        self.pid: int | None = None
+        self.waiting: list[int] = []
         self.before: dict[int, object] = {}
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _SignalsPassedOn:
         names = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGBREAK")
         for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
             # A signal that our caller ignores stays ignored; a handler of ours would be lost on the child anyway.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self.before[number] = signal.signal(number, self._pass_on)
+        return self
+
+    def to(self, pid: int) -> None:
+        """The child is there: it gets what came before, and what comes from now on."""
+        self.pid = pid
+        for number in self.waiting:
+            self._send(pid, number)
 
     def __exit__(self, *failure: object) -> None:
         for number, handler in self.before.items():
@@ -391,8 +403,15 @@ class _SignalsPassedTo:
     def _pass_on(self, number: int, _frame: object) -> None:
         if number in (signal.SIGINT, getattr(signal, "SIGQUIT", None), getattr(signal, "SIGBREAK", None)):
             return
+        if self.pid is None:
+            self.waiting.append(number)
+        else:
+            self._send(self.pid, number)
+
+    @staticmethod
+    def _send(pid: int, number: int) -> None:
         try:
-            os.kill(self.pid, number)
+            os.kill(pid, number)
         except ProcessLookupError:
             pass
 

@@ -264,7 +264,8 @@ execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3], cache=
         return [sys.executable, "-I", "-c", self.DRIVER, str(prefix), entrypoint, "/the script", cache, *arguments]
 
     def run(self, prefix: Path, entrypoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(prefix, entrypoint, *arguments), capture_output=True, text=True, check=False)
+        command = self.command(prefix, entrypoint, *arguments)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
     def test_commands_run_in_order_and_the_last_takes_our_place(self, prefix: Path) -> None:
         one = "word('sh'), word('-c'), word('echo one $PPID')"
@@ -330,6 +331,12 @@ execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3], cache=
         child.send_signal(signal.SIGTERM)
         assert child.communicate(timeout=10) == (b"", None)
         assert child.returncode == 9
+
+    def test_signal_that_comes_as_soon_as_the_command_starts_reaches_it(self, prefix: Path) -> None:
+        code = "trap 'exit 9' TERM; kill -TERM $PPID; i=0; while [ $i -lt 100 ]; do sleep 0.05; i=$((i + 1)); done"
+        entrypoint = f"Entrypoint(((word('sh'), word('-c'), word({code!r})), (word('echo'), word('no'))))"
+        statuses = [self.run(prefix, entrypoint).returncode for _ in range(20)]
+        assert statuses == [9] * 20
 
     def test_activation_scripts_are_sourced_once_for_the_whole_chain(self, prefix: Path) -> None:
         script(prefix, "a.sh", "echo sourced; export A=a")
