@@ -151,6 +151,10 @@ def _priority(node: Node) -> str:
 def _when(node: Node | None) -> str | None:
     if node is None:
         return None
+    if isinstance(node.value, dict):
+        raise node.error(
+            f"`{node.name}` is a table of packages, which is not supported", 'write one moment for all: `"2026-03-31"`'
+        )
     return moment(node)
 
 

@@ -1,0 +1,4 @@
+# /// script
+# [tool.pixi.exclude-newer]
+# zlib = "0d"
+# ///
