@@ -6,19 +6,24 @@ import random
 import re
 import time
 import tracemalloc
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from conda_execute.errors import HeaderError, Location, render
+from conda_execute import key
+from conda_execute.errors import HeaderError, Location, SettingsError, render
 from conda_execute.header import conda_script, entrypoint, native, pep723, read_header, words
 from conda_execute.header.pep440 import conda_version
 from conda_execute.header.script import read_script
 from conda_execute.header.toml_values import Block, places
+from conda_execute.request import resolve
+from conda_execute.settings import load
 from tests import headers
 
 SCRIPTS = headers.scripts()
+SETTINGS = load({})
 GOOD = [path for path in SCRIPTS if not path.with_name(path.name + headers.EXPECTED).read_text().startswith("error")]
 
 #: The expression that PEP 723 gives, word for word.
@@ -48,11 +53,15 @@ COMMENTS = st.lists(
 
 
 def outcome(data: bytes, platform: str = "linux-64") -> object:
-    """The header or the HeaderError of these bytes; any other exception is a bug."""
+    """The header or the HeaderError of these bytes; any other exception is a bug, also in what is made of a header."""
     try:
-        return read_header(data, "script.py", platform)
+        header = read_header(data, "script.py", platform)
     except HeaderError as error:
         refusal = error
+    else:
+        with suppress(SettingsError):  # a channel that cannot be
+            key.name(resolve(header, SETTINGS, folder="/folder", environ={}))
+        return header
     assert render(refusal).startswith("error: ")
     assert refusal.hint
     return refusal
