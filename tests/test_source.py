@@ -84,6 +84,23 @@ def test_a_header_behind_what_is_read_is_told_of(tmp_path: Path) -> None:
         read_header(read.head, read.path, "linux-64")
 
 
+@pytest.mark.parametrize("room", [0, 10, 17, 22, 30])
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"# conda execute\n# env:\n#  - python\n#  - numpy\n",
+        b"# /// script\n# dependencies = ['rich']\n# ///\n",
+        b"# /// conda-script\n# channels = ['conda-forge']\n# entrypoint = 'python'\n# /// end-conda-script\n",
+    ],
+    ids=["native", "script", "conda-script"],
+)
+def test_a_header_that_goes_on_behind_what_is_looked_at_is_refused(room: int, header: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "s.py"
+    path.write_bytes(b"x" * (HEAD - len(header) + room) + b"\n" + header)
+    with pytest.raises(HeaderError, match=r"does not end within the first 64 KiB|no header in its first 64 KiB"):
+        read_header(source.from_file(str(path)).head, "s.py", "linux-64")
+
+
 def test_a_missing_script_is_127_and_names_its_neighbour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "analyse.py").write_text("")
     monkeypatch.chdir(tmp_path)

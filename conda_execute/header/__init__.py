@@ -83,11 +83,7 @@ def _find(script: Script) -> Found | None:
         raise _more_than_one(script, found)
     only = found[0]
     if not script.whole and only.last == len(script.lines):
-        raise HeaderError(
-            f"the header does not end within the first {HEAD // 1024} KiB of the script",
-            where=script.line(only.first),
-            hint="put the header at the beginning of the script",
-        )
+        raise script.not_within(only.first)
     return only
 
 

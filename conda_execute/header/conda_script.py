@@ -99,6 +99,8 @@ def _block(script: Script, first: int, prefix: str) -> Block:
                 where=(opened, script.line(index + 1) if line.strip() else script.at(index + 1)),
                 hint=f"{closed}; every line before it begins with `{trimmed}`, blank ones too",
             )
+    if not script.whole:
+        raise script.not_within(first + 1)
     raise HeaderError("this header is not closed", where=opened, hint=closed)
 
 

@@ -131,6 +131,8 @@ def _not_closed(script: Script, opening: int) -> HeaderError:
                 hint=f"write `{_CLOSING}` and nothing behind it",
             )
         number += 1
+    if number > len(script.lines) and not script.whole:
+        return script.not_within(opening)
     hint = "close it with a line `# ///`; every line in between must begin with `#`, blank ones too"
     places = [script.line(opening)]
     if number <= len(script.lines) and any(line == _CLOSING for line in script.lines[number:]):

@@ -32,6 +32,14 @@ class Script:
         text = self.lines[line - 1] if 0 < line <= len(self.lines) else None
         return Location(self.path, line, column, length, text)
 
+    def not_within(self, first: int) -> HeaderError:
+        """The error for a header that begins in this line and goes on behind what is looked at."""
+        return HeaderError(
+            f"the header does not end within the first {HEAD // 1024} KiB of the script",
+            where=self.line(first),
+            hint="put the header at the beginning of the script",
+        )
+
     def line(self, line: int) -> Location:
         """All of a line but the blanks around it."""
         text = self.lines[line - 1]
