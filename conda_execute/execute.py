@@ -13,6 +13,7 @@ from itertools import takewhile
 
 from . import command, layout, options, process
 from .activation import activate
+from .condarc import hide
 from .errors import UsageError
 from .run import creation_of, require_trust, store_of, understand, with_lock
 from .terminal import guard, print_json, unwind_on_signals
@@ -200,7 +201,7 @@ def _tell_specification(run: Run) -> None:
     if run.request.pypi:
         lines.append(f"pip: [{', '.join(run.request.pypi)}]")
     if header.channels is not None:
-        lines.append(f"channels: [{', '.join(header.channels)}]")
+        lines.append(f"channels: [{', '.join(map(hide, header.channels))}]")
     if header.entrypoint is not None:
         lines.append(f"entrypoint: {header.entrypoint}")
     else:

@@ -33,6 +33,7 @@ from conda_execute.network import connector
 from conda_execute.settings import Settings, load
 from tests import tiny
 from tests.conftest import World
+from tests.oracle import conda_program
 from tests.tiny import Tiny
 
 TOKEN = "tk-0123-abc"
@@ -285,6 +286,24 @@ def test_no_file_with_a_password_is_left(machine: Machine, site: Site, tmp_path:
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".condarc"]
     assert not [path for path in kept if b"hushhush" in path.read_bytes()]
     assert "RATTLER_AUTH_FILE" not in os.environ
+
+
+@pytest.mark.parametrize("engine", ["rattler", "conda"])
+def test_a_password_in_a_header_is_neither_told_nor_kept_in_the_environment(
+    world: World, site: Site, engine: str
+) -> None:
+    if engine == "conda":
+        solver = os.environ.get("CONDA_EXECUTE_TEST_CONDA_SOLVER", "classic")
+        world = world.with_(CONDA_EXE=conda_program(), CONDA_SOLVER=solver, CONDA_PKGS_DIRS=str(world.root / "pkgs"))
+    site.password = basic("me", "hushhush")
+    channel = f"http://me:hushhush@127.0.0.1:{site.port}/main"
+    script = world.script("show.sh", f"# conda execute\n# env: [app]\n# channels: ['{channel}']\n# run_with: echo\n")
+    ran = world.execute("-v", "--backend", engine, script, check=True)
+    assert f"channels: [http://***********@127.0.0.1:{site.port}/main]" in ran.stderr
+    assert "hushhush" not in ran.stderr
+    files = [path for path in world.tmp_envs.rglob("*") if path.is_file()]
+    assert [path.name for path in files if path.name == "history"]
+    assert not [path for path in files if b"hushhush" in path.read_bytes()]
 
 
 @pytest.mark.parametrize("where", ["netrc", "rattler", "variable", "variable and url of another host"])

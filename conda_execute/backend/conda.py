@@ -299,9 +299,23 @@ def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solu
             step="link",
             hint="a broken archive in conda's package cache can be the reason: `conda clean --packages --tarballs`",
         )
+    _redact_history(prefix)
     virtual = {spec for record in records for spec in record.get("depends", ()) if spec.startswith("__")}
     virtual -= {"__unix", "__linux", "__osx", "__win"}
     return Built(len(records), seal.settle_records(prefix), tuple(sorted(virtual)))
+
+
+def _redact_history(prefix: str) -> None:
+    """conda writes its command line there, and with it what opens a channel."""
+    with open(
+        os.path.join(layout.conda_meta(prefix), "history"), "r+", encoding="utf-8", errors="surrogateescape"
+    ) as file:
+        text = file.read()
+        redacted = explain.redact(text)
+        if redacted != text:
+            file.seek(0)
+            file.write(redacted)
+            file.truncate()
 
 
 def _records(prefix: str) -> Iterator[dict[str, Any]]:
