@@ -27,7 +27,7 @@ from conda_execute.backend.conda import find
 from conda_execute.errors import CreationError, Location, SettingsError
 from conda_execute.model import Request
 from tests import tiny
-from tests.conftest import CHECKOUT
+from tests.conftest import CHECKOUT, World
 from tests.oracle import conda_program
 from tests.tiny import Tiny
 
@@ -392,3 +392,16 @@ def test_without_a_conda_the_engine_says_so(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     with pytest.raises(SettingsError, match="there is none on PATH"):
         find({"PATH": str(tmp_path)})
+
+
+@pytest.mark.slow
+def test_a_py_rattler_that_is_too_old_is_refused_in_words(world: World, tmp_path: Path) -> None:
+    """conda's solver of that name keeps one in the base environment."""
+    words = ["install", "--quiet", "--no-deps", "--target", str(tmp_path / "old"), "py-rattler==0.26.0"]
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+    script = world.script("hello.py", "# conda execute\n# env: [python]\nprint('hello')\n")
+    search = os.pathsep.join([str(tmp_path / "old"), str(CHECKOUT)])
+    refused = world.run([sys.executable, "-m", "conda_execute", script], env={"PYTHONPATH": search})
+    assert refused.returncode == 125
+    assert refused.stderr.startswith("error: the embedded engine needs py-rattler 0.28, and here is 0.26.0\nhint: ")
+    assert world.prefixes() == []

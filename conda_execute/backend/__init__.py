@@ -142,6 +142,13 @@ def engine(name: str) -> Backend:
     from ..errors import SettingsError
 
     if name == "rattler":
+        import rattler
+
+        if not hasattr(rattler, "PackageCache"):
+            raise SettingsError(
+                f"the embedded engine needs py-rattler 0.28, and here is {rattler.__version__}",
+                hint="`--backend conda` does without; conda's solver `rattler` may want the older one for itself",
+            )
         from .rattler import Rattler
 
         return Rattler()
