@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="builds the packages of both systems on POSIX"),
 ]
 
-PURE = (Wheel("setuptools"), Wheel("filelock"), Wheel("tomli", "2.0.1"), Wheel("tomlkit"), Wheel("pip", "24.2"))
+PURE = (Wheel("setuptools"), Wheel("filelock"), Wheel("tomli", "2.0.1"), Wheel("pip", "24.2"))
 COMPILED = ("pyyaml", "psutil", "py-rattler", "uv")
 
 
@@ -132,9 +132,13 @@ def test_the_recipe_asks_for_what_setup_asks_for() -> None:
     recipe = (CHECKOUT / "recipe" / "recipe.yaml").read_text()
     setup = (CHECKOUT / "setup.py").read_text()
     required = setup.partition("install_requires=[")[2].partition("]")[0]
-    for line in required.strip().splitlines():
-        name = line.strip().strip('",').replace(">=", " >=")
-        assert f"    - {name}\n" in recipe
+    names = {line.strip().strip('",').replace(">=", " >=") for line in required.strip().splitlines()}
+    runs = recipe.partition("  run:\n")[2].partition("  run_constraints:")[0]
+    assert {line.strip().removeprefix("- ") for line in runs.splitlines()} - names == {
+        "python >=3.10",
+        "__${{ system }}",
+    }
+    assert all(f"    - {name}\n" in runs for name in names)
 
 
 def test_there_is_one_package_for_each_system(packages: dict[str, Path]) -> None:
