@@ -448,6 +448,8 @@ def test_any_files_mean_what_they_mean_to_conda_or_are_refused_by_both(
     write(machine, files)
     environ, path = places(machine, **variables)
     theirs = conda(environ, [], path)
+    if "denylist_channels" not in theirs.get("settings", {"denylist_channels": ()}):
+        pytest.skip("this conda is too old to know every setting")
     if "error" in theirs:
         with pytest.raises(SettingsError):
             load(environ, search_path=path)
