@@ -128,6 +128,12 @@ def ours(environ: dict[str, str], path: list[str]) -> dict[str, Any]:
     return found
 
 
+def test_files_are_looked_for_where_conda_looks() -> None:
+    code = "import json; from conda.base.constants import SEARCH_PATH; print(json.dumps(SEARCH_PATH))"
+    asked = subprocess.run([conda_python(), "-c", code], capture_output=True, text=True, check=True)
+    assert [path.rstrip("/") for path in json.loads(asked.stdout)] == list(SEARCH_PATH)
+
+
 FILES = ("root/.condarc", "root/condarc.d/10.yml", "home/.condarc", "active/.condarc")
 
 #: What stands in which file; the environment.
