@@ -337,6 +337,13 @@ BAD = [
     pytest.param("s.py", "# conda execute\n# env:\n#  - python >99\n", 125, "s.py:3:6", id="unsolvable"),
     pytest.param(
         "s.py",
+        "# conda execute\n# env: [python >=3 <4]\n",
+        125,
+        "did you mean `python >=3,<4`?",
+        id="blank for a comma",
+    ),
+    pytest.param(
+        "s.py",
         "# conda execute\n# env: [python]\n# channels: [file:///nowhere]\n",
         125,
         "s.py:3:14",

@@ -151,11 +151,16 @@ def missing_versions(spec: str, name: str, versions: Sequence[str], request: Req
     """No version fits one spec by itself; `versions` are those that the channels have, newest first."""
     shown = ", ".join(versions[:_FEW]) + (f" and {len(versions) - _FEW} older" if len(versions) > _FEW else "")
     newer = " (`exclude-newer` hides those published later)" if request.exclude_newer else ""
+    hint = f"there is {name} {shown}{newer}" if versions else f"no version of {name} is left{newer}"
+    # What stands behind a blank is the build.
+    parted = re.sub(r"(?<=[\w.*]) (?=[<>!~])", ",", spec.partition(" ")[2])
+    if parted not in spec:
+        hint = f"did you mean `{name} {parted}`? A comma parts versions\n{hint}"
     return CreationError(
         f"no `{name}` of {_channel_names(request.channels)} for {request.platform} fits `{spec}`",
         step="solve",
         where=locate(spec) or (),
-        hint=f"there is {name} {shown}{newer}" if versions else f"no version of {name} is left{newer}",
+        hint=hint,
     )
 
 
