@@ -331,6 +331,29 @@ class TestSolved:
         assert virtual.fits(("__cuda >=12",))
         assert not virtual.fits(("__cuda >=13",))
 
+    @pytest.mark.parametrize("platform", ["linux-64", "osx-arm64"])
+    def test_an_override_makes_no_machine_of_another_family(self, platform, monkeypatch):
+        """Set for the build of something else, it must not make packages of another system fit."""
+        family = platform.partition("-")[0]
+        wrong = {"linux": {"__osx", "__win"}, "osx": {"__linux", "__glibc", "__win"}}[family]
+        overrides = [("CONDA_OVERRIDE_" + name, "11") for name in ("OSX", "LINUX", "GLIBC", "WIN")]
+        for name, value in overrides:
+            monkeypatch.setenv(name, value)
+        asked = tiny.request("lib", channels={}, platform=platform, overrides=tuple(overrides))
+        names = {package.name.normalized for package in virtual.packages(asked)}
+        assert f"__{family}" in names
+        assert not names & wrong
+
+    @pytest.mark.parametrize("platform", ["linux-64", "linux-aarch64"])
+    def test_an_empty_override_takes_a_virtual_package_away(self, platform, monkeypatch):
+        monkeypatch.setenv("CONDA_OVERRIDE_GLIBC", "")
+        asked = tiny.request("lib", channels={}, platform=platform, overrides=(("CONDA_OVERRIDE_GLIBC", ""),))
+        assert not any(package.name.normalized == "__glibc" for package in virtual.packages(asked))
+
+    def test_an_override_for_another_platform_that_makes_no_sense_is_named(self):
+        asked = tiny.request("lib", channels={}, platform="osx-arm64", overrides=(("CONDA_OVERRIDE_CUDA", "x y"),))
+        assert "CONDA_OVERRIDE" in str(failure(lambda: virtual.packages(asked)).hint)
+
     def test_another_platform_is_solved_for_a_plain_machine_of_it(self, tmp_path, options):
         place = tiny.channel(tmp_path / "osx", Tiny("lib", subdir="osx-arm64", depends=("__osx >=11",)))
         asked = tiny.request("lib", channels={"c": place}, platform="osx-arm64")

@@ -8,7 +8,7 @@ lacks it gets an environment of its own.
 from __future__ import annotations
 
 import rattler
-from rattler.exceptions import DetectVirtualPackageError
+from rattler.exceptions import DetectVirtualPackageError, InvalidVersionError
 
 from . import explain
 
@@ -34,22 +34,31 @@ _OVERRIDES = {
     "__win": "CONDA_OVERRIDE_WIN",
 }
 
+#: What only these platforms have, whatever a variable says: one may be set for the build of something else.
+_FAMILIES = {"__glibc": "linux", "__linux": "linux", "__osx": "osx", "__win": "win"}
+
 #: True on every host that the platform's packages run on at all.
 _EVERYWHERE = ("__unix", "__linux", "__osx", "__win")
 
 
 def packages(request: Request) -> list[GenericVirtualPackage]:
     """This machine's; for another platform those of a plain, not too recent machine. `CONDA_OVERRIDE_*` count."""
-    if request.platform == request.host_platform:
-        return of_this_machine()
     family, _, machine = request.platform.partition("-")
+    if request.platform == request.host_platform:
+        return [found for found in of_this_machine() if _FAMILIES.get(found.name.normalized, family) == family]
     packages = {name: package(name, version) for name, version in _FOREIGN.get(family, {}).items()}
     architecture = {"64": "x86_64", "arm64": "arm64" if family == "osx" else "aarch64"}.get(machine, machine)
     packages["__archspec"] = package("__archspec", "1", architecture)
     for name, variable in _OVERRIDES.items():
         version = dict(request.overrides).get(variable)
-        if version is not None:
-            packages[name] = package(name, version)
+        if version is None or _FAMILIES.get(name, family) != family:
+            continue
+        packages.pop(name, None)
+        if version:  # an empty one says that there is none
+            try:
+                packages[name] = package(name, version)
+            except InvalidVersionError as error:
+                raise explain.undetected(str(error)) from None
     return list(packages.values())
 
 
