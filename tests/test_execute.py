@@ -335,6 +335,7 @@ BAD = [
     ),
     pytest.param("s.py", "# conda execute\n# env:\n#  - pythn\n", 125, "did you mean `python`?", id="missing package"),
     pytest.param("s.py", "# conda execute\n# env:\n#  - python >99\n", 125, "s.py:3:6", id="unsolvable"),
+    pytest.param("s.py", "# conda execute\n# env: [beta, gamma]\n", 125, "hint: ask for other", id="conflict"),
     pytest.param(
         "s.py",
         "# conda execute\n# env: [python >=3 <4]\n",

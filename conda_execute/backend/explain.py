@@ -176,6 +176,8 @@ def unsolvable(
         hint = f"packages published after {request.exclude_newer} were left out (`exclude-newer`)"
     elif request.channel_priority == "strict" and len(request.channels) > 1:
         hint = "with strict channel priority a package is taken from the first channel that has it, or not at all"
+    elif len(specs) > 1:
+        hint = "ask for other versions, or for less"
     concerned = [spec for name, spec in specs if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", tree)]
     where = [place for spec in concerned if (place := locate(spec)) is not None]
     return CreationError(
@@ -242,7 +244,7 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
         return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, where, "solve")
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, "solve", cache)
-    hint = None
+    hint = "check that this is the address of a channel, and that no proxy answers in its place"
     if "304 Not Modified" in text:
         # Python's http.server does so (conda/rattler#2719).
         sentences = ["the server says that nothing has changed, but not since when"]
