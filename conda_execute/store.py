@@ -691,7 +691,7 @@ def private_directory(environ: Mapping[str, str]) -> str:
 
 def is_writable(path: str) -> bool:
     """Whether this directory, or one of this name where there is none, can be written to."""
-    while not os.path.exists(path):
+    while not os.path.exists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)
 
