@@ -159,7 +159,8 @@ class Creation:
             cache=cache,
             offline=offline,
             run_link_scripts=self.request.link_scripts,
-            environ=self.environ,
+            # uv looks for a place of its own, in the same home.
+            environ={"UV_CACHE_DIR": os.path.join(cache, "uv"), **self.environ} if cache else self.environ,
             connect=network.connector(
                 self.settings,
                 self.request.channels,

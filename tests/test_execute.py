@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.channel import Package
+from tests.test_pypi import wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -491,15 +492,17 @@ _NOBODY_KNOWN = ["unshare", "--user", "--map-user=54321", "--"]
 @pytest.fixture
 def homeless(world: World) -> World:
     """A world in which nothing says where anything belongs but the directory for temporary files."""
-    places = ("CONDA_EXECUTE_ENV_DIR", "CONDA_EXECUTE_CACHE_DIR", "RATTLER_CACHE_DIR")
+    places = ("CONDA_EXECUTE_ENV_DIR", "CONDA_EXECUTE_CACHE_DIR", "RATTLER_CACHE_DIR", "UV_CACHE_DIR")
     return world.with_(**dict.fromkeys(places))
 
 
 def test_a_home_that_cannot_be_written_to_is_no_obstacle(homeless: World) -> None:
     (homeless.root / "file").write_text("")
     world = homeless.with_(HOME=str(homeless.root / "file" / "home"))
-    done = world.execute(world.script("s.sh", "# conda execute\n# env: [alpha]\n# run_with: sh\necho ran\n"))
-    assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
+    requirement = f"little @ {wheel(world.work, 'little').as_uri()}"
+    text = f"# conda execute\n# env: [python, pip: ['{requirement}']]\nimport little\nprint(little.VERSION)\n"
+    done = world.execute(world.script("s.py", text))
+    assert (done.returncode, done.stdout) == (0, "1.0\n"), done.stderr
     assert done.stderr.count("which may not last") == 2
 
 
