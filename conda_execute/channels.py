@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .condarc import hide
+from .credentials import hide
 from .errors import SettingsError
 from .model import Channel
 from .values import dataclass, replace

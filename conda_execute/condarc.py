@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import stat
 
+from .credentials import hide
 from .errors import Location, SettingsError
 from .values import dataclass
 
@@ -101,23 +102,6 @@ class Value:
         if isinstance(self.content, dict):
             return "a mapping"
         return "nothing" if self.content is None else f"`{hide(self.content)}`"
-
-
-def hide(text: str) -> str:
-    """The text with passwords and conda tokens in its URLs made unreadable, every character in its place.
-
-    >>> hide("- https://me:secret@conda.example/t/tk-1/main")
-    '- https://*********@conda.example/t/****/main'
-    """
-    if "@" not in text and "/t/" not in text:
-        return text
-    import re
-
-    def stars(match: re.Match[str]) -> str:
-        return match[1] + "*" * len(match[2])
-
-    text = re.sub(r"(://)([^/\s]+)(?=@)", stars, text)
-    return re.sub(r"(/t/)([\w-]+)", stars, text)
 
 
 def read(path: str, data: bytes) -> dict[str, Value]:

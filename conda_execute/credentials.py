@@ -1,6 +1,7 @@
-"""User names and passwords in URLs: kept apart from what is shown, compared or stored.
+"""User names, passwords and tokens in URLs: kept apart from what is shown, compared or stored.
 
-`git@` of a repository reached by ssh is none, so only URLs of http and https are looked at.
+`git@` of a repository reached by ssh is none, so where URLs of any kind may stand, only those of http and https are
+looked at.
 """
 
 from __future__ import annotations
@@ -12,6 +13,33 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _URL = re.compile(r"(?P<scheme>https?://)[^/@\s\"']+@(?P<rest>[^\s\"']*)", re.IGNORECASE)
+
+
+def hide(channel: str) -> str:
+    """A channel, or text about one, with passwords and conda's tokens made unreadable, every character in its place.
+
+    >>> hide("- https://me:secret@conda.example/t/tk-1/main")
+    '- https://*********@conda.example/t/****/main'
+    """
+    return re.sub(r"(?<=/t/)[\w-]+", _stars, re.sub(r"(?<=://)[^/\s]+(?=@)", _stars, channel))
+
+
+def hide_in_any(text: str) -> str:
+    """The same for any text, in which `/t/` may well be a directory.
+
+    >>> hide_in_any("https://me:secret@host.example/t/x, git+ssh://git@host.example/y")
+    'https://*********@host.example/t/x, git+ssh://git@host.example/y'
+    """
+    return re.sub(r"(?i)(?<=http://)[^/@\s\"']+(?=@)|(?<=https://)[^/@\s\"']+(?=@)", _stars, text)
+
+
+def leave_out(text: str) -> str:
+    """The text of a program without the credentials in its URLs: `user:password@` and conda's `/t/TOKEN/`."""
+    return re.sub(r"(?<=://)[^/@\s]+@|(?<=/)t/[^/\s]+/", "", text)
+
+
+def _stars(secret: re.Match[str]) -> str:
+    return "*" * len(secret.group())
 
 
 def parted(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -127,12 +127,9 @@ def printable(text: str) -> str:
 
 def render(error: ExecuteError, colour: bool = False) -> str:
     """The text of an error for a terminal, without a final newline; user and password in a URL are starred out."""
-    import re
+    from . import credentials
 
-    def starred(secret: re.Match[str]) -> str:
-        return "*" * len(secret.group())
-
-    return re.sub(r"(?<=http://)[^/@\s\"']+(?=@)|(?<=https://)[^/@\s\"']+(?=@)", starred, _rendered(error, colour))
+    return credentials.hide_in_any(_rendered(error, colour))
 
 
 def _rendered(error: ExecuteError, colour: bool) -> str:

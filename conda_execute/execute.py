@@ -13,7 +13,7 @@ from itertools import takewhile
 
 from . import command, layout, options, process
 from .activation import activate
-from .condarc import hide
+from .credentials import hide
 from .errors import UsageError
 from .run import creation_of, require_trust, store_of, understand, with_lock
 from .terminal import guard, print_json, unwind_on_signals

@@ -27,7 +27,8 @@ import os
 import sys
 from datetime import timedelta
 
-from .condarc import MERGE, Files, Value, hide, items, read
+from .condarc import MERGE, Files, Value, items, read
+from .credentials import hide
 from .errors import Location, SettingsError
 from .values import dataclass, field
 

@@ -49,15 +49,21 @@ def report(error: ExecuteError, as_json: bool = False) -> None:
 
 def failure(error: ExecuteError) -> dict[str, Any]:
     """An error as a mapping for JSON; keys that have nothing to say are left out."""
+    from .credentials import hide_in_any
+
+    def shown(text: str | None) -> str | None:
+        return None if text is None else hide_in_any(text)
+
     places = [
-        {"path": where.path, "line": where.line, "column": where.column, "text": where.text} for where in error.where
+        {"path": where.path, "line": where.line, "column": where.column, "text": shown(where.text)}
+        for where in error.where
     ]
     said = {
-        "error": error.message,
+        "error": shown(error.message),
         "step": error.step,
         "where": places,
-        "details": error.details,
-        "hint": error.hint,
+        "details": shown(error.details),
+        "hint": shown(error.hint),
         "exit_status": error.exit_status,
     }
     return {name: value for name, value in said.items() if value not in (None, [])}

@@ -45,19 +45,6 @@ def test_any_message_becomes_an_error_that_renders(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "clean"),
-    [
-        ("see https://me:secret@host.example/c/noarch", "see https://host.example/c/noarch"),
-        ("https://host.example/t/to-12-secret/c/noarch", "https://host.example/c/noarch"),
-        ("https://host.example/c/noarch", "https://host.example/c/noarch"),
-    ],
-    ids=["password", "token", "none"],
-)
-def test_credentials_are_left_out(text, clean):
-    assert explain.redact(text) == clean
-
-
-@pytest.mark.parametrize(
     ("url", "name"),
     [
         ("https://host.example/mine/noarch/a.conda", "mine"),

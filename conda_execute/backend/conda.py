@@ -22,7 +22,7 @@ import tempfile
 from contextlib import contextmanager
 from typing import Any
 
-from .. import layout
+from .. import credentials, layout
 from ..errors import CreationError, SettingsError
 from . import Built, Options, Package, Solution, child, explain, seal
 
@@ -268,7 +268,7 @@ def _package(entry: Mapping[str, Any], fetch: Mapping[str, Any] | None) -> Packa
         build=entry["build_string"],
         channel=entry["channel"],
         subdir=entry["platform"],
-        url=explain.redact(fetch["url"]) if fetch else url,
+        url=credentials.leave_out(fetch["url"]) if fetch else url,
         size=fetch.get("size") if fetch else None,
         sha256=fetch.get("sha256") if fetch else None,
         md5=fetch.get("md5") if fetch else None,
@@ -311,7 +311,7 @@ def _redact_history(prefix: str) -> None:
         os.path.join(layout.conda_meta(prefix), "history"), "r+", encoding="utf-8", errors="surrogateescape"
     ) as file:
         text = file.read()
-        redacted = explain.redact(text)
+        redacted = credentials.leave_out(text)
         if redacted != text:
             file.seek(0)
             file.write(redacted)
@@ -338,7 +338,7 @@ def _failure(
 ) -> CreationError:
     """conda's failure as one of ours, with the step that it ended."""
     kind, text = _reason(said, complaints)
-    text = explain.redact(text)
+    text = credentials.leave_out(text)
     if kind.startswith("PackagesNotFound") and said.get("packages"):
         return _not_found([str(spec) for spec in said["packages"]], request, options, text)
     clue = f"{kind}: {text.partition(chr(10))[0]}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ..credentials import leave_out
 from ..errors import CreationError
 
 TYPE_CHECKING = False
@@ -34,7 +35,6 @@ OFFLINE = "no request is made now"
 
 _CAUSE = r"(?:^|\n)\s*Caused by:\s*"
 _URL = r"\b(?:https?|file|s3|oci)://[^\s'\"`)]+"
-_SECRET = r"(?<=://)[^/@\s]+@|(?<=/)t/[^/\s]+/"
 _ANY_VERSION = r"(?<=[\w.-]) \*(?=[ ,.\n]|$)"
 _PREAMBLE = r"^Cannot solve the request because of:\s*"
 _FAILED_FETCH = r"failed to fetch (\S+)"
@@ -68,11 +68,6 @@ def causes(text: str) -> list[str]:
     parts = [part.strip() for part in re.split(_CAUSE, text.strip()) if part.strip()]
     told = [part for index, part in enumerate(parts) if not any(part in later for later in parts[index + 1 :])]
     return told or ["no reason given"]
-
-
-def redact(text: str) -> str:
-    """The text with the credentials in its URLs left out: `user:password@` and conda's `/t/TOKEN/`."""
-    return re.sub(_SECRET, "", text)
 
 
 def tidy(text: str) -> str:
@@ -215,7 +210,7 @@ def undetected(text: str) -> CreationError:
 
 def repodata_failed(text: str, request: Request, offline: bool, cache: str, locate: Locate) -> CreationError:
     """A channel's list of packages could not be had, or not be kept in the `cache`."""
-    text = redact(text)
+    text = leave_out(text)
     sentences = causes(text)
     found = re.search(_URL, text)
     url = found[0].rstrip(".") if found else None
@@ -260,12 +255,12 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
 
 def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: str, locate: Locate) -> CreationError:
     """A package could not be downloaded, unpacked or linked. `urls` maps file names of archives to their URLs."""
-    text = redact(text)
+    text = leave_out(text)
     sentences = causes(text)
     fetched, linked = re.search(_FAILED_FETCH, text), re.search(_FAILED_LINK, text)
     step = "download" if fetched else "link"
     archive = fetched[1] if fetched else linked[1] if linked else None
-    url = redact(urls.get(archive or "", ""))
+    url = leave_out(urls.get(archive or "", ""))
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, step, cache if fetched else None)
     if OFFLINE in text:
@@ -331,7 +326,7 @@ def wrong_hash(archive: str, url: str, algorithm: str, expected: str, found: str
     return CreationError(
         f"the package {archive} is broken: its {algorithm} is not what it should be",
         step="download",
-        details=f"{redact(url)}\nexpected {expected}\nfound    {found}",
+        details=f"{leave_out(url)}\nexpected {expected}\nfound    {found}",
         hint="it was damaged or exchanged after the channel was indexed, or the lock was made",
     )
 

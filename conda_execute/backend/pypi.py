@@ -24,7 +24,6 @@ from .. import credentials, key
 from ..errors import CreationError
 from ..values import dataclass
 from . import Built, Options, PyPIPackage, child
-from .explain import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -470,7 +469,7 @@ def requirement_name(requirement: str) -> str | None:
 def _tidy(said: str) -> str:
     """What uv said, without its account of what went well, and without credentials."""
     boring = r"(Using Python|Resolved |Prepared |Installed |Downloading |Downloaded |Building |Built |warning: |[+~-] )"
-    lines = [line.rstrip() for line in redact(said).splitlines()]
+    lines = [line.rstrip() for line in credentials.leave_out(said).splitlines()]
     kept = [line for line in lines if line and not re.match(rf"\s*{boring}", line)]
     text = "\n".join(re.sub(r"^(\s*)(error: |cause: |hint: )", r"\1", line) for line in kept)
     for theirs in (f"{_PROJECT} depends on", "you require"):
