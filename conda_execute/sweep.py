@@ -34,7 +34,7 @@ from .values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .model import Environment, Marker, Use
     from .store import Lock
@@ -46,7 +46,8 @@ INTERVAL = timedelta(hours=1)
 #: Longer than hosts keep what they read of a network file system (60 seconds by default, on NFS for directories).
 NETWORK_PAUSE = timedelta(minutes=2)
 
-#: So many environments are put aside at once: their would-be users wait while the processes are looked at.
+#: So many environments are put aside at once: their would-be users wait while the processes are looked at, and each
+#: lock that is held is an open file.
 _BATCH = 32
 
 # fmt: off
@@ -378,19 +379,14 @@ def _remove(
     now = store.now()
     kept = [(found, why) for found in environments if (why := why_kept(found, now, policy)) is not None]
     chosen = choose(environments, now, policy)
-    network = bool(chosen) and is_network(store.tmp_envs)
-    size = len(chosen) if network else _BATCH
-    freed: list[Found] = []
-    for first in range(0, len(chosen), max(size, 1)):
-        removal = _Removal(store, policy, named, network, pause)
-        removal.take(chosen[first : first + size])
-        freed += removal.freed
-        kept += removal.kept
-    return Report(tuple(freed), tuple(sorted(kept, key=lambda one: one[0].name)))
+    removal = _Removal(store, policy, named, bool(chosen) and is_network(store.tmp_envs), pause)
+    removal.take(chosen)
+    kept += removal.kept
+    return Report(tuple(removal.freed), tuple(sorted(kept, key=lambda one: one[0].name)))
 
 
 class _Removal:
-    """The steps of one batch. Whatever ends it early puts the markers back that it put aside."""
+    """The steps, a batch at a time. Whatever ends one early puts the markers back that it put aside."""
 
     def __init__(
         self, store: Store, policy: Policy, named: bool, network: bool, pause: Callable[[float], None]
@@ -405,18 +401,25 @@ class _Removal:
         self._locked: list[tuple[Found, Lock]] = []
         self._trash: list[str] = []
 
-    def take(self, batch: Sequence[Found]) -> None:
+    def take(self, chosen: Sequence[Found]) -> None:
+        """A batch at a time; but on a network file system the pause, without locks, is one for all."""
+        stamps = self._put_aside_for_all_hosts(chosen) if self.network else None
+        for first in range(0, len(chosen), _BATCH):
+            self._take(chosen[first : first + _BATCH], stamps)
+
+    def _take(self, batch: Sequence[Found], stamps: Mapping[str, tuple[str, int, int]] | None) -> None:
         try:
             for found in batch:
-                self._put_aside(found)
-            if self.network and self._locked:
-                self._wait_for_other_hosts()
+                if stamps is None:
+                    self._put_aside(found)
+                elif found.name in stamps:
+                    self._take_up_again(found, stamps[found.name])
             self._judge()
         finally:
             while self._locked:
                 self._stay(*self._locked[-1], "the cleaning was interrupted")
-        for path in self._trash:
-            stores.delete(path)
+        while self._trash:
+            stores.delete(self._trash.pop())
             stores.reached("deleted")
 
     def _put_aside(self, found: Found) -> None:
@@ -433,21 +436,28 @@ class _Removal:
         elif environment is not None:
             self.store.unmark(found.name)
 
-    def _wait_for_other_hosts(self) -> None:
-        stamps = {found.name: self._stamp(found) for found, _ in self._locked}
-        batch = [found for found, _ in self._locked]
-        while self._locked:
-            self._locked.pop()[1].release()
-        self.pause(NETWORK_PAUSE.total_seconds())
-        for found in batch:
-            lock = self.store.lock(found.name, script="conda tmpenv clear", wait=False)
-            if lock is None:
-                self.kept.append((found, "is being made, or cleaned"))
-            elif self._stamp(found) != stamps[found.name]:
+    def _put_aside_for_all_hosts(self, chosen: Sequence[Found]) -> dict[str, tuple[str, int, int]]:
+        """What was put aside, as it was left when other hosts must have seen it. Holds one lock at a time."""
+        stamps = {}
+        for found in chosen:
+            self._put_aside(found)
+            while self._locked:
+                _, lock = self._locked.pop()
+                stamps[found.name] = self._stamp(found)
                 lock.release()
-                self.kept.append((found, "used meanwhile"))
-            else:
-                self._locked.append((found, lock))
+        if stamps:
+            self.pause(NETWORK_PAUSE.total_seconds())
+        return stamps
+
+    def _take_up_again(self, found: Found, stamp: tuple[str, int, int]) -> None:
+        lock = self.store.lock(found.name, script="conda tmpenv clear", wait=False)
+        if lock is None:
+            self.kept.append((found, "is being made, or cleaned"))
+        elif self._stamp(found) != stamp:
+            lock.release()
+            self.kept.append((found, "used meanwhile"))
+        else:
+            self._locked.append((found, lock))
 
     def _stamp(self, found: Found) -> tuple[str, int, int]:
         """Changes when the prefix is made anew, or its marker is put back and aside again."""

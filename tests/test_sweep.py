@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -406,6 +407,16 @@ class TestNetwork:
         os.mkdir(layout.prefix(tmp_envs, name))
         assert clear(tmp_envs, pause=lambda seconds: idle(tmp_envs) and None) == {name: "used meanwhile"}
         assert Store(tmp_envs).state(name) == "ready"
+
+    def test_more_environments_than_a_process_may_have_files_open(self, tmp_envs: str) -> None:
+        names = [idle(tmp_envs, f"a={number}").name for number in range(150)]
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, limits[1]))
+        try:
+            report = clear(tmp_envs, pause=lambda seconds: None)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert report == dict.fromkeys(names, "freed")
 
     def test_note_that_comes_to_light_late_is_seen(self, tmp_envs: str) -> None:
         environment = idle(tmp_envs)
