@@ -233,6 +233,17 @@ class TestForce:
         assert small.ensure(tmp_envs, create=never)
         small.end(process)
 
+    def test_daemon_without_a_note_is_refused_too(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs)
+        small.forget(first)
+        daemon = subprocess.Popen([os.path.join(first.prefix, "bin", "sleep"), "60"], cwd="/", env={})
+        small.wait_for(lambda: usage.inhabitants(tmp_envs))
+        with pytest.raises(InUseError) as caught:
+            small.ensure(tmp_envs, force=True, create=never)
+        assert f"process {daemon.pid} (sleep 60): program inside" in str(caught.value.details)
+        daemon.kill()
+        daemon.wait()
+
     def test_solves_before_it_removes(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
         small.forget(first)

@@ -94,6 +94,21 @@ class TestMarker:
         names = os.listdir(layout.conda_meta(environment.prefix))
         assert sorted(name for name in names if name.endswith(".json")) == ["package-0.json", "package-1.json"]
 
+    def test_marker_comes_whole_and_after_the_directory_of_uses(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[tuple[str, list[str]]] = []
+
+        def reached(step: str) -> None:
+            if step == "marker written":
+                [name] = Store(tmp_envs).list()
+                meta = os.listdir(layout.conda_meta(layout.prefix(tmp_envs, name)))
+                seen.append((Store(tmp_envs).state(name), [one for one in meta if one.startswith(layout.USES)]))
+
+        monkeypatch.setattr(stores, "reached", reached)
+        environment = small.ensure(tmp_envs)
+        assert seen == [("unfinished", [layout.USES + environment.marker.build])]
+
 
 class TestState:
     def test_states(self, tmp_envs: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from conda_execute import layout, process, sweep, usage
+from conda_execute import store as stores
 from conda_execute.model import Environment
 from conda_execute.store import Store
 from conda_execute.sweep import Found, Policy, choose
@@ -162,13 +163,23 @@ class TestClear:
         assert clear(tmp_envs) == {}
         assert Path(tmp_envs, "my-notes").is_dir()
 
-    @pytest.mark.parametrize("number", [errno.EXDEV, errno.ENOSPC], ids=["overlayfs", "disk full"])
+    @pytest.mark.parametrize(
+        "number",
+        [errno.EXDEV, errno.EBUSY, errno.ENOSPC, errno.EDQUOT],
+        ids=["overlayfs", "mount point", "disk full", "quota"],
+    )
     def test_prefix_that_cannot_go_to_the_trash_is_deleted_in_place(
         self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:
-        """Only the answer of the file system is made up."""
+        """Only the answer of the file system is made up. Nothing marks what a death halfway would leave."""
         environment = idle(tmp_envs)
         rename = os.rename
+        states: list[str] = []
+        monkeypatch.setattr(
+            stores,
+            "reached",
+            lambda step: states.append(Store(tmp_envs).state(environment.name)) if step == "marker unlinked" else None,
+        )
 
         def refuse(source: str, target: str) -> None:
             if layout.TRASH in target:
@@ -177,7 +188,23 @@ class TestClear:
 
         monkeypatch.setattr(os, "rename", refuse)
         assert clear(tmp_envs) == {environment.name: "freed"}
+        assert states == ["unfinished"]
         assert not os.path.exists(environment.prefix)
+
+    def test_interrupt_puts_the_marker_back_and_unlocks(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        environment = idle(tmp_envs)
+
+        def reached(step: str) -> None:
+            if step == "notes listed":
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(stores, "reached", reached)
+        with pytest.raises(KeyboardInterrupt):
+            clear(tmp_envs)
+        assert Store(tmp_envs).find(environment.name) == environment
+        lock = Store(tmp_envs).lock(environment.name, wait=False)
+        assert lock is not None
+        lock.release()
 
     def test_rename_refused_puts_the_marker_back(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """As Windows answers for a prefix with an open file."""
@@ -251,6 +278,30 @@ print(subprocess.Popen([program, "60"], cwd="/", start_new_session=True, stdout=
         assert clear(tmp_envs) == {environment.name: "used meanwhile"}
         assert Store(tmp_envs).find(environment.name) == environment
         small.end(processes[0])
+
+    def test_notes_are_listed_once_the_marker_is_aside_and_before_the_processes(self, tmp_envs: str) -> None:
+        """Else a run may begin between the two, and its note be taken for that of a dead process."""
+        idle(tmp_envs)
+        code = """
+import datetime, os, sys
+from conda_execute import store, sweep, usage
+steps = []
+def watch(event, arguments):
+    path = os.fsdecode(arguments[0]) if arguments and isinstance(arguments[0], (str, bytes)) else ""
+    step = {"os.listdir": "notes" if ".uses-" in path else "processes" if path == "/proc" else "",
+            "os.rename": "aside" if path.endswith("/conda-execute") else ""}.get(event, "")
+    if step and steps[-1:] != [step]:
+        steps.append(step)
+sys.addaudithook(watch)
+[name] = store.Store(sys.argv[1]).list()
+usage.live(store.Store(sys.argv[1]).prefix(name), usage.Observer(0, 0))
+print(*steps)
+steps.clear()
+sweep.sweep(store.Store(sys.argv[1]), sweep.Policy(datetime.timedelta(0)))
+print(*steps)
+"""
+        output, _ = small.python(code, tmp_envs).communicate()
+        assert output.splitlines() == ["notes processes", "notes processes notes aside notes processes"]
 
     def test_use_that_began_and_ended_meanwhile_makes_it_young(
         self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch

@@ -74,6 +74,25 @@ class TestHold:
         assert usage.hold(environment, use)
         assert os.listdir(layout.uses(environment.prefix, environment.marker.build)) == [str(use)]
 
+    def test_opens_note_marker_and_note_in_this_order(self, environment: Environment) -> None:
+        """Opened, each of them: on NFS what is only looked up may be long gone."""
+        code = """
+import os, sys
+from conda_execute import usage
+from conda_execute.store import Store
+environment = Store(sys.argv[1]).find(sys.argv[2])
+def watch(event, arguments):
+    if event == "open" and str(arguments[0]).startswith(environment.prefix):
+        print(os.path.basename(arguments[0]), "made" if arguments[2] & os.O_CREAT else "read")
+use = usage.this_process()
+sys.addaudithook(watch)
+usage.hold(environment, use)
+print(use)
+"""
+        output, _ = small.python(code, os.path.dirname(environment.prefix), environment.name).communicate()
+        *opened, note = output.splitlines()
+        assert opened == [f"{note} made", f"{layout.MARKER} read", f"{note} read"]
+
     def test_fails_without_marker(self, environment: Environment) -> None:
         Store(os.path.dirname(environment.prefix)).unmark(environment.name)
         assert not usage.hold(environment, usage.this_process())
@@ -89,6 +108,8 @@ class TestHold:
         newer = small.ensure(tmp_envs)
         assert newer.prefix == environment.prefix
         assert not usage.hold(environment, usage.this_process())
+        with pytest.raises(FileNotFoundError):
+            usage.write_note(usage.note_path(environment, usage.this_process()))
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system read-only")
     def test_read_only_place_is_used_without_a_note(self, environment: Environment) -> None:
@@ -247,6 +268,14 @@ class TestInhabitants:
     @pytest.mark.parametrize("variable", ["CONDA_PREFIX", "CONDA_PREFIX_1"])
     def test_activated(self, environment: Environment, variable: str) -> None:
         process = subprocess.Popen(["/bin/sleep", "60"], env={variable: environment.prefix}, cwd="/")
+        small.wait_for(lambda: self.found(environment) == {process.pid: "activated"})
+        process.kill()
+        process.wait()
+
+    def test_activated_through_a_link(self, environment: Environment, tmp_path: Path) -> None:
+        link = tmp_path / "link"
+        link.symlink_to(environment.prefix)
+        process = subprocess.Popen(["/bin/sleep", "60"], env={"CONDA_PREFIX": str(link)}, cwd="/")
         small.wait_for(lambda: self.found(environment) == {process.pid: "activated"})
         process.kill()
         process.wait()
