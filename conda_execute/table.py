@@ -46,11 +46,39 @@ def width_of(stream: TextIO) -> int | None:
         return 80
 
 
+def cells(text: str) -> int:
+    """The columns of a terminal that a text takes: a wide character two, one that combines with another none.
+
+    >>> cells("plot.py"), cells("日本.py"), cells("u\u0308.py")
+    (7, 7, 4)
+    """
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(character) else 1 + (east_asian_width(character) in "WF") for character in text)
+
+
+def cut(text: str, width: int) -> str:
+    """The text, ended with `…` if it takes more columns than that.
+
+    >>> cut("plot.py", 7), cut("plot.py", 6), cut("日本.py", 4)
+    ('plot.py', 'plot.…', '日…')
+    """
+    if cells(text) <= width:
+        return text
+    text = text[: 2 * width]
+    while cells(text) >= width:
+        text = text[:-1]
+    return text + "…"
+
+
 def layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
     """The lines of a table, its titles first. No line is longer than `width`, unless what never gives way is."""
     shown = list(range(len(columns)))
     widths = [
-        max(len(columns[i].title), *(len(row[i]) for row in rows)) if rows else len(columns[i].title) for i in shown
+        max(cells(columns[i].title), *(cells(row[i]) for row in rows)) if rows else cells(columns[i].title)
+        for i in shown
     ]
     if width is not None:
         _fit(columns, shown, widths, width)
@@ -90,6 +118,6 @@ def _grow(columns: Sequence[Column], shown: Sequence[int], widths: list[int], ro
 
 
 def _cell(text: str, width: int, right: bool) -> str:
-    if len(text) > width:
-        text = text[: width - 1] + "…"
-    return text.rjust(width) if right else text.ljust(width)
+    text = cut(text, width)
+    blanks = " " * (width - cells(text))
+    return blanks + text if right else text + blanks

@@ -317,7 +317,7 @@ def _print_table(environments: Sequence[Found], now: float, store: Store) -> Non
 
 
 def _cut(text: str, width: int | None) -> str:
-    return text if width is None or len(text) <= width else text[: width - 1] + "…"
+    return text if width is None else table.cut(text, width)
 
 
 def _host(place: str) -> str:
