@@ -271,10 +271,12 @@ class _Work:
         prefix = self.store.begin(candidate)
         try:
             built = self.create(prefix, lock.descriptor)
+            self._check_ours(prefix, lock)
             environment = self.store.finish(candidate, self._marker(candidate, prefix, built, started))
         except BaseException as error:
             is_full = stores.is_full(prefix)
-            self._discard(candidate, trash)
+            if lock.is_current():
+                self._discard(candidate, trash)
             lock.leave()
             for path in trash:
                 stores.delete(path)
@@ -285,6 +287,13 @@ class _Work:
             raise
         _remember(os.path.join(layout.hosts(prefix, environment.marker.build), self.use.place))
         return environment
+
+    def _check_ours(self, prefix: str, lock: Lock) -> None:
+        """Who deletes the cache by hand deletes the lock with it, and somebody else may make the prefix by now."""
+        if not lock.is_current():
+            raise CreationError(
+                f"the environment was deleted while it was made: `{prefix}`", step="finish", hint="run it again"
+            )
 
     def _discard(self, candidate: str, trash: list[str]) -> None:
         left = self.store.discard(candidate)

@@ -393,12 +393,20 @@ class Lock:
         from . import usage
 
         holder = f"{usage.this_process()}\n{script[:_LONGEST_NAME]}\n"
+        while True:
+            lock = cls._take(path, holder, waiting)
+            if lock is None or lock.is_current():
+                return lock
+            lock.release()
+
+    @classmethod
+    def _take(cls, path: str, holder: str, waiting: Waiting) -> Lock | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             notice = None
             soft = SoftLink(path, holder)
             try:
-                taken = waiting.until(lambda: _flock(descriptor, path))
+                taken = waiting.until(lambda: _flock(descriptor))
                 # Another host may have found no locks where we find them: its link counts as well.
                 taken = taken and waiting.until(soft.is_free)
                 kept = None
@@ -420,6 +428,13 @@ class Lock:
         except BaseException:
             _close(descriptor)
             raise
+
+    def is_current(self) -> bool:
+        """Whether others would find the file that is locked: a person may have deleted it, and all beside it."""
+        try:
+            return os.path.samestat(os.fstat(self.descriptor), os.stat(self.path))
+        except FileNotFoundError:
+            return False
 
     def _say(self, text: str) -> None:
         try:
@@ -498,7 +513,7 @@ class Waiting:
                 self.on_wait(Holder.read(holder))
 
 
-def _flock(descriptor: int, path: str) -> str | None:
+def _flock(descriptor: int) -> str | None:
     """Lock; else what the holder wrote down."""
     import fcntl
 
@@ -507,8 +522,7 @@ def _flock(descriptor: int, path: str) -> str | None:
     except OSError as error:
         if error.errno not in _BUSY:
             raise
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read()
+        return os.pread(descriptor, 8192, 0).decode("utf-8", "surrogateescape")
     return None
 
 
@@ -619,6 +633,9 @@ class _WindowsLock(Lock):
     def __init__(self, path: str, lock: object) -> None:
         super().__init__(path, -1, None)
         self._lock = lock
+
+    def is_current(self) -> bool:
+        return True  # an open file cannot be deleted
 
     def leave(self) -> None:
         self._lock.release(force=True)  # type: ignore[attr-defined]

@@ -110,6 +110,27 @@ class TestFailure:
         assert lock is not None
         lock.release()
 
+    @pytest.mark.parametrize("ends_well", [True, False], ids=["made", "failed"])
+    def test_creator_whose_place_was_deleted_leaves_alone_what_the_next_one_makes(
+        self, tmp_envs: str, ends_well: bool
+    ) -> None:
+        """As `rm -rf ~/.cache` does it: the lock goes with the rest."""
+
+        def create(prefix: str, descriptor: int) -> small.Built:
+            shutil.rmtree(tmp_envs)
+            os.mkdir(tmp_envs, 0o700)
+            next_one = Store(tmp_envs).lock(prepare_name(), wait=False)
+            assert next_one is not None
+            built = small.create(prefix, next_one.descriptor)
+            if not ends_well:
+                raise CreationError("what was linked is not there", step="link")
+            return built
+
+        with pytest.raises(CreationError, match="was deleted" if ends_well else "is not there"):
+            small.ensure(tmp_envs, create=create)
+        assert Store(tmp_envs).state(prepare_name()) == "unfinished"
+        assert not os.path.exists(layout.trash(tmp_envs))
+
     def test_full_disk_is_said(self, tmp_envs: str) -> None:
         def create(prefix: str, descriptor: int) -> small.Built:
             small.create(prefix, descriptor)

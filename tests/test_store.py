@@ -279,6 +279,18 @@ os.kill(os.getpid(), signal.SIGKILL)
             pass
         assert os.path.exists(layout.lock(tmp_envs, NAME))
 
+    def test_lock_on_a_file_that_a_person_deleted_is_taken_anew(self, tmp_envs: str) -> None:
+        first = Store(tmp_envs).lock(NAME)
+        assert first is not None
+        waiter = small.python(HOLD, tmp_envs, NAME, "60")
+        small.wait_for(lambda: layout.lock(tmp_envs, NAME) in stores._open_files(str(waiter.pid)), 60)
+        os.unlink(layout.lock(tmp_envs, NAME))
+        first.release()
+        assert waiter.stdout is not None
+        assert waiter.stdout.readline() == "held\n"
+        assert Store(tmp_envs).lock(NAME, wait=False) is None
+        small.end(waiter)
+
     def test_descriptor_is_not_inherited_unless_asked_for(self, tmp_envs: str) -> None:
         with Store(tmp_envs).lock(NAME) as lock:  # type: ignore[union-attr]
             assert fcntl.fcntl(lock.descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
