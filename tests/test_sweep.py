@@ -9,10 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from conda_execute import layout, process, sweep, usage
@@ -158,6 +161,25 @@ class TestClear:
         lock.release()
         assert clear(tmp_envs) == {"0" * 20: "freed"}
 
+    def test_environment_that_somebody_is_busy_with_is_not_waited_for(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        lock = Store(tmp_envs).lock(environment.name)
+        assert lock is not None
+        timer = threading.Timer(10, lock.release)
+        timer.start()
+        assert clear(tmp_envs) == {environment.name: "is being made, or cleaned"}
+        timer.cancel()
+        lock.release()
+
+    def test_environment_that_is_kept_while_the_sweeper_looks_stays(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        environment = idle(tmp_envs)
+        unmark = Store.unmark
+        monkeypatch.setattr(Store, "unmark", lambda self, name: sweep.keep(environment) or unmark(self, name))
+        assert clear(tmp_envs) == {environment.name: "kept on request"}
+        assert Store(tmp_envs).find(environment.name) == environment
+
     def test_foreign_directory_among_environments_stays(self, tmp_envs: str) -> None:
         Path(tmp_envs, "my-notes").mkdir()
         assert clear(tmp_envs) == {}
@@ -285,6 +307,7 @@ print(subprocess.Popen([program, "60"], cwd="/", start_new_session=True, stdout=
         code = """
 import datetime, os, sys
 from conda_execute import store, sweep, usage
+from tests.protocol import small
 steps = []
 def watch(event, arguments):
     path = os.fsdecode(arguments[0]) if arguments and isinstance(arguments[0], (str, bytes)) else ""
@@ -299,9 +322,16 @@ print(*steps)
 steps.clear()
 sweep.sweep(store.Store(sys.argv[1]), sweep.Policy(datetime.timedelta(0)))
 print(*steps)
+small.forget(small.ensure(sys.argv[1]))
+steps.clear()
+small.ensure(sys.argv[1], force=True)
+print(*steps)
 """
         output, _ = small.python(code, tmp_envs).communicate()
-        assert output.splitlines() == ["notes processes", "notes processes notes aside notes processes"]
+        looked, swept, forced = output.splitlines()
+        assert looked == "notes processes"
+        assert swept == "notes processes notes aside notes processes"
+        assert forced == "aside notes processes"
 
     def test_use_that_began_and_ended_meanwhile_makes_it_young(
         self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
@@ -478,6 +508,30 @@ class TestNetwork:
 
 def test_local_disk_is_no_network(tmp_path: Path) -> None:
     assert not sweep.is_network(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("mounts", "is_network"),
+    [
+        ({"/": "ext4"}, False),
+        ({"/": "ext4", "": "nfs4"}, True),
+        ({"/": "nfs4", "": "xfs"}, False),
+        ({"": "fuse.sshfs", "/": "ext4"}, True),
+        ({"/": "ext4", "-beside": "nfs"}, False),
+    ],
+    ids=str,
+)
+def test_the_file_system_of_a_path_is_that_of_its_nearest_mount(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounts: dict[str, str], is_network: bool
+) -> None:
+    """Only the table of mounts is made up."""
+    place = tmp_path / "home"
+    partitions = [
+        SimpleNamespace(mountpoint=mount if mount == "/" else f"{place}{mount}", fstype=kind)
+        for mount, kind in mounts.items()
+    ]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: partitions)
+    assert sweep.is_network(str(place / "tmp_envs")) == is_network
 
 
 class TestSurvey:
