@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
-    from .model import Environment, Header, Request
+    from .model import Environment, Header, Marker, Request
     from .settings import Settings
     from .sweep import Found, Policy
 
@@ -333,8 +333,12 @@ def _row(found: Found, now: float) -> list[str]:
         _age(now - found.last_used) if found.last_used else "-",
         _running(found),
         printable(marker.script) if marker else "-",
-        ", ".join((*marker.specs, *(f"pypi:{requirement}" for requirement in marker.pypi))) if marker else "-",
+        _specs(marker) if marker else "-",
     ]
+
+
+def _specs(marker: Marker) -> str:
+    return ", ".join((*marker.specs, *(f"pypi:{requirement}" for requirement in marker.pypi)))
 
 
 def _running(found: Found) -> str:
@@ -434,7 +438,7 @@ def _clear(chosen: Namespace) -> int:
 
 
 def _what(found: Found) -> str:
-    return ", ".join(found.marker.specs) if found.marker else "unfinished"
+    return _specs(found.marker) if found.marker else "unfinished"
 
 
 # create, name ----------------------------------------------------------------------------------------------------

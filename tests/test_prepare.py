@@ -274,6 +274,7 @@ class TestForce:
 
         with pytest.raises(CreationError, match="no solution"):
             small.ensure(tmp_envs, force=True, solve=solve, create=never)
+        assert Store(tmp_envs).find(first.name) == first, "the marker is back"
         assert small.ensure(tmp_envs, create=never) == first
 
     def test_on_a_network_file_system_force_waits_for_other_hosts(

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conda_execute import layout
+from tests.protocol import small
+
 if TYPE_CHECKING:
     from tests.conftest import World
 
@@ -156,6 +159,15 @@ def test_clear_removes_what_is_unused_and_says_so(used: World) -> None:
     assert f"removed {name}" in done.stdout
     assert "removed 1 environment" in done.stdout
     assert not used.prefixes()
+
+
+def test_clear_names_what_came_from_pypi_too(world: World) -> None:
+    world.tmp_envs.mkdir(mode=0o700)
+    environment = small.ensure(str(world.tmp_envs), "python")
+    small.forget(environment)
+    marker = Path(layout.marker(environment.prefix))
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "pypi": ["idna"]}))
+    assert world.tmpenv("clear", check=True).stdout.splitlines()[0].endswith(": python, pypi:idna")
 
 
 def test_clear_keeps_what_runs_and_says_why(world: World) -> None:
