@@ -566,6 +566,23 @@ def test_note_is_the_one_that_python_would_make(shelled: Place) -> None:
     assert shelled.asked == 1
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_note_marker_and_note_are_opened_in_this_order(shelled: Place) -> None:
+    """As `usage.hold` does it: a sweeper that came between them is noticed."""
+    script = shelled.script("x.py", HEADER + "\npass\n")
+    shelled.run(script)
+    before = set(shelled.notes())
+    trace = shelled.root / "trace"
+    words = ["strace", "-o", str(trace), "-s", "4096", "-e", "trace=open,openat", *shelled.command(script)]
+    done = subprocess.run(words, env=shelled.environ, cwd=shelled.work, capture_output=True, check=False)
+    if b"ptrace" in done.stderr:
+        pytest.skip("strace may not trace here")
+    [note] = set(shelled.notes()) - before
+    opened = re.findall(r'/conda-meta/conda-execute(?:\.uses-\w+/)?([^"]*)", (O_[A-Z]+)', trace.read_text())
+    assert opened == [(note, "O_WRONLY"), ("", "O_RDONLY"), (note, "O_RDONLY")]
+    assert shelled.asked == 1
+
+
 def test_environment_that_relies_on_the_host_needs_to_know_it(tmp_path: Path) -> None:
     place = make_place(tmp_path / "place", virtual_packages=("__glibc >=2.17",))
     script = place.script("x.py")
