@@ -350,6 +350,9 @@ class _Private(http.server.BaseHTTPRequestHandler):
         name = "private-1.0-py3-none-any.whl"
         pages = {"/simple/private/": f'<a href="/{name}">{name}</a>'.encode(), f"/{name}": self.server.wheel}
         known = self.headers.get("Authorization") == "Basic " + base64.b64encode(b"me:S3CRET").decode()
+        if known and self.server.asked is not None:  # the test wants to know, and no answer
+            self.server.asked.set()
+            return
         page = pages.get(self.path)
         self.send_response(401 if not known else 404 if page is None else 200)
         self.send_header("Content-Type", "text/html")
@@ -366,13 +369,18 @@ class _Private(http.server.BaseHTTPRequestHandler):
 
 class TestPrivate:
     @pytest.fixture
-    def index(self, tmp_path: Path) -> Iterator[str]:
-        """The address of a private index, without its scheme."""
+    def server(self, tmp_path: Path) -> Iterator[http.server.ThreadingHTTPServer]:
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Private) as server:
             server.wheel = wheel(tmp_path / "private", "private").read_bytes()
+            server.asked = None
             threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield f"127.0.0.1:{server.server_port}"
+            yield server
             server.shutdown()
+
+    @pytest.fixture
+    def index(self, server: http.server.ThreadingHTTPServer) -> str:
+        """The address of a private index, without its scheme."""
+        return f"127.0.0.1:{server.server_port}"
 
     @pytest.fixture(params=["requirement", "index", "pixi"])
     def script(self, request: pytest.FixtureRequest, world: World, index: str) -> Path:
@@ -411,6 +419,21 @@ class TestPrivate:
         run = world.execute(script)
         assert (run.returncode, "wants a user name and a password" in run.stderr) == (125, True)
         assert "WR0NG" not in run.stderr
+
+    def test_a_killed_creation_leaves_a_password_in_the_prefix_alone_and_goes_with_it(
+        self, world: World, script: Path, server: http.server.ThreadingHTTPServer
+    ) -> None:
+        server.asked = threading.Event()
+        running = world.start(["conda-execute", script], start_new_session=True)
+        assert server.asked.wait(60)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+        (prefix,) = world.prefixes()
+        left = [path for path in Path(world.environ["TMPDIR"]).rglob("*") if path.is_file()]
+        assert not [path for path in left if b"S3CRET" in path.read_bytes()]
+        server.asked = None
+        assert world.execute(script).stdout == "ran\n"
+        assert not (prefix / "conda-meta" / "conda-execute-script").exists()
 
 
 class TestProcess:

@@ -6,8 +6,9 @@ that contradicts them is an error naming both sides. Afterwards their metadata m
 
 uv runs for a project written for the occasion, so that no `pyproject.toml` or `uv.toml` of the working directory is
 read; the user's and the system's `uv.toml` and `UV_*` variables hold as ever, for indexes and credentials, except those
-that say where to install or what to choose. `[tool.uv]` of the script is that project's. The process inherits the
-creation lock, and with it every build that it starts.
+that say where to install or what to choose. `[tool.uv]` of the script is that project's. It lies in the prefix and goes
+with it, whatever ends us: there may be a password in it. The process inherits the creation lock, and with it every
+build that it starts.
 """
 
 from __future__ import annotations
@@ -16,11 +17,9 @@ import glob
 import json
 import os
 import re
-import shutil
 import sys
-import tempfile
 
-from .. import credentials, key
+from .. import credentials, key, layout
 from ..errors import CreationError
 from ..values import dataclass
 from . import Built, Options, PyPIPackage, child
@@ -98,24 +97,28 @@ def install(
     uv, python = find_uv(options.environ), interpreter(request, prefix)
     present = distributions(prefix)
     before = [(distribution, distribution.identity) for distribution in present]
-    with tempfile.TemporaryDirectory(prefix="conda-execute-") as project:
-        if chosen is None:
-            _refuse_other_sources(request, present, options)
-            files = write_project(project, request, options, present)
-            arguments = _what_is_asked(files, request, options)
-        else:
-            arguments = _what_is_chosen(project, chosen, request, options)
-        target = ["pip", "install", "--python", python, "--break-system-packages"]
-        command = [uv, *target, *isolation(project), *arguments]
-        status, said = 1, ""
-        if chosen is not None and not options.offline:
-            # What has the right hash need not be asked about. An index that does not say that its files last would be,
-            # and there may be no network.
-            status, said = run([*command, "--offline"], options.environ, lock_fd)
-        if status != 0:
-            status, said = run(command, options.environ, lock_fd)
+    project = os.path.join(layout.conda_meta(prefix), _PROJECT)
+    os.mkdir(project, 0o700)
+    if chosen is None:
+        _refuse_other_sources(request, present, options)
+        files = write_project(project, request, options, present)
+        arguments = _what_is_asked(files, request, options)
+    else:
+        arguments = _what_is_chosen(project, chosen, request, options)
+    target = ["pip", "install", "--python", python, "--break-system-packages"]
+    command = [uv, *target, *isolation(project), *arguments]
+    status, said = 1, ""
+    if chosen is not None and not options.offline:
+        # What has the right hash need not be asked about. An index that does not say that its files last would be, and
+        # there may be no network.
+        status, said = run([*command, "--offline"], options.environ, lock_fd)
+    if status != 0:
+        status, said = run(command, options.environ, lock_fd)
     if status != 0 or UNREAD in said:
         raise explain(said, request, present, options)
+    for name in os.listdir(project):
+        os.unlink(os.path.join(project, name))
+    os.rmdir(project)
     return _compare(prefix, before)
 
 
@@ -131,6 +134,8 @@ def find_uv(environ: Mapping[str, str]) -> str:
         return os.fspath(uv.find_uv_bin())
     except (ImportError, FileNotFoundError):
         pass
+    import shutil
+
     found = shutil.which("uv", path=environ.get("PATH"))
     if found is None:
         raise CreationError(
