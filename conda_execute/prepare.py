@@ -301,13 +301,11 @@ class _Work:
             trash.append(left)
 
     def _marker(self, candidate: str, prefix: str, built: Built, started: float) -> Marker:
-        import secrets
-
         from . import __version__, key
 
         meta = layout.conda_meta(prefix)
         return Marker(
-            build=secrets.token_hex(8),
+            build=os.urandom(8).hex(),
             name=candidate,
             specs=self.request.specs,
             channels=tuple(channel.name for channel in self.request.channels),

@@ -266,11 +266,9 @@ class Store:
 
         OSError: it could not be moved and is as it was (Windows, while a file in it is open).
         """
-        import secrets
-
         prefix = self.prefix(name)
         trash = layout.trash(self.tmp_envs)
-        target = os.path.join(trash, f"{name}-{secrets.token_hex(8)}")
+        target = os.path.join(trash, f"{name}-{os.urandom(8).hex()}")
         try:
             _make_directory(trash)
             os.rename(prefix, target)
