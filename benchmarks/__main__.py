@@ -53,6 +53,9 @@ def _measure(place: world.World, effort: Effort) -> Iterator[Section]:
     yield cases.storms(place, runners, effort)
     yield cases.cold(place, effort)
     yield cases.uncached(place, effort)
+    with_pypi = cases.pypi(place, effort)
+    if with_pypi is not None:
+        yield with_pypi
 
 
 def _fill_in(readme: Path, text: str) -> None:

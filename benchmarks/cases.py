@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -202,10 +203,10 @@ DIRECTLY = """\
 import asyncio, os, sys
 import rattler
 
-async def main(channel, prefix):
+async def main(channel, prefix, *specs):
     cache = os.environ["RATTLER_CACHE_DIR"]
     gateway = rattler.Gateway(cache_dir=os.path.join(cache, "repodata"))
-    specs = [rattler.MatchSpec("python"), rattler.MatchSpec("numpy")]
+    specs = [rattler.MatchSpec(spec) for spec in specs]
     records = await rattler.solve(
         sources=[rattler.Channel(channel)], specs=specs, gateway=gateway,
         platforms=[rattler.Subdir("linux-64"), rattler.Subdir("noarch")],
@@ -222,13 +223,13 @@ os._exit(0)
 """
 
 
+def _directly(world: World, prefix: str, *specs: str) -> list[str]:
+    return [sys.executable, world.script("directly.py", "", DIRECTLY), world.channel.as_uri(), prefix, *specs]
+
+
 def _cold_commands(world: World) -> Iterator[tuple[str, list[str]]]:
     yield "conda-execute", [world.launcher, world.script("native.py", NATIVE)]
-    program = world.script("directly.py", "", DIRECTLY)
-    yield (
-        "py-rattler directly",
-        [sys.executable, program, world.channel.as_uri(), str(world.root / "envs" / "directly")],
-    )
+    yield "py-rattler directly", _directly(world, str(world.root / "envs" / "directly"), "python", "numpy")
     conda = shutil.which("conda")
     if conda is not None:
         prefix = str(world.root / "envs" / "by-conda")
@@ -267,8 +268,44 @@ def uncached(world: World, effort: Effort) -> Section:
     return Section("A cold run, nothing cached", text, _cold_rows(times))
 
 
+#: Ten that scripts often ask for; they bring about as many more.
+FROM_PYPI = ("attrs", "click", "httpx", "jinja2", "pydantic", "pyyaml", "requests", "rich", "tqdm", "typer")
+
+
+def pypi(world: World, effort: Effort) -> Section | None:
+    """An environment with packages from PyPI, by us and by the engine and uv; None where there is no uv, or no PyPI."""
+    try:
+        import uv
+    except ImportError:
+        return None
+    asked = "".join(f"#     - {name}\n" for name in FROM_PYPI)
+    script = world.script("pypi.py", f"# conda execute\n# env:\n#  - python\n#  - pip:\n{asked}# run_with: python\n")
+    prefix = str(world.root / "envs" / "with-pypi")
+    install = [str(uv.find_uv_bin()), "pip", "install", "--quiet", "--break-system-packages", "--python", prefix]
+    steps = [_directly(world, prefix, "python"), [*install, *FROM_PYPI], [f"{prefix}/bin/python", "-c", "pass"]]
+    lines = " && ".join(" ".join(map(shlex.quote, words)) for words in steps)
+    if world.run("/bin/sh", world.script("fetch.sh", "", lines + "\n"), check=False).returncode != 0:
+        return None
+    both = world.script("both.sh", "", lines.replace(" --quiet", " --quiet --offline") + "\n")
+    commands = {
+        "conda-execute": [world.launcher, "--offline", script],
+        "py-rattler and uv directly": ["/bin/sh", both],
+    }
+    for words in commands.values():
+        world.forget_environments()
+        world.run(*words)
+    times = timing.compare(commands, world.environ, effort.cold, lambda name: world.forget_environments())
+    ours, least = times["conda-execute"].cost, times["py-rattler and uv directly"].cost
+    text = (
+        "The environment is missing and is made, offline: python, and ten packages from PyPI with what they need,"
+        " all of them cached."
+    )
+    promise = Promise("conda-execute, by py-rattler and uv", ours / least, 1.2)
+    return Section("Ten packages from PyPI", text, _cold_rows(times), (promise,))
+
+
 def _cold_rows(times: dict[str, Times]) -> tuple[Row, ...]:
-    least = times["py-rattler directly"].cost
+    least = next(each.cost for name, each in times.items() if name.endswith("directly"))
     return tuple(
         _row(name, each, "" if each.cost == least else f"{each.cost / least:.2f} times", ours=name == "conda-execute")
         for name, each in times.items()
