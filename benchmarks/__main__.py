@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from benchmarks import cases, report, timing, world
 from benchmarks.cases import Effort, Section
 
@@ -71,11 +73,19 @@ def _fill_in(readme: Path, text: str) -> None:
 def _where() -> str:
     """The machine, and how much else it had to do."""
     machine = (
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}"
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()},"
+        f" files on {_file_system(tempfile.gettempdir())}"
     )
     if not timing.BUSY:
         return machine
     return f"{machine}; it was busy (a load of {timing.LOAD:.0f}), so comparisons are by the processor's time"
+
+
+def _file_system(path: str) -> str:
+    """The kind of file system there: each run makes a file, which some of them are slow at."""
+    real = os.path.realpath(path)
+    mounts = [(each.mountpoint, each.fstype) for each in psutil.disk_partitions(all=True)]
+    return max((len(place), kind) for place, kind in mounts if os.path.commonpath([real, place]) == place)[1]
 
 
 if __name__ == "__main__":

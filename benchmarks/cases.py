@@ -75,6 +75,7 @@ class Runners:
         world.run(world.launcher, self.native)
         self.bare = [world.python(), self.native]
         self.half = [world.half, self.native]
+        self.floor = [world.script("floor", f'#!/bin/sh\nexec {world.python()} "$@"', ""), self.native]
         self.dash = self._launcher("dash")
         self.bash = self._launcher("bash")
         self.uv, self.uv_bare = self._uv()
@@ -177,6 +178,7 @@ def storms(world: World, runners: Runners, effort: Effort) -> Section:
     """Many runs at once, as a pipeline or a job array starts them."""
     chosen = {
         "the interpreter alone": runners.bare,
+        "a shell that becomes the interpreter": runners.floor,
         "conda-execute": [world.launcher, runners.native],
         "uv run --script": runners.uv,
     }
@@ -193,7 +195,10 @@ def storms(world: World, runners: Runners, effort: Effort) -> Section:
         for name, each in times.items()
     ]
     ratio = times["conda-execute"].cost / bare
-    text = f"{effort.storm_runs} runs of that script, {effort.at_once} at a time, until the last one has ended."
+    text = (
+        f"{effort.storm_runs} runs of that script, {effort.at_once} at a time, until the last one has ended. A shell"
+        " that does nothing but become the interpreter is the least that a launcher can cost."
+    )
     promise = Promise("conda-execute's storm, by the bare interpreter's", ratio, 1.1)
     return Section("A storm", text, tuple(rows), (promise,))
 
