@@ -125,20 +125,9 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
     # What deactivates the environment outside is told the new PATH word for word.
     path = ("PATH",) if depends_on_path or activation.outer_scripts else ()
     compared = dict.fromkeys((*_ALWAYS_COMPARED, *(name for name, _ in sources.variables), *path))
-    tmp_envs = os.path.dirname(environment.prefix)
     theirs = process.inherited_environ(environ)
     words = _words(activation, program, run.command[1:])
-    values = {
-        "by": launcher,
-        "for": given,
-        "prefix": environment.prefix,
-        "build": environment.marker.build,
-        "records": str(environment.marker.records),
-        "virtual": "1" if environment.marker.virtual_packages else "",
-        "swept": layout.swept(tmp_envs) if run.sweeps else "",
-        "due": layout.due(tmp_envs) if run.sweeps else "",
-        "program": program,
-    }
+    values = {"by": launcher, "for": given, **_values(run), "program": program}
     lines = [
         _FIRST_LINE,
         b"# How a script was run, for the launcher to compare. Written by Python; may be deleted.",
@@ -165,6 +154,20 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
         *_run(activation, words),
     ]
     return b"\n".join(lines) + _LAST_LINES
+
+
+def _values(run: Run) -> dict[str, str]:
+    """Which environment it is, and which files say when it is to be swept."""
+    environment = run.environment
+    tmp_envs = os.path.dirname(environment.prefix)
+    return {
+        "prefix": environment.prefix,
+        "build": environment.marker.build,
+        "records": str(environment.marker.records),
+        "virtual": "1" if environment.marker.virtual_packages else "",
+        "swept": layout.swept(tmp_envs) if run.sweeps else "",
+        "due": layout.due(tmp_envs) if run.sweeps else "",
+    }
 
 
 def _head(data: bytes, last_line: int) -> bytes:

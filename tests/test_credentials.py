@@ -38,5 +38,5 @@ def test_an_error_keeps_its_carets_and_shows_no_password() -> None:
 
 
 def test_what_is_no_credential_is_shown() -> None:
-    for text in ("git+ssh://git@host.example/lib", "/home/t/me@host/s.py", "https://host.example/@scope/lib"):
+    for text in ("git+ssh://git@host.example/lib", "/srv/t/me@host/s.py", "https://host.example/@scope/lib"):
         assert credentials.hide_in_any(text) == text

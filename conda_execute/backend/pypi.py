@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from ..errors import Location
     from ..model import Request
 
 #: Variables that would lead uv to another interpreter, place or project, or its build processes to foreign modules.
@@ -382,18 +383,7 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
     ]
     where = [place for requirement in mentioned if (place := options.locate(requirement)) is not None]
     if UNREAD in said or "undeclared index" in said or re.search(r"Failed to parse: \S*pyproject\.toml", said):
-        place = options.locate("tool.uv")
-        # Lines and columns are those of the project that was written for uv.
-        told = [
-            line for line in text.split("\n") if not re.match(r"\s*(TOML parse error|Failed to parse|\d* *\|)", line)
-        ]
-        return CreationError(
-            "uv cannot read `[tool.uv]`",
-            step="pypi",
-            details="\n".join(told),
-            where=where if place is None else place,
-            hint="uv's documentation lists what may stand there",
-        )
+        return _unread(text, options.locate("tool.uv") or where)
     if "network was disabled" in said or "network connectivity is disabled" in said:
         return CreationError(
             "PyPI packages are not in the cache, and `--offline` forbids to fetch them",
@@ -422,6 +412,19 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
         if found := re.search(sign, said):
             return CreationError(message.format(*found.groups()), step="pypi", where=where, details=text, hint=hint)
     return CreationError("the PyPI packages cannot be installed", step="pypi", where=where, details=text)
+
+
+def _unread(text: str, where: Location | Sequence[Location]) -> CreationError:
+    """uv does not understand the script's settings for it."""
+    # Lines and columns are those of the project that was written for uv.
+    places = r"\s*(TOML parse error|Failed to parse|\d* *\|)"
+    return CreationError(
+        "uv cannot read `[tool.uv]`",
+        step="pypi",
+        details="\n".join(line for line in text.split("\n") if not re.match(places, line)),
+        where=where,
+        hint="uv's documentation lists what may stand there",
+    )
 
 
 def _conda_package(distribution: Distribution) -> str:
