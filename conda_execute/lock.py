@@ -89,11 +89,13 @@ def candidates(script: str) -> tuple[str, ...]:
 
 
 def find(script: str, data: bytes | None = None) -> Lock | None:
-    """The lock of a script: in the script, whose bytes are `data`, else beside it."""
-    if data is not None:
-        embedded = extract(data)
-        if embedded is not None:
-            return Lock(script, embedded, embedded=True, marked=_BEGIN.encode() in data)
+    """The lock of a script: in the script, whose bytes are `data`, else beside it. Another tool's in the script counts
+    where there is none of ours: `--lock` leaves it there, and is to be heard."""
+    embedded = extract(data) if data is not None else None
+    if data is not None and embedded is not None:
+        marked = _BEGIN.encode() in data
+        if marked or not os.path.exists(script + SUFFIXES[0]):
+            return Lock(script, embedded, embedded=True, marked=marked)
     for path in candidates(script):
         if os.path.exists(path):
             return read(path)

@@ -90,6 +90,9 @@ def refusal(work) -> str:
     return caught.value.message
 
 
+BY_CONDA_EXEC = b"# /// conda-exec-lock\n# version: 6\n#\n# packages: []\n# ///\nprint()\n"
+
+
 class TestUsed:
     def test_the_same_packages_without_asking_for_repodata(self, served, plain, tmp_path):
         asked = tiny.request("app", channels={"mine": served.url})
@@ -281,8 +284,15 @@ class TestFound:
         assert (found.text, found.embedded) == ("within\n", True)
 
     def test_one_that_conda_exec_put_into_the_script(self):
-        data = b"# /// conda-exec-lock\n# version: 6\n#\n# packages: []\n# ///\nprint()\n"
-        assert lock.extract(data) == "version: 6\n\npackages: []\n"
+        assert lock.extract(BY_CONDA_EXEC) == "version: 6\n\npackages: []\n"
+
+    def test_ours_beside_a_script_before_one_that_conda_exec_put_into_it(self, tmp_path):
+        script = str(tmp_path / "s.py")
+        assert lock.find(script, BY_CONDA_EXEC) == lock.Lock(script, "version: 6\n\npackages: []\n", embedded=True)
+        (tmp_path / "s.py.conda-execute.lock").write_text("ours\n")
+        found = lock.find(script, BY_CONDA_EXEC)
+        assert found is not None
+        assert (found.text, found.embedded) == ("ours\n", False)
 
     def test_one_without_an_end_is_an_error(self):
         assert "no end" in refusal(lambda: lock.extract(b"# /// conda-execute-lock\n# version: 7\nprint()\n"))
