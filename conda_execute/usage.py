@@ -306,14 +306,12 @@ def _runs(pid: str, start: str) -> bool:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
             state, started = _fields(stream.read())
+        # The first thread of a process may end before the others: such a process looks like a zombie and works on.
+        return started == start and (state not in "ZX" or len(os.listdir(f"/proc/{pid}/task")) > 1)
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return False  # whatever it was, it is gone by now
     except OSError:
         return True  # too many open files, say: nothing is known
-    if started != start:
-        return False
-    # The first thread of a process may end before the others: such a process looks like a zombie and works on.
-    return state not in "ZX" or len(listed_in(f"/proc/{pid}/task")) > 1
 
 
 def _may_run(pid: str, path: str) -> bool:

@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -182,6 +183,30 @@ class TestLiveness:
         small.wait_for(lambda: " Z " in Path(f"/proc/{process.pid}/stat").read_text())
         assert judge(environment, f"{process.pid}-{start}@{HERE}") == "dead"
         process.wait()
+
+    def test_zombie_that_goes_while_it_is_looked_at_is_dead(self, environment: Environment) -> None:
+        """About one of a hundred goes between the opening and the reading of its directory: a different error."""
+        code = """
+            import os, sys
+            for number in range(2000):
+                pid = os.fork() or os._exit(0)
+                os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+                print(pid, flush=True)
+                sys.stdin.readline()
+                for _ in range(number % 50 * 20): pass
+                os.waitpid(pid, 0)
+        """
+        parent = small.python(textwrap.dedent(code), stdin=subprocess.PIPE)
+        assert parent.stdout is not None
+        assert parent.stdin is not None
+        for pid in map(str.strip, parent.stdout):
+            name = f"{pid}-{start_of(int(pid))}@{HERE}"
+            observer = usage.Observer(0.0, TTL)
+            parent.stdin.write("\n")
+            parent.stdin.flush()
+            while os.path.exists(f"/proc/{pid}"):
+                assert observer.judge(environment.prefix, name) == "dead"
+        assert parent.wait() == 0
 
     def test_process_whose_first_thread_ended_is_live(self, environment: Environment) -> None:
         code = "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start()\n"
