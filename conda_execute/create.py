@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .errors import ExecuteError, SettingsError, printable
+from .errors import ExecuteError, PlaceError, SettingsError, printable
 from .model import Header
 from .terminal import say
 from .values import dataclass, field
@@ -88,6 +88,7 @@ class Creation:
     def check(self) -> None:
         """Raise CreationError for a spec that is none to the embedded engine; conda says so only when it solves."""
         if self.backend == "rattler":
+            _check_directory()
             from .backend import Options, rattler
 
             rattler.check(self.request, Options(environ=self.environ, locate=self._locate))
@@ -97,6 +98,7 @@ class Creation:
         from . import backend
 
         if self.lock is not None:
+            _check_directory()
             from . import lock
 
             found = lock.solution(self.lock, self.request)
@@ -122,6 +124,7 @@ class Creation:
             raise
 
     def _solve(self, force: bool) -> None:
+        _check_directory()
         from . import backend
 
         for notice in self.header.notices:
@@ -148,6 +151,7 @@ class Creation:
 
     def options(self) -> Options:
         """How the engine is to work."""
+        _check_directory()
         from . import network
         from .backend import Options
         from .backend.rattler import cache_dir
@@ -229,6 +233,16 @@ class Creation:
         if not any(key.spec_name(spec) == package for spec in environment.marker.specs):
             return True
         return os.access(os.path.join(environment.prefix, "bin", self.program), os.X_OK)
+
+
+def _check_directory() -> None:
+    """Environments that are there run anywhere; to make one, py-rattler 0.28 has to know where it is."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise PlaceError(
+            "the working directory is gone, and no environment can be made from there", hint="change to another one"
+        ) from None
 
 
 def megabytes(size: float) -> str:

@@ -419,6 +419,17 @@ def test_a_wrong_command_line_is_one_message(world: World, argv: list[str], stat
     assert words in done.stderr
 
 
+@pytest.mark.parametrize("words", [[], ["--dry-run"], ["--check"], ["--backend", "conda"]], ids=str)
+def test_where_the_working_directory_is_gone_nothing_is_made_and_that_is_said(world: World, words: list[str]) -> None:
+    script = world.script("s.sh", "# conda execute\n# env: [six]\n# run_with: sh\necho ran\n")
+    gone = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    done = world.run(["sh", "-c", gone, "sh", "conda-execute", *words, script])
+    assert done.returncode == 125
+    assert "error: the working directory is gone" in done.stderr
+    assert "hint: change to another one" in done.stderr
+    assert world.prefixes() == []
+
+
 def test_a_working_directory_that_is_gone_is_no_traceback(world: World, programs: Path) -> None:
     """Scratch directories vanish under jobs: a script elsewhere runs, one below the lost directory is an error."""
     script = world.script("s.py", PYTHON + "print('ran')\n")
