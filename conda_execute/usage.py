@@ -35,6 +35,9 @@ FOREIGN_TTL = 30 * 24 * 3600.0
 #: Stands for what a system without /proc cannot tell.
 UNKNOWN = "0"
 
+#: Stands for process 1 in places that are no container.
+MACHINE = "machine"
+
 #: How often the table of processes is read again for those that were born meanwhile: a busy machine has some always.
 _PASSES = 20
 
@@ -83,8 +86,12 @@ def place() -> str:
 
     The boot id tells boots apart, the start of process 1 tells containers of one host apart. Read anew in each
     process, since containers are copied, suspended and renamed.
+
+    The machine itself, whose process 1 starts once per boot, has `MACHINE` there. It is known by its process 2, which
+    is the kernel's `kthreadd` (`rest_init` in init/main.c) and has no such number in any other pid namespace.
     """
-    return "+".join((_host(), _line("/proc/sys/kernel/random/boot_id"), _start("1")))
+    first = MACHINE if _line("/proc/2/comm") == "kthreadd" else _start("1")
+    return "+".join((_host(), _line("/proc/sys/kernel/random/boot_id"), first))
 
 
 def this_process() -> Use:

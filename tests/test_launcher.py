@@ -566,6 +566,23 @@ def test_note_is_the_one_that_python_would_make(shelled: Place) -> None:
     assert shelled.asked == 1
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a pid namespace")
+def test_note_in_a_container_is_the_one_that_python_would_make(shelled: Place) -> None:
+    script = shelled.script("x.py", HEADER + "\nprint(open('/proc/1/stat').read(), end='')\n")
+    shelled.run(script)
+    before = set(shelled.notes())
+    # The shell is process 1 of the container, and waits for process 2.
+    container = ["unshare", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", '"$@"; exit "$?"', "sh"]
+    words = [*container, *shelled.command(script)]
+    done = subprocess.run(words, env=shelled.environ, cwd=shelled.work, capture_output=True, text=True, check=True)
+    [note] = [usage.parse(name) for name in set(shelled.notes()) - before]
+    assert note is not None
+    host, boot, _ = usage.place().rsplit("+", 2)
+    assert note.place == f"{host}+{boot}+{done.stdout.rsplit(')', 1)[1].split()[19]}"
+    assert note.pid == 2
+    assert shelled.asked == 1
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 def test_note_marker_and_note_are_opened_in_this_order(shelled: Place) -> None:
     """As `usage.hold` does it: a sweeper that came between them is noticed."""

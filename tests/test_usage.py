@@ -53,6 +53,10 @@ class TestNames:
     def test_note_reads_back(self) -> None:
         assert usage.parse(str(usage.this_process())) == usage.this_process()
 
+    def test_the_machine_itself_is_told_from_its_containers_by_the_kernels_process_2(self) -> None:
+        of_the_kernel = Path("/proc/2/comm").exists() and Path("/proc/2/comm").read_text() == "kthreadd\n"
+        assert (usage.MACHINE if of_the_kernel else start_of(1)) == FIRST
+
     @pytest.mark.parametrize(
         "name",
         ["", "x", "1-2", "1@h+b+1", "-1-2@h+b+1", "a-b@h+b+1", "1-2@", "1-2@h", "1-2@h+b", ".nfs0001"],
@@ -220,7 +224,7 @@ class TestLiveness:
         assert judge(environment, f"{os.getpid()}-{int(start_of(os.getpid())) - 1}@{HERE}") == "dead"
 
     def test_same_pid_and_start_in_another_container_is_foreign(self, environment: Environment) -> None:
-        name = f"{os.getpid()}-{start_of(os.getpid())}@{HOST}+{BOOT}+{int(FIRST) + 1}"
+        name = f"{os.getpid()}-{start_of(os.getpid())}@{HOST}+{BOOT}+another"
         assert judge(environment, name) == "foreign"
 
     def test_this_host_before_its_last_boot_is_dead(self, environment: Environment) -> None:
