@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from benchmarks import timing
 from benchmarks.timing import Times
-from benchmarks.world import NATIVE, PEP_723, World
+from benchmarks.world import NATIVE, PEP_723, SEED, World
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,14 @@ class Effort:
 
     warm: int = 200
     storms: int = 5
+    working_storms: int = 2
     storm_runs: int = 512
     at_once: int = 64
     cold: int = 7
     uncached: int = 3
 
 
-QUICK = Effort(warm=20, storms=1, storm_runs=64, at_once=16, cold=2, uncached=1)
+QUICK = Effort(warm=20, storms=1, working_storms=1, storm_runs=64, at_once=16, cold=2, uncached=1)
 
 
 class Runners:
@@ -182,8 +183,37 @@ def storms(world: World, runners: Runners, effort: Effort) -> Section:
         "conda-execute": [world.launcher, runners.native],
         "uv run --script": runners.uv,
     }
+    text = (
+        f"{effort.storm_runs} runs of that script, {effort.at_once} at a time, until the last one has ended. A script"
+        " that does nothing shows what a start costs, and a shell that does nothing but become the interpreter is the"
+        " least that a launcher can cost."
+    )
+    title = "A storm of a script that does nothing"
+    return _storms(world, effort, chosen, effort.storms, title=title, text=text)
+
+
+def working_storms(world: World, runners: Runners, effort: Effort) -> Section:
+    """The same with the script that asked for all this: it draws three random numbers, and loads numpy to do so."""
+    native = world.script("example.py", NATIVE, SEED)
+    chosen: dict[str, list[str] | None] = {
+        "the interpreter alone": [world.python(), native],
+        "conda-execute": [world.launcher, native],
+        "uv run --script": runners.uv and [*runners.uv[:-1], world.script("uv-example.py", PEP_723, SEED)],
+    }
+    for words in chosen.values():
+        for _ in range(2):
+            if words is not None:
+                world.run(*words)
+    title = "A storm of a script that does something"
+    text = f"{effort.storm_runs} runs, {effort.at_once} at a time, of the first example of the README: numpy's numbers."
+    return _storms(world, effort, chosen, effort.working_storms, title=title, text=text)
+
+
+def _storms(
+    world: World, effort: Effort, chosen: dict[str, list[str] | None], rounds: int, *, title: str, text: str
+) -> Section:
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name, words in chosen.items() if words is not None}
-    for round_ in range(effort.storms):
+    for round_ in range(rounds):
         for name in list(taken) if round_ % 2 else reversed(taken):
             words = chosen[name]
             assert words is not None
@@ -194,13 +224,10 @@ def storms(world: World, runners: Runners, effort: Effort) -> Section:
         _row(name, each, "" if name in _BARE else f"{each.cost / bare:.2f} times", ours=name == "conda-execute")
         for name, each in times.items()
     ]
-    ratio = times["conda-execute"].cost / bare
-    text = (
-        f"{effort.storm_runs} runs of that script, {effort.at_once} at a time, until the last one has ended. A shell"
-        " that does nothing but become the interpreter is the least that a launcher can cost."
+    promise = Promise(
+        f"{title[0].lower()}{title[1:]}, by the bare interpreter's", times["conda-execute"].cost / bare, 1.1
     )
-    promise = Promise("conda-execute's storm, by the bare interpreter's", ratio, 1.1)
-    return Section("A storm", text, tuple(rows), (promise,))
+    return Section(title, text, tuple(rows), (promise,))
 
 
 #: The same solve and link, by py-rattler alone: the least that any tool built on it can take.

@@ -14,6 +14,7 @@ from conda_execute import layout
 CHECKOUT = Path(__file__).parents[1]
 
 NATIVE = "# conda execute\n# env:\n#  - python\n#  - numpy\n# run_with: python\n"
+SEED = "import numpy as np\nprint(np.random.normal(size=3))\n"
 PEP_723 = '# /// script\n# requires-python = ">=3.10"\n# dependencies = ["numpy"]\n# ///\n'
 
 #: Kept from the caller: what reaches a package registry.
