@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from .errors import Location
     from .lock import Lock
     from .model import Environment, Request
+    from .mutex import Holder
     from .prepare import Built
     from .settings import Settings
-    from .store import Holder, Store
+    from .store import Store
 
 #: Packages whose program bears another name.
 _PACKAGE_OF = {"Rscript": "r-base", "R": "r-base", "node": "nodejs", "tclsh": "tk", "java": "openjdk"}
@@ -182,7 +183,7 @@ class Creation:
         """Where packages are kept if not where the engine keeps them: it needs a home that can be written to."""
         from .backend import Options
         from .backend.rattler import cache_dir
-        from .store import is_writable, private_directory
+        from .location import is_writable, private_directory
 
         usual = cache_dir(Options(environ=self.environ))
         if self.environ.get("RATTLER_CACHE_DIR") or (os.path.isabs(usual) and is_writable(usual)):

@@ -27,9 +27,10 @@ class Findings:
 def examine(prefix: str, environ: Mapping[str, str]) -> Findings:
     """How the environments are that scripts use; of `prefix` alone, if that is one of them."""
     from .errors import ExecuteError
+    from .location import choose_tmp_envs
     from .platforms import host
     from .settings import load
-    from .store import Store, choose_tmp_envs, is_name
+    from .store import Store, is_name
     from .sweep import Policy, survey
 
     try:

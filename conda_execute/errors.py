@@ -14,6 +14,8 @@ The form, which `render` alone knows::
 
 from __future__ import annotations
 
+import errno
+
 from .values import dataclass
 
 TYPE_CHECKING = False
@@ -80,6 +82,14 @@ class SettingsError(ExecuteError):
 
 class PlaceError(ExecuteError):
     """No directory fits, or the one asked for cannot be used: missing rights, another owner, a full disk."""
+
+    @classmethod
+    def refused(cls, error: OSError, path: str) -> PlaceError:
+        """What the file system said of a path where environments are to lie."""
+        hint = "set `CONDA_EXECUTE_ENV_DIR` to a directory that you can write to"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "free some space there, or set `CONDA_EXECUTE_ENV_DIR` to a directory with room"
+        return cls(f"`{path}` cannot be used: {error.strerror or error}", hint=hint)
 
 
 class CreationError(ExecuteError):

@@ -21,7 +21,7 @@ import errno
 import os
 import time
 
-from . import layout, usage
+from . import files, layout, usage
 from . import store as stores
 from .errors import CreationError, InUseError
 from .model import Environment, Marker
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from .model import Request, Use
-    from .store import Holder, Lock, Store
+    from .mutex import Holder, Lock
+    from .store import Store
 
     class Built(Protocol):
         """What an installation says about itself; `backend.Built` is one."""
@@ -210,7 +211,7 @@ class _Work:
                 self._note(environment)
                 stores.reached("noted")
         for path in trash:
-            stores.delete(path)
+            files.delete(path)
         return environment
 
     def _look_again(self, candidate: str, lock: Lock, force: bool, trash: list[str]) -> Environment | None:
@@ -274,12 +275,12 @@ class _Work:
             self._check_ours(prefix, lock)
             environment = self.store.finish(candidate, self._marker(candidate, prefix, built, started))
         except BaseException as error:
-            is_full = stores.is_full(prefix)
+            is_full = files.is_full(prefix)
             if lock.is_current():
                 self._discard(candidate, trash)
             lock.leave()
             for path in trash:
-                stores.delete(path)
+                files.delete(path)
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise CreationError(f"the disk is full: `{prefix}`", step="create", hint=_ROOM) from error
             if is_full and isinstance(error, CreationError) and error.hint is None:
@@ -328,7 +329,7 @@ class _Work:
             usage.write_note(usage.note_path(environment, self.use))
         except FileNotFoundError:
             # Somebody removed the directory of uses by hand. Nobody else can have: we hold the lock.
-            os.makedirs(layout.uses(environment.prefix, environment.marker.build), mode=0o700, exist_ok=True)
+            files.make_directory(layout.uses(environment.prefix, environment.marker.build))
             usage.write_note(usage.note_path(environment, self.use))
 
 

@@ -330,8 +330,9 @@ def _output(commands: Sequence[Sequence[Word]], values: Mapping[str, str], activ
 def _make_cache(folder: str, script: str) -> None:
     """The directory that `${CACHE}` means, and a link to the script beside it, so that both can go with it."""
     from . import layout
+    from .files import make_directory
 
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_directory(folder)
     try:
         os.symlink(script, folder + layout.SCRIPT_LINK)
     except OSError:

@@ -28,6 +28,7 @@ import os
 from . import __version__, credentials, layout, process
 from .activation import shell_level
 from .errors import ExecuteError
+from .files import make_directory
 from .values import dataclass
 
 TYPE_CHECKING = False
@@ -333,7 +334,7 @@ def _write(path: str, text: bytes) -> None:
     """Make the file hold `text`, whole or not at all, for this user alone. Raises OSError."""
     if _holds(path, text):
         return
-    _make_directory(os.path.dirname(path))
+    make_directory(os.path.dirname(path))
     temporary = os.path.join(os.path.dirname(path), f".{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -353,16 +354,6 @@ def _holds(path: str, text: bytes) -> bool:
             return file.read() == text and not os.path.islink(path) and found.st_uid == os.geteuid()
     except OSError:
         return False
-
-
-def _make_directory(path: str) -> None:
-    """Make a directory and those above it, for this user alone whatever the umask."""
-    if not os.path.isdir(path):
-        _make_directory(os.path.dirname(path))
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            pass
 
 
 def discard_vanished(cache: str) -> int:

@@ -11,9 +11,10 @@ from . import command, key, layout, platforms, process, source, specfile
 from .create import Creation, Voice, check_backend
 from .errors import ExecuteError, HeaderError, UsageError
 from .header import read_header
+from .location import choose_tmp_envs
 from .request import Options, resolve
 from .settings import load
-from .store import Store, choose_tmp_envs
+from .store import Store
 from .terminal import ask, can_ask, say
 from .values import dataclass, replace
 

@@ -12,6 +12,7 @@ import sys
 
 from . import layout
 from .errors import ExecuteError, NotExecutableError, NotFoundError, PlaceError, UsageError
+from .files import make_directory
 from .header import ENOUGH
 from .values import dataclass, replace
 
@@ -155,7 +156,7 @@ def write_whole(path: str, content: bytes) -> None:
                 return
     except OSError:
         pass  # not there yet, or not readable: it is written below, and what fails there is reported
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    make_directory(os.path.dirname(path))
     temporary = f"{path}.{os.getpid()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
     with open(descriptor, "wb") as file:

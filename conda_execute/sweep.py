@@ -26,7 +26,7 @@ import sys
 import time
 from datetime import timedelta
 
-from . import layout, usage
+from . import files, layout, markers, usage
 from . import store as stores
 from .errors import PlaceError
 from .store import Store
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .model import Environment, Marker, Use
-    from .store import Lock
+    from .mutex import Lock
     from .usage import Note, Process
 
 #: The automatic sweep runs at most that often.
@@ -154,7 +154,7 @@ def _read(store: Store, name: str) -> tuple[str, Marker | None, list[tuple[str, 
     prefix = store.prefix(name)
     try:
         for state, path in (("ready", layout.marker(prefix)), ("aside", layout.marker_aside(prefix))):
-            marker = stores.read_marker(path)
+            marker = markers.read(path)
             if marker is not None:
                 return state, marker, usage.listed(prefix, marker.build)
         return ("unfinished" if os.path.isdir(prefix) else "absent"), None, usage.listed(prefix)
@@ -361,7 +361,7 @@ def _put_back(store: Store) -> None:
 
 def _empty_trash(store: Store) -> None:
     for name in usage.listed_in(layout.trash(store.tmp_envs)):
-        stores.delete(os.path.join(layout.trash(store.tmp_envs), name))
+        files.delete(os.path.join(layout.trash(store.tmp_envs), name))
 
 
 def _remove(
@@ -419,7 +419,7 @@ class _Removal:
             while self._locked:
                 self._stay(*self._locked[-1], "the cleaning was interrupted")
         while self._trash:
-            stores.delete(self._trash.pop())
+            files.delete(self._trash.pop())
             stores.reached("deleted")
 
     def _put_aside(self, found: Found) -> None:
@@ -646,7 +646,7 @@ def clean_cache(cache: str, unread_for: timedelta = timedelta(days=30)) -> None:
     for name in usage.listed_in(folder):
         path = os.path.join(folder, name)
         if now - _last_written(path) > unread_for.total_seconds():
-            stores.delete(path)
+            files.delete(path)
 
 
 def _delete_caches_of_vanished_scripts(folder: str) -> None:
@@ -654,7 +654,7 @@ def _delete_caches_of_vanished_scripts(folder: str) -> None:
         link = os.path.join(folder, name)
         # A symbolic link beside the directory names the script; dangling, it says that the script is gone.
         if os.path.islink(link) and not os.path.exists(link):
-            stores.delete(link.removesuffix(layout.SCRIPT_LINK))
+            files.delete(link.removesuffix(layout.SCRIPT_LINK))
             _unlink(link)
 
 

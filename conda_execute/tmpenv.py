@@ -9,9 +9,10 @@ from datetime import timedelta
 
 from . import key, platforms, process, specfile, table
 from .errors import PlaceError, UsageError, printable
+from .location import choose_tmp_envs
 from .request import Options, resolve
 from .settings import load
-from .store import Store, choose_tmp_envs, is_name
+from .store import Store, is_name
 from .terminal import guard, print_json, say, unwind_on_signals
 from .values import replace
 

@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 from . import layout
 from .address import printable, quoted
 from .errors import ExecuteError, PlaceError
+from .files import make_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def remember(fetched: Fetched, cache: str | None) -> None:
         return
     path = layout.trusted(cache)
     try:
-        os.makedirs(cache, mode=0o700, exist_ok=True)
+        make_directory(cache)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with open(descriptor, "ab", buffering=0) as file:
             file.write(f"{fetched.digest} {fetched.address}\n".encode())

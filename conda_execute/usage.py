@@ -15,7 +15,7 @@ import errno
 import os
 import sys
 
-from . import layout
+from . import layout, markers
 from .errors import PlaceError
 from .model import Use
 from .values import dataclass
@@ -193,10 +193,8 @@ def note_path(environment: Environment, use: Use) -> str:
 
 
 def _is_marked(environment: Environment) -> bool:
-    from .store import read_marker
-
     # Opened, never only looked up: on NFS an open asks the server again, a stat may answer from a cache.
-    marker = read_marker(layout.marker(environment.prefix))
+    marker = markers.read(layout.marker(environment.prefix))
     return marker is not None and marker.build == environment.marker.build
 
 

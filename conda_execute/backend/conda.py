@@ -24,6 +24,7 @@ from typing import Any
 
 from .. import credentials, layout
 from ..errors import CreationError, SettingsError
+from ..files import make_directory
 from . import Built, Options, Package, Solution, child, explain, seal
 
 TYPE_CHECKING = False
@@ -245,12 +246,12 @@ def _json(text: str) -> dict[str, Any] | None:
 @contextmanager
 def _turn(prefix: str, options: Options) -> Iterator[int | None]:
     """Wait until no other process of this user creates by conda; the descriptor of the lock that says so."""
-    from ..store import Lock, Waiting
+    from ..mutex import Lock, Waiting
 
     directory = layout.cache_dir(options.environ, options.environ.get("HOME"))
     if directory is None:
         directory = os.path.join(os.path.dirname(prefix), layout.LOCKS)
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    make_directory(directory)
     lock = Lock.take(os.path.join(directory, "conda.lock"), options.command, Waiting())
     assert lock is not None
     with lock:

@@ -1,0 +1,53 @@
+"""What several modules do to files."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conda_execute import files
+from tests.protocol import small
+
+
+def test_delete_takes_write_protected_directories() -> None:
+    """Root may do everything: somebody else deletes."""
+    words = small.as_another_user()
+    with small.place_of_another_user() as place:
+        below = place / "tree" / "protected" / "below"
+        below.mkdir(parents=True)
+        (below / "file").write_text("x")
+        for path in (below, below.parent, below.parent.parent):
+            path.chmod(0o500)
+            os.chown(path, 65534, 65534)
+        code = f"import sys; sys.path.insert(0, {str(small.ROOT)!r})\n"
+        code += "from conda_execute import files; files.delete(sys.argv[1])"
+        subprocess.run([*words, sys.executable, "-c", code, str(place / "tree")], check=True, cwd="/")
+        assert list(place.iterdir()) == []
+
+
+def test_directories_are_for_this_user_alone_all_the_way(tmp_path: Path) -> None:
+    made = tmp_path / "a" / "b" / "c"
+    files.make_directory(str(made))
+    files.make_directory(str(made))
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (made, made.parent, made.parent.parent)} == {0o700}
+
+
+def test_file_in_place_of_a_directory_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    for path in ("a", "a/b"):
+        with pytest.raises(FileExistsError, match="a'"):
+            files.make_directory(str(tmp_path / path))
+
+
+def test_unlink_minds_nothing_but_what_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    for path in ("a", "a", "a/b", "b/c"):
+        files.unlink(str(tmp_path / path))
+    (tmp_path / "d").mkdir()
+    with pytest.raises(OSError, match="d"):
+        files.unlink(str(tmp_path / "d"))

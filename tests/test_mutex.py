@@ -1,0 +1,216 @@
+"""Locks between processes: on file systems that have them, and on those that do not."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from conda_execute import layout, mutex, usage
+from conda_execute.mutex import Holder, Lock, SoftLink, Waiting
+from conda_execute.store import Store
+from tests.protocol import small
+
+NAME = "ea977067a8fbeb21a594"
+
+
+@pytest.fixture
+def tmp_envs(tmp_path: Path) -> str:
+    place = tmp_path / "tmp_envs"
+    place.mkdir(mode=0o700)
+    return str(place)
+
+
+HOLD = """
+import sys, time
+from conda_execute.store import Store
+lock = Store(sys.argv[1]).lock(sys.argv[2], script="other.py")
+print("held", flush=True)
+time.sleep(float(sys.argv[3]))
+lock.release()
+"""
+
+
+def holder(tmp_envs: str, seconds: float) -> subprocess.Popen[str]:
+    process = small.python(HOLD, tmp_envs, NAME, str(seconds))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+class TestLock:
+    def test_lock_excludes_other_processes(self, tmp_envs: str) -> None:
+        process = holder(tmp_envs, 60)
+        assert Store(tmp_envs).lock(NAME, wait=False) is None
+        small.end(process)
+        lock = Store(tmp_envs).lock(NAME, wait=False)
+        assert lock is not None
+        lock.release()
+
+    def test_lock_is_free_after_release(self, tmp_envs: str) -> None:
+        for _ in range(3):
+            lock = Store(tmp_envs).lock(NAME, wait=False)
+            assert lock is not None
+            lock.release()
+
+    def test_waiter_says_after_a_second_whom_it_waits_for(self, tmp_envs: str) -> None:
+        process = holder(tmp_envs, 3)
+        told: list[tuple[float, Holder]] = []
+        started = time.monotonic()
+        lock = Store(tmp_envs).lock(NAME, on_wait=lambda who: told.append((time.monotonic() - started, who)))
+        assert lock is not None
+        lock.release()
+        [(after, who)] = told
+        assert 0.9 <= after < 3
+        assert (who.pid, who.script) == (process.pid, "other.py")
+        assert who.host == usage.place().split("+")[0]
+        process.communicate()
+
+    def test_waiter_for_a_short_while_says_nothing(self, tmp_envs: str) -> None:
+        process = holder(tmp_envs, 0.2)
+        told: list[Holder] = []
+        lock = Store(tmp_envs).lock(NAME, on_wait=told.append)
+        assert lock is not None
+        lock.release()
+        assert told == []
+        process.communicate()
+
+    def test_wait_ends_when_the_lock_is_not_needed_any_more(self, tmp_envs: str) -> None:
+        process = holder(tmp_envs, 60)
+        asked: list[int] = []
+        lock = Store(tmp_envs).lock(NAME, unless=lambda: asked.append(1) is None and len(asked) == 3)
+        assert lock is None
+        assert len(asked) == 3
+        small.end(process)
+
+    def test_interrupt_ends_the_wait(self, tmp_envs: str) -> None:
+        process = holder(tmp_envs, 60)
+        waiter = small.python(HOLD, tmp_envs, NAME, "0", stderr=subprocess.PIPE)
+        time.sleep(1.5)
+        started = time.monotonic()
+        waiter.send_signal(signal.SIGINT)
+        _, errors = waiter.communicate(timeout=5)
+        assert time.monotonic() - started < 1
+        assert "KeyboardInterrupt" in errors
+        small.end(process)
+
+    def test_orphaned_installer_keeps_the_lock(self, tmp_envs: str) -> None:
+        code = """
+import os, subprocess, sys, signal
+from conda_execute.store import Store
+lock = Store(sys.argv[1]).lock(sys.argv[2])
+child = subprocess.Popen(["sleep", "60"], pass_fds=[lock.descriptor], stdout=subprocess.DEVNULL)
+print(child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+        process = small.python(code, tmp_envs, NAME)
+        orphan = int(process.communicate()[0])
+        assert Store(tmp_envs).lock(NAME, wait=False) is None
+        os.kill(orphan, signal.SIGKILL)
+        lock = Store(tmp_envs).lock(NAME)
+        assert lock is not None
+        lock.release()
+
+    def test_failed_creator_leaves_the_lock_to_its_installer(self, tmp_envs: str) -> None:
+        lock = Store(tmp_envs).lock(NAME)
+        assert lock is not None
+        installer = subprocess.Popen(["sleep", "60"], pass_fds=[lock.descriptor])
+        with pytest.raises(KeyboardInterrupt), lock:
+            raise KeyboardInterrupt
+        assert Store(tmp_envs).lock(NAME, wait=False) is None
+        installer.kill()
+        installer.wait()
+        again = Store(tmp_envs).lock(NAME, wait=False)
+        assert again is not None
+        again.release()
+
+    def test_release_frees_the_lock_from_a_daemon_of_the_installation(self, tmp_envs: str) -> None:
+        with Store(tmp_envs).lock(NAME) as lock:  # type: ignore[union-attr]
+            daemon = subprocess.Popen(["sleep", "60"], pass_fds=[lock.descriptor])
+        again = Store(tmp_envs).lock(NAME, wait=False)
+        assert again is not None
+        again.release()
+        daemon.kill()
+        daemon.wait()
+
+    def test_lock_file_is_never_unlinked(self, tmp_envs: str) -> None:
+        with Store(tmp_envs).lock(NAME):  # type: ignore[union-attr]
+            pass
+        assert os.path.exists(layout.lock(tmp_envs, NAME))
+
+    def test_lock_on_a_file_that_a_person_deleted_is_taken_anew(self, tmp_envs: str) -> None:
+        first = Store(tmp_envs).lock(NAME)
+        assert first is not None
+        waiter = small.python(HOLD, tmp_envs, NAME, "60")
+        small.wait_for(lambda: layout.lock(tmp_envs, NAME) in mutex._open_files(str(waiter.pid)), 60)
+        os.unlink(layout.lock(tmp_envs, NAME))
+        first.release()
+        assert waiter.stdout is not None
+        assert waiter.stdout.readline() == "held\n"
+        assert Store(tmp_envs).lock(NAME, wait=False) is None
+        small.end(waiter)
+
+    def test_descriptor_is_not_inherited_unless_asked_for(self, tmp_envs: str) -> None:
+        with Store(tmp_envs).lock(NAME) as lock:  # type: ignore[union-attr]
+            assert fcntl.fcntl(lock.descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+
+
+class TestSoftLink:
+    """The lock for file systems without locks, as the lock itself; `tests/stress` takes the system call away."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> str:
+        return str(tmp_path / "name.lock")
+
+    def link(self, path: str, use: str | None = None) -> SoftLink:
+        return SoftLink(path, f"{use or usage.this_process()}\nscript.py\n")
+
+    def dead(self) -> str:
+        process = subprocess.Popen(["true"])
+        process.wait()
+        return f"{process.pid}-1@{usage.place()}"
+
+    def test_excludes(self, path: str) -> None:
+        assert self.link(path).take() is None
+        assert self.link(path).take() == f"{usage.this_process()}\nscript.py\n"
+
+    def test_is_free_after_release(self, path: str) -> None:
+        first = self.link(path)
+        first.take()
+        first.release()
+        assert self.link(path).take() is None
+
+    def test_of_a_dead_process_is_broken(self, path: str) -> None:
+        assert self.link(path, self.dead()).take() is None
+        assert self.link(path).take() is None
+
+    def test_of_another_place_is_never_broken(self, path: str) -> None:
+        foreign = f"{os.getpid()}-1@elsewhere+{'0' * 36}+17"
+        assert self.link(path, foreign).take() is None
+        assert self.link(path).take() is not None
+
+    def test_of_this_host_before_its_last_boot_is_left_to_a_person(self, path: str) -> None:
+        host, _, first = usage.place().rsplit("+", 2)
+        assert self.link(path, f"1-1@{host}+another-boot+{first}").take() is None
+        assert self.link(path).take() is not None
+
+    def test_two_never_break_it_at_once(self, path: str) -> None:
+        assert self.link(path, self.dead()).take() is None
+        other = subprocess.Popen(["sleep", "60"])
+        breaker = f"{other.pid}-{Path(f'/proc/{other.pid}/stat').read_text().split()[21]}@{usage.place()}"
+        breakers = Path(path.removesuffix(".lock") + ".softlock.breakers")
+        breakers.mkdir()
+        (breakers / breaker).touch()
+        assert self.link(path).take() is not None
+        other.kill()
+        other.wait()
+        assert self.link(path).take() is None
+
+    def test_who_finds_locks_respects_the_link_of_who_did_not(self, path: str) -> None:
+        self.link(path).take()
+        assert Lock.take(path, "", Waiting(False)) is None
