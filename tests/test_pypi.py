@@ -335,6 +335,14 @@ class TestRefused:
         assert "need `python`" in error.message
 
 
+def test_requirements_are_not_counted_as_the_packages_that_they_need(world: World, wheels: Path) -> None:
+    index = world.with_(UV_DEFAULT_INDEX=(wheels / "simple").as_uri())
+    script = world.script("run.py", '# /// script\n# dependencies = ["needs-idna"]\n# ///\nimport idna\n')
+    assert "\ninstalling from PyPI\n" in index.execute("-v", script, check=True).stderr
+    index.execute("--lock", script, check=True)
+    assert "\ninstalling 2 packages from PyPI\n" in index.execute("-v", script, check=True).stderr
+
+
 def test_a_path_of_pixi_is_relative_to_the_script(world: World, wheels: Path, tmp_path: Path) -> None:
     name = "plain-1.0-py3-none-any.whl"
     (world.work / name).write_bytes((wheels / name).read_bytes())

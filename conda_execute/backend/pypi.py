@@ -94,7 +94,8 @@ def install(
     Raises CreationError and InterruptError; the prefix is then worthless.
     """
     if options.progress is not None:
-        options.progress.step("pypi", len(request.pypi if chosen is None else chosen))
+        # What uv will find to be needed is known from a lock alone.
+        options.progress.step("pypi", len(chosen or ()))
     uv, python = find_uv(options.environ), interpreter(request, prefix)
     present = distributions(prefix)
     before = [(distribution, distribution.identity) for distribution in present]
