@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from benchmarks import timing
 from benchmarks.timing import Times
-from benchmarks.world import NATIVE, PEP_723, SEED, World
+from benchmarks.world import CONDA_EXEC, NATIVE, PEP_723, SEED, World
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Runners:
         self.dash = self._launcher("dash")
         self.bash = self._launcher("bash")
         self.uv, self.uv_bare = self._uv()
+        self.by_conda = dict(self._by_conda())
 
     def _launcher(self, shell: str) -> list[str] | None:
         path = self.world.shell(shell)
@@ -110,11 +111,29 @@ class Runners:
             "uv run --script": self.uv,
             "uv's interpreter alone": self.uv_bare,
         }
+        return {name: words for name, words in found.items() if words is not None} | self.by_conda
+
+    def _by_conda(self) -> Iterator[tuple[str, list[str]]]:
+        """What starts the script by a conda on PATH, as far as that has it."""
         conda = shutil.which("conda")
-        if conda is not None:
-            prefix = os.path.dirname(os.path.dirname(self.world.python()))
-            found["conda run"] = [conda, "run", "-p", prefix, "python", self.native]
-        return {name: words for name, words in found.items() if words is not None}
+        if conda is None:
+            return
+        yield "conda run", [conda, "run", "-p", os.path.dirname(os.path.dirname(self.world.python())), *self.bare]
+        if _has(self.world, conda, "exec"):
+            words = _conda_exec(self.world, conda)
+            self.world.run(*words)
+            yield "conda exec", words
+        if _has(self.world, conda, "execute"):
+            yield "conda execute", [conda, "execute", self.native]
+
+
+def _has(world: World, conda: str, subcommand: str) -> bool:
+    """Whether a plugin of this conda brings the subcommand."""
+    return world.run(conda, subcommand, "--help", check=False).returncode == 0
+
+
+def _conda_exec(world: World, conda: str) -> list[str]:
+    return [conda, "exec", world.script("exec.py", CONDA_EXEC)]
 
 
 def warm(world: World, runners: Runners, effort: Effort) -> Section:
@@ -269,6 +288,8 @@ def _cold_commands(world: World) -> Iterator[tuple[str, list[str]]]:
             conda, "create", "--quiet", "--yes", "--override-channels", "-c", world.channel.as_uri(), "-p", prefix,
             "python", "numpy",
         ]  # fmt: skip
+        if _has(world, conda, "exec"):
+            yield "conda exec", _conda_exec(world, conda)
 
 
 def cold(world: World, effort: Effort) -> Section:

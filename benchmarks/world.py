@@ -15,6 +15,7 @@ CHECKOUT = Path(__file__).parents[1]
 
 NATIVE = "# conda execute\n# env:\n#  - python\n#  - numpy\n# run_with: python\n"
 SEED = "import numpy as np\nprint(np.random.normal(size=3))\n"
+CONDA_EXEC = '# /// script\n# [tool.conda]\n# channels = ["conda-forge"]\n# dependencies = ["python", "numpy"]\n# ///\n'
 PEP_723 = '# /// script\n# requires-python = ">=3.10"\n# dependencies = ["numpy"]\n# ///\n'
 
 #: Kept from the caller: what reaches a package registry.
@@ -26,6 +27,8 @@ _PASSED_ON = (
     "UV_INDEX_URL",
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
+    # Which solver conda has: what it defaults to may be missing.
+    "CONDA_SOLVER",
 )
 
 _HALF = """\
@@ -91,6 +94,7 @@ class World:
 
     def forget_environments(self) -> None:
         """Remove them all, but not that there was a sweep within the hour: that is the ordinary cold run."""
+        shutil.rmtree(self.root / "home" / ".conda" / "exec", ignore_errors=True)
         # Renamed first, since a detached sweep of the run before may still be looking around in there.
         gone = self.root / "gone"
         (self.root / "envs").rename(gone)
@@ -131,6 +135,7 @@ def make(root: Path) -> World:
         "CONDA_EXECUTE_ENV_DIR": str(root / "envs"),
         "CONDA_EXECUTE_CACHE_DIR": str(root / "cache"),
         "RATTLER_CACHE_DIR": str(root / "rattler"),
+        "CONDA_PKGS_DIRS": str(root / "rattler" / "conda"),
         "UV_CACHE_DIR": str(root / "uv"),
         "UV_NO_PROGRESS": "1",
     }
