@@ -10,7 +10,7 @@
   win over them, those of the script's header over both. Names are upper-cased, `***unset***` means "leave it alone"
   and PATH is refused, all three as conda does it. null takes the variable away.
 
-What scripts in `activate.d` do can only be known by running them in a shell: `process.execute` does. The fields
+What scripts in `activate.d` do can only be known by running them in a shell: `sourcing` does. The fields
 `front`, `exports` and `unsets` say the same as `environ`, independent of where the run was started, for launch records.
 """
 

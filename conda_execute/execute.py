@@ -2,7 +2,7 @@
 
 The way of a run, each step in a module of its own: the script (`source`), what it says (`header`), what is configured
 (`settings`), what is therefore to be installed (`request`), an environment that has it (`prepare`), noted as used by
-this process, and the script's command (`command`), started in it as if it had been run directly (`process`).
+this process, and the script's command (`command`), started in it as if it had been run directly (`start`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 from itertools import takewhile
 
-from . import command, layout, options, process
+from . import command, layout, options, process, start
 from .activation import activate
 from .credentials import hide
 from .errors import UsageError
@@ -226,15 +226,15 @@ def _start(run: Run, environment: Environment) -> NoReturn:
     variables = run.header.variables + (notebook.variables if notebook else ())
     if run.chosen.shell:
         shell, needed = _shell(run.environ)
-        process.execute(shell, activate(environment.prefix, run.environ, (*variables, *needed.items())))
+        start.execute(shell, activate(environment.prefix, run.environ, (*variables, *needed.items())))
     activation = activate(environment.prefix, run.environ, variables)
     arguments = run.chosen.words[1:]
     if run.header.entrypoint is not None:
         cache = layout.script_cache(_cache(run) or environment.prefix, run.script.path)
-        constant = process.constant_command(run.header.entrypoint, run.script.path)
+        constant = start.constant_command(run.header.entrypoint, run.script.path)
         if constant is not None:
             _record(run, environment, activation, constant, passes_script=False)
-        process.execute_entrypoint(run.header.entrypoint, arguments, activation, script=run.script.path, cache=cache)
+        start.execute_entrypoint(run.header.entrypoint, arguments, activation, script=run.script.path, cache=cache)
 
     def provides(name: str) -> bool:
         return os.access(os.path.join(environment.prefix, "bin", name), os.X_OK)
@@ -245,7 +245,7 @@ def _start(run: Run, environment: Environment) -> NoReturn:
 
         words = jupyter(notebook, run.script.title, environment.prefix)
     _record(run, environment, activation, words)
-    process.execute([*words, run.script.given, *arguments], activation)
+    start.execute([*words, run.script.given, *arguments], activation)
 
 
 def _shell(environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:

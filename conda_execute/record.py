@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import os
 
-from . import __version__, credentials, layout, process
+from . import __version__, credentials, layout, process, sourcing
 from .activation import shell_level
 from .errors import ExecuteError
 from .files import make_directory
@@ -309,7 +309,7 @@ def _words(activation: Activation, program: str, arguments: Sequence[str]) -> li
     """The program's words, after those of the shell that sources activation scripts where there are any."""
     words = [program, *arguments]
     if activation.scripts or activation.outer_scripts:
-        return [*process.find_shell(activation.environ), process.sourcing_program(activation), *words]
+        return [*sourcing.find_shell(activation.environ), sourcing.sourcing_program(activation), *words]
     return words
 
 

@@ -32,7 +32,7 @@ import os, sys
 sys.path.insert(0, {str(ROOT)!r})
 with open({{log!r}}, "a") as log:
     log.write("asked\\n")
-from conda_execute import layout, process, record, usage
+from conda_execute import layout, process, record, start, usage
 from conda_execute.activation import activate
 from conda_execute.header import read_header
 from conda_execute.settings import load
@@ -54,7 +54,7 @@ run = record.Run(
     neighbours=tuple((path, None) for path in {{neighbours!r}}),
 )
 record.write(run, layout.cache_dir(environ, environ.get("HOME")), os.environ)
-process.execute([*header.run_with, given, *arguments], activation)
+start.execute([*header.run_with, given, *arguments], activation)
 """
 
 #: What a script of these tests prints: everything it can see of how it was started.

@@ -38,8 +38,16 @@ ALLOWED = {
     "channels": {"credentials", "errors", "model", "settings", "values"},
     "header": {"errors", "model", "values"},
     "activation": {"errors", "values"},
-    "process": {"activation", "errors", "files", "layout", "model", "values"},
-    "record": {"activation", "credentials", "errors", "files", "layout", "model", "process", "settings", "values"},
+    "process": {"errors"},
+    "sourcing": {"activation", "errors", "process"},
+    "children": {"activation", "process"},
+    "windows": {"activation", "children", "sourcing", "values"},
+    "start": {
+        "activation", "children", "errors", "files", "layout", "model", "process", "sourcing", "values", "windows",
+    },
+    "record": {
+        "activation", "credentials", "errors", "files", "layout", "model", "process", "settings", "sourcing", "values",
+    },
     "usage": {"errors", "layout", "markers", "model", "values"},
     "mutex": {"files", "usage"},
     "store": {"errors", "files", "layout", "markers", "model", "mutex"},

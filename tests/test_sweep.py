@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from conda_execute import layout, process, sweep, usage
+from conda_execute import layout, start, sweep, usage
 from conda_execute import store as stores
 from conda_execute.model import Environment
 from conda_execute.store import Store
@@ -647,7 +647,7 @@ class TestCache:
         folders = []
         for script in (tmp_path / "there.py", tmp_path / "gone.py"):
             folder = Path(layout.script_cache(str(tmp_path), str(script)))
-            process._make_cache(str(folder), str(script))
+            start._make_cache(str(folder), str(script))
             (folder / "compiled").mkdir(parents=True)
             folders.append(folder)
         (tmp_path / "there.py").touch()
