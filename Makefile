@@ -52,8 +52,10 @@ lint: $(VENV)/.installed
 	@echo '== ruff'
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@echo '== mypy'
+	@echo '== mypy, for each system'
 	@$(BIN)/mypy
+	@for system in darwin win32; do \
+	  $(BIN)/mypy --platform "$$system" --no-warn-unreachable --cache-dir ".mypy_cache/$$system" || exit 1; done
 	@echo '== shellcheck'
 	@$(BIN)/shellcheck $(SHELL_FILES)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from . import platforms
 from .errors import HeaderError, Location, PlaceError, UsageError
@@ -181,7 +182,7 @@ def rewrite(path: str, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, old.st_mode & 0o7777 if old else 0o666 & ~umask())
-        if old and hasattr(os, "chown") and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+        if old and sys.platform != "win32" and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
             _give_back(temporary, old.st_uid, old.st_gid)
         os.replace(temporary, target)
         temporary = None
@@ -221,6 +222,8 @@ def umask() -> int:
 
 def _give_back(path: str, owner: int, group: int) -> None:
     """Owner and group as they were, as far as we may: only root may give a file away."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     mode = os.stat(path).st_mode & 0o7777
     try:
         os.chown(path, owner, group)

@@ -84,6 +84,8 @@ class Lock:
 
     @classmethod
     def _take(cls, path: str, holder: str, waiting: Waiting) -> Lock | None:
+        if sys.platform == "win32":
+            raise NotImplementedError
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             notice = None
@@ -120,6 +122,8 @@ class Lock:
             return False
 
     def _say(self, text: str) -> None:
+        if sys.platform == "win32":
+            raise NotImplementedError
         try:
             os.ftruncate(self.descriptor, 0)
             os.pwrite(self.descriptor, text.encode("utf-8", "surrogateescape"), 0)
@@ -200,6 +204,8 @@ def _flock(descriptor: int) -> str | None:
     """Lock; else what the holder wrote down."""
     import fcntl
 
+    if sys.platform == "win32":
+        raise NotImplementedError
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

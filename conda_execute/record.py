@@ -24,6 +24,7 @@ means nothing to the solver.
 from __future__ import annotations
 
 import os
+import sys
 
 from . import __version__, credentials, layout, process, sourcing
 from .activation import shell_level
@@ -351,7 +352,8 @@ def _holds(path: str, text: bytes) -> bool:
     try:
         found = os.lstat(path)
         with open(path, "rb") as file:
-            return file.read() == text and not os.path.islink(path) and found.st_uid == os.geteuid()
+            same = file.read() == text and not os.path.islink(path)
+        return same and (sys.platform == "win32" or found.st_uid == os.geteuid())
     except OSError:
         return False
 

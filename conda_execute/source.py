@@ -74,7 +74,8 @@ def from_file(given: str) -> Script:
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(mode):
             # /dev/stdin, <(process substitution), a FIFO: what is read is gone for the interpreter.
-            os.set_blocking(descriptor, True)
+            if sys.platform != "win32":
+                os.set_blocking(descriptor, True)
             return _kept(file.read(), given)
         head = file.read(ENOUGH)
     # A first word that starts with a dash would be an option to the interpreter.

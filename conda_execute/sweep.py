@@ -591,6 +591,8 @@ def _start(store: Store, policy: Policy, cache: str | None) -> None:
 
 
 def _detach(command: list[str]) -> None:
+    if sys.platform == "win32":
+        raise NotImplementedError
     os.setsid()
     if os.fork() != 0:
         return
@@ -626,7 +628,7 @@ def _lower_priority() -> None:
 
     try:
         process = psutil.Process()
-        if hasattr(psutil, "IOPRIO_CLASS_IDLE"):
+        if sys.platform != "darwin" and hasattr(psutil, "IOPRIO_CLASS_IDLE"):
             process.ionice(psutil.IOPRIO_CLASS_IDLE)
     except (psutil.Error, OSError):
         pass

@@ -46,7 +46,7 @@ _PASSES = 20
 _CLOCK_DOUBT = 24 * 3600.0
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_READ_ONLY: tuple[int, ...] = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 #: Of a longer command line the beginning says enough in a sentence.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -60,7 +61,7 @@ def settle_records(prefix: str) -> int:
                     file.seek(0)
                     file.write(settled)
                     file.truncate()
-                if os.name == "posix":
+                if sys.platform != "win32":
                     os.fchmod(file.fileno(), mode)
     return size
 
