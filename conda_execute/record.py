@@ -63,6 +63,9 @@ _ALWAYS_COMPARED = (
 #: Where the packages of a prefix put what activates it.
 _ACTIVATION = ("etc", "conda")
 
+#: How programs begin that are no scripts: ELF's, and on macOS those of Mach-O for one processor and for several.
+_BINARIES = (b"\x7fELF",) if sys.platform != "darwin" else (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+
 #: Shells do not let these be set, or set them themselves.
 _OF_SHELLS = frozenset(
     ["BASHOPTS", "BASH_VERSINFO", "EUID", "IFS", "LINENO", "OPTIND", "PATH", "PPID", "SHELLOPTS", "SHLVL", "UID", "_"]
@@ -191,7 +194,7 @@ def _program(name: str, activation: Activation) -> tuple[str, bool]:
     # Kernel and shells start these in the same way; a script without a shebang they do not.
     with open(program, "rb") as file:
         start = file.read(4)
-    if not os.path.isabs(program) or not start.startswith((b"#!", b"\x7fELF")):
+    if not os.path.isabs(program) or not start.startswith((b"#!", *_BINARIES)):
         raise _Unsayable
     return program, "/" not in name and os.path.dirname(program) not in activation.front
 

@@ -19,7 +19,7 @@ import pytest
 from conda_execute import __version__, layout, usage
 from tests.launching import HEADER, LAUNCHER, ROOT, SHELLS, SHOW, Place, make_place, shell
 
-pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="without /proc every run is Python's")
+pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="these look into /proc")
 
 
 @pytest.fixture
@@ -581,6 +581,25 @@ def test_note_in_a_container_is_the_one_that_python_would_make(shelled: Place) -
     assert note.place == f"{host}+{boot}+{done.stdout.rsplit(')', 1)[1].split()[19]}"
     assert note.pid == 2
     assert shelled.asked == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take /proc away")
+@pytest.mark.skipif(not os.access("/bin/hostname", os.X_OK), reason="there is no /bin/hostname")
+def test_note_without_proc_is_the_one_that_python_would_make(shelled: Place) -> None:
+    """As on macOS, whose notes say `pid` and host alone."""
+    script = shelled.script("x.py", HEADER + "\nimport os; print(os.getpid())\n")
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from conda_execute import usage; print(usage.place())"
+    bare = ["unshare", "--mount", "/bin/sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
+
+    def run(*words: str) -> str:
+        options = {"env": shelled.environ, "cwd": shelled.work, "capture_output": True, "text": True}
+        return subprocess.run([*bare, *words], check=True, **options).stdout.strip()
+
+    run(*shelled.command(script))
+    before = set(shelled.notes())
+    pid = run(*shelled.command(script))
+    assert shelled.asked == 1
+    assert set(shelled.notes()) - before == {f"{pid}-{usage.UNKNOWN}@{run(sys.executable, '-c', code)}"}
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
