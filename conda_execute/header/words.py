@@ -13,17 +13,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_CONTROL = re.compile("[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]")
 _SPEC_START = re.compile(r"[A-Za-z0-9_*./~]")
 
-#: Compiled where they are used: most headers have no date.
+#: Compiled where they are used: most headers have no control character and no date.
+_CONTROL = "[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]"
 _DATE = r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?)?"
 _DURATION = r"\d{1,6} ?(h|hours?|d|days?|w|weeks?)|P(?=.)(\d{1,6}W)?(\d{1,6}D)?(T\d{1,6}H)?"
 
 
 def plain(text: str, what: str, where: Location) -> str:
     """Text without the blanks around it, not empty, and free of control characters."""
-    if found := _CONTROL.search(text):
+    if not text.isprintable() and (found := re.search(_CONTROL, text)):
         raise HeaderError(
             f"{what} holds the control character U+{ord(found.group()):04X}", where=where, hint="remove it"
         )
