@@ -213,11 +213,11 @@ def _clean_if_due(run: Run, store: Store, environment: Environment) -> None:
     """Start the hourly sweep, in the background, if it is time."""
     if not run.settings.auto_clean:
         return
-    from . import sweep, usage
+    from . import hourly, usage
 
-    policy = sweep.Policy(run.settings.remove_if_unused_for, run.settings.foreign_use_ttl)
     note = usage.note_path(environment, usage.this_process())
-    sweep.start_if_due(store, note, policy, _cache(run))
+    unused_for, foreign_use_ttl = run.settings.remove_if_unused_for, run.settings.foreign_use_ttl
+    hourly.start_if_due(store, note, unused_for, foreign_use_ttl, _cache(run))
 
 
 def _start(run: Run, environment: Environment) -> NoReturn:

@@ -33,6 +33,14 @@ def unlink(path: str) -> None:
         pass
 
 
+def try_to_unlink(path: str) -> None:
+    """Remove a file where that is possible; what stays is for the next time."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
 def is_full(path: str) -> bool:
     """Whether the disk has room for next to nothing: what failed there may have failed for that, whatever it says."""
     import shutil

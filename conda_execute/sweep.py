@@ -22,7 +22,6 @@ its time on while somebody uses the environment.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from datetime import timedelta
 
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
     from .mutex import Lock
     from .usage import Note, Process
 
-#: The automatic sweep runs at most that often.
-INTERVAL = timedelta(hours=1)
-
 #: Longer than hosts keep what they read of a network file system (60 seconds by default, on NFS for directories).
 NETWORK_PAUSE = timedelta(minutes=2)
 
@@ -57,9 +53,6 @@ _NETWORK = frozenset((
     "smbfs", "vboxsf", "virtiofs", "vmhgfs", "webdav", "wekafs",
 ))
 # fmt: on
-
-#: The lock of the automatic sweep, among those of the environments.
-_SWEEP = ".sweep"
 
 
 @dataclass(frozen=True)
@@ -320,7 +313,7 @@ def _renew(store: Store, environments: Iterable[Found]) -> None:
         for process in found.processes:
             _note(uses, process)
         for directory, name in found.dead:
-            _unlink(os.path.join(directory, name))
+            files.try_to_unlink(os.path.join(directory, name))
         _set_last_used(uses, now if found.processes or last_used > now else last_used, before)
 
 
@@ -337,13 +330,6 @@ def _set_last_used(uses: str, last_used: float, before: Sequence[str]) -> None:
         os.utime(uses, (last_used, last_used))
         if set(usage.listed_in(uses)) - set(before):
             os.utime(uses)  # somebody came meanwhile
-    except OSError:
-        pass
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
     except OSError:
         pass
 
@@ -523,148 +509,3 @@ def is_network(path: str) -> bool:
         if below and len(mount) >= len(best):
             best, kind = mount, partition.fstype.lower()
     return kind in _NETWORK or kind.startswith("fuse.")
-
-
-# The automatic sweep -------------------------------------------------------------------------------------------------
-
-
-def start_if_due(store: Store, note: str, policy: Policy, cache: str | None = None) -> bool:
-    """Start a sweep in the background if the last one is an hour ago, by the time of the note just written.
-
-    Nothing of it concerns the caller: it has other descriptors, another session and the lowest priority, it is nobody's
-    child, and whatever goes wrong with it is silent.
-    """
-    try:
-        if not _is_due(store, note):
-            return False
-        lock = store.lock(_SWEEP, script="the automatic sweep", wait=False)
-        if lock is None:
-            return False
-        with lock:
-            if not _is_due(store, note):
-                return False
-            _set_due(store, os.stat(note).st_mtime)
-    except (OSError, PlaceError):
-        return False  # a read-only place, say: others clean it
-    _start(store, policy, cache)
-    return True
-
-
-def _is_due(store: Store, note: str) -> bool:
-    now = os.stat(note).st_mtime
-    try:
-        swept, due = os.stat(layout.swept(store.tmp_envs)).st_mtime, os.stat(layout.due(store.tmp_envs)).st_mtime
-    except FileNotFoundError:
-        return True
-    return now > due or now < swept  # the latter: the clock was set back
-
-
-def _set_due(store: Store, now: float) -> None:
-    for path, moment in (
-        (layout.swept(store.tmp_envs), now),
-        (layout.due(store.tmp_envs), now + INTERVAL.total_seconds()),
-    ):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-        os.utime(path, (moment, moment))
-
-
-def _start(store: Store, policy: Policy, cache: str | None) -> None:
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    # `-I`: neither PYTHON* variables nor the working directory of the script decide what the sweeper imports.
-    path = [package, *filter(os.path.isabs, sys.path)]
-    program = f"import sys; sys.path[:] = {path!r}; from conda_execute.sweep import main; main(sys.argv[1:])"
-    seconds = [str(value.total_seconds()) for value in (policy.unused_for, policy.foreign_use_ttl)]
-    command = [sys.executable, "-I", "-c", program, store.tmp_envs, *seconds, cache or ""]
-    if sys.platform == "win32":
-        import subprocess
-
-        flags = subprocess.DETACHED_PROCESS | subprocess.BELOW_NORMAL_PRIORITY_CLASS
-        subprocess.Popen(command, cwd="C:\\", creationflags=flags, close_fds=True, stdin=subprocess.DEVNULL)
-        return
-    child = os.fork()
-    if child == 0:
-        try:
-            _detach(command)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)  # the sweeper is its child: the script will never see it, nor wait for it
-
-
-def _detach(command: list[str]) -> None:
-    if sys.platform == "win32":
-        raise NotImplementedError
-    os.setsid()
-    if os.fork() != 0:
-        return
-    os.chdir("/")
-    os.nice(19)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    # What a parent of ours handed down (a pipe that somebody reads to its end, a lock) is not for the sweeper.
-    os.closerange(3, max(map(int, usage.listed_in("/proc/self/fd")), default=65535) + 1)
-    # Nor may it be taken for somebody who activated an environment.
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("CONDA_")}
-    os.execve(command[0], command, environ)
-
-
-def main(arguments: Sequence[str]) -> None:
-    """The automatic sweeper, a program of its own that nobody hears of."""
-    tmp_envs, unused_for, foreign_use_ttl, cache = arguments
-    policy = Policy(timedelta(seconds=float(unused_for)), timedelta(seconds=float(foreign_use_ttl)))
-    _lower_priority()
-    store = Store(tmp_envs)
-    lock = store.lock(_SWEEP, script="the automatic sweep", wait=False)
-    if lock is None:
-        return
-    with lock:
-        sweep(store, policy)
-        if cache:
-            clean_cache(cache)
-
-
-def _lower_priority() -> None:
-    import psutil
-
-    try:
-        process = psutil.Process()
-        if sys.platform != "darwin" and hasattr(psutil, "IOPRIO_CLASS_IDLE"):
-            process.ionice(psutil.IOPRIO_CLASS_IDLE)
-    except (psutil.Error, OSError):
-        pass
-
-
-def clean_cache(cache: str, unread_for: timedelta = timedelta(days=30)) -> None:
-    """Remove what belongs to scripts and prefixes that are gone: launch records, and directories for `${CACHE}`.
-
-    Code of `-c` and of standard input belongs to nobody; it goes when it has not been run for `unread_for`.
-    """
-    from . import record
-
-    record.discard_vanished(cache)
-    _delete_caches_of_vanished_scripts(os.path.dirname(layout.script_cache(cache, "")))
-    folder = os.path.dirname(layout.code(cache, ""))
-    now = time.time()
-    for name in usage.listed_in(folder):
-        path = os.path.join(folder, name)
-        if now - _last_written(path) > unread_for.total_seconds():
-            files.delete(path)
-
-
-def _delete_caches_of_vanished_scripts(folder: str) -> None:
-    for name in usage.listed_in(folder):
-        link = os.path.join(folder, name)
-        # A symbolic link beside the directory names the script; dangling, it says that the script is gone.
-        if os.path.islink(link) and not os.path.exists(link):
-            files.delete(link.removesuffix(layout.SCRIPT_LINK))
-            _unlink(link)
-
-
-def _last_written(folder: str) -> float:
-    times = [0.0]
-    for path in (folder, *(os.path.join(folder, name) for name in usage.listed_in(folder))):
-        try:
-            times.append(os.lstat(path).st_mtime)
-        except OSError:
-            continue
-    return max(times)

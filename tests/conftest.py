@@ -78,6 +78,14 @@ def pytest_configure() -> None:
             signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
 
 
+@pytest.fixture
+def tmp_envs(tmp_path: Path) -> str:
+    """A directory for environments, without one."""
+    place = tmp_path / "tmp_envs"
+    place.mkdir(mode=0o700)
+    return str(place)
+
+
 @pytest.fixture(scope="session")
 def session_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that all workers of a parallel session share."""

@@ -52,6 +52,7 @@ ALLOWED = {
     "mutex": {"files", "usage"},
     "store": {"errors", "files", "layout", "markers", "model", "mutex"},
     "location": {"errors", "files", "layout", "store"},
+    "hourly": {"errors", "files", "layout", "record", "store", "sweep", "usage"},
     "backend": {"credentials", "errors", "files", "key", "layout", "model", "mutex", "progress", "values"},
     "command": set(),
 }  # fmt: skip
@@ -59,7 +60,7 @@ ALLOWED = {
 #: Third-party packages, and the modules that may import them.
 HOMES = {
     "filelock": {"mutex"},
-    "psutil": {"usage", "sweep"},
+    "psutil": {"usage", "sweep", "hourly"},
     "yaml": {"header", "condarc", "lock"},
     "rattler": {"backend", "export", "lock", "network"},
     "conda": {"plugin", "script_spec", "backend"},

@@ -19,13 +19,6 @@ from tests.protocol import small
 NAME = "ea977067a8fbeb21a594"
 
 
-@pytest.fixture
-def tmp_envs(tmp_path: Path) -> str:
-    place = tmp_path / "tmp_envs"
-    place.mkdir(mode=0o700)
-    return str(place)
-
-
 HOLD = """
 import sys, time
 from conda_execute.store import Store

@@ -20,13 +20,6 @@ from conda_execute.store import Store
 from tests.protocol import small
 
 
-@pytest.fixture
-def tmp_envs(tmp_path: Path) -> str:
-    place = tmp_path / "tmp_envs"
-    place.mkdir(mode=0o700)
-    return str(place)
-
-
 def never(prefix: str, descriptor: int) -> small.Built:
     raise AssertionError("nothing was to be created")
 

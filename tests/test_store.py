@@ -16,13 +16,6 @@ from tests.protocol import small
 NAME = "ea977067a8fbeb21a594"
 
 
-@pytest.fixture
-def tmp_envs(tmp_path: Path) -> str:
-    place = tmp_path / "tmp_envs"
-    place.mkdir(mode=0o700)
-    return str(place)
-
-
 class TestMarker:
     def test_marker_reads_back_as_it_was_written(self, tmp_envs: str) -> None:
         environment = small.ensure(tmp_envs, "python >=3", "numpy")

@@ -18,36 +18,16 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from conda_execute import layout, start, sweep, usage
+from conda_execute import layout, sweep, usage
 from conda_execute import store as stores
-from conda_execute.model import Environment
 from conda_execute.store import Store
 from conda_execute.sweep import Found, Policy, choose
 from tests.protocol import small
+from tests.protocol.small import idle, uses
 
 HOUR = timedelta(hours=1)
 HERE = usage.place()
 NOW = 1_000_000_000.0
-
-
-@pytest.fixture
-def tmp_envs(tmp_path: Path) -> str:
-    place = tmp_path / "tmp_envs"
-    place.mkdir(mode=0o700)
-    return str(place)
-
-
-def idle(tmp_envs: str, *specs: str, age: timedelta = timedelta(0)) -> Environment:
-    """An environment that nobody uses any more, for that long."""
-    environment = small.ensure(tmp_envs, *specs)
-    small.forget(environment)
-    moment = time.time() - age.total_seconds()
-    os.utime(uses(environment), (moment, moment))
-    return environment
-
-
-def uses(environment: Environment) -> Path:
-    return Path(layout.uses(environment.prefix, environment.marker.build))
 
 
 def clear(tmp_envs: str, *names: str, **options: object) -> dict[str, str]:
@@ -274,6 +254,7 @@ class TestInUse:
         code = """
 import os, subprocess, sys
 from tests.protocol import small
+from tests.protocol.small import idle, uses
 environment = small.ensure(sys.argv[1])
 program = os.path.join(environment.prefix, "bin", "sleep")
 print(subprocess.Popen([program, "60"], cwd="/", start_new_session=True, stdout=subprocess.DEVNULL).pid)
@@ -308,6 +289,7 @@ print(subprocess.Popen([program, "60"], cwd="/", start_new_session=True, stdout=
 import datetime, os, sys
 from conda_execute import store, sweep, usage
 from tests.protocol import small
+from tests.protocol.small import idle, uses
 steps = []
 def watch(event, arguments):
     path = os.fsdecode(arguments[0]) if arguments and isinstance(arguments[0], (str, bytes)) else ""
@@ -573,103 +555,6 @@ class TestSurvey:
         (uses(environment) / f"1000000000-1@{HERE}").touch()
         sweep.survey(Store(tmp_envs))
         assert len(list(uses(environment).iterdir())) == 1
-
-
-class TestAutomatic:
-    def note(self, environment: Environment) -> str:
-        usage.hold(environment, usage.this_process())
-        return usage.note_path(environment, usage.this_process())
-
-    def test_due_once_an_hour_by_the_time_of_the_note(self, tmp_envs: str, tmp_path: Path) -> None:
-        environment = idle(tmp_envs)
-        note = self.note(environment)
-        store = Store(tmp_envs)
-        assert sweep._is_due(store, note), "never swept"
-        now = os.stat(note).st_mtime
-        sweep._set_due(store, now)
-        assert not sweep._is_due(store, note)
-        for later, due in ((3599, False), (3601, True), (-1, True)):
-            os.utime(note, (now + later, now + later))
-            assert sweep._is_due(store, note) == due, later
-
-    def test_starts_a_sweeper_that_is_nobodys_child(self, tmp_envs: str) -> None:
-        code = """
-import datetime, os, sys
-from conda_execute import sweep, usage
-from conda_execute.store import Store
-from tests.protocol import small
-environment = small.ensure(sys.argv[1])
-note = usage.note_path(environment, usage.this_process())
-policy = sweep.Policy(datetime.timedelta(hours=1))
-print(sweep.start_if_due(Store(sys.argv[1]), note, policy), sweep.start_if_due(Store(sys.argv[1]), note, policy))
-try:
-    os.wait()
-except ChildProcessError:
-    print("no child")
-"""
-        old, young = idle(tmp_envs, "a", age=2 * HOUR), idle(tmp_envs, "b")
-        started = time.monotonic()
-        output, _ = small.python(code, tmp_envs).communicate()
-        assert output.splitlines() == ["True False", "no child"]
-        small.wait_for(lambda: not os.path.exists(old.prefix))
-        assert os.path.exists(young.prefix)
-        assert time.monotonic() - started < 10
-
-    def test_sweeper_holds_no_pipe_of_the_script(self, tmp_envs: str) -> None:
-        """Who reads the script's output to its end must not wait for the sweeper."""
-        code = """
-import os, sys, time
-from conda_execute import store, sweep
-store_ = store.Store(sys.argv[1])
-sweep._start = lambda *a: None
-os.set_inheritable(int(sys.argv[2]), True)
-child = os.fork()
-if child == 0:
-    sweep._detach(["/bin/sleep", "30"])
-    os._exit(0)
-os.waitpid(child, 0)
-"""
-        reading, writing = os.pipe()
-        process = small.python(code, tmp_envs, str(writing), pass_fds=[writing])
-        os.close(writing)
-        started = time.monotonic()
-        process.communicate()
-        assert os.read(reading, 1) == b""
-        assert time.monotonic() - started < 10
-        os.close(reading)
-
-    def test_read_only_place_is_left_to_others(self, tmp_envs: str) -> None:
-        assert not sweep.start_if_due(Store(tmp_envs), os.path.join(tmp_envs, "no-note"), Policy())
-
-
-class TestCache:
-    def test_cache_of_a_vanished_script_goes(self, tmp_path: Path) -> None:
-        folders = []
-        for script in (tmp_path / "there.py", tmp_path / "gone.py"):
-            folder = Path(layout.script_cache(str(tmp_path), str(script)))
-            start._make_cache(str(folder), str(script))
-            (folder / "compiled").mkdir(parents=True)
-            folders.append(folder)
-        (tmp_path / "there.py").touch()
-        sweep.clean_cache(str(tmp_path))
-        assert sorted(path.name for path in folders[0].parent.iterdir()) == [
-            folders[0].name,
-            folders[0].name + layout.SCRIPT_LINK,
-        ]
-
-    def test_code_that_was_not_run_for_long_goes(self, tmp_path: Path) -> None:
-        old, young = (Path(layout.code(str(tmp_path), name)) for name in ("old", "young"))
-        for folder in (old, young):
-            folder.mkdir(parents=True)
-            (folder / "script").touch()
-        long_ago = time.time() - 31 * 24 * 3600
-        os.utime(old / "script", (long_ago, long_ago))
-        os.utime(old, (long_ago, long_ago))
-        sweep.clean_cache(str(tmp_path))
-        assert (old.exists(), young.exists()) == (False, True)
-
-    def test_no_cache_is_no_error(self, tmp_path: Path) -> None:
-        sweep.clean_cache(str(tmp_path / "none"))
 
 
 class TestManyNotes:

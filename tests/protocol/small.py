@@ -10,12 +10,13 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conda_execute import prepare, usage
+from conda_execute import layout, prepare, usage
 from conda_execute.model import Channel, Environment, Request
 from conda_execute.store import Store
 
@@ -59,6 +60,19 @@ def ensure(tmp_envs: str, *specs: str, create: Callable[[str, int], Built] = cre
 def forget(environment: Environment) -> None:
     """Take this process's note back: tests do not end between one thing and the next, as runs do."""
     Path(usage.note_path(environment, usage.this_process())).unlink()
+
+
+def idle(tmp_envs: str, *specs: str, age: timedelta = timedelta(0)) -> Environment:
+    """An environment that nobody uses any more, for that long."""
+    environment = ensure(tmp_envs, *specs)
+    forget(environment)
+    moment = time.time() - age.total_seconds()
+    os.utime(uses(environment), (moment, moment))
+    return environment
+
+
+def uses(environment: Environment) -> Path:
+    return Path(layout.uses(environment.prefix, environment.marker.build))
 
 
 def python(

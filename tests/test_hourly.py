@@ -1,0 +1,111 @@
+"""The automatic sweep: when it is due, how it is started, and what else it looks after."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from conda_execute import hourly, layout, start, usage
+from conda_execute.model import Environment
+from conda_execute.store import Store
+from tests.protocol import small
+from tests.protocol.small import idle
+
+HOUR = timedelta(hours=1)
+
+
+class TestAutomatic:
+    def note(self, environment: Environment) -> str:
+        usage.hold(environment, usage.this_process())
+        return usage.note_path(environment, usage.this_process())
+
+    def test_due_once_an_hour_by_the_time_of_the_note(self, tmp_envs: str, tmp_path: Path) -> None:
+        environment = idle(tmp_envs)
+        note = self.note(environment)
+        store = Store(tmp_envs)
+        assert hourly._is_due(store, note), "never swept"
+        now = os.stat(note).st_mtime
+        hourly._set_due(store, now)
+        assert not hourly._is_due(store, note)
+        for later, due in ((3599, False), (3601, True), (-1, True)):
+            os.utime(note, (now + later, now + later))
+            assert hourly._is_due(store, note) == due, later
+
+    def test_starts_a_sweeper_that_is_nobodys_child(self, tmp_envs: str) -> None:
+        code = """
+import datetime, os, sys
+from conda_execute import hourly, usage
+from conda_execute.store import Store
+from tests.protocol import small
+environment = small.ensure(sys.argv[1])
+note = usage.note_path(environment, usage.this_process())
+hour = datetime.timedelta(hours=1)
+print(*(hourly.start_if_due(Store(sys.argv[1]), note, hour, hour) for _ in range(2)))
+try:
+    os.wait()
+except ChildProcessError:
+    print("no child")
+"""
+        old, young = idle(tmp_envs, "a", age=2 * HOUR), idle(tmp_envs, "b")
+        started = time.monotonic()
+        output, _ = small.python(code, tmp_envs).communicate()
+        assert output.splitlines() == ["True False", "no child"]
+        small.wait_for(lambda: not os.path.exists(old.prefix))
+        assert os.path.exists(young.prefix)
+        assert time.monotonic() - started < 10
+
+    def test_sweeper_holds_no_pipe_of_the_script(self, tmp_envs: str) -> None:
+        """Who reads the script's output to its end must not wait for the sweeper."""
+        code = """
+import os, sys, time
+from conda_execute import hourly
+os.set_inheritable(int(sys.argv[2]), True)
+child = os.fork()
+if child == 0:
+    hourly._detach(["/bin/sleep", "30"])
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+        reading, writing = os.pipe()
+        process = small.python(code, tmp_envs, str(writing), pass_fds=[writing])
+        os.close(writing)
+        started = time.monotonic()
+        process.communicate()
+        assert os.read(reading, 1) == b""
+        assert time.monotonic() - started < 10
+        os.close(reading)
+
+    def test_read_only_place_is_left_to_others(self, tmp_envs: str) -> None:
+        assert not hourly.start_if_due(Store(tmp_envs), os.path.join(tmp_envs, "no-note"), HOUR, HOUR)
+
+
+class TestCache:
+    def test_cache_of_a_vanished_script_goes(self, tmp_path: Path) -> None:
+        folders = []
+        for script in (tmp_path / "there.py", tmp_path / "gone.py"):
+            folder = Path(layout.script_cache(str(tmp_path), str(script)))
+            start._make_cache(str(folder), str(script))
+            (folder / "compiled").mkdir(parents=True)
+            folders.append(folder)
+        (tmp_path / "there.py").touch()
+        hourly.clean_cache(str(tmp_path))
+        assert sorted(path.name for path in folders[0].parent.iterdir()) == [
+            folders[0].name,
+            folders[0].name + layout.SCRIPT_LINK,
+        ]
+
+    def test_code_that_was_not_run_for_long_goes(self, tmp_path: Path) -> None:
+        old, young = (Path(layout.code(str(tmp_path), name)) for name in ("old", "young"))
+        for folder in (old, young):
+            folder.mkdir(parents=True)
+            (folder / "script").touch()
+        long_ago = time.time() - 31 * 24 * 3600
+        os.utime(old / "script", (long_ago, long_ago))
+        os.utime(old, (long_ago, long_ago))
+        hourly.clean_cache(str(tmp_path))
+        assert (old.exists(), young.exists()) == (False, True)
+
+    def test_no_cache_is_no_error(self, tmp_path: Path) -> None:
+        hourly.clean_cache(str(tmp_path / "none"))
