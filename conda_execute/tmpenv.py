@@ -568,16 +568,10 @@ def _packages(environment: Environment) -> list[str]:
 
 def _pypi_packages(prefix: str) -> list[str]:
     """What stands in site-packages and did not come with a conda package: those say so in their INSTALLER file."""
-    import glob
-    from importlib.metadata import distributions
+    from .backend.pypi import distributions
 
-    folders = glob.glob(os.path.join(glob.escape(prefix), "lib", "python*", "site-packages"))
-    folders += glob.glob(os.path.join(glob.escape(prefix), "Lib", "site-packages"))
-    return sorted(
-        f"{distribution.name} {distribution.version} pypi"
-        for distribution in distributions(path=folders)
-        if (distribution.read_text("INSTALLER") or "").strip() not in ("", "conda")
-    )
+    found = [one for one in distributions(prefix) if one.installer not in ("", "conda")]
+    return [f"{distribution.name} {distribution.version} pypi" for distribution in found]
 
 
 def _print_info(said: dict[str, Any]) -> None:
