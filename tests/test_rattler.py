@@ -22,6 +22,7 @@ import pytest
 from conda_execute import backend
 from conda_execute.backend import Options, rattler, virtual
 from conda_execute.errors import CreationError, ExecuteError, Location, render
+from conda_execute.model import Channel
 from conda_execute.progress import Progress
 from tests import tiny
 from tests.channel import Package, write_channel
@@ -478,6 +479,16 @@ class TestChannels:
             asked = tiny.request(spec, channels=channels, channel_priority="strict")
             assert names(ENGINE.solve(asked, options)) == [f"tool {version}"]
 
+    @pytest.mark.parametrize("priority", ["strict", "flexible"])
+    def test_channels_of_one_name_have_one_place(self, tmp_path, options, priority):
+        """As those of `defaults` do: the newest of theirs is taken, and nothing of the channel that follows them."""
+        places = [tiny.channel(tmp_path / number, Tiny("tool", f"{number}.0")) for number in "123"]
+        urls = [place.as_uri() for place in places]
+        channels = (Channel("pair", (urls[0], urls[1])), Channel("other", (urls[2],)))
+        for spec in ("tool", "pair::tool"):
+            asked = dataclasses.replace(tiny.request(spec, channels={}, channel_priority=priority), channels=channels)
+            assert names(ENGINE.solve(asked, options)) == ["tool 2.0"]
+
 
 class TestBroken:
     @pytest.fixture
@@ -506,6 +517,14 @@ class TestBroken:
         tiny.channel(place, Tiny("lib", files={"lib/data": b"something else"}))
         ENGINE.create(tiny.request("lib", channels={"c": place}), prefix + "2", options)
         assert Path(prefix + "2", "lib/data").read_bytes() == b"something else"
+
+    def test_an_exchanged_package_is_refused_also_where_another_of_its_name_is_cached(self, damaged, options, prefix):
+        place, _ = damaged
+        ENGINE.create(tiny.request("lib", channels={"c": place}), prefix, options)
+        tiny.channel(place, Tiny("lib", files={"lib/data": b"something else"}))
+        Tiny("lib", files={"lib/data": b"exchanged"}).write(place)
+        error = failure(lambda: ENGINE.create(tiny.request("lib", channels={"c": place}), prefix + "2", options))
+        assert error.message.startswith("the package lib-1.0-0.tar.bz2 is broken")
 
     def test_a_package_that_is_gone_is_named(self, damaged, options, prefix):
         place, archive = damaged
