@@ -395,13 +395,22 @@ def test_without_a_conda_the_engine_says_so(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.slow
-def test_a_py_rattler_that_is_too_old_is_refused_in_words(world: World, tmp_path: Path) -> None:
-    """conda's solver of that name keeps one in the base environment."""
-    words = ["install", "--quiet", "--no-deps", "--target", str(tmp_path / "old"), "py-rattler==0.26.0"]
-    subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+@pytest.mark.parametrize("version", ["0.25.0", "0.26.0"])
+def test_a_py_rattler_that_is_too_old_is_refused_in_words(world: World, tmp_path: Path, version: str) -> None:
+    """conda's solver of that name keeps one in the base environment. What needs none goes on."""
+    install = ["install", "--quiet", "--no-deps", "--target", str(tmp_path / "old"), f"py-rattler=={version}"]
+    subprocess.run([sys.executable, "-m", "pip", *install], check=True)
     script = world.script("hello.py", "# conda execute\n# env: [python]\nprint('hello')\n")
-    search = os.pathsep.join([str(tmp_path / "old"), str(CHECKOUT)])
-    refused = world.run([sys.executable, "-m", "conda_execute", script], env={"PYTHONPATH": search})
-    assert refused.returncode == 125
-    assert refused.stderr.startswith("error: the embedded engine needs py-rattler 0.28, and here is 0.26.0\nhint: ")
+    world = world.with_(PYTHONPATH=os.pathsep.join([str(tmp_path / "old"), str(CHECKOUT)]))
+    program: list[str | Path] = [sys.executable, "-m", "conda_execute"]
+    for options in ([], ["--dry-run"], ["--print-prefix"], ["--lock"], ["--add", "lua"]):
+        refused = world.run([*program, *options, script])
+        assert refused.returncode == 125
+        assert refused.stderr.startswith(
+            f"error: the embedded engine needs py-rattler 0.28, and here is {version}\nhint: "
+        )
     assert world.prefixes() == []
+    assert world.run([*program, "--check", script]).returncode == 0
+    other = world.run([*program, "--backend", "conda", "--dry-run", script])
+    assert "Traceback" not in other.stderr
+    assert "py-rattler" not in other.stderr

@@ -147,7 +147,8 @@ def engine(name: str) -> Backend:
         if not hasattr(rattler, "PackageCache"):
             raise SettingsError(
                 f"the embedded engine needs py-rattler 0.28, and here is {rattler.__version__}",
-                hint="`--backend conda` does without; conda's solver `rattler` may want the older one for itself",
+                hint="`--backend conda` does without, but writes no locks; where conda's solver `rattler` wants the "
+                "older one, install conda-execute outside of conda's environment",
             )
         from .rattler import Rattler
 

@@ -7,7 +7,8 @@ caller's to throw away.
 
 Facts of py-rattler 0.28 that shape this module: its threads may crash the interpreter's shutdown, so `backend.touched`
 tells the doors to leave by exec or `os._exit`; `install(requested_specs=...)` wants the specs' inner objects; a
-post-link script that fails is told to the reporter only.
+post-link script that fails is told to the reporter only. An older one is refused by `backend.engine`, but does not keep
+this module, of which other engines use some, from being imported.
 """
 
 from __future__ import annotations
@@ -50,12 +51,6 @@ if TYPE_CHECKING:
 
     #: What `Options.connect` gives: a client for downloads, and a gateway for repodata that works as offline as asked.
     Connection = tuple[Client, Gateway]
-
-_PRIORITIES = {
-    "strict": rattler.ChannelPriority.Strict,
-    "flexible": rattler.ChannelPriority.Flexible,
-    "disabled": rattler.ChannelPriority.Disabled,
-}
 
 #: Seconds that an interrupted install waits for files that other threads are linking.
 _PATIENCE = 2.0
@@ -156,7 +151,7 @@ async def _ask(
             gateway=gateway,
             platforms=platforms,
             virtual_packages=machine,
-            channel_priority=_PRIORITIES[request.channel_priority],
+            channel_priority=rattler.ChannelPriority[request.channel_priority.capitalize()],
             exclude_newer=newest,
             constraints=constraints,
         )
