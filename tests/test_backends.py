@@ -123,6 +123,10 @@ class TestInstalls:
         assert built == Built(2, len("app 1.0\nlib 2.0\n"), ("__glibc >=2.17",))
         assert Path(prefix, "share", "lib.txt").read_text() == "lib 2.0\n"
 
+    def test_nothing_for_a_virtual_package(self, engine: Backend, ask: Ask, options: Options, prefix: str) -> None:
+        backend.build(engine, ask("lib", "__glibc >=2.17"), prefix, options)
+        assert installed(prefix) == ["lib 3.0"]
+
     def test_the_newest_but_what_is_too_new(
         self, engine: Backend, options: Options, prefix: str, tmp_path: Path
     ) -> None:

@@ -288,7 +288,8 @@ def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solu
     expected = {entry["name"] for entry in said.get("actions", {}).get("LINK", ())}
     if locked is not None:
         expected |= {package.name for package in locked.packages}
-    missing = sorted((expected | {_spec_name(spec) for spec in request.specs}) - set(installed))
+    asked = {name for name in map(_spec_name, request.specs) if not name.startswith("__")}
+    missing = sorted((expected | asked) - set(installed))
     if missing:
         raise CreationError(
             "conda said that all went well, and it did not: "
