@@ -124,8 +124,9 @@ class TestInstalls:
         assert Path(prefix, "share", "lib.txt").read_text() == "lib 2.0\n"
 
     def test_nothing_for_a_virtual_package(self, engine: Backend, ask: Ask, options: Options, prefix: str) -> None:
-        backend.build(engine, ask("lib", "__glibc >=2.17"), prefix, options)
+        built = backend.build(engine, ask("lib", "__glibc >=2.17", "__unix"), prefix, options)
         assert installed(prefix) == ["lib 3.0"]
+        assert built.virtual_packages == ("__glibc >=2.17",)
 
     def test_the_newest_but_what_is_too_new(
         self, engine: Backend, options: Options, prefix: str, tmp_path: Path

@@ -302,8 +302,8 @@ def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solu
             hint="a broken archive in conda's package cache can be the reason: `conda clean --packages --tarballs`",
         )
     _redact_history(prefix)
-    virtual = {spec for record in records for spec in record.get("depends", ()) if spec.startswith("__")}
-    virtual -= {"__unix", "__linux", "__osx", "__win"}
+    specs = {*request.specs, *(spec for record in records for spec in record.get("depends", ()))}
+    virtual = {spec for spec in specs if spec.startswith("__")} - {"__unix", "__linux", "__osx", "__win"}
     return Built(len(records), seal.settle_records(prefix), tuple(sorted(virtual)))
 
 

@@ -452,7 +452,7 @@ def _finish(
         channel = (record.channel or "").rstrip("/")
         installed.append(f"{names.get(channel, channel)}/{record.subdir}::{_stem(record.file_name)}")
     seal.write_history(prefix, options.command, installed, request.specs, time.time())
-    relied_on = virtual.relied_on(records) + (("!__cuda",) if cuda_matters else ())
+    relied_on = virtual.relied_on(records, request.specs) + (("!__cuda",) if cuda_matters else ())
     return Built(len(records), seal.settle_records(prefix), relied_on)
 
 

@@ -82,14 +82,11 @@ def fits(virtual_packages: Sequence[str]) -> bool:
     return all(_holds(spec, present) for spec in virtual_packages)
 
 
-def relied_on(records: Sequence[RepoDataRecord]) -> tuple[str, ...]:
-    """Match specs on virtual packages, except those that hold wherever the platform's packages run at all."""
-    found = set()
-    for record in records:
-        for spec in record.depends:
-            if spec.startswith("__") and spec not in _EVERYWHERE:
-                found.add(spec)
-    return tuple(sorted(found))
+def relied_on(records: Sequence[RepoDataRecord], asked: Sequence[str] = ()) -> tuple[str, ...]:
+    """Match specs on virtual packages, those of `asked` as well, except what holds wherever the platform's packages run
+    at all."""
+    specs = {*asked, *(spec for record in records for spec in record.depends)}
+    return tuple(sorted(spec for spec in specs if spec.startswith("__") and spec not in _EVERYWHERE))
 
 
 def _holds(spec: str, present: Sequence[GenericVirtualPackage]) -> bool:
