@@ -162,7 +162,7 @@ def solution(lock: Lock, request: Request) -> Solution:
     _check_satisfied(lock, request, found)
     missing = _missing(records, request)
     if missing:
-        raise _refused(lock, f"its packages need {', '.join(missing)}, which this machine has not")
+        raise _refused(lock, f"the script or its packages need {', '.join(missing)}, which this machine has not")
     return found
 
 
@@ -181,12 +181,12 @@ def _platform(lock: Lock, environment: Environment, request: Request) -> LockPla
 
 
 def _missing(records: Sequence[RepoDataRecord], request: Request) -> list[str]:
-    """What the packages need and this machine has not, where they are for this machine."""
+    """What the script or the packages need and this machine has not, where they are for this machine."""
     from .backend import virtual
 
     if request.platform != request.host_platform:
         return []
-    return [spec for spec in virtual.relied_on(records) if not virtual.fits([spec])]
+    return [spec for spec in virtual.relied_on(records, request.specs) if not virtual.fits([spec])]
 
 
 def _refused(lock: Lock, reason: str) -> CreationError:
@@ -251,6 +251,8 @@ def _check_satisfied(lock: Lock, request: Request, found: Solution) -> None:
     from .backend.pypi import canonical, requirement_name
 
     for text in request.specs:
+        if text.startswith("__"):
+            continue  # the machine has it, and not a package
         spec = rattler.MatchSpec(text, strict=False)
         name = str(spec.name.normalized)
         mine = [record for record in found.records if record.name.normalized == name]

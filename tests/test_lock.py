@@ -255,9 +255,10 @@ class TestRefused:
         bare = re.sub(r"^  (sha256|md5): .*\n", "", _FOREIGN[6], flags=re.MULTILINE)
         assert "has no hash for tzdata" in refusal(lambda: lock.solution(Lock("s.pixi.lock", bare), asked))
 
-    def test_a_machine_without_what_the_packages_need(self, plain, tmp_path, monkeypatch):
-        place = tiny.channel(tmp_path / "gpu", Tiny("gpu", depends=("__cuda >=12",)))
-        asked = tiny.request("gpu", channels={"mine": place})
+    @pytest.mark.parametrize(("depends", "specs"), [(("__cuda >=12",), ("gpu",)), ((), ("gpu", "__cuda >=12"))])
+    def test_a_machine_without_what_is_needed(self, plain, tmp_path, monkeypatch, depends, specs):
+        place = tiny.channel(tmp_path / "gpu", Tiny("gpu", depends=depends))
+        asked = tiny.request(*specs, channels={"mine": place})
         monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
         made = locked(asked, plain, tmp_path)
         lock.solution(made, asked)
