@@ -56,8 +56,9 @@ setup(
     packages=find_packages(include=["conda_execute", "conda_execute.*"]),
     package_data={"conda_execute": ["py.typed", "launcher/*", "launcher/zsh/.z*"]},
     python_requires=">=3.10",
+    # The embedded engine needs py-rattler 0.28; beside an older one, conda does the work (`backend.engine`).
     install_requires=[
-        "py-rattler>=0.28",
+        "py-rattler>=0.25",
         "pyyaml",
         "psutil",
         "filelock",

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .backend import Options, Solution
+    from .backend import Backend, Options, Solution
     from .errors import Location
     from .lock import Lock
     from .model import Environment, Request
@@ -54,7 +54,8 @@ class Creation:
     settings: Settings
     voice: Voice
     environ: Mapping[str, str]
-    backend: str = "rattler"
+    #: The engine's name; None: the one that works here.
+    backend: str | None = None
     offline: bool = False
     #: For local paths in `[tool.uv]`.
     script: str | None = None
@@ -78,7 +79,6 @@ class Creation:
             self._create,
             script=title,
             solve=lambda: self._solve(force),
-            backend=self.backend,
             force=force,
             fits=self._fits,
             sound=self._sound,
@@ -88,7 +88,7 @@ class Creation:
 
     def check(self) -> None:
         """Raise CreationError for a spec that is none to the embedded engine; conda says so only when it solves."""
-        if self.backend == "rattler":
+        if self.backend != "conda":
             _check_directory()
             from .backend import Options, rattler
 
@@ -96,8 +96,6 @@ class Creation:
 
     def solution(self) -> Solution:
         """What would be installed; nothing is."""
-        from . import backend
-
         if self.lock is not None:
             _check_directory()
             from . import lock
@@ -107,7 +105,7 @@ class Creation:
             return found
         options = self.options()
         try:
-            return backend.engine(self.backend).solve(self.request, options)
+            return self.engine().solve(self.request, options)
         finally:
             if options.progress is not None:
                 options.progress.close()
@@ -126,13 +124,11 @@ class Creation:
 
     def _solve(self, force: bool) -> None:
         _check_directory()
-        from . import backend
-
         for notice in self.header.notices:
             self.voice.notice(notice)
         # Where nothing is there to be lost, an engine that will solve again need not do it twice; with a lock it will
         # not solve.
-        if force or self.lock is not None or backend.engine(self.backend).solves_first:
+        if force or self.lock is not None or self.engine().solves_first:
             self._solution.append(self.solution())
 
     def _create(self, prefix: str, lock_fd: int) -> Built:
@@ -141,14 +137,19 @@ class Creation:
         solution = self._solution.pop() if self._solution else None
         options = self.options()
         try:
-            engine = backend.engine(self.backend)
-            built = backend.build(engine, self.request, prefix, options, lock_fd=lock_fd, solution=solution)
+            built = backend.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solution)
         finally:
             if options.progress is not None:
                 options.progress.close()
         for package, message in built.messages:
             self.voice.notice("\n  ".join([f"`{package}` says", *map(printable, message.split("\n"))]))
         return built
+
+    def engine(self) -> Backend:
+        """What installs. Raises SettingsError where it cannot work."""
+        from . import backend
+
+        return backend.engine(self.backend, self.environ)
 
     def options(self) -> Options:
         """How the engine is to work."""
@@ -258,11 +259,11 @@ def megabytes(size: float) -> str:
     return f"{max(1, round(size / 1e3)) if size else 0} kB"
 
 
-def check_backend(name: str) -> str:
-    """The name of an engine that exists."""
+def check_backend(name: str | None) -> str | None:
+    """The name of an engine that exists; None stands for the one that works."""
     from .options import near
     from .settings import BACKENDS
 
-    if name not in BACKENDS:
+    if name is not None and name not in BACKENDS:
         raise ExecuteError(f"there is no backend `{name}`", hint=near(name, BACKENDS) or "`rattler` or `conda`")
     return name

@@ -170,7 +170,7 @@ def _pass_on(run: Run, environment: Environment) -> int:
     """The environment for other tools: as a text that makes it again, or as an archive."""
     import re
 
-    from . import backend, export
+    from . import export
 
     if run.chosen.pack:
         export.pack(environment.prefix, run.chosen.pack)
@@ -184,7 +184,7 @@ def _pass_on(run: Run, environment: Environment) -> int:
         run.chosen.export,
         run.request,
         name=name,
-        backend=backend.engine(creation.backend),
+        backend=creation.engine(),
         options=creation.options(),
     )
     print(text, end="")

@@ -83,8 +83,8 @@ if _has("settings"):
             "remove_if_unused_for": (PrimitiveParameter(25.0), "Hours without use after which one is removed."),
             "foreign_use_ttl": (PrimitiveParameter(30.0), "Days for which a use on another host counts as live."),
             "backend": (
-                PrimitiveParameter("rattler", element_type=str, validation=_is_backend),
-                "What solves and installs: the embedded engine `rattler`, or `conda`.",
+                PrimitiveParameter(None, element_type=text, validation=_is_backend),
+                "What solves and installs: `rattler`, the embedded engine, or `conda`; none: what works here.",
             ),
             "auto_clean": (PrimitiveParameter(True), "Remove unused environments automatically."),
             "trusted_urls": (
@@ -99,10 +99,10 @@ if _has("settings"):
             )
 
 
-def _is_backend(value: str) -> bool | str:
+def _is_backend(value: str | None) -> bool | str:
     from .settings import BACKENDS
 
-    return value in BACKENDS or f"it must be one of {', '.join(BACKENDS)}"
+    return value is None or value in BACKENDS or f"it must be one of {', '.join(BACKENDS)}"
 
 
 # --- A script as an environment file ---------------------------------------------------------------------------------

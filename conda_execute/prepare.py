@@ -45,6 +45,8 @@ if TYPE_CHECKING:
         def size(self) -> int: ...
         @property
         def virtual_packages(self) -> tuple[str, ...]: ...
+        @property
+        def backend(self) -> str: ...
 
 
 _ROOM = "`conda tmpenv clear` removes environments that are not in use; the setting `env-dir` names another place"
@@ -69,7 +71,6 @@ def ensure(
     *,
     script: str,
     solve: Callable[[], object] = _nothing,
-    backend: str = "rattler",
     force: bool = False,
     fits: Callable[[Environment], bool] = _always,
     sound: Callable[[Environment], bool] = _always,
@@ -85,8 +86,7 @@ def ensure(
     `force`: make it anew; InUseError if a process uses it. `fits`: whether this host satisfies the environment's
     virtual packages, asked once per place. `sound`: whether nothing is missing that the run needs, besides what
     `damage` finds. `on_wait` is told once, after a second, whom we wait for; `script` is what others are told of us,
-    and what the marker says. `backend` is the engine's name, for the marker. `notice` is told what a user should know
-    but need not act on.
+    and what the marker says. `notice` is told what a user should know but need not act on.
     """
     from . import key
 
@@ -96,7 +96,7 @@ def ensure(
         environment = find(name, store, use, fits, sound)
         if environment is not None:
             return environment
-    work = _Work(request, store, create, solve, backend, fits, sound, on_wait, notice, script, use)
+    work = _Work(request, store, create, solve, fits, sound, on_wait, notice, script, use)
     for candidate in store.candidates(name):
         environment = work.at(candidate, force)
         if environment is not None:
@@ -170,7 +170,6 @@ class _Work:
     store: Store
     create: Callable[[str, int], Built]
     solve: Callable[[], object]
-    backend: str
     fits: Callable[[Environment], bool]
     sound: Callable[[Environment], bool]
     on_wait: Callable[[Holder], None] | None
@@ -311,7 +310,7 @@ class _Work:
             specs=self.request.specs,
             channels=tuple(channel.name for channel in self.request.channels),
             platform=self.request.platform,
-            backend=self.backend,
+            backend=built.backend,
             version=__version__,
             created=time.time(),
             seconds=time.monotonic() - started,

@@ -97,7 +97,8 @@ class Settings:
     env_dir: str | None = None
     remove_if_unused_for: timedelta = timedelta(hours=25)
     foreign_use_ttl: timedelta = timedelta(days=30)
-    backend: str = "rattler"
+    #: The engine; None: the embedded one if it works here.
+    backend: str | None = None
     auto_clean: bool = True
     trusted_urls: tuple[str, ...] = ()
     run_link_scripts: bool = True

@@ -78,10 +78,9 @@ def _check_solvable(creation: Creation) -> None:
     """Solve for conda's packages, and for those of PyPI beside them."""
     solution = creation.solution()
     if creation.request.pypi:
-        from . import backend
         from .backend import pylock
 
-        pylock.choose(backend.engine(creation.backend), creation.request, solution, creation.options())
+        pylock.choose(creation.engine(), creation.request, solution, creation.options())
 
 
 def _file_to_edit(chosen: Namespace) -> str:

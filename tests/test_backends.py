@@ -120,7 +120,7 @@ class TestInstalls:
     ) -> None:
         built = backend.build(engine, ask("app", "lib <3"), prefix, options)
         assert installed(prefix) == ["app 1.0", "lib 2.0"]
-        assert built == Built(2, len("app 1.0\nlib 2.0\n"), ("__glibc >=2.17",))
+        assert built == Built(2, len("app 1.0\nlib 2.0\n"), ("__glibc >=2.17",), backend=engine.name)
         assert Path(prefix, "share", "lib.txt").read_text() == "lib 2.0\n"
 
     def test_nothing_for_a_virtual_package(self, engine: Backend, ask: Ask, options: Options, prefix: str) -> None:
@@ -399,23 +399,57 @@ def test_without_a_conda_the_engine_says_so(tmp_path: Path, monkeypatch: pytest.
         find({"PATH": str(tmp_path)})
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("version", ["0.25.0", "0.26.0"])
-def test_a_py_rattler_that_is_too_old_is_refused_in_words(world: World, tmp_path: Path, version: str) -> None:
-    """conda's solver of that name keeps one in the base environment. What needs none goes on."""
-    install = ["install", "--quiet", "--no-deps", "--target", str(tmp_path / "old"), f"py-rattler=={version}"]
+@pytest.fixture(scope="module", params=["0.25.0", "0.26.0"])
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def old_rattler(version: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("old"))
+    install = ["install", "--quiet", "--no-deps", "--target", folder, f"py-rattler=={version}"]
     subprocess.run([sys.executable, "-m", "pip", *install], check=True)
-    script = world.script("hello.py", "# conda execute\n# env: [python]\nprint('hello')\n")
-    world = world.with_(PYTHONPATH=os.pathsep.join([str(tmp_path / "old"), str(CHECKOUT)]))
-    program: list[str | Path] = [sys.executable, "-m", "conda_execute"]
-    for options in ([], ["--dry-run"], ["--print-prefix"], ["--lock"], ["--add", "lua"]):
-        refused = world.run([*program, *options, script])
-        assert refused.returncode == 125
-        assert refused.stderr.startswith(
-            f"error: the embedded engine needs py-rattler 0.28, and here is {version}\nhint: "
-        )
-    assert world.prefixes() == []
-    assert world.run([*program, "--check", script]).returncode == 0
-    other = world.run([*program, "--backend", "conda", "--dry-run", script])
-    assert "Traceback" not in other.stderr
-    assert "py-rattler" not in other.stderr
+    return folder
+
+
+@pytest.mark.slow
+class TestOldRattler:
+    """conda's solver of that name keeps one in the base environment that is too old for the embedded engine."""
+
+    PROGRAM = (sys.executable, "-m", "conda_execute")
+
+    @pytest.fixture
+    def old(self, world: World, old_rattler: str) -> World:
+        return world.with_(PYTHONPATH=os.pathsep.join([old_rattler, str(CHECKOUT)]))
+
+    @pytest.fixture
+    def script(self, world: World) -> Path:
+        return world.script("hello.py", "# conda execute\n# env: [python]\nprint('hello')\n")
+
+    def test_without_a_conda_is_refused_in_words(self, old: World, script: Path, version: str) -> None:
+        old = old.with_(PATH="/usr/bin:/bin", CONDA_EXE=None)
+        for options in ([], ["--dry-run"], ["--print-prefix"], ["--lock"], ["--add", "lua"]):
+            refused = old.run([*self.PROGRAM, *options, script])
+            assert refused.returncode == 125
+            assert refused.stderr.startswith(
+                f"error: the embedded engine needs py-rattler 0.28, and here is {version}\nhint: "
+            )
+        assert old.prefixes() == []
+        assert old.run([*self.PROGRAM, "--check", script]).returncode == 0
+
+    def test_beside_a_conda_leaves_the_work_to_it(self, old: World, script: Path) -> None:
+        solver = os.environ.get("CONDA_EXECUTE_TEST_CONDA_SOLVER", "classic")
+        old = old.with_(CONDA_EXE=conda_program(), CONDA_SOLVER=solver)
+        assert [old.run([*self.PROGRAM, script], check=True).stdout for _ in range(2)] == ["hello\n"] * 2
+        [prefix] = old.prefixes()
+        assert json.loads((prefix / "conda-meta" / "conda-execute").read_text())["backend"] == "conda"
+        assert old.run([*self.PROGRAM, "--dry-run", script], check=True).stderr == ""
+        for options in (["--lock"], ["--backend", "rattler", "--force-env"]):
+            refused = old.run([*self.PROGRAM, *options, script])
+            assert (refused.returncode, "needs py-rattler 0.28" in refused.stderr) == (125, True), options
+        assert old.prefixes() == [prefix]
+
+    def test_the_engine_conda_needs_none(self, old: World, script: Path) -> None:
+        other = old.run([*self.PROGRAM, "--backend", "conda", "--dry-run", script])
+        assert "Traceback" not in other.stderr
+        assert "py-rattler" not in other.stderr

@@ -83,13 +83,14 @@ class Built:
     that hold on every host of the platform are left out. `!__cuda` asks for the opposite: the packages were chosen
     for a host without it, and a host that has it would have got others.
 
-    `messages` are what post-link scripts have to say, after the name of their package.
+    `messages` are what post-link scripts have to say, after the name of their package. `backend` names the engine.
     """
 
     packages: int
     size: int
     virtual_packages: tuple[str, ...] = ()
     messages: tuple[tuple[str, str], ...] = ()
+    backend: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,18 +138,20 @@ if TYPE_CHECKING:
             """Install the conda packages of `request` (or just those of `solution`, unsolved) into `prefix`."""
 
 
-def engine(name: str) -> Backend:
-    """The engine of this name."""
+def engine(name: str | None, environ: Mapping[str, str] | None = None) -> Backend:
+    """The engine of this name; None means the one that works here, of which `environ` knows."""
     from ..errors import SettingsError
 
+    if name is None:
+        name = _default(environ or {})
     if name == "rattler":
         import rattler
 
         if not hasattr(rattler, "PackageCache"):
             raise SettingsError(
                 f"the embedded engine needs py-rattler 0.28, and here is {rattler.__version__}",
-                hint="`--backend conda` does without, but writes no locks; where conda's solver `rattler` wants the "
-                "older one, install conda-execute outside of conda's environment",
+                hint="update py-rattler; `--backend conda` does without, but writes no locks. Where conda's solver "
+                "`rattler` wants the older one, conda-execute can be installed outside of conda's environment",
             )
         from .rattler import Rattler
 
@@ -158,6 +161,22 @@ def engine(name: str) -> Backend:
 
         return Conda()
     raise SettingsError(f"there is no engine `{name}`", hint="`rattler`, the default, or `conda`")
+
+
+def _default(environ: Mapping[str, str]) -> str:
+    """The embedded one, or conda where py-rattler is too old for that, as conda's own solver wants it."""
+    import rattler
+
+    from ..errors import SettingsError
+    from .conda import find
+
+    if hasattr(rattler, "PackageCache"):
+        return "rattler"
+    try:
+        find(environ)
+    except SettingsError:
+        return "rattler"  # whose complaint says what to do
+    return "conda"
 
 
 def build(
@@ -180,7 +199,7 @@ def build(
         added = pypi.install(request, prefix, options, chosen, lock_fd=lock_fd)
         built = replace(built, packages=built.packages + added.packages, size=built.size + added.size)
     seal.freeze(prefix)
-    return built
+    return replace(built, backend=backend.name)
 
 
 def touched() -> bool:

@@ -31,6 +31,7 @@ class Built:
     packages: int = 2
     size: int = 1234
     virtual_packages: tuple[str, ...] = ()
+    backend: str = "small"
 
 
 def request(*specs: str) -> Request:
