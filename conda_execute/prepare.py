@@ -230,6 +230,13 @@ class _Work:
     def _is_in_use(self, candidate: str, force: bool) -> bool:
         """Whether live processes keep the prefix from being thrown away; a marker there is put aside first, so that
         no new use comes up, and put back if so."""
+        if not usage.sees_processes():
+            if force:
+                raise InUseError(
+                    "the processes that may use the environment cannot be seen, without /proc:"
+                    f" `{self.store.prefix(candidate)}`"
+                )
+            return True
         marked = self.store.unmark(candidate)
         try:
             if marked or usage.listed(self.store.prefix(candidate)):
@@ -240,7 +247,7 @@ class _Work:
         except BaseException:
             self.store.mark_again(candidate)
             raise
-        if not processes and not foreign and usage.sees_processes():
+        if not processes and not foreign:
             return False
         self.store.mark_again(candidate)
         if force:

@@ -415,6 +415,32 @@ print(small.ensure(tmp_envs, *sys.argv[2:]).prefix)
         assert "Read-only file system" in done.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take /proc away")
+def test_where_no_process_can_be_seen_nothing_is_made_anew(tmp_envs: str) -> None:
+    first = small.ensure(tmp_envs)
+    small.forget(first)
+    os.unlink(os.path.join(first.prefix, "conda-meta", "package-0.json"))
+    code = """
+import subprocess, sys
+from conda_execute.errors import InUseError
+from tests.protocol import small
+subprocess.run(["umount", "--lazy", "/proc"], check=True)
+print(small.ensure(sys.argv[1], notice=print).prefix)
+try:
+    small.ensure(sys.argv[1], force=True, notice=print)
+except InUseError as error:
+    print(error)
+"""
+    environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
+    words = ["unshare", "--mount", sys.executable, "-c", code, tmp_envs]
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        first.prefix + ".1",
+        f"the processes that may use the environment cannot be seen, without /proc: `{first.prefix}`",
+    ], done.stderr
+    assert Store(tmp_envs).read(first.name) == first
+
+
 def test_place_that_vanished_is_an_error(tmp_envs: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PlaceError):
