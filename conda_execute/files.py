@@ -16,7 +16,7 @@ def make_directory(path: str) -> None:
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path)
-    if parent != path:
+    if parent not in ("", path):
         make_directory(parent)
     try:
         os.mkdir(path, 0o700)

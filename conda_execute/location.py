@@ -70,7 +70,7 @@ def private_directory(environ: Mapping[str, str]) -> str:
             hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
         )
     _refuse_shared(temporary)
-    return temporary
+    return os.path.abspath(temporary)  # a script may go elsewhere
 
 
 def is_writable(path: str) -> bool:

@@ -37,6 +37,12 @@ def test_directories_are_for_this_user_alone_all_the_way(tmp_path: Path) -> None
     assert {stat.S_IMODE(path.stat().st_mode) for path in (made, made.parent, made.parent.parent)} == {0o700}
 
 
+def test_directories_are_made_below_the_working_directory_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files.make_directory("a/b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
 def test_file_in_place_of_a_directory_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     for path in ("a", "a/b"):

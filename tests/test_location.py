@@ -83,6 +83,14 @@ class TestPlace:
         assert stat.S_IMODE(os.stat(os.path.dirname(os.path.dirname(place))).st_mode) == 0o700
         assert "there is no HOME" in notices[0]
 
+    @pytest.mark.parametrize("temporary", [".", "made"])
+    def test_private_directory_stays_the_same_when_the_script_goes_elsewhere(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: str
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        place = self.choose(TMPDIR=temporary)
+        assert place == str(tmp_path / temporary / f"conda-execute-{os.getuid()}/linux-64/tmp_envs")
+
     def test_link_in_place_of_the_private_directory_is_refused(self, tmp_path: Path) -> None:
         """In a directory for all, anybody could have made it."""
         (tmp_path / "elsewhere").mkdir(mode=0o700)
