@@ -423,7 +423,7 @@ def _signs(pid: int) -> Iterator[tuple[str, str]]:
 def _name_below(roots: Iterable[str], path: str) -> str | None:
     for root in roots:
         if path.startswith(root):
-            return path[len(root) :].split(os.sep, 1)[0].removesuffix(" (deleted)")
+            return path[len(root) :].split(os.sep, 1)[0]
     return None
 
 
