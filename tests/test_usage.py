@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -115,6 +116,24 @@ print(use)
         assert not usage.hold(environment, usage.this_process())
         with pytest.raises(FileNotFoundError):
             usage.write_note(usage.note_path(environment, usage.this_process()))
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can name a host")
+    def test_host_name_may_hold_what_the_name_of_a_file_cannot(self, environment: Environment) -> None:
+        code = """
+import os, socket, sys
+from conda_execute import layout, usage
+from conda_execute.store import Store
+socket.sethostname("rack/7")
+environment = Store(sys.argv[1]).find(sys.argv[2])
+print(usage.hold(environment, usage.this_process()))
+print(*os.listdir(layout.uses(environment.prefix, environment.marker.build)))
+"""
+        words = ["unshare", "--uts", sys.executable, "-c", code, os.path.dirname(environment.prefix), environment.name]
+        environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
+        done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+        held, note = done.stdout.splitlines()
+        use = usage.parse(note)
+        assert (held, use and use.place) == ("True", f"rack_7+{BOOT}+{FIRST}")
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system read-only")
     def test_read_only_place_is_used_without_a_note(self, environment: Environment) -> None:
@@ -266,6 +285,14 @@ class TestLiveness:
         os.utime(path, (long_ago, long_ago))
         assert not usage._may_run(str(os.getpid()), str(path))
 
+    @pytest.mark.parametrize("seconds", [3600, -3600], ids=["older", "younger"])
+    def test_without_proc_clocks_may_differ_by_hours(self, environment: Environment, seconds: float) -> None:
+        path = Path(environment.prefix, "note")
+        path.touch()
+        moment = psutil.Process().create_time() + seconds
+        os.utime(path, (moment, moment))
+        assert usage._may_run(str(os.getpid()), str(path))
+
 
 class TestInhabitants:
     def found(self, environment: Environment) -> dict[int, str]:
@@ -306,6 +333,51 @@ class TestInhabitants:
         link.symlink_to(environment.prefix)
         process = subprocess.Popen(["/bin/sleep", "60"], env={"CONDA_PREFIX": str(link)}, cwd="/")
         small.wait_for(lambda: self.found(environment) == {process.pid: "activated"})
+        process.kill()
+        process.wait()
+
+    def test_process_that_is_born_while_we_look_is_seen(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A daemon forks and ends once the processes are listed, before it is looked at itself."""
+        words = ["/bin/sh", "-c", "read line; sleep 60 >&- & echo $!"]
+        daemon = subprocess.Popen(
+            words, env={}, cwd=environment.prefix, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        children = []
+        listed = psutil.pids
+
+        def fork_then() -> list[int]:
+            pids = listed()
+            if daemon.poll() is None:
+                children.append(int(daemon.communicate("go on\n")[0]))
+            return pids
+
+        monkeypatch.setattr(psutil, "pids", fork_then)
+        found = self.found(environment)
+        os.kill(children[0], signal.SIGKILL)
+        assert found == {children[0]: "working directory inside"}
+
+    def test_process_that_showed_no_environment_is_looked_at_again(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that is just becoming a program has none yet, and keeps its pid."""
+        words = ["/bin/sh", "-c", 'read line; CONDA_PREFIX="$0" exec sleep 60', environment.prefix]
+        process = subprocess.Popen(words, env={}, cwd="/", stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        stdin, environ = process.stdin, Path(f"/proc/{process.pid}/environ")
+        listed, passes = psutil.pids, []
+
+        def become_a_program_then() -> list[int]:
+            passes.append(listed())
+            if len(passes) == 2:
+                stdin.write(b"go on\n")
+                stdin.close()
+                small.wait_for(environ.read_bytes)
+            return passes[-1]
+
+        monkeypatch.setattr(psutil, "pids", become_a_program_then)
+        assert self.found(environment) == {process.pid: "activated"}
         process.kill()
         process.wait()
 
