@@ -99,6 +99,25 @@ class TestPlace:
             self.choose(TMPDIR=str(tmp_path))
         assert list((tmp_path / "elsewhere").iterdir()) == []
 
+    @pytest.mark.parametrize(
+        ("mode", "owner"),
+        [
+            (0o777, os.geteuid()),
+            pytest.param(
+                0o700, 65534, marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+            ),
+        ],
+        ids=["writable", "owned"],
+    )
+    def test_private_directory_that_is_not_private_is_refused(self, tmp_path: Path, mode: int, owner: int) -> None:
+        directory = tmp_path / f"conda-execute-{os.getuid()}"
+        directory.mkdir()
+        directory.chmod(mode)
+        os.chown(directory, owner, -1)
+        with pytest.raises(PlaceError, match="other users can write" if mode == 0o777 else "belongs to another user"):
+            self.choose(TMPDIR=str(tmp_path))
+        assert list(directory.iterdir()) == []
+
     def test_command_that_a_hint_gives_holds_for_a_path_with_blanks(self, tmp_path: Path) -> None:
         place = tmp_path / "my $HOME" / "tmp_envs"
         place.mkdir(parents=True)

@@ -204,6 +204,22 @@ class TestSoftLink:
         other.wait()
         assert self.link(path).take() is None
 
+    def test_link_that_was_broken_and_made_meanwhile_is_not_broken_again(
+        self, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two find the holder dead; one of them has broken the link and holds it by the time the other breaks it."""
+        assert self.link(path, self.dead()).take() is None
+        quicker, make_directory = self.link(path), mutex.make_directory
+
+        def first_the_quicker(directory: str) -> None:
+            monkeypatch.undo()
+            assert quicker.take() is None
+            make_directory(directory)
+
+        monkeypatch.setattr(mutex, "make_directory", first_the_quicker)
+        assert self.link(path).take() is not None
+        assert self.link(path).take() == f"{usage.this_process()}\nscript.py\n", "it is the quicker one's"
+
     def test_who_finds_locks_respects_the_link_of_who_did_not(self, path: str) -> None:
         self.link(path).take()
         assert Lock.take(path, "", Waiting(False)) is None
