@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from conda_execute import layout, prepare, sweep, usage
+from conda_execute import files, layout, mutex, prepare, sweep, usage
 from conda_execute.errors import CreationError, InUseError, PlaceError
 from conda_execute.model import Environment
 from conda_execute.store import Store
@@ -186,6 +187,18 @@ class TestInUse:
         assert small.ensure(tmp_envs, create=never) == second
         small.end(process)
 
+    def test_lost_marker_on_a_network_file_system_is_no_reason_not_to_wait_for_other_hosts(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two minutes, cut short here."""
+        first = small.ensure(tmp_envs)
+        small.forget(first)
+        os.unlink(layout.marker(first.prefix))
+        note = Path(layout.uses(first.prefix, first.marker.build), "7-7@other+boot+1")
+        monkeypatch.setattr(sweep, "is_network", lambda path: True)
+        monkeypatch.setattr(time, "sleep", lambda seconds: note.touch())
+        assert small.ensure(tmp_envs).name == first.name + ".1"
+
     def test_purged_prefix_that_nobody_uses_is_created_again(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
         small.forget(first)
@@ -285,6 +298,62 @@ class TestForce:
         assert caught.value.details == "process 7 on other"
         assert notices == [f"waiting 120 seconds for other hosts that may use `{tmp_envs}`"]
 
+    def test_interrupt_while_it_looks_puts_the_marker_back(self, tmp_envs: str) -> None:
+        """As Ctrl-C does in the two minutes that it waits for other hosts."""
+        first = small.ensure(tmp_envs)
+        small.forget(first)
+        code = """
+import sys
+from conda_execute import sweep
+from tests.protocol import small
+sweep.is_network = lambda path: True
+small.ensure(sys.argv[1], force=True, notice=lambda text: print(text, flush=True))
+"""
+        process = small.python(code, tmp_envs, stderr=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("waiting")
+        assert Store(tmp_envs).state(first.name) == "aside"
+        process.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in process.communicate()[1]
+        assert Store(tmp_envs).find(first.name) == first
+
+    def test_what_somebody_made_meanwhile_is_made_anew(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = small.ensure(tmp_envs)
+        small.forget(first)
+        lock = Store(tmp_envs).lock(first.name)
+        assert lock is not None
+        monkeypatch.setattr(mutex, "QUIET_WAIT", 0.0)
+        second = small.ensure(tmp_envs, force=True, on_wait=lambda holder: lock.release())
+        assert second.marker.build != first.marker.build
+
+    @pytest.mark.parametrize("ends_well", [True, False], ids=["made", "failed"])
+    def test_what_was_there_is_deleted_once_the_lock_is_free(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch, ends_well: bool
+    ) -> None:
+        """Others need not wait for the disk."""
+        first = small.ensure(tmp_envs)
+        small.forget(first)
+        is_free: list[bool] = []
+        delete = files.delete
+
+        def look_then_delete(path: str) -> None:
+            lock = Store(tmp_envs).lock(first.name, wait=False)
+            is_free.append(lock is not None)
+            if lock is not None:
+                lock.release()
+            delete(path)
+
+        def create(prefix: str, descriptor: int) -> small.Built:
+            built = small.create(prefix, descriptor)
+            if not ends_well:
+                raise CreationError("what was linked is not there", step="link")
+            return built
+
+        monkeypatch.setattr(files, "delete", look_then_delete)
+        with nullcontext() if ends_well else pytest.raises(CreationError):
+            small.ensure(tmp_envs, force=True, create=create)
+        assert is_free == [True] * (1 if ends_well else 2)
+
 
 class TestHosts:
     """A host that lacks an environment's virtual packages gets its own."""
@@ -299,6 +368,30 @@ class TestHosts:
         shutil.rmtree(layout.hosts(first.prefix, first.marker.build))
         second = small.ensure(tmp_envs, fits=lambda environment: not environment.marker.virtual_packages)
         assert second.prefix == first.prefix + ".1"
+
+    def test_who_made_it_is_not_asked(self, tmp_envs: str) -> None:
+        first = small.ensure(tmp_envs, create=self.needy)
+        assert small.ensure(tmp_envs, create=never, fits=lambda environment: False) == first
+
+    def test_who_waits_beside_an_unfit_environment_asks_once(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not at every look at the lock: it takes a solver's reading of the machine."""
+        first = small.ensure(tmp_envs, create=self.needy)
+        shutil.rmtree(layout.hosts(first.prefix, first.marker.build))
+        lock = Store(tmp_envs).lock(first.name)
+        assert lock is not None
+        asked: list[str] = []
+
+        def fits(environment: Environment) -> bool:
+            if environment.marker.virtual_packages:
+                asked.append(environment.name)
+            return not environment.marker.virtual_packages
+
+        monkeypatch.setattr(mutex, "QUIET_WAIT", 0.1)
+        second = small.ensure(tmp_envs, fits=fits, on_wait=lambda holder: lock.release())
+        assert second.name == first.name + ".1"
+        assert len(asked) == 3, "before it waits, while it waits, and under the lock"
 
     def test_fitness_is_asked_once_per_place(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs, create=self.needy)
