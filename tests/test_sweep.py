@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from conda_execute import layout, sweep, usage
+from conda_execute import files, layout, sweep, usage
 from conda_execute import store as stores
 from conda_execute.store import Store
 from conda_execute.sweep import Found, Policy, choose
@@ -150,6 +150,25 @@ class TestClear:
         assert clear(tmp_envs) == {environment.name: "is being made, or cleaned"}
         timer.cancel()
         lock.release()
+
+    def test_environment_that_was_made_anew_meanwhile_stays(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody asked for that one to go."""
+        old = idle(tmp_envs)
+        lock = Store.lock
+
+        def make_anew_first(self: Store, *arguments: object, **options: object) -> object:
+            monkeypatch.undo()
+            self.discard(old.name)
+            idle(tmp_envs)
+            return lock(self, *arguments, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Store, "lock", make_anew_first)
+        assert clear(tmp_envs) == {old.name: "changed meanwhile"}
+        new = Store(tmp_envs).find(old.name)
+        assert new is not None
+        assert new.marker.build != old.marker.build
 
     def test_environment_that_is_kept_while_the_sweeper_looks_stays(
         self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
@@ -380,6 +399,22 @@ class TestSweep:
         [found] = sweep.survey(Store(tmp_envs))
         assert abs(found.last_used - moment) < 1
 
+    def test_use_that_began_and_ended_while_notes_are_renewed_is_the_last(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        environment = idle(tmp_envs, age=30 * HOUR)
+        (uses(environment) / f"1000000000-1@{HERE}").touch()
+        os.utime(uses(environment), (time.time() - 30 * 3600,) * 2)
+        unlink = files.try_to_unlink
+
+        def run_first(path: str) -> None:
+            small.end(small.runner(tmp_envs))
+            unlink(path)
+
+        monkeypatch.setattr(files, "try_to_unlink", run_first)
+        [(_, reason)] = sweep.sweep(Store(tmp_envs)).kept
+        assert reason == "used meanwhile"
+
     def test_last_use_in_the_future_becomes_now(self, tmp_envs: str) -> None:
         environment = idle(tmp_envs, age=-24 * HOUR)
         sweep.sweep(Store(tmp_envs))
@@ -394,6 +429,13 @@ class TestSweep:
     def test_marker_that_a_dead_sweeper_put_aside_is_put_back(self, tmp_envs: str) -> None:
         environment = idle(tmp_envs)
         Store(tmp_envs).unmark(environment.name)
+        sweep.sweep(Store(tmp_envs))
+        assert Store(tmp_envs).find(environment.name) == environment
+
+    def test_marker_aside_beside_one_in_place_stays_aside(self, tmp_envs: str) -> None:
+        """As a copy of both, at two moments, may leave them."""
+        environment = idle(tmp_envs)
+        Path(layout.marker_aside(environment.prefix)).write_text("that of an older build")
         sweep.sweep(Store(tmp_envs))
         assert Store(tmp_envs).find(environment.name) == environment
 
