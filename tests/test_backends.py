@@ -353,13 +353,18 @@ class TestInterrupted:
         assert said.startswith("interrupted")
 
     def test_an_orphan_keeps_the_lock(
-        self, start: Callable[[str, str], subprocess.Popen[str]], prefix: str, tmp_path: Path
+        self,
+        engine: Backend,
+        start: Callable[[str, str], subprocess.Popen[str]],
+        prefix: str,
+        tmp_path: Path,
     ) -> None:
         process = start("slow", prefix)
         wait_for((tmp_path / "linking").exists)
         process.kill()
         process.wait()
         assert is_locked(tmp_path / "lock")
+        assert engine.name != "conda" or is_locked(tmp_path / "cache" / "conda.lock"), "its turn is not over"
         for pid in _writers(prefix):
             os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not is_locked(tmp_path / "lock"))
