@@ -164,6 +164,7 @@ class _Book:
         text = text.strip()
         if not text or text in ("<unknown>", "None"):
             raise SettingsError(f"`{text}` is not a channel")
+        _refuse_odd_bytes(text)
         if "://" not in text and not _is_path(text):
             name = text.strip("/")
             _refuse_subdir(text, name)
@@ -305,7 +306,18 @@ def _path_to_url(path: str, folder: str | None) -> str:
     from urllib.parse import quote
 
     path = os.path.abspath(os.path.join(folder or "", os.path.expanduser(path))).replace("\\", "/")
+    _refuse_odd_bytes(path)
     return "file://" + ("" if path.startswith("/") else "/") + quote(path, safe="/:!'()*-._~")
+
+
+def _refuse_odd_bytes(text: str) -> None:
+    """No engine takes what a command line, a variable or a folder may hold: bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(
+            f"the channel `{hide(text)}` is not UTF-8", hint="rename it, or a folder above it"
+        ) from None
 
 
 def _refuse_subdir(text: str, path: str) -> None:

@@ -226,6 +226,12 @@ def test_what_is_no_channel_is_refused(
         resolve_channels([written], Settings())
 
 
+@pytest.mark.parametrize("name", ["./\udcff", "https://host/\udcff", "a\udcff", "./channel"])
+def test_a_channel_that_is_not_utf_8_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match="is not UTF-8"):
+        resolve_channels([name], Settings(), folder="/a\udcff")
+
+
 _URLS = st.text(st.sampled_from("abct:/@.?#[]%~-_ \\0189") | st.characters(), max_size=40)
 
 
