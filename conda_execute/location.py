@@ -134,5 +134,3 @@ def _make_directory_or_fail(path: str) -> None:
         make_directory(path)
     except OSError as error:
         raise PlaceError.refused(error, path) from error
-    if not os.path.isdir(path):
-        raise PlaceError(f"`{path}` is not a directory")

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from conda_execute.errors import PlaceError
-from conda_execute.location import choose_tmp_envs
+from conda_execute.location import choose_tmp_envs, is_writable
+from tests.protocol import small
 
 
 class TestPlace:
@@ -73,6 +74,7 @@ class TestPlace:
         )
         assert place == str(tmp_path / f"conda-execute-{os.getuid()}/linux-64/tmp_envs")
         assert place in notices[0]
+        assert f"`{tmp_path}/home/.cache/conda-execute/linux-64/tmp_envs` cannot be used" in notices[0]
 
     def test_no_home_is_a_private_directory_with_a_notice(self, tmp_path: Path) -> None:
         notices: list[str] = []
@@ -136,6 +138,30 @@ class TestPlace:
         with pytest.raises(PlaceError, match="other users can write"):
             self.choose(str(tmp_path))
 
+    def test_place_of_the_administrator_serves_what_it_holds(self) -> None:
+        words = small.as_another_user()
+        code = f"""
+import sys
+sys.path.insert(0, {str(small.ROOT)!r})
+from types import SimpleNamespace
+from conda_execute import errors, location
+for name in sys.argv[2:]:
+    try:
+        print(location.choose_tmp_envs(SimpleNamespace(env_dir=sys.argv[1]), {{}}, "linux-64", name=name))
+    except errors.PlaceError as error:
+        print(error)
+"""
+        with small.place_of_another_user() as place:
+            place.chmod(0o755)
+            (place / "tmp_envs").mkdir(mode=0o755)
+            there = small.ensure(str(place / "tmp_envs")).name
+            command = [*words, sys.executable, "-c", code, str(place), there, "0" * 20]
+            done = subprocess.run(command, cwd="/", check=True, stdout=subprocess.PIPE, text=True)
+        assert done.stdout.splitlines() == [
+            f"{place}/tmp_envs",
+            f"no environment can be made in `{place}/tmp_envs`: it is read-only",
+        ]
+
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
     def test_place_of_another_user_is_refused(self, tmp_path: Path) -> None:
         place = tmp_path / "tmp_envs"
@@ -143,3 +169,9 @@ class TestPlace:
         os.chown(place, 65534, 65534)
         with pytest.raises(PlaceError, match="belongs to another user"):
             self.choose(str(tmp_path))
+
+
+def test_directory_that_is_not_there_yet_is_as_writable_as_the_one_above_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    writable = {name: is_writable(str(tmp_path / name)) for name in (".", "a/b", "file", "file/b")}
+    assert writable == {".": True, "a/b": True, "file": False, "file/b": False}
