@@ -18,16 +18,34 @@ def test_delete_takes_write_protected_directories() -> None:
     """Root may do everything: somebody else deletes."""
     words = small.as_another_user()
     with small.place_of_another_user() as place:
-        below = place / "tree" / "protected" / "below"
+        below, outside = place / "tree" / "protected" / "below", place / "outside"
         below.mkdir(parents=True)
-        (below / "file").write_text("x")
-        for path in (below, below.parent, below.parent.parent):
+        outside.mkdir()
+        (outside / "cached").write_text("x")
+        os.link(outside / "cached", below / "file")
+        (below / "link").symlink_to(outside)
+        for path in (outside / "cached", outside, below, below.parent, below.parent.parent):
             path.chmod(0o500)
             os.chown(path, 65534, 65534)
         code = f"import sys; sys.path.insert(0, {str(small.ROOT)!r})\n"
         code += "from conda_execute import files; files.delete(sys.argv[1])"
         subprocess.run([*words, sys.executable, "-c", code, str(place / "tree")], check=True, cwd="/")
-        assert list(place.iterdir()) == []
+        assert list(place.iterdir()) == [outside]
+        assert [stat.S_IMODE(path.stat().st_mode) for path in (outside, outside / "cached")] == [0o500] * 2
+
+
+def test_delete_takes_a_link_and_not_what_it_names(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    files.delete(str(tmp_path / "link"))
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+
+def test_directory_that_somebody_makes_meanwhile_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mkdir = os.mkdir
+    monkeypatch.setattr(os, "mkdir", lambda path, mode: (mkdir(path, mode), mkdir(path, mode)))
+    files.make_directory(str(tmp_path / "a"))
+    assert (tmp_path / "a").is_dir()
 
 
 def test_directories_are_for_this_user_alone_all_the_way(tmp_path: Path) -> None:
@@ -52,7 +70,7 @@ def test_file_in_place_of_a_directory_is_an_error(tmp_path: Path) -> None:
 
 def test_unlink_minds_nothing_but_what_stays(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
-    for path in ("a", "a", "a/b", "b/c"):
+    for path in ("a/b", "a", "a", "b/c"):
         files.unlink(str(tmp_path / path))
     (tmp_path / "d").mkdir()
     with pytest.raises(OSError, match="d"):

@@ -26,8 +26,8 @@ class TestMarker:
 
     @pytest.mark.parametrize(
         "content",
-        [b"", b"{", b"[]", b"null", b"{}", b'{"format": 1}', b'{"format": 1, "build": "../x"}', b"\xff\xfe"],
-        ids=repr,
+        [b"", b"{", b"[]", b"null", b"{}", b'{"format": 1}', b"\xff\xfe", b"[" * 100_000],
+        ids=lambda content: repr(content[:20]),
     )
     def test_damaged_marker_is_no_marker(self, tmp_envs: str, content: bytes) -> None:
         environment = small.ensure(tmp_envs)
@@ -38,7 +38,8 @@ class TestMarker:
     @pytest.mark.parametrize(
         ("key", "value"),
         [
-            ("records", None), ("records", "2"), ("records", True), ("build", 5), ("build", None), ("specs", "numpy"),
+            ("records", None), ("records", "2"), ("records", True), ("build", 5), ("build", None), ("build", ""),
+            ("build", "../x"), ("specs", "numpy"),
             ("specs", [1]), ("size", [1]), ("packages", 1.5), ("created", float("nan")), ("seconds", float("inf")),
             ("script", None),
         ],
