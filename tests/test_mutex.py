@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -220,6 +221,46 @@ class TestSoftLink:
         assert self.link(path).take() is not None
         assert self.link(path).take() == f"{usage.this_process()}\nscript.py\n", "it is the quicker one's"
 
+    def test_who_broke_one_is_in_nobodys_way_afterwards(self, path: str) -> None:
+        assert self.link(path, self.dead()).take() is None
+        assert self.link(path).take() is None
+        assert os.listdir(path.removesuffix(".lock") + ".softlock.breakers") == []
+
+    def test_installer_is_seen_through_a_link_in_the_path(self, path: str, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(tmp_path)
+        link = self.link(str(tmp_path / "link" / "name.lock"))
+        assert not link.has_installers()
+        with open(path, "w") as file, subprocess.Popen(["sleep", "60"], pass_fds=[file.fileno()]) as installer:
+            assert link.has_installers()
+            installer.kill()
+
     def test_who_finds_locks_respects_the_link_of_who_did_not(self, path: str) -> None:
-        self.link(path).take()
+        link = self.link(path)
+        link.take()
         assert Lock.take(path, "", Waiting(False)) is None
+        link.release()
+        lock = Lock.take(path, "", Waiting(False))
+        assert lock is not None
+        lock.release()
+
+    def test_who_finds_locks_breaks_the_link_of_the_dead_though_others_wait(self, path: str) -> None:
+        """They have the file open, as an installer has; but that one would have it locked."""
+        self.link(path, self.dead()).take()
+        with open(path, "w") as file, subprocess.Popen(["sleep", "60"], pass_fds=[file.fileno()]) as waiter:
+            lock = Lock.take(path, "", Waiting(False))
+            waiter.kill()
+        assert lock is not None
+        lock.release()
+
+    def test_name_of_a_script_may_be_longer_than_a_link_can_be(
+        self, path: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only the answer of the file system is made up."""
+
+        def has_none(descriptor: int) -> str:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        monkeypatch.setattr(mutex, "_flock", has_none)
+        lock = Lock.take(path, "x" * 5000, Waiting(False))
+        assert lock is not None
+        lock.release()
