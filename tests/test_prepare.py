@@ -60,6 +60,10 @@ class TestLookAgain:
         Path(layout.marker(first.prefix)).write_text('{"format": 1, "bui')
         assert small.ensure(tmp_envs).marker.build != first.marker.build
 
+    def test_file_in_place_of_a_prefix_is_an_unfinished_one(self, tmp_envs: str) -> None:
+        Path(tmp_envs, prepare_name()).touch()
+        assert small.ensure(tmp_envs).name == prepare_name()
+
     def test_use_is_noted_before_the_lock_is_free(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
         from conda_execute import store
 

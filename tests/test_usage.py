@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from conda_execute import layout, usage
+from conda_execute import layout, markers, usage
 from conda_execute.model import Environment, Use
 from conda_execute.store import Store
 from tests.protocol import small
@@ -57,6 +58,17 @@ class TestNames:
     def test_the_machine_itself_is_told_from_its_containers_by_the_kernels_process_2(self) -> None:
         of_the_kernel = Path("/proc/2/comm").exists() and Path("/proc/2/comm").read_text() == "kthreadd\n"
         assert (usage.MACHINE if of_the_kernel else start_of(1)) == FIRST
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a pid namespace")
+    def test_container_with_a_process_2_is_no_machine(self) -> None:
+        code = "import os; from conda_execute import usage; print(os.getpid(), usage.place(), usage.use_of(1).start)"
+        # The shell is process 1 of the container, and waits for process 2.
+        container = ["unshare", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", '"$@"; exit "$?"', "sh"]
+        environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
+        words = [*container, sys.executable, "-c", code]
+        done = subprocess.run(words, env=environ, stdout=subprocess.PIPE, text=True, check=True)
+        pid, place, start = done.stdout.split()
+        assert (pid, place) == ("2", f"{HOST}+{BOOT}+{start}")
 
     @pytest.mark.parametrize(
         "name",
@@ -107,6 +119,23 @@ print(use)
         Store(os.path.dirname(environment.prefix)).discard(environment.name)
         assert not usage.hold(environment, usage.this_process())
         assert not os.path.exists(environment.prefix), "a runner makes no directory"
+
+    def test_fails_where_the_server_knows_the_file_no_more(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only the answer of NFS is made up."""
+        open_ = os.open
+
+        def forgotten(path: str, flags: int, mode: int = 0o777) -> int:
+            if path.startswith(environment.prefix):
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+            return open_(path, flags, mode)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", forgotten)
+            assert not usage.hold(environment, usage.this_process())
+        monkeypatch.setattr(markers, "open", lambda path, mode: forgotten(path, 0), raising=False)
+        assert not usage.hold(environment, usage.this_process())
 
     def test_note_for_an_older_build_fails(self, environment: Environment) -> None:
         tmp_envs = os.path.dirname(environment.prefix)
