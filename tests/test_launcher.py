@@ -191,6 +191,12 @@ def append_to_header(place: Place, script: Path) -> None:
     script.write_text(script.read_text().replace("-S]\n\n", "-S]\n# \n\n"))
 
 
+def append_to_script_that_is_all_header(place: Place, script: Path) -> None:
+    script.write_text(HEADER)
+    warm(place, script)
+    script.write_text(HEADER + "#  - more\n")
+
+
 def condarc_appears(place: Place, script: Path) -> None:
     (place.root / "home" / ".condarc").write_text("channels: [conda-forge]\n")
 
@@ -253,6 +259,12 @@ def record_of_another_owner(place: Place, script: Path) -> None:
     os.chown(place.record(script), 65534, 65534)
 
 
+def record_was_given_away(place: Place, script: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    os.chown(place.record(script), 65534, 65534)
+
+
 def record_is_a_link(place: Place, script: Path) -> None:
     path = place.record(script)
     path.rename(place.root / "moved")
@@ -291,9 +303,11 @@ def launcher_moved(place: Place, script: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        edit_header, same_size_same_time, append_to_header, condarc_appears, condarc_in_a_folder_appears,
+        edit_header, same_size_same_time, append_to_header, append_to_script_that_is_all_header, condarc_appears,
+        condarc_in_a_folder_appears,
         package_records_purged, interpreter_gone, marker_gone, another_build, environment_removed, sweep_due,
-        never_swept, clock_went_back, record_of_another_owner, record_is_a_link, record_cut_short, record_empty,
+        never_swept, clock_went_back, record_of_another_owner, record_was_given_away, record_is_a_link,
+        record_cut_short, record_empty,
         record_is_no_shell_text, record_is_a_file_of_the_user, record_cut_within_quotes, launcher_moved,
         pytest.param(change_record(f"= '{__version__}' ]", "= '0.9.0' ]"), id="record_of_an_older_version"),
     ],
@@ -401,8 +415,12 @@ def test_names_of_activation_files_are_compared_in_any_order(shelled: Place, fol
 
 
 @pytest.mark.parametrize(
-    "name", ["CONDA_CHANNELS", "CONDA_PREFIX", "CONDA_SHLVL", "CONDA_OVERRIDE_CUDA", "HOME", "CONDA_EXECUTE_AUTO_CLEAN"]
-)
+        "name",
+    [
+        "CONDA_CHANNELS", "CONDA_PREFIX", "CONDA_SHLVL", "CONDA_OVERRIDE_CUDA", "HOME", "TMPDIR",
+        "CONDA_EXECUTE_AUTO_CLEAN",
+    ],
+)  # fmt: skip
 def test_variable_that_was_asked_for_is_compared(shelled: Place, name: str) -> None:
     value = {"CONDA_PREFIX": "/x", "HOME": str(shelled.work), "CONDA_EXECUTE_AUTO_CLEAN": "no"}.get(name, "1")
     script = shelled.script("x.py")
@@ -527,6 +545,20 @@ def test_activation_scripts_are_sourced_once_by_bash(shelled: Place) -> None:
     assert shelled.asked == 1
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_shell_for_activation_scripts_that_is_gone_is_noticed(place: Place) -> None:
+    folder, shells = place.prefix / "etc" / "conda" / "activate.d", place.root / "shells"
+    folder.mkdir(parents=True)
+    shells.mkdir()
+    (folder / "a.sh").write_text("export A=1\n")
+    (shells / "bash").symlink_to(str(shutil.which("bash")))
+    place = place.with_(PATH=f"{shells}:{place.environ['PATH']}")
+    script = place.script("x.py")
+    warm(place, script)
+    (shells / "bash").unlink()
+    assert seen(place.run(script))[1]["A"] == "1"
+
+
 def test_environment_outside_is_deactivated_by_its_scripts(shelled: Place) -> None:
     outer = shelled.root / "outer [*] env"
     folder = outer / "etc" / "conda" / "deactivate.d"
@@ -548,6 +580,19 @@ def test_environment_outside_is_deactivated_by_its_scripts(shelled: Place) -> No
     assert place.asked == 2
     assert place.with_(PATH=f"/x:{place.environ['PATH']}").run(script).returncode == 0
     assert place.asked == 3
+
+
+def test_environment_outside_that_was_not_activated_is_not_deactivated(place: Place) -> None:
+    """As where `CONDA_PREFIX` alone was handed down."""
+    folder = place.root / "outer" / "etc" / "conda" / "deactivate.d"
+    folder.mkdir(parents=True)
+    (folder / "a.sh").write_text("export SEEN=1\n")
+    place = place.with_(CONDA_PREFIX=str(place.root / "outer"))
+    script = place.script("x.py")
+    first, second = seen(place.run(script)), seen(place.run(script))
+    assert first == second
+    assert "SEEN" not in first[1]
+    assert place.asked == 1
 
 
 def test_note_is_the_one_that_python_would_make(shelled: Place) -> None:
@@ -600,6 +645,28 @@ def test_note_without_proc_is_the_one_that_python_would_make(shelled: Place) -> 
     pid = run(*shelled.command(script))
     assert shelled.asked == 1
     assert set(shelled.notes()) - before == {f"{pid}-{usage.UNKNOWN}@{run(sys.executable, '-c', code)}"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can name a host, or hide a file of /proc")
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [
+        pytest.param("mount --bind /dev/null /proc/1/stat; mount --bind /dev/null /proc/2/comm", 1, id="no process 1"),
+        pytest.param("mount --bind /dev/null /proc/sys/kernel/random/boot_id", 1, id="no boot"),
+        pytest.param("printf ' a b ' >/proc/sys/kernel/hostname", 2, id="blanks"),
+        pytest.param("printf 'rack/7' >/proc/sys/kernel/hostname", 2, id="slash"),
+    ],
+)
+def test_note_in_an_odd_place_is_the_one_that_python_would_make(shelled: Place, change: str, asked: int) -> None:
+    """What the launcher cannot say as Python does, it leaves to Python."""
+    script = shelled.script("x.py", HEADER + "\npass\n")
+    words = ["unshare", "--mount", "--uts", "/bin/sh", "-ec", f'{change}; "$@"; "$@"', "sh", *shelled.command(script)]
+    place = shelled.with_(_ce_start="7", _ce_text="7")
+    subprocess.run(words, env=place.environ, cwd=place.work, check=True)
+    uses = [usage.parse(name) for name in place.notes()]
+    assert len(uses) == 2
+    assert len({use.place for use in uses if use}) == 1
+    assert place.asked == asked
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")

@@ -101,6 +101,8 @@ def test_path_that_leads_out_of_the_folder_of_records_is_not_recorded(place: Pla
         pytest.param({"command": ("nothing-of-the-kind",)}, id="program not found"),
         pytest.param({"command": ("python", "\0")}, id="NUL in an argument"),
         pytest.param({"neighbours": (("/lock", b"#" * 5000),)}, id="long lock"),
+        pytest.param({"beginnings": (("/lock", b"#" * 5000 + b"\n"),)}, id="long beginning of a lock"),
+        pytest.param({"data": HEADER.encode() + b"# https://me:secret@host.example/x\n"}, id="password"),
     ],
 )
 def test_what_cannot_be_said_makes_no_record(place: Place, changes: dict[str, object]) -> None:
@@ -149,16 +151,16 @@ _ce_rest() { ! IFS= read -r _ce_text && [ "$_ce_text" = "$1" ]; }
 
 
 def test_records_of_what_is_gone_are_discarded_and_others_stay(place: Place) -> None:
-    scripts = {name: place.script(name) for name in ("stays.py", "it's gone.py", "deep/er/gone.py")}
+    scripts = {name: place.script(name) for name in ("it's here.py", "it's gone.py", "deep/er/gone.py")}
     for script in scripts.values():
         place.run(script)
-    half_written = place.record(scripts["stays.py"]).with_name("half.sh")
+    half_written = place.record(scripts["it's here.py"]).with_name("half.sh")
     half_written.write_text("_ce_by='")
     for name in ("it's gone.py", "deep/er/gone.py"):
         scripts[name].unlink()
     cache = place.environ["CONDA_EXECUTE_CACHE_DIR"]
     assert record.discard_vanished(cache) == 3
-    assert [path for path in Path(cache).rglob("*") if path.is_file()] == [place.record(scripts["stays.py"])]
+    assert [path for path in Path(cache).rglob("*") if path.is_file()] == [place.record(scripts["it's here.py"])]
     assert not place.record(scripts["deep/er/gone.py"]).parent.exists()
     place.prefix.rename(place.prefix.with_name("gone"))
     assert record.discard_vanished(cache) == 1
