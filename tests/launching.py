@@ -52,6 +52,7 @@ run = record.Run(
     script=given, data=data, last_line=header.lines[1], sources=settings.sources, environment=environment,
     activation=activation, command=header.run_with, sweeps=settings.auto_clean,
     neighbours=tuple((path, None) for path in {{neighbours!r}}),
+    beginnings=tuple((path, open(path, "rb").readline()) for path in {{beginnings!r}}),
 )
 record.write(run, layout.cache_dir(environ, environ.get("HOME")), os.environ)
 start.execute([*header.run_with, given, *arguments], activation)
@@ -166,7 +167,9 @@ def marker(**values: Any) -> Marker:
     return Marker(**{**fields, **values})
 
 
-def make_place(root: Path, *, neighbours: tuple[str, ...] = (), **values: Any) -> Place:
+def make_place(
+    root: Path, *, neighbours: tuple[str, ...] = (), beginnings: tuple[str, ...] = (), **values: Any
+) -> Place:
     """A place below `root`; `values` are fields of the environment's marker."""
     for name in ("home", "work", "programs", "tmp_envs"):
         (root / name).mkdir(parents=True)
@@ -181,7 +184,8 @@ def make_place(root: Path, *, neighbours: tuple[str, ...] = (), **values: Any) -
     environment = Store(str(tmp_envs)).finish("fake", marker(**values))
     shutil.copy(LAUNCHER, root / "programs" / "conda-execute")
     half = root / "programs" / "conda-execute-py"
-    half.write_text(HALF.format(log=str(root / "asked"), tmp_envs=str(tmp_envs), neighbours=neighbours))
+    names = {"log": str(root / "asked"), "tmp_envs": str(tmp_envs), "neighbours": neighbours, "beginnings": beginnings}
+    half.write_text(HALF.format(**names))
     half.chmod(0o755)
     environ = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",

@@ -453,6 +453,18 @@ def test_file_that_appears_beside_the_script_is_noticed(tmp_path: Path) -> None:
     assert place.asked == 2
 
 
+def test_lock_is_compared_by_its_beginning(tmp_path: Path) -> None:
+    lock = tmp_path / "place" / "work" / "x.py.lock"
+    place = make_place(tmp_path / "place", beginnings=(str(lock),))
+    lock.write_text("# says all\nand more\n")
+    script = place.script("x.py")
+    warm(place, script)
+    for text, asked in (("# says all\nand other things\n", 1), ("# says none\nand more\n", 2), ("# says none", 3)):
+        lock.write_text(text)
+        place.run(script)
+        assert place.asked == asked, text
+
+
 # What makes no record, and no error
 
 
