@@ -23,8 +23,10 @@ def test_delete_takes_write_protected_directories() -> None:
         outside.mkdir()
         (outside / "cached").write_text("x")
         os.link(outside / "cached", below / "file")
-        (below / "link").symlink_to(outside)
-        for path in (outside / "cached", outside, below, below.parent, below.parent.parent):
+        linked = below.with_name("linked")
+        linked.mkdir()
+        (linked / "link").symlink_to(outside)
+        for path in (outside / "cached", outside, below, linked, below.parent, below.parent.parent):
             path.chmod(0o500)
             os.chown(path, 65534, 65534)
         code = f"import sys; sys.path.insert(0, {str(small.ROOT)!r})\n"

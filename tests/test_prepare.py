@@ -138,6 +138,14 @@ class TestFailure:
             small.ensure(tmp_envs, create=create)
         assert left_over(tmp_envs) == []
 
+    def test_failure_before_anything_was_made_says_nothing_of_the_disk(self, tmp_envs: str) -> None:
+        def create(prefix: str, descriptor: int) -> small.Built:
+            raise CreationError("no package", step="download")
+
+        with pytest.raises(CreationError) as caught:
+            small.ensure(tmp_envs, create=create)
+        assert caught.value.hint is None
+
     def test_failed_solve_touches_nothing(self, tmp_envs: str) -> None:
         def solve() -> None:
             raise CreationError("no solution", step="solve")
@@ -510,6 +518,20 @@ print(small.ensure(tmp_envs, *sys.argv[2:]).prefix)
         done = self.run(tmp_envs, "lua")
         assert "PlaceError" in done.stderr
         assert "Read-only file system" in done.stderr
+
+
+def test_environment_that_cannot_be_read_is_an_error() -> None:
+    """As a run under sudo leaves it in its user's home."""
+    words = small.as_another_user()
+    code = f"import sys; sys.path.insert(0, {str(small.ROOT)!r})\n"
+    code += "from tests.protocol import small\nsmall.ensure(sys.argv[1])"
+    with small.place_of_another_user() as place:
+        first = small.ensure(str(place))
+        os.chmod(first.prefix, 0o700)
+        os.chown(place / ".locks", 65534, 65534)
+        command = [*words, sys.executable, "-c", code, str(place)]
+        done = subprocess.run(command, cwd="/", check=False, stderr=subprocess.PIPE, text=True)
+    assert f"PlaceError: `{layout.marker(first.prefix)}` cannot be read: Permission denied" in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take /proc away")
