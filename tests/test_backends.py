@@ -16,6 +16,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -366,7 +367,8 @@ class TestInterrupted:
         assert is_locked(tmp_path / "lock")
         assert engine.name != "conda" or is_locked(tmp_path / "cache" / "conda.lock"), "its turn is not over"
         for pid in _writers(prefix):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # one may end when another does
+                os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not is_locked(tmp_path / "lock"))
 
 
