@@ -283,16 +283,24 @@ def _with_neighbours(store: Store, names: Iterable[str]) -> list[str]:
 
 
 def keep(environment: Environment) -> None:
-    """Never clean it automatically."""
-    with open(layout.keep(environment.prefix), "w", encoding="utf-8"):
-        pass
+    """Never clean it automatically. Raises PlaceError where nothing can be written."""
+    try:
+        with open(layout.keep(environment.prefix), "w", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise PlaceError.refused(error, environment.prefix) from error
 
 
 def release(environment: Environment) -> None:
+    """Undo `keep`. Raises PlaceError where nothing can be removed."""
+    mark = layout.keep(environment.prefix)
     try:
-        os.unlink(layout.keep(environment.prefix))
+        if os.path.lexists(mark):  # in a read-only place, what is not there cannot be removed either
+            os.unlink(mark)
     except FileNotFoundError:
         pass
+    except OSError as error:
+        raise PlaceError.refused(error, environment.prefix) from error
 
 
 def _renew(store: Store, environments: Iterable[Found]) -> None:

@@ -218,6 +218,18 @@ def test_keep_outlives_clear_until_release(used: World) -> None:
     assert not used.prefixes()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system read-only")
+@pytest.mark.parametrize("kept", [False, True], ids=["", "kept"])
+def test_what_is_kept_in_a_read_only_place_is_not_ours_to_change(used: World, kept: bool) -> None:
+    if kept:
+        used.tmpenv("keep", "s.sh", check=True)
+    code = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
+    command = "release" if kept else "keep"
+    done = used.run(["unshare", "--mount", "sh", "-c", code, "sh", used.tmp_envs, "conda-tmpenv", command, "s.sh"])
+    assert done.stderr.startswith(f"error: `{used.prefixes()[0]}` cannot be used: Read-only file system\n")
+    assert done.returncode == 125
+
+
 # info --------------------------------------------------------------------------------------------------------------
 
 
