@@ -33,9 +33,9 @@ class Column:
     shrinks: bool = False
 
 
-def width_of(stream: TextIO) -> int | None:
-    """The columns of the terminal behind `stream`; None where there is no terminal."""
-    if not stream.isatty():
+def width_of(stream: TextIO | None) -> int | None:
+    """The columns of the terminal behind `stream`; None where there is no terminal, or no stream at all."""
+    if stream is None or not stream.isatty():
         return None
     columns = os.environ.get("COLUMNS", "")
     if columns.isascii() and columns.isdigit() and int(columns) > 0:

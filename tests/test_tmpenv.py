@@ -121,6 +121,11 @@ def test_list_as_json_is_a_list_of_all_that_is_known(used: World) -> None:
     assert Path(found["prefix"]) == used.prefixes()[0]
 
 
+def test_list_that_nobody_reads_is_no_error(used: World) -> None:
+    done = used.run(["sh", "-c", "conda-tmpenv list >&-"])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_list_of_nothing_is_no_error(world: World) -> None:
     done = world.tmpenv("list", check=True)
     assert done.stdout == ""
