@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def run(work: Coroutine[Any, Any, Result], step: str, settle: Callable[[], None] = lambda: None) -> Result:
-    """Run to the end, or until SIGINT, SIGTERM or SIGHUP, which raise InterruptError once `settle` has returned."""
+def run(
+    work: Callable[[], Coroutine[Any, Any, Result]], step: str, settle: Callable[[], None] = lambda: None
+) -> Result:
+    """Run to the end, or until SIGINT, SIGTERM or SIGHUP, which raise InterruptError once `settle` has returned.
+
+    The work is begun once the signals are ours: one that came in between would leave a task that was never awaited,
+    and Python complains of that.
+    """
     loop = asyncio.new_event_loop()
-    task = loop.create_task(work)
     received: list[signal.Signals] = []
 
     def interrupt(number: signal.Signals) -> None:
@@ -36,6 +41,7 @@ def run(work: Coroutine[Any, Any, Result], step: str, settle: Callable[[], None]
 
     try:
         with _signals(loop, interrupt):
+            task = loop.create_task(work())
             return loop.run_until_complete(task)
     except (asyncio.CancelledError, KeyboardInterrupt):
         received = received or [signal.SIGINT]  # where the loop handles no signals, Python does

@@ -64,7 +64,7 @@ class Rattler:
 
     def solve(self, request: Request, options: Options) -> Solution:
         """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
-        return run(_solve_only(request, options), "solve")
+        return run(lambda: _solve_only(request, options), "solve")
 
     def create(
         self,
@@ -78,7 +78,7 @@ class Rattler:
         """Solve unless `solution` is given, download and link. Raises CreationError and InterruptError."""
         installing = _Installing(prefix, options.progress)  # type: ignore[abstract]  # its unused methods do nothing
         with inherited(lock_fd):
-            records = run(_create(request, prefix, options, solution, installing), "install", installing.settle)
+            records = run(lambda: _create(request, prefix, options, solution, installing), "install", installing.settle)
         if installing.failed_scripts:
             cache = os.path.join(cache_dir(options), "pkgs")
             sources = {r.name.normalized: os.path.join(cache, _stem(r.file_name)) for r in records}
