@@ -22,7 +22,7 @@ from ..errors import HeaderError, Location
 from ..model import Header
 from ..values import dataclass
 from . import words
-from .yaml_values import Reader, Value
+from .yaml_values import PARTED, Reader, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ _FOREIGN_KEYS = {
 _LOST = r"[ \t]*(?:-[ \t]+[\w\"'*]|(?:env|channels|run_with|exclude-newer|quiet|verbose|pip)[ \t]*:)"
 
 _ONE_SPEC = "write one spec per line, each after `- `"
-_PARTED = "the header ends at the first line that is not a comment: part it from other comments by an empty line"
 
 
 @dataclass(frozen=True)
@@ -122,28 +121,35 @@ def keys_of(script: Script, block: Block, platform: str) -> tuple[dict[str, tupl
         raise _without_colon(script, block, texts) or error from None
     opened = script.line(block.first)
     if root is None:
-        raise HeaderError("the header is empty", where=opened, hint=_hint(block.prefix))
+        raise _parted(script, block, "the header is empty", opened) or HeaderError(
+            "the header is empty", where=opened, hint=_hint(block.prefix)
+        )
     if root.kind != "a mapping":
         raise _without_colon(script, block, texts) or HeaderError(
             f"the header must be made of keys and values, found {root.kind}", where=root.where, hint=_hint(block.prefix)
         )
     keys = _pairs(root, _KEYS, _FOREIGN_KEYS)
     if "env" not in keys:
-        raise HeaderError("the header has no `env`", where=opened, hint=_hint(block.prefix))
+        raise _parted(script, block, "the header has no `env`", opened) or HeaderError(
+            "the header has no `env`", where=opened, hint=_hint(block.prefix)
+        )
     return keys, omitted
 
 
 def _without_colon(script: Script, block: Block, texts: list[str]) -> HeaderError | None:
-    """The error for a line that is the name of a list and nothing else, if there is one."""
+    """The error for a line that would open a list if its colon were there, or parted from what follows."""
     # A key stands as far left as the first line does; what stands further right is part of a value.
     first = next((text for text in texts if text.strip()), "")
     indent = first[: len(first) - len(first.lstrip(" \t"))]
     for number, text in enumerate(texts, block.first + 1):
-        name = text.strip(" \t")
-        if name in ("env", "channels") and text.startswith(indent + name):
-            line = script.lines[number - 1]
-            where = script.at(number, line.index(name) + 1, len(name))
+        found = re.match(r"(env|channels)[ \t]*(?:(?P<end>$)|(?P<sign>=)|:(?=\S))", text.removeprefix(indent))
+        if found is None or not text.startswith(indent):
+            continue
+        name = found.group(1)
+        where = script.at(number, script.lines[number - 1].index(name) + 1, len(found.group().rstrip()))
+        if found.group("end") is not None or found.group("sign"):
             return HeaderError(f"`{name}` needs a colon", where=where, hint=f"write `{name}:`")
+        return HeaderError(f"`{name}:` needs a blank behind its colon", where=where, hint=f"write `{name}: `")
     return None
 
 
@@ -276,7 +282,7 @@ def _pairs(value: Value, known: tuple[str, ...], foreign: dict[str, str]) -> dic
             raise HeaderError(
                 f"`{words.shown(name)}` is not a key of a header",
                 where=pair[0].where,
-                hint=_PARTED if " " in name else words.nearest(name, known, foreign),
+                hint=PARTED if " " in name else words.nearest(name, known, foreign),
             )
         pairs[name] = pair
     return pairs
@@ -301,6 +307,8 @@ def _entry(item: Value, key: str, hint: str) -> str:
 
 def _empty_env(script: Script, block: Block, key: Value, here: str) -> HeaderError:
     """The error for an `env` with nothing in it; `here` is the platform, if it has lines left out."""
+    if not here and (parted := _parted(script, block, "`env` is empty", key.where)):
+        return parted
     following = script.lines[block.last] if block.last < len(script.lines) else ""
     if not here and re.match(_LOST, following):
         return HeaderError(
@@ -309,6 +317,21 @@ def _empty_env(script: Script, block: Block, key: Value, here: str) -> HeaderErr
             hint=f"begin that line with `{block.prefix}`, as those above it",
         )
     return HeaderError(f"`env` is empty{here}", where=key.where, hint=_ONE_SPEC)
+
+
+def _parted(script: Script, block: Block, problem: str, where: Location) -> HeaderError | None:
+    """The error for a header that lacks something because an empty line stands within it, if one does."""
+    after = block.last
+    while after < len(script.lines) and not script.lines[after].strip():
+        after += 1
+    start = _body(script.lines[after], block.prefix) if block.last < after < len(script.lines) else None
+    if start is None or not re.match(_LOST, script.lines[after][start:]):
+        return None
+    return HeaderError(
+        f"{problem}: an empty line ends the header before line {after + 1}",
+        where=(where, script.line(after + 1)),
+        hint=f"remove the empty line, or begin it with `{block.prefix}`",
+    )
 
 
 def _env(value: Value, locations: list[tuple[str, Location]]) -> tuple[tuple[str, ...], tuple[str, ...]]:

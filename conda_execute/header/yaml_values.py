@@ -14,6 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .script import Script
 
+#: What to do where a header's last lines were none of it.
+PARTED = "the header ends at the first line that is not a comment: part it from other comments by an empty line"
+
 _DEEPEST = 20
 #: A header is for people. The bound keeps a hostile one cheap: pure-Python YAML takes 20 to 50 µs for a value.
 _MOST_VALUES = 1000
@@ -220,12 +223,20 @@ class Reader:
         problem: str = getattr(error, "problem", None) or getattr(error, "context", None) or "a mistake"
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = self.at(mark)
-        hint = "the header ends at the first line that is not a comment: part it from other comments by an empty line"
+        hint = PARTED
+        begun = getattr(error, "context_mark", None)
         if "'\\t'" in problem:
             problem, hint = "a tab stands where YAML wants blanks", "indent with blanks"
+        elif begun and problem.startswith("expected chomping"):
+            # `>` and `|` open a text of several lines.
+            where, problem = self.at(begun), "a value cannot begin with a comparison"
+            hint = "a spec is the name of a package and then its versions: `python >=3`"
+        elif begun and problem.startswith("expected alphabetic or numeric character"):
+            where = self.at(begun)
+            problem, hint = "a value cannot begin with `*` or `&`", "put it in quotes"
         elif "end of stream" in problem or "<stream end>" in problem:
             problem = "a bracket is not closed" if "<stream end>" in problem else "a quotation mark is not closed"
-            where, hint = self.at(getattr(error, "context_mark", None) or mark), "close it"
+            where, hint = self.at(begun or mark), "close it"
         elif problem.startswith(("expected ',' or ']'", "expected ',' or '}'")):
             problem, hint = "a comma or the closing bracket is missing", "part entries by commas, and close the bracket"
         elif problem == "expected the node content, but found ','":
@@ -237,10 +248,11 @@ class Reader:
             problem = "a colon is not expected here"
             hint = "put a value that holds `: ` in quotes, and give keys of one mapping the same indentation"
         elif "could not find expected ':'" in problem:
-            problem = "a key must be followed by a colon"
+            where, problem = self.at(begun or mark, mark), "this is neither an entry of a list nor a key"
+            hint = f"an entry begins with `- `, and a key ends in a colon\n{PARTED}"
         elif "expected '<document start>'" in problem:
             problem = "this line stands further left than the lines above"
-            hint = "give keys the same indentation, and entries of a list at least that of their key"
+            hint = f"give keys the same indentation, and entries of a list at least that of their key\n{PARTED}"
         elif "expected <block end>" in problem:
             problem = "the indentation does not fit the lines above"
             hint = "give entries of one list, and keys of one mapping, the same indentation"

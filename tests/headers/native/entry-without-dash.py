@@ -1,0 +1,5 @@
+# conda execute
+# env:
+#  - python >=3
+#  numpy
+print()

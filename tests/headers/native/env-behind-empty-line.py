@@ -1,0 +1,6 @@
+# conda execute
+# run_with: python
+
+# env:
+#  - python
+print()

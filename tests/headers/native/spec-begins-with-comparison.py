@@ -1,0 +1,4 @@
+# conda execute
+# env:
+#  - >=3 python
+print()
