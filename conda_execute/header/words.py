@@ -43,6 +43,13 @@ def spec(text: str, where: Location) -> str:
             hint='a spec is a name and then its versions, such as `numpy >=1.20,<2`; in a list like `["...", "..."]` '
             "it needs quotes, since a comma would part it",
         )
+    if spec.startswith("pypi:") and not spec.startswith("pypi::"):
+        # To conda's engines this is a package of conda with a namespace before its name.
+        raise HeaderError(
+            f"`{spec}` stands among conda's packages; `pypi:` is of the command line",
+            where=where,
+            hint=f"`{spec[5:].strip()}` belongs under `pip:`, or into `dependencies` of a `# /// script` header",
+        )
     return spec
 
 

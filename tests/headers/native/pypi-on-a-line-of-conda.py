@@ -1,0 +1,5 @@
+# conda execute
+# env:
+#  - python
+#  - pypi:rich
+print()
