@@ -44,12 +44,17 @@ def read_header(data: bytes, path: str, platform: str) -> Header:
     Raises HeaderError where there is none, more than one, or one that is wrong.
     """
     script = read_script(data, path)
-    found = _find(script)
-    if found is None:
-        from .missing import no_header
+    try:
+        found = _find(script)
+        if found is None:
+            from .missing import no_header
 
-        raise no_header(script)
-    return found.read(platform)
+            raise no_header(script)
+        return found.read(platform)
+    except HeaderError as error:
+        from .lookalike import told
+
+        raise told(error) from None
 
 
 def find_header(data: bytes, path: str) -> Found | None:

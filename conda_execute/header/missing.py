@@ -28,7 +28,7 @@ COMMENTS = {
 _BLOCK_SIGNS = ("/*", "(*", "{-", "{*", "<!--", "<#", "#|", "#=", "#[", "--[", "%{", "%%{", '"""', "'''")
 
 #: Words that stand alone after a comment sign, and are close to an opening line.
-_NEARLY_NATIVE = re.compile(r"[^\w\s]{1,4}[ \t]*conda[-_ ]{0,3}exec(?:ute)?\b", re.IGNORECASE)
+_NEARLY_NATIVE = re.compile(r"[^\w\s]{1,4}[ \t]*conda[-_\s]{0,3}exec(?:ute)?\b", re.IGNORECASE)
 _NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda[-_ ]?|end-conda-)?script\b", re.IGNORECASE)
 
 
