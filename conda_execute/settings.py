@@ -185,6 +185,9 @@ def load(
 # --- Where to look ---------------------------------------------------------------------------------------------------
 
 
+_VARIABLE = r"\$(\w+)|\$\{([^}]*)\}"
+
+
 class _Environment:
     """The environment variables, and which of them were consulted."""
 
@@ -205,7 +208,7 @@ class _Environment:
             return text
         import re
 
-        pattern = r"\$(\w+)|\$\{([^}]*)\}" + (r"|%([^%]+)%" if sys.platform == "win32" else "")
+        pattern = _VARIABLE + (r"|%([^%]+)%" if sys.platform == "win32" else "")
 
         def value(match: re.Match[str]) -> str:
             found = self.get(next(name for name in match.groups() if name is not None))
@@ -587,6 +590,15 @@ def _absolute(path: str, home: str | None, where: Location) -> str:
         if home is None:
             raise SettingsError("`env-dir` begins with `~`, and there is no home directory", where=where)
         path = home + path[1:]
+    import re
+
+    if unset := re.search(_VARIABLE, path, re.ASCII):
+        # A directory of that very name would be everybody's who lacks the variable: a job of cron, a container.
+        raise SettingsError(
+            f"`env-dir` holds `{unset.group()}`, which is not set here",
+            where=where,
+            hint=f"set {unset.group().strip('${}')}, or write a variable that is set wherever scripts run",
+        )
     if not os.path.isabs(path):
         raise SettingsError(
             f"`env-dir` must be an absolute path, found `{path}`",

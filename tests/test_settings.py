@@ -268,6 +268,7 @@ def test_our_own_variable_beats_every_file(machine: Machine) -> None:
         pytest.param("conda-execute: [a]", "`conda-execute` must be a mapping, found a list", id="ours-not-mapping"),
         pytest.param("conda-execute: {backend: mamba}", "must be `rattler` or `conda`, found `mamba`", id="backend"),
         pytest.param("conda-execute: {env-dir: here}", "must be an absolute path, found `here`", id="relative"),
+        pytest.param("conda-execute: {env-dir: /a/$NOBODY/b}", "holds `$NOBODY`, which is not set here", id="variable"),
         pytest.param("conda-execute: {remove-if-unused-for: soon}", "must be a number of hours", id="hours"),
         pytest.param("conda-execute: {remove-if-unused-for: -1}", "must be a number of hours", id="negative"),
         pytest.param("conda-execute: {remove-if-unused-for: .nan}", "must be a number of hours", id="nan"),
