@@ -109,22 +109,24 @@ def without_env(words: tuple[str, ...]) -> tuple[str, ...]:
     return rest
 
 
-def choose(
-    run_with: tuple[str, ...] | None, data: bytes, path: str, provides: Callable[[str], bool]
-) -> tuple[str, ...]:
-    """The words that go before the script's path, as the script says them.
-
-    `provides(name)` tells whether the environment has a program of that name in its `bin`.
-    """
+def said(run_with: tuple[str, ...] | None, data: bytes, path: str) -> tuple[str, ...] | None:
+    """The words that go before the script's path, where the script says them at all."""
     if run_with is not None:
         return run_with
     words = shebang(data)
     if words is not None and os.path.basename(without_env(words)[0]) not in RUNNERS:
         return words
-    by_suffix = BY_SUFFIX.get(os.path.splitext(path)[1].lower())
-    if by_suffix is not None:
-        return by_suffix
-    return ("python",) if provides("python") else ("sh",)
+    return BY_SUFFIX.get(os.path.splitext(path)[1].lower())
+
+
+def choose(
+    run_with: tuple[str, ...] | None, data: bytes, path: str, provides: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """The words that go before the script's path, as the script says them, or else as its environment does.
+
+    `provides(name)` tells whether the environment has a program of that name in its `bin`.
+    """
+    return said(run_with, data, path) or (("python",) if provides("python") else ("sh",))
 
 
 def effective(words: tuple[str, ...], provides: Callable[[str], bool]) -> tuple[str, ...]:

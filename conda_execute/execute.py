@@ -69,6 +69,8 @@ def _main(chosen: Namespace, restore: Callable[[], None]) -> int:
     if any(getattr(chosen, name) for name in _NO_RUN):
         return _instead(chosen)
     run = understand(chosen)
+    if not (chosen.print_prefix or chosen.export or chosen.pack or chosen.shell):
+        run.require_words()
     require_trust(run)
     store = store_of(run)
     run = with_lock(run, store)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def check(run: Run) -> int:
     """What the header means, if it is right."""
+    run.require_words()
     creation_of(run).check()
     meaning = _meaning(run)
     if run.chosen.json:
@@ -59,6 +60,7 @@ def _print_meaning(meaning: dict[str, Any]) -> None:
 
 def dry_run(run: Run) -> int:
     """What a run would install, make or reuse."""
+    run.require_words()
     require_trust(run)
     store = store_of(run)
     run = with_lock(run, store)

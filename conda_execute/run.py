@@ -9,7 +9,7 @@ import os
 
 from . import command, key, layout, platforms, process, source, specfile
 from .create import Creation, Voice, check_backend
-from .errors import ExecuteError, HeaderError, UsageError
+from .errors import ExecuteError, HeaderError, Location, UsageError
 from .header import read_header
 from .location import choose_tmp_envs
 from .request import Options, resolve
@@ -47,6 +47,25 @@ class Run:
     def words(self, provides: Callable[[str], bool] | None = None) -> tuple[str, ...]:
         """The command before the script's path; where it is not written, as far as the specs tell, or `provides`."""
         return command.choose(self.header.run_with, self.script.head, self.script.path, provides or self._asks_for)
+
+    def require_words(self) -> None:
+        """Raise HeaderError where nothing says what runs the script, and it can be neither Python nor shell.
+
+        Both know no other comment than `#`; sh would take the header of a C file for commands, and run some.
+        """
+        first = self.header.lines[0]
+        if self.header.entrypoint is not None or not first:
+            return
+        if command.said(self.header.run_with, self.script.head, self.script.path) is not None:
+            return
+        line = self.script.head.split(b"\n", first)[first - 1].decode("utf-8", "replace").rstrip("\r")
+        if line.lstrip("\ufeff \t").startswith("#"):
+            return
+        raise HeaderError(
+            f"nothing says what runs `{self.script.title}`",
+            where=Location(self.script.place, first, 1, len(line), line),
+            hint="add `run_with`, with the program that runs it, or what compiles and runs it: `sh -c '...'`",
+        )
 
     def _asks_for(self, name: str) -> bool:
         return any(key.spec_name(spec) == name for spec in self.request.specs)

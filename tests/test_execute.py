@@ -98,6 +98,20 @@ def test_exit_status_is_the_scripts_own(world: World, status: int) -> None:
     assert world.execute(script).returncode == status
 
 
+@pytest.mark.parametrize("sign", ["//", "--", "*"])
+@pytest.mark.parametrize("option", [[], ["--check"], ["--dry-run"]], ids=" ".join)
+def test_a_script_that_can_be_neither_python_nor_shell_is_not_tried_as_such(
+    world: World, sign: str, option: list[str]
+) -> None:
+    text = f"{sign} conda execute\n{sign} env: [six, python]\n"
+    done = world.execute(*option, world.script("s.cpp", text))
+    assert done.returncode == 125
+    assert "error: nothing says what runs " in done.stderr
+    assert f"s.cpp:1:1\n  1 | {sign} conda execute\n" in done.stderr
+    assert not world.prefixes()
+    world.execute("--print-prefix", world.work / "s.cpp", check=True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGSEGV], ids=lambda number: number.name)
 def test_a_signal_reaches_the_script_and_its_death_the_caller(world: World, number: signal.Signals) -> None:
     code = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\nprint('ready', flush=True)\n"
