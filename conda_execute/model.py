@@ -104,8 +104,13 @@ class Header:
     locations: tuple[tuple[str, Location], ...] = field(default=(), compare=False, repr=False)
 
     def location(self, written: str) -> Location | None:
-        """Where `written` (a spec, a requirement, a channel, a key) stands in the script."""
-        return next((where for text, where in self.locations if text == written), None)
+        """Where `written` (a spec, a requirement, a channel, a key) stands in the script.
+
+        A channel may stand before a spec only: `bioconda::samtools`.
+        """
+        places = [where for text, where in self.locations if text == written]
+        places += [where for text, where in self.locations if text.startswith(f"{written}::")]
+        return places[0] if places else None
 
 
 @dataclass(frozen=True)

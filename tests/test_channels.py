@@ -174,6 +174,14 @@ def test_an_error_names_both_the_script_and_the_file_that_forbids(tmp_path: Path
     assert [where.path for where in caught.value.where] == ["script.py", str(tmp_path / ".condarc")]
 
 
+def test_a_channel_that_only_a_spec_names_is_shown_there(tmp_path: Path) -> None:
+    place = Location("s.py", 3, 5)
+    header = Header("conda execute", specs=("bad::a >=1",), locations=(("bad::a >=1", place),))
+    with pytest.raises(SettingsError, match="denied by `denylist_channels`") as caught:
+        request.resolve(header, configured(tmp_path, "denylist_channels: [bad]\n"))
+    assert caught.value.where[0] == place
+
+
 @pytest.mark.parametrize("allowed", ["conda-forge", "x", "pair", "https://one/x"])
 def test_only_allowed_channels_pass(tmp_path: Path, allowed: str) -> None:
     settings = configured(
