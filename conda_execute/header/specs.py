@@ -159,7 +159,7 @@ def _plain(text: str, node: Node, where: Location) -> str:
 def _version(node: Node) -> str:
     """A version spec without blanks; empty for any version."""
     version = _AROUND_OPERATORS.sub(r"\1", node.text())
-    if " " in version:
+    if " " in version or re.search(r"[\w.*]\s+[<>=!~]", node.text()):
         raise node.error(
             f"`{node.name}` has a blank within its version",
             'part versions by a comma; a build has a key: `build = "..."`',
