@@ -81,3 +81,14 @@ def test_a_long_explanation_is_cut():
     tree = "\n".join(f"├─ package-{number} cannot be installed" for number in range(500))
     assert len(explain.tidy(tree).splitlines()) < 50
     assert explain.tidy(tree).endswith("460 lines more")
+
+
+@pytest.mark.parametrize("between", [" ", " and ", " & "])
+def test_versions_that_no_comma_parts_are_written_with_one(between):
+    error = explain.missing_versions(f"numpy >=1{between}<2", "numpy", ["1.5"], REQUEST, nowhere)
+    assert error.hint == "did you mean `numpy >=1,<2`? A comma parts versions\nthere is numpy 1.5"
+
+
+def test_too_few_open_files_are_told_how_to_be_more():
+    text = "failed to fetch a.conda\n\nCaused by:\n    Too many open files (os error 24)"
+    assert "`ulimit -n`" in (explain.install_failed(text, REQUEST, {}, "/cache", nowhere).hint or "")

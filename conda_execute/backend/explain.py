@@ -148,7 +148,7 @@ def missing_versions(spec: str, name: str, versions: Sequence[str], request: Req
     newer = " (`exclude-newer` hides those published later)" if request.exclude_newer else ""
     hint = f"there is {name} {shown}{newer}" if versions else f"no version of {name} is left{newer}"
     # What stands behind a blank is the build.
-    parted = re.sub(r"(?<=[\w.*]) (?=[<>!~])", ",", spec.partition(" ")[2])
+    parted = re.sub(r"(?<=[\w.*]) (?:and |& ?)?(?=[<>!~])", ",", spec.partition(" ")[2])
     if parted not in spec:
         hint = f"did you mean `{name} {parted}`? A comma parts versions\n{hint}"
     return CreationError(
@@ -289,6 +289,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
         f"cannot {'fetch' if fetched else 'link'} {archive}" if archive else "cannot install the packages",
         step=step,
         details="\n".join([*sentences, url] if url else sentences),
+        hint="`ulimit -n` raises how many files a process may have open" if "os error 24" in text else None,
     )
 
 
