@@ -14,7 +14,7 @@ from itertools import takewhile
 from . import command, layout, options, process, start
 from .activation import activate
 from .credentials import hide
-from .errors import UsageError
+from .errors import NotFoundError, UsageError
 from .run import creation_of, require_trust, store_of, understand, with_lock
 from .terminal import guard, print_json, unwind_on_signals
 
@@ -228,7 +228,11 @@ def _start(run: Run, environment: Environment) -> NoReturn:
     variables = run.header.variables + (notebook.variables if notebook else ())
     if run.chosen.shell:
         shell, needed = _shell(run.environ)
-        start.execute(shell, activate(environment.prefix, run.environ, (*variables, *needed.items())))
+        try:
+            start.execute(shell, activate(environment.prefix, run.environ, (*variables, *needed.items())))
+        except NotFoundError as error:
+            error.hint = "the variable SHELL names the shell to open"
+            raise
     activation = activate(environment.prefix, run.environ, variables)
     arguments = run.chosen.words[1:]
     if run.header.entrypoint is not None:

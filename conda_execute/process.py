@@ -96,10 +96,11 @@ def _not_found(name: str, prefix: str) -> NotFoundError:
     close = difflib.get_close_matches(name, offered, n=5, cutoff=0.5)
     close += [other for other in offered if other.startswith(name) and other not in close][: 5 - len(close)]
     names = ", ".join(f"`{other}`" for other in close)
-    return NotFoundError(
-        message,
-        hint=f"the environment has {names}" if close else "add the package that brings it to the header",
-    )
+    hint = f"the environment has {names}" if close else "add the package that brings it to the header"
+    variable, assigned, _ = name.partition("=")
+    if assigned and variable.isidentifier():
+        hint = f"`env {name} PROGRAM` sets a variable for a program"
+    return NotFoundError(message, hint=hint)
 
 
 def become(program: str, argv: list[str], environ: Mapping[str, str]) -> NoReturn:

@@ -266,6 +266,12 @@ def test_shell_opens_in_the_environment(world: World) -> None:
     assert done.stdout.strip() == str(world.prefixes()[0] / "bin" / "python")
 
 
+def test_a_shell_that_is_not_there_is_told_to_be_of_the_variable(world: World) -> None:
+    done = world.execute("--shell", world.script("s.py", PYTHON), env={"SHELL": "/no/such/shell"})
+    message = "error: `/no/such/shell` is not there\nhint: the variable SHELL names the shell to open\n"
+    assert (done.returncode, done.stderr) == (127, message)
+
+
 #: For each shell, the person's startup file, and what puts a folder first on PATH and sets a variable in it.
 STARTUP = {
     "bash": (".bashrc", "export PATH={}:$PATH\nmine=here\n"),

@@ -132,6 +132,12 @@ def test_missing_program_lists_what_is_close(prefix: Path) -> None:
     assert b"`pyhton` is neither in the environment nor elsewhere on PATH | the environment has `python`" in done.stderr
 
 
+def test_missing_program_that_sets_a_variable_is_told_how(prefix: Path) -> None:
+    done = run(prefix, "A=1", "python")
+    assert done.returncode == 127
+    assert b"| `env A=1 PROGRAM` sets a variable for a program" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "mode", "status", "message"),
     [
