@@ -186,6 +186,7 @@ def read(script: Script, block: Block, platform: str) -> Header:
         exclude_newer=_exclude_newer(keys["exclude-newer"][1]) if "exclude-newer" in keys else None,
         quiet=quiet,
         verbose=verbose,
+        notices=_lost_entries(script, block),
         lines=(block.first, block.last),
         locations=tuple(locations),
     )
@@ -319,19 +320,40 @@ def _empty_env(script: Script, block: Block, key: Value, here: str) -> HeaderErr
     return HeaderError(f"`env` is empty{here}", where=key.where, hint=_ONE_SPEC)
 
 
-def _parted(script: Script, block: Block, problem: str, where: Location) -> HeaderError | None:
-    """The error for a header that lacks something because an empty line stands within it, if one does."""
+def _behind_empty_line(script: Script, block: Block) -> int | None:
+    """The number of a comment line with the header's prefix that only empty lines part from it, if there is one."""
     after = block.last
     while after < len(script.lines) and not script.lines[after].strip():
         after += 1
-    start = _body(script.lines[after], block.prefix) if block.last < after < len(script.lines) else None
-    if start is None or not re.match(_LOST, script.lines[after][start:]):
+    if not block.last < after < len(script.lines) or _body(script.lines[after], block.prefix) is None:
+        return None
+    return after + 1
+
+
+def _parted(script: Script, block: Block, problem: str, where: Location) -> HeaderError | None:
+    """The error for a header that lacks something because an empty line stands within it, if one does."""
+    number = _behind_empty_line(script, block)
+    if number is None:
+        return None
+    line = script.lines[number - 1]
+    if not re.match(_LOST, line[_body(line, block.prefix) :]):
         return None
     return HeaderError(
-        f"{problem}: an empty line ends the header before line {after + 1}",
-        where=(where, script.line(after + 1)),
+        f"{problem}: an empty line ends the header before line {number}",
+        where=(where, script.line(number)),
         hint=f"remove the empty line, or begin it with `{block.prefix}`",
     )
+
+
+def _lost_entries(script: Script, block: Block) -> tuple[str, ...]:
+    """A notice of entries that an empty line parts from their list: they look as if they counted."""
+    number = _behind_empty_line(script, block)
+    if number is None:
+        return ()
+    entry = re.match(rf"[ \t]*{re.escape(block.prefix)}[ \t]*-[ \t]+", script.lines[block.last - 1])
+    if entry is None or not script.lines[number - 1].startswith(entry.group()):
+        return ()
+    return (f"line {number} of `{script.path}` does not count: an empty line ends the header before it",)
 
 
 def _env(value: Value, locations: list[tuple[str, Location]]) -> tuple[tuple[str, ...], tuple[str, ...]]:

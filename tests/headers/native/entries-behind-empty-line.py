@@ -1,0 +1,6 @@
+# conda execute
+# env:
+#  - python >=3
+
+#  - numpy
+print()
