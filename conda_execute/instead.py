@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import key
 from .create import megabytes
+from .errors import printable
 from .run import creation_of, require_trust, store_of, with_lock
 from .terminal import print_json
 
@@ -54,7 +55,8 @@ def _print_meaning(meaning: dict[str, Any]) -> None:
         lines = [f"{key}={text}" for key, text in value.items()] if isinstance(value, dict) else value
         if name == "run_with":
             lines = [" ".join(value)]
-        text = ("\n" + " " * width).join(lines) if isinstance(lines, list) else lines
+        texts = map(printable, lines if isinstance(lines, list) else [lines])
+        text = ("\n" + " " * width).join(texts)
         print(f"{name.replace('_', ' ') + ':':{width}}{text}")
 
 

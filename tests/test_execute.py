@@ -236,6 +236,12 @@ def test_check_says_what_a_header_means_and_makes_nothing(world: World) -> None:
     assert not world.prefixes()
 
 
+def test_check_shows_what_a_terminal_would_act_on(world: World) -> None:
+    script = world.script("a\x1b[31m.py", NUMPY)
+    assert world.execute("--check", script.name, check=True).stdout.startswith("script:   a\\x1b[31m.py\n")
+    assert json.loads(world.execute("--check", "--json", script.name, check=True).stdout)["script"] == script.name
+
+
 def test_check_refuses_a_spec_that_is_none(world: World) -> None:
     done = world.execute("--check", world.script("s.py", "# conda execute\n# env:\n#  - python >>3\n"))
     assert (done.returncode, done.stdout) == (125, "")
