@@ -91,4 +91,8 @@ def test_versions_that_no_comma_parts_are_written_with_one(between):
 
 def test_too_few_open_files_are_told_how_to_be_more():
     text = "failed to fetch a.conda\n\nCaused by:\n    Too many open files (os error 24)"
-    assert "`ulimit -n`" in (explain.install_failed(text, REQUEST, {}, "/cache", nowhere).hint or "")
+    for error in (
+        explain.install_failed(text, REQUEST, {}, "/cache", nowhere),
+        explain.repodata_failed(text, REQUEST, False, "/cache", nowhere),
+    ):
+        assert "`ulimit -n`" in (error.hint or "")

@@ -45,6 +45,8 @@ _VIRTUAL = r"(__\w+)([^,\n]*), (?:for which no candidates were found|which canno
 
 _NO_ACCESS = ("401", "403", "407")
 _DISK_FULL = ("os error 28", "No space left", "os error 122", "os error 112")
+_TOO_MANY_FILES = "os error 24"
+_MORE_FILES = "`ulimit -n` raises how many files a process may have open"
 _NOT_WRITABLE = (
     "os error 30",
     "os error 13",
@@ -240,6 +242,8 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, "solve", cache)
     hint = "check that this is the address of a channel, and that no proxy answers in its place"
+    if _TOO_MANY_FILES in text:
+        hint = _MORE_FILES
     if "304 Not Modified" in text:
         # Python's http.server does so (conda/rattler#2719).
         sentences = ["the server says that nothing has changed, but not since when"]
@@ -289,7 +293,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
         f"cannot {'fetch' if fetched else 'link'} {archive}" if archive else "cannot install the packages",
         step=step,
         details="\n".join([*sentences, url] if url else sentences),
-        hint="`ulimit -n` raises how many files a process may have open" if "os error 24" in text else None,
+        hint=_MORE_FILES if _TOO_MANY_FILES in text else None,
     )
 
 
