@@ -288,7 +288,9 @@ def _others(header: Header, name: str, kind: str) -> object:
         from .header.pixi import without_source
 
         uv = without_source(uv, name)
-    return replace(header, specs=specs, pypi=pypi, uv=uv, lines=(0, 0), locations=())
+    # Those of a native header are of lines behind it, which move.
+    notices = () if header.format == "conda execute" else header.notices
+    return replace(header, specs=specs, pypi=pypi, uv=uv, notices=notices, lines=(0, 0), locations=())
 
 
 def _read(data: bytes, path: str, platform: str) -> Header:
