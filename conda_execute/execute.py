@@ -15,7 +15,7 @@ from . import command, layout, options, process, start
 from .activation import activate
 from .credentials import hide
 from .errors import NotFoundError, UsageError
-from .run import creation_of, require_trust, store_of, understand, with_lock
+from .run import creation_of, of_one_run, require_trust, store_of, understand, with_lock
 from .terminal import guard, print_json, unwind_on_signals
 
 TYPE_CHECKING = False
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 #: What changes the header in place. Together they are one thing to ask for; others exclude each other.
 _EDITS = ("init", "add", "remove")
-
-#: What counts for one run: a header that is solved with it may not work without it.
-_ONE_RUN = ("with", "channel", "override_channels", "exclude_newer")
 
 #: What makes no environment.
 _NO_RUN = ("help", "version", "completion", "check", "dry_run", "lock", *_EDITS)
@@ -132,8 +129,8 @@ def _check_usage(chosen: Namespace) -> None:
         for name in ("check", "lock", "print_prefix", "shell", "export", "pack", "dry_run")
         if getattr(chosen, name) and not (edits and name == "dry_run")
     ]
-    one_run = [f"--{name.replace('_', '-')}" for name in _ONE_RUN if edits and getattr(chosen, name)]
-    if one_run:
+    one_run = of_one_run(chosen)
+    if edits and one_run:
         raise UsageError(
             f"`{one_run[0]}` counts for one run, and `{edits[0]}` for all that follow",
             hint="write what the script needs into its header, or leave it out",

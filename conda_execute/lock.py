@@ -108,7 +108,8 @@ def read(path: str) -> Lock:
         with open(path, encoding="utf-8", newline="") as file:
             return Lock(path, file.read().replace("\r\n", "\n"))
     except (OSError, UnicodeDecodeError) as error:
-        raise CreationError(f"the lock `{path}` cannot be read: {error}", step="lock") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CreationError(f"the lock `{path}` cannot be read: {reason}", step="lock") from None
 
 
 def input_digest(request: Request, folder: str) -> str:

@@ -40,11 +40,12 @@ def deciding(
     *,
     path: str | None,
     required: bool,
+    changed_by: str | None,
     notice: Callable[[str], None],
 ) -> tuple[Lock | None, bool]:
     """The lock that decides the packages of this run, if any, and whether one was left aside.
 
-    `data` is the whole script, `path` the file that was asked for.
+    `data` is the whole script, `path` the file that was asked for, `changed_by` an option that changes the request.
     Raises CreationError for a lock that is required (`--locked`) and missing or stale, or that is wrong.
     """
     lock = locks.read(path) if path is not None and os.path.exists(path) else None
@@ -60,6 +61,16 @@ def deciding(
     stale = locks.stale(lock, request, script.folder)
     if stale is None:
         return lock, False
+    if changed_by is not None and request.platform in lock.inputs:
+        stale = f"`{changed_by}` asks for something else than it holds"
+        if required:
+            raise CreationError(
+                f"the lock `{lock.path}` cannot be used: {stale}",
+                step="lock",
+                hint=f"leave `{changed_by}` out, or `--locked`",
+            )
+        notice(f"the lock `{lock.path}` is left aside: {stale}")
+        return None, True
     if required or request.platform not in lock.inputs:
         raise CreationError(
             f"the lock `{lock.path}` cannot be used: {stale}",

@@ -82,6 +82,12 @@ def understand(chosen: Namespace) -> Run:
     return Run(chosen, script, environ, settings, header, request, Voice(verbose=verbose, quiet=quiet and not verbose))
 
 
+def of_one_run(chosen: Namespace) -> list[str]:
+    """The options that change what one run asks for."""
+    names = ("with", "channel", "override_channels", "exclude_newer")
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(chosen, name)]
+
+
 def asked(chosen: Namespace) -> Options:
     return Options(
         extra=tuple(getattr(chosen, "with")),
@@ -159,7 +165,13 @@ def with_lock(run: Run, store: Store) -> Run:
     data = None if chosen.lock_file else source.read_whole(run.script)
     notice = run.voice.notice
     lock, aside = locking.deciding(
-        run.script, data, run.request, path=chosen.lock_file, required=chosen.locked, notice=notice
+        run.script,
+        data,
+        run.request,
+        path=chosen.lock_file,
+        required=chosen.locked,
+        changed_by=next(iter(of_one_run(chosen)), None),
+        notice=notice,
     )
     if lock is None:
         return replace(run, has_stale_lock=aside)

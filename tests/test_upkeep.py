@@ -170,6 +170,26 @@ def test_a_stale_lock_is_left_aside_with_one_line_or_refused(world: World) -> No
     assert world.execute(script, check=True).stderr == done.stderr, "every run tells of it, launched or not"
 
 
+def test_what_one_run_asks_for_is_not_said_of_the_script(world: World) -> None:
+    script = world.script("s.py", SIX)
+    world.execute("--lock", script, check=True)
+    lock = script.with_name("s.py.conda-execute.lock")
+    done = world.execute("--with", "attrs", script, check=True)
+    told = f"the lock `{lock}` is left aside: `--with` asks for something else than it holds\n"
+    assert done.stderr == f"conda-execute: {told}"
+    refused = world.execute("--locked", "--with", "attrs", script)
+    assert refused.returncode == 125
+    assert refused.stderr.endswith("hint: leave `--with` out, or `--locked`\n")
+    assert world.execute("--locked", script, check=True).stderr == ""
+
+
+def test_a_lock_that_is_a_directory_is_one_line(world: World) -> None:
+    script = world.script("s.py", SIX)
+    lock = script.with_name("s.py.conda-execute.lock")
+    lock.mkdir()
+    assert world.execute(script).stderr == f"error (lock): the lock `{lock}` cannot be read: Is a directory\n"
+
+
 def test_locked_without_a_lock_is_refused(world: World) -> None:
     done = world.execute("--locked", world.script("s.py", SIX))
     assert done.returncode == 125
