@@ -212,9 +212,14 @@ def _policy(settings: Settings, unused_for: timedelta = timedelta(0)) -> Policy:
 
 
 def _names(wanted: Sequence[str], store: Store, settings: Settings) -> list[str]:
-    """The environments that these words mean: names, beginnings of names, or scripts."""
+    """The environments that these words mean: names, beginnings of names, paths of prefixes, or scripts."""
     there = store.list()
-    return [name for word in wanted for name in _matching(word, there, settings)]
+    here = os.path.realpath(store.tmp_envs)
+    names = []
+    for word in wanted:
+        place, name = os.path.split(os.path.realpath(word))
+        names += _matching(name if place == here and is_name(name) else word, there, settings)
+    return names
 
 
 def _matching(word: str, there: Sequence[str], settings: Settings) -> list[str]:
@@ -400,7 +405,7 @@ def _as_json(found: Found, now: float) -> dict[str, Any]:
             "pypi": marker.pypi,
             "channels": marker.channels,
             "platform": marker.platform,
-            "packages": marker.packages,
+            "package_count": marker.packages,
             "backend": marker.backend,
         }
     return said

@@ -206,11 +206,11 @@ def test_clear_dry_run_removes_nothing(used: World) -> None:
     assert used.prefixes()
 
 
-@pytest.mark.parametrize("by", ["name", "beginning", "script"])
-def test_clear_takes_names_and_scripts(used: World, by: str) -> None:
+@pytest.mark.parametrize("by", ["name", "beginning", "prefix", "script"])
+def test_clear_takes_names_prefixes_and_scripts(used: World, by: str) -> None:
     used.tmpenv("create", "lua", check=True)
     name = next(prefix.name for prefix in used.prefixes() if list((prefix / "conda-meta").glob("six-*.json")))
-    word = {"name": name, "beginning": name[:6], "script": "s.sh"}[by]
+    word = {"name": name, "beginning": name[:6], "prefix": f"{used.tmp_envs}/{name}/", "script": "s.sh"}[by]
     used.tmpenv("clear", word, check=True)
     assert [prefix.name == name for prefix in used.prefixes()] == [False]
 
@@ -243,6 +243,11 @@ def test_info_tells_all(used: World) -> None:
     assert said["name"] == name_of(used)
     assert "six" in [package.split()[0] for package in said["packages"]]
     assert said["request"] == "six"
+    assert said["package_count"] == len(said["packages"])
+    [listed] = json.loads(used.tmpenv("list", "--json", check=True).stdout)
+    assert {key: value for key, value in said.items() if key in listed and not key.startswith("unused")} == {
+        key: value for key, value in listed.items() if not key.startswith("unused")
+    }, "what both tell they tell alike"
     assert "six" in used.tmpenv("info", said["name"][:8], check=True).stdout
 
 
