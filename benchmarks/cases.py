@@ -111,7 +111,7 @@ class Runners:
             "uv run --script": self.uv,
             "uv's interpreter alone": self.uv_bare,
         }
-        return {name: words for name, words in found.items() if words is not None} | self.by_conda
+        return {name: words for name, words in found.items() if words is not None}
 
     def _by_conda(self) -> Iterator[tuple[str, list[str]]]:
         """What starts the script by a conda on PATH, as far as that has it."""
@@ -138,6 +138,8 @@ def _conda_exec(world: World, conda: str) -> list[str]:
 
 def warm(world: World, runners: Runners, effort: Effort) -> Section:
     times = timing.compare(runners.all(), world.environ, effort.warm)
+    # Apart, since they take a hundred times as long, and so seldom that caches are cold after each.
+    times |= timing.compare(runners.by_conda, world.environ, max(effort.warm // 10, 3))
     bare = times["the interpreter alone"].cost
     over = {name: taken.cost - bare for name, taken in times.items()}
     uv = None
