@@ -223,7 +223,7 @@ def umask() -> int:
 def _give_back(path: str, owner: int, group: int) -> None:
     """Owner and group as they were, as far as we may: only root may give a file away."""
     if sys.platform == "win32":
-        raise NotImplementedError
+        raise AssertionError("POSIX only")
     mode = os.stat(path).st_mode & 0o7777
     try:
         os.chown(path, owner, group)

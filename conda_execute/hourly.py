@@ -94,7 +94,7 @@ def _start(store: Store, unused_for: timedelta, foreign_use_ttl: timedelta, cach
 
 def _detach(command: list[str]) -> None:
     if sys.platform == "win32":
-        raise NotImplementedError
+        raise AssertionError("POSIX only")
     os.setsid()
     if os.fork() != 0:
         return

@@ -61,23 +61,15 @@ def deciding(
     stale = locks.stale(lock, request, script.folder)
     if stale is None:
         return lock, False
-    if changed_by is not None and request.platform in lock.inputs:
-        stale = f"`{changed_by}` asks for something else than it holds"
-        if required:
-            raise CreationError(
-                f"the lock `{lock.path}` cannot be used: {stale}",
-                step="lock",
-                hint=f"leave `{changed_by}` out, or `--locked`",
-            )
-        notice(f"the lock `{lock.path}` is left aside: {stale}")
-        return None, True
-    if required or request.platform not in lock.inputs:
-        raise CreationError(
-            f"the lock `{lock.path}` cannot be used: {stale}",
-            step="lock",
-            hint=f"{_again(script, path)} writes it anew; `--no-lock` runs without it",
-        )
-    notice(f"the lock `{lock.path}` is left aside: {stale}; `--lock` writes it anew")
+    lacks_platform = request.platform not in lock.inputs
+    mended = "; `--lock` writes it anew"
+    hint = f"{_again(script, path)} writes it anew; `--no-lock` runs without it"
+    if changed_by is not None and not lacks_platform:
+        stale, mended = f"`{changed_by}` asks for something else than it holds", ""
+        hint = f"leave `{changed_by}` out, or `--locked`"
+    if required or lacks_platform:
+        raise CreationError(f"the lock `{lock.path}` cannot be used: {stale}", step="lock", hint=hint)
+    notice(f"the lock `{lock.path}` is left aside: {stale}{mended}")
     return None, True
 
 

@@ -85,7 +85,7 @@ class Lock:
     @classmethod
     def _take(cls, path: str, holder: str, waiting: Waiting) -> Lock | None:
         if sys.platform == "win32":
-            raise NotImplementedError
+            raise AssertionError("POSIX only")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             notice = None
@@ -123,7 +123,7 @@ class Lock:
 
     def _say(self, text: str) -> None:
         if sys.platform == "win32":
-            raise NotImplementedError
+            raise AssertionError("POSIX only")
         try:
             os.ftruncate(self.descriptor, 0)
             os.pwrite(self.descriptor, text.encode("utf-8", "surrogateescape"), 0)
@@ -205,7 +205,7 @@ def _flock(descriptor: int) -> str | None:
     import fcntl
 
     if sys.platform == "win32":
-        raise NotImplementedError
+        raise AssertionError("POSIX only")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
