@@ -248,6 +248,17 @@ def world(tmp_path: Path, session_directory: Path, condarc: Path, programs: Path
         yield World(root, environ)
 
 
+@pytest.fixture(scope="session")
+def namespaces() -> None:
+    """Skips the test where we may have no processes, mounts and host name of our own: root of a container may not."""
+    words = ["unshare", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "sh", "-c", "umount -l /proc"]
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("only root can make namespaces and mounts")
+    made = subprocess.run(words, check=False, capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip(f"no namespaces and mounts here: {made.stderr}")
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KiB."""

@@ -623,7 +623,7 @@ def test_note_is_the_one_that_python_would_make(shelled: Place) -> None:
     assert shelled.asked == 1
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a pid namespace")
+@pytest.mark.usefixtures("namespaces")
 def test_note_in_a_container_is_the_one_that_python_would_make(shelled: Place) -> None:
     script = shelled.script("x.py", HEADER + "\nprint(open('/proc/1/stat').read(), end='')\n")
     shelled.run(script)
@@ -640,7 +640,7 @@ def test_note_in_a_container_is_the_one_that_python_would_make(shelled: Place) -
     assert shelled.asked == 1
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take /proc away")
+@pytest.mark.usefixtures("namespaces")
 @pytest.mark.skipif(not os.access("/bin/hostname", os.X_OK), reason="there is no /bin/hostname")
 def test_note_without_proc_is_the_one_that_python_would_make(shelled: Place) -> None:
     """As on macOS, whose notes say `pid` and host alone."""
@@ -659,7 +659,7 @@ def test_note_without_proc_is_the_one_that_python_would_make(shelled: Place) -> 
     assert set(shelled.notes()) - before == {f"{pid}-{usage.UNKNOWN}@{run(sys.executable, '-c', code)}"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can name a host, or hide a file of /proc")
+@pytest.mark.usefixtures("namespaces")
 @pytest.mark.parametrize(
     ("change", "asked"),
     [

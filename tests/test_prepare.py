@@ -489,7 +489,7 @@ small.ensure(sys.argv[1], create=create)
         assert left_over(tmp_envs) == [environment.name]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system read-only")
+@pytest.mark.usefixtures("namespaces")
 class TestReadOnly:
     CODE = """
 import os, subprocess, sys
@@ -534,7 +534,7 @@ def test_environment_that_cannot_be_read_is_an_error() -> None:
     assert f"PlaceError: `{layout.marker(first.prefix)}` cannot be read: Permission denied" in done.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take /proc away")
+@pytest.mark.usefixtures("namespaces")
 def test_where_no_process_can_be_seen_nothing_is_made_anew(tmp_envs: str) -> None:
     first = small.ensure(tmp_envs)
     small.forget(first)

@@ -615,7 +615,7 @@ class TestManyNotes:
         assert list(uses(environment).iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a pid namespace")
+@pytest.mark.usefixtures("namespaces")
 def test_process_of_another_pid_namespace_is_foreign(tmp_envs: str) -> None:
     """The same host name, the same kernel, the same pids, another process 1."""
     command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", small.RUN_AND_SLEEP, tmp_envs, "60"]

@@ -223,7 +223,7 @@ def test_keep_outlives_clear_until_release(used: World) -> None:
     assert not used.prefixes()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system read-only")
+@pytest.mark.usefixtures("namespaces")
 @pytest.mark.parametrize("kept", [False, True], ids=["", "kept"])
 def test_what_is_kept_in_a_read_only_place_is_not_ours_to_change(used: World, kept: bool) -> None:
     if kept:

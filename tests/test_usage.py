@@ -59,7 +59,7 @@ class TestNames:
         of_the_kernel = Path("/proc/2/comm").exists() and Path("/proc/2/comm").read_text() == "kthreadd\n"
         assert (usage.MACHINE if of_the_kernel else start_of(1)) == FIRST
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a pid namespace")
+    @pytest.mark.usefixtures("namespaces")
     def test_container_with_a_process_2_is_no_machine(self) -> None:
         code = "import os; from conda_execute import usage; print(os.getpid(), usage.place(), usage.use_of(1).start)"
         # The shell is process 1 of the container, and waits for process 2.
@@ -146,7 +146,7 @@ print(use)
         with pytest.raises(FileNotFoundError):
             usage.write_note(usage.note_path(environment, usage.this_process()))
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can name a host")
+    @pytest.mark.usefixtures("namespaces")
     def test_host_name_may_hold_what_the_name_of_a_file_cannot(self, environment: Environment) -> None:
         code = """
 import os, socket, sys
@@ -164,7 +164,7 @@ print(*os.listdir(layout.uses(environment.prefix, environment.marker.build)))
         use = usage.parse(note)
         assert (held, use and use.place) == ("True", f"rack_7+{BOOT}+{FIRST}")
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system read-only")
+    @pytest.mark.usefixtures("namespaces")
     def test_read_only_place_is_used_without_a_note(self, environment: Environment) -> None:
         code = """
 import subprocess, sys

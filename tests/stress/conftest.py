@@ -119,12 +119,6 @@ def shim(session_directory: Path) -> str:
     return str(library)
 
 
-@pytest.fixture
-def as_root() -> None:
-    if os.geteuid() != 0 or shutil.which("unshare") is None:
-        pytest.skip("only root can make namespaces and mounts")
-
-
 def times(short: int, long: int) -> pytest.MarkDecorator:
     """So often: a few times in `make test`, many times in `make stress`."""
     return pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class TestFullDisk:
     def shimmed(self, machine: Machine, shim: str, text: str) -> World:
         return machine.world.with_(LD_PRELOAD=shim, SHIM_OPEN=f"{errno.ENOSPC}:{text}")
 
-    @pytest.mark.usefixtures("as_root")
+    @pytest.mark.usefixtures("namespaces")
     def test_while_an_environment_is_created(self, machine: Machine) -> None:
         """A tmpfs of 150 kB; lua takes 270."""
         machine.run()  # packages are in the cache, which has room
@@ -142,7 +142,7 @@ def test_other_errors_of_locks_are_errors(machine: Machine, shim: str) -> None:
     assert "Input/output error" in done.stderr
 
 
-@pytest.mark.usefixtures("as_root")
+@pytest.mark.usefixtures("namespaces")
 class TestReadOnly:
     def run(self, machine: Machine) -> subprocess.CompletedProcess[str]:
         command = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec conda-execute "$2"'
@@ -199,7 +199,7 @@ class TestClock:
 
 
 class TestOtherPlaces:
-    @pytest.mark.usefixtures("as_root")
+    @pytest.mark.usefixtures("namespaces")
     def test_run_in_another_pid_namespace_keeps_the_environment(self, machine: Machine) -> None:
         """A container with this host's name, this kernel, and pids of its own."""
         machine.run()
@@ -215,7 +215,7 @@ class TestOtherPlaces:
         [(_, why)] = machine.clear().kept
         assert "another container" in why
 
-    @pytest.mark.usefixtures("as_root")
+    @pytest.mark.usefixtures("namespaces")
     def test_run_under_the_proc_of_its_parents_namespace_is_live_there(self, machine: Machine) -> None:
         """`unshare --pid` without `--mount-proc`: getpid() says 1, and /proc shows everybody by the outer pids."""
         process = machine.world.start(
@@ -230,7 +230,7 @@ class TestOtherPlaces:
         small.wait_for(lambda: machine.clear().kept == ())
         machine.assert_clean()
 
-    @pytest.mark.usefixtures("as_root")
+    @pytest.mark.usefixtures("namespaces")
     def test_without_proc_scripts_run_and_nothing_is_removed(self, machine: Machine) -> None:
         """A sandbox that hides all processes. Doubt means "in use"."""
         code = """
@@ -258,7 +258,7 @@ class TestOtherPlaces:
         os.utime(note, (month, month))
         machine.assert_clean()
 
-    @pytest.mark.usefixtures("as_root")
+    @pytest.mark.usefixtures("namespaces")
     def test_recycled_pid_is_not_a_use(self, machine: Machine) -> None:
         """The kernel is made to give the pid of a run that has ended to somebody else."""
         code = """
