@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from .errors import ExecuteError, PlaceError, SettingsError, printable
+from .errors import ExecuteError, PlaceError, SettingsError
 from .model import Header
-from .terminal import say
+from .text import printable
 from .values import dataclass, field
 
 TYPE_CHECKING = False
@@ -18,32 +18,13 @@ if TYPE_CHECKING:
     from .errors import Location
     from .lock import Lock
     from .model import Environment, Request
-    from .mutex import Holder
     from .prepare import Built
     from .settings import Settings
     from .store import Store
+    from .voice import Voice
 
 #: Packages whose program bears another name.
 _PACKAGE_OF = {"Rscript": "r-base", "R": "r-base", "node": "nodejs", "tclsh": "tk", "java": "openjdk"}
-
-
-@dataclass(frozen=True)
-class Voice:
-    """How much is told, on standard error: errors only, what matters, or every step."""
-
-    verbose: bool = False
-    quiet: bool = False
-
-    def notice(self, text: str) -> None:
-        if not self.quiet:
-            say(f"conda-execute: {text}")
-
-    def detail(self, text: str) -> None:
-        if self.verbose:
-            say(text)
-
-    def waiting(self, holder: Holder) -> None:
-        self.notice(f"waiting for {holder}, who is making this environment")
 
 
 @dataclass
@@ -197,7 +178,7 @@ class Creation:
 
     def _locate(self, wanted: str) -> Location | None:
         """Where the script says what the request says: specs of a request are normalised, paths are absolute."""
-        from .key import normalise_spec
+        from .match_spec import normalise_spec
         from .request import as_asked
 
         written = (
@@ -227,12 +208,12 @@ class Creation:
     def _sound(self, environment: Environment) -> bool:
         """Whether the program that the environment was made for is still there: a purge of a scratch disk may have
         taken it while the package records stayed."""
-        from . import key
+        from .match_spec import spec_name
 
         if self.program is None or sys.platform == "win32":
             return True
         package = _PACKAGE_OF.get(self.program, self.program)
-        if not any(key.spec_name(spec) == package for spec in environment.marker.specs):
+        if not any(spec_name(spec) == package for spec in environment.marker.specs):
             return True
         return os.access(os.path.join(environment.prefix, "bin", self.program), os.X_OK)
 
@@ -247,22 +228,10 @@ def _check_directory() -> None:
         ) from None
 
 
-def megabytes(size: float) -> str:
-    """A number of bytes for people: `12.3 MB`. Decimal units, as conda and pip count downloads.
-
-    >>> megabytes(12_345_678), megabytes(999), megabytes(2_500_000_000)
-    ('12.3 MB', '1 kB', '2.5 GB')
-    """
-    for unit, bytes_in_it in (("GB", 1e9), ("MB", 1e6)):
-        if size >= bytes_in_it:
-            return f"{size / bytes_in_it:.1f} {unit}"
-    return f"{max(1, round(size / 1e3)) if size else 0} kB"
-
-
 def check_backend(name: str | None) -> str | None:
     """The name of an engine that exists; None stands for the one that works."""
-    from .options import near
     from .settings import BACKENDS
+    from .text import near
 
     if name is not None and name not in BACKENDS:
         raise ExecuteError(f"there is no backend `{name}`", hint=near(name, BACKENDS) or "`rattler` or `conda`")

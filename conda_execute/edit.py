@@ -8,12 +8,10 @@ for is a HeaderError, and nothing is returned.
 
 from __future__ import annotations
 
-import errno
 import os
-import sys
 
 from . import platforms
-from .errors import HeaderError, Location, PlaceError, UsageError
+from .errors import HeaderError, Location, UsageError
 from .values import replace
 
 TYPE_CHECKING = False
@@ -163,74 +161,6 @@ def initial(
             content = _add(content, path, text, kind, platform)
     _read(content, path, platform)
     return content
-
-
-def rewrite(path: str, data: bytes) -> None:
-    """Put the bytes in the place of the file, atomically; a link is followed, and the mode stays. Raises PlaceError."""
-    import tempfile
-
-    target = os.path.realpath(path)
-    directory, name = os.path.split(target)
-    if not os.path.lexists(directory):
-        raise _no_folder(path, directory)
-    temporary = None
-    try:
-        old = os.stat(target) if os.path.exists(target) else None
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=directory)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, old.st_mode & 0o7777 if old else 0o666 & ~umask())
-        if old and sys.platform != "win32" and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-            _give_back(temporary, old.st_uid, old.st_gid)
-        os.replace(temporary, target)
-        temporary = None
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise PlaceError(
-            f"`{path}` cannot be rewritten: {error.strerror}", hint=None if full else "its folder must be writable"
-        ) from error
-    finally:
-        if temporary is not None:
-            os.unlink(temporary)
-
-
-def check_folder(path: str) -> None:
-    """Raise PlaceError where the folder that a new script goes into is not there: known before anything is solved."""
-    directory = os.path.dirname(os.path.realpath(path))
-    if not os.path.isdir(directory):
-        raise _no_folder(path, directory)
-
-
-def _no_folder(path: str, directory: str) -> PlaceError:
-    import shlex
-
-    given = os.path.dirname(path)
-    # A link to nowhere has a folder itself; it is the other end that is missing.
-    folder = given if given and not os.path.lexists(given) else directory
-    return PlaceError(
-        f"`{path}` cannot be written: there is no folder `{folder}`", hint=f"make it: mkdir -p {shlex.quote(folder)}"
-    )
-
-
-def umask() -> int:
-    umask = os.umask(0o022)
-    os.umask(umask)
-    return umask
-
-
-def _give_back(path: str, owner: int, group: int) -> None:
-    """Owner and group as they were, as far as we may: only root may give a file away."""
-    if sys.platform == "win32":
-        raise AssertionError("POSIX only")
-    mode = os.stat(path).st_mode & 0o7777
-    try:
-        os.chown(path, owner, group)
-        # A change of owner takes set-user-id away.
-        os.chmod(path, mode)
-    except PermissionError:
-        return
 
 
 # Reading before and after

@@ -3,7 +3,7 @@
 Every failure that a user can cause or mend is an `ExecuteError`. It carries what is wrong, where (a place in a
 file), what to try next, and the exit status; only the doors turn it into text and leave. Bugs stay tracebacks.
 
-The form, which `render` alone knows::
+The form, which `terminal.errors.render` alone knows::
 
     error: `env` must be a list, found a string
       plot.py:5:9
@@ -121,66 +121,3 @@ class InterruptError(ExecuteError):
     def __init__(self, message: str, *, signal: int = 2, step: str | None = None) -> None:
         super().__init__(message, step=step)
         self.exit_status = 128 + signal
-
-
-def printable(text: str) -> str:
-    """`text` on one line, with characters that a terminal would act on spelled out: names of files and commands of
-    processes come from anybody.
-
-    >>> printable("a\\nb\\x1b[31m")
-    'a\\\\nb\\\\x1b[31m'
-    """
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
-
-
-def render(error: ExecuteError, colour: bool = False) -> str:
-    """The text of an error for a terminal, without a final newline; user and password in a URL are starred out."""
-    from . import credentials
-
-    return credentials.hide_in_any(_rendered(error, colour))
-
-
-def _rendered(error: ExecuteError, colour: bool) -> str:
-    bold_red, dim, bold, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[1;36m", "\x1b[0m") if colour else ("", "", "", "")
-    step = f" ({error.step})" if error.step else ""
-    lines = [f"{bold_red}error{plain}{step}: {printable(error.message)}"]
-    for where in error.where:
-        lines.append(f"  {printable(str(where))}")
-        if where.text is not None and where.line is not None:
-            lines += _excerpt(where, bold_red, dim, plain)
-    if error.details:
-        lines += [f"  {printable(line.expandtabs())}".rstrip() for line in error.details.strip("\n").split("\n")]
-    if error.hint:
-        first, *more = error.hint.split("\n")
-        lines += [f"{bold}hint{plain}: {printable(first)}", *(f"      {printable(line)}" for line in more)]
-    return "\n".join(lines)
-
-
-#: A caret under column 4,000 helps nobody; longer lines are shown from a little before the column on.
-_WIDEST_EXCERPT = 160
-
-
-def _excerpt(where: Location, mark: str, dim: str, plain: str) -> list[str]:
-    assert where.text is not None
-    text = "".join(character if character.isprintable() else " " for character in where.text)
-    column, length = (where.column or 1) - 1, max(where.length, 1)
-    start = max(0, column - 40) if len(text) > _WIDEST_EXCERPT else 0
-    text, column = text[start : start + _WIDEST_EXCERPT].rstrip(), column - start
-    gutter = f"{where.line} | "
-    lines = [f"  {dim}{gutter}{plain}{text}"]
-    if where.column is not None:
-        length = max(1, min(length, len(text) - column))
-        indent, marked = _cells(text[:column].ljust(column)), _cells(text[column : column + length].ljust(length))
-        lines.append(" " * (2 + len(gutter) + indent) + f"{mark}{'^' * marked}{plain}")
-    return lines
-
-
-def _cells(text: str) -> int:
-    """How many cells of a terminal the text takes: letters of East Asia take two, accents of their own none."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width
-
-    return sum(0 if combining(one) else 2 if east_asian_width(one) in "WF" else 1 for one in text)

@@ -11,12 +11,14 @@ import os
 import sys
 from itertools import takewhile
 
-from . import command, layout, options, process, start
+from . import command, options, process, start
 from .activation import activate
+from .cache import cache_dir, home_directory, script_cache
 from .credentials import hide
 from .errors import NotFoundError, UsageError
 from .run import creation_of, of_one_run, require_trust, store_of, understand, with_lock
 from .terminal import guard, print_json, unwind_on_signals
+from .text import near
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,9 +149,7 @@ def _check_usage(chosen: Namespace) -> None:
     if not chosen.lock and (chosen.embed or chosen.platform):
         raise UsageError(f"`{'--embed' if chosen.embed else '--platform'}` goes with `--lock`")
     if chosen.export and chosen.export not in options.FORMATS:
-        hint = options.near(chosen.export, options.FORMATS) or "there are " + ", ".join(
-            f"`{name}`" for name in options.FORMATS
-        )
+        hint = near(chosen.export, options.FORMATS) or "there are " + ", ".join(f"`{name}`" for name in options.FORMATS)
         raise UsageError(f"there is no export format `{chosen.export}`", hint=hint)
     if chosen.embed and chosen.lock_file:
         raise UsageError("`--embed` and `--lock-file` name different places", hint="give one of them")
@@ -233,7 +233,7 @@ def _start(run: Run, environment: Environment) -> NoReturn:
     activation = activate(environment.prefix, run.environ, variables)
     arguments = run.chosen.words[1:]
     if run.header.entrypoint is not None:
-        cache = layout.script_cache(_cache(run) or environment.prefix, run.script.path)
+        cache = script_cache(_cache(run) or environment.prefix, run.script.path)
         constant = start.constant_command(run.header.entrypoint, run.script.path)
         if constant is not None:
             _record(run, environment, activation, constant, passes_script=False)
@@ -300,7 +300,7 @@ def _record(
 
 
 def _cache(run: Run) -> str | None:
-    return layout.cache_dir(run.environ, layout.home())
+    return cache_dir(run.environ, home_directory())
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def pack(prefix: str, target: str) -> None:
 
     Raises ExecuteError without conda-pack, PlaceError without the archive's folder, and CreationError where it fails.
     """
-    from .edit import check_folder, umask
+    from .files import check_folder, umask
 
     try:
         import conda_pack  # type: ignore[import-untyped,import-not-found,unused-ignore]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+
+from .errors import PlaceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,3 +87,88 @@ def _make_writable(path: str) -> None:
             os.chmod(path, os.stat(path).st_mode | 0o700)
     except OSError:
         pass
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Make `path` hold `content`, whole or not at all, whoever else is writing it at the same time."""
+    try:
+        with open(path, "rb") as file:
+            if file.read() == content:
+                os.utime(path)
+                return
+    except OSError:
+        pass  # not there yet, or not readable: it is written below, and what fails there is reported
+    make_directory(os.path.dirname(path))
+    temporary = f"{path}.{os.getpid()}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+    os.replace(temporary, path)
+
+
+def rewrite(path: str, data: bytes) -> None:
+    """Put the bytes in the place of the file, atomically; a link is followed, and the mode stays. Raises PlaceError."""
+    import tempfile
+
+    target = os.path.realpath(path)
+    directory, name = os.path.split(target)
+    if not os.path.lexists(directory):
+        raise _no_folder(path, directory)
+    temporary = None
+    try:
+        old = os.stat(target) if os.path.exists(target) else None
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=directory)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, old.st_mode & 0o7777 if old else 0o666 & ~umask())
+        if old and sys.platform != "win32" and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+            _give_back(temporary, old.st_uid, old.st_gid)
+        os.replace(temporary, target)
+        temporary = None
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise PlaceError(
+            f"`{path}` cannot be rewritten: {error.strerror}", hint=None if full else "its folder must be writable"
+        ) from error
+    finally:
+        if temporary is not None:
+            os.unlink(temporary)
+
+
+def check_folder(path: str) -> None:
+    """Raise PlaceError where the folder that a new script goes into is not there: known before anything is solved."""
+    directory = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(directory):
+        raise _no_folder(path, directory)
+
+
+def umask() -> int:
+    umask = os.umask(0o022)
+    os.umask(umask)
+    return umask
+
+
+def _no_folder(path: str, directory: str) -> PlaceError:
+    import shlex
+
+    given = os.path.dirname(path)
+    # A link to nowhere has a folder itself; it is the other end that is missing.
+    folder = given if given and not os.path.lexists(given) else directory
+    return PlaceError(
+        f"`{path}` cannot be written: there is no folder `{folder}`", hint=f"make it: mkdir -p {shlex.quote(folder)}"
+    )
+
+
+def _give_back(path: str, owner: int, group: int) -> None:
+    """Owner and group as they were, as far as we may: only root may give a file away."""
+    if sys.platform == "win32":
+        raise AssertionError("POSIX only")
+    mode = os.stat(path).st_mode & 0o7777
+    try:
+        os.chown(path, owner, group)
+        # A change of owner takes set-user-id away.
+        os.chmod(path, mode)
+    except PermissionError:
+        return

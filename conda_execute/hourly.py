@@ -12,6 +12,7 @@ import time
 from datetime import timedelta
 
 from . import files, layout, usage
+from .cache import SCRIPT_LINK, code_folder, script_cache
 from .errors import PlaceError
 from .store import Store
 
@@ -146,8 +147,8 @@ def clean_cache(cache: str, unread_for: timedelta = timedelta(days=30)) -> None:
     from . import record
 
     record.discard_vanished(cache)
-    _delete_caches_of_vanished_scripts(os.path.dirname(layout.script_cache(cache, "")))
-    folder = os.path.dirname(layout.code(cache, ""))
+    _delete_caches_of_vanished_scripts(os.path.dirname(script_cache(cache, "")))
+    folder = os.path.dirname(code_folder(cache, ""))
     now = time.time()
     for name in usage.listed_in(folder):
         path = os.path.join(folder, name)
@@ -160,7 +161,7 @@ def _delete_caches_of_vanished_scripts(folder: str) -> None:
         link = os.path.join(folder, name)
         # A symbolic link beside the directory names the script; dangling, it says that the script is gone.
         if os.path.islink(link) and not os.path.exists(link):
-            files.delete(link.removesuffix(layout.SCRIPT_LINK))
+            files.delete(link.removesuffix(SCRIPT_LINK))
             files.try_to_unlink(link)
 
 

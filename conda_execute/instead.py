@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from . import key
-from .create import megabytes
-from .errors import printable
+from .key import environment_name
 from .run import creation_of, require_trust, store_of, with_lock
 from .terminal import print_json
+from .text import megabytes, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def _meaning(run: Run) -> dict[str, Any]:
     said: dict[str, Any] = {
         "script": run.script.title,
         "format": header.format,
-        "name": key.name(request),
+        "name": environment_name(request),
         "specs": list(request.specs),
         "pypi": list(request.pypi),
         "channels": [channel.name for channel in request.channels],
@@ -66,7 +65,7 @@ def dry_run(run: Run) -> int:
     require_trust(run)
     store = store_of(run)
     run = with_lock(run, store)
-    name = key.name(run.request)
+    name = environment_name(run.request)
     environment = store.find(name)
     meaning = _meaning(run)
     meaning["prefix"] = environment.prefix if environment else store.prefix(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import layout
+from .cache import cache_dir
 from .errors import PlaceError
 from .files import make_directory
 
@@ -40,7 +40,7 @@ def choose_tmp_envs(
         _fit(place, name)
         return place
     root = _root_prefix()
-    cache = layout.cache_dir(environ, environ.get("HOME") or environ.get("USERPROFILE"))
+    cache = cache_dir(environ, environ.get("HOME") or environ.get("USERPROFILE"))
     defaults = ([os.path.join(root, "tmp_envs")] if root else []) + (
         [os.path.join(cache, platform, "tmp_envs")] if cache else []
     )

@@ -339,7 +339,7 @@ def text_of(
 
 def write(path: str, text: str) -> None:
     """Put the lock there, whole or not at all; a link is followed. Raises CreationError where that cannot be done."""
-    from .edit import rewrite
+    from .files import rewrite
 
     try:
         rewrite(path, text.encode())

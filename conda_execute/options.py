@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .errors import UsageError
+from .text import near
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,14 +87,6 @@ script began; 126: the program cannot be executed; 127: it was not found.
 Settings stand in condarc under `plugins:` (conda_execute_env_dir, ...) or in
 the environment (CONDA_EXECUTE_ENV_DIR, ...).
 """
-
-
-def near(word: str, known: Sequence[str]) -> str | None:
-    """A hint with the known word that is nearest to a mistyped one, if any is near."""
-    import difflib
-
-    close = difflib.get_close_matches(word, known, 1)
-    return f"did you mean `{close[0]}`?" if close else None
 
 
 #: Every option: its names, and the name of its value where it takes one. Those with a value marked `...` may be

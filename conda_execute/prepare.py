@@ -88,9 +88,9 @@ def ensure(
     `damage` finds. `on_wait` is told once, after a second, whom we wait for; `script` is what others are told of us,
     and what the marker says. `notice` is told what a user should know but need not act on.
     """
-    from . import key
+    from .key import environment_name
 
-    name = key.name(request)
+    name = environment_name(request)
     use = usage.this_process()
     if not force:
         environment = find(name, store, use, fits, sound)

@@ -28,6 +28,7 @@ import sys
 
 from . import __version__, credentials, layout, process, sourcing
 from .activation import shell_level
+from .cache import launch_record
 from .errors import ExecuteError
 from .files import make_directory
 from .values import dataclass
@@ -110,7 +111,7 @@ def write(run: Run, cache: str | None, environ: Mapping[str, str]) -> None:
     if ".." in given.split("/"):  # the record would lie outside of launch/, perhaps in place of a file of the user's
         return
     try:
-        _write(layout.launch_record(cache, given), _text(run, launcher, given, environ))
+        _write(launch_record(cache, given), _text(run, launcher, given, environ))
     except (_Unsayable, OSError):
         return
 

@@ -25,8 +25,9 @@ import time
 from contextlib import contextmanager
 from http.client import HTTPException
 
-from . import __version__, layout
+from . import __version__
 from .address import Address, hint_for_page, is_this_machine, printable
+from .cache import cache_dir, code_folder, home_directory
 from .errors import ExecuteError, NotFoundError, SettingsError
 from .values import dataclass, field
 
@@ -77,7 +78,7 @@ def fetch(address: Address, settings: Settings, environ: Mapping[str, str], *, o
 
     Raises ExecuteError, or NotFoundError where the server says that there is no such file.
     """
-    cache = layout.cache_dir(environ, layout.home())
+    cache = cache_dir(environ, home_directory())
     if offline or address.pin is not None:
         copy = _last_copy(address, cache)
         if copy is not None and address.pin in (None, copy.digest):
@@ -465,11 +466,11 @@ def _with_certificates(path: str, settings: Settings) -> ssl.SSLContext:
 def _copy_path(address: Address, cache: str) -> str:
     """Beside the code that runs, and cleaned with it when it has not been fetched or run for long."""
     digest = hashlib.sha256(address.url.encode()).hexdigest()[:20]
-    return os.path.join(layout.code(cache, digest), "fetched")
+    return os.path.join(code_folder(cache, digest), "fetched")
 
 
 def _keep_copy(fetched: Fetched, cache: str | None) -> None:
-    from .source import write_whole
+    from .files import write_whole
 
     if cache is None:
         return

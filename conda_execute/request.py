@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
-from . import credentials, key, platforms
+from . import credentials, platforms
 from .channels import resolve_channels, split_spec
 from .errors import SettingsError, UsageError
+from .match_spec import normalise_spec, spec_name
 from .model import Header, Request
 from .values import dataclass, replace
 
@@ -55,8 +56,8 @@ def resolve(
     uv = _absolute_uv(header.uv, folder) if pypi and header.uv is not None else None
     secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.parted(text)[1]]
     _check_archives(header, settings)
-    specs = sorted({key.normalise_spec(spec) for spec in header.specs})
-    if pypi and not any(key.spec_name(spec) == "python" for spec in specs):
+    specs = sorted({normalise_spec(spec) for spec in header.specs})
+    if pypi and not any(spec_name(spec) == "python" for spec in specs):
         specs = sorted([*specs, "python"])
     return Request(
         specs=tuple(specs),
@@ -74,7 +75,7 @@ def resolve(
         or settings.exclude_newer
         if pypi
         else None,
-        constraints=tuple(sorted({key.normalise_spec(spec) for spec in header.constraints})),
+        constraints=tuple(sorted({normalise_spec(spec) for spec in header.constraints})),
         uv=credentials.parted(uv)[0] if uv is not None else None,
         lock=options.lock,
         link_scripts=settings.run_link_scripts,

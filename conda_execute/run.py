@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import os
 
-from . import command, key, layout, platforms, process, source, specfile
-from .create import Creation, Voice, check_backend
+from . import command, platforms, process, source, specfile
+from .cache import cache_dir, home_directory
+from .create import Creation, check_backend
 from .errors import ExecuteError, HeaderError, Location, UsageError
 from .header import read_header
+from .key import environment_name
 from .location import choose_tmp_envs
+from .match_spec import spec_name
 from .request import Options, resolve
 from .settings import load
 from .store import Store
 from .terminal import ask, can_ask, say
 from .values import dataclass, replace
+from .voice import Voice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +72,7 @@ class Run:
         )
 
     def _asks_for(self, name: str) -> bool:
-        return any(key.spec_name(spec) == name for spec in self.request.specs)
+        return any(spec_name(spec) == name for spec in self.request.specs)
 
 
 def understand(chosen: Namespace) -> Run:
@@ -142,7 +146,7 @@ def require_trust(run: Run) -> None:
         return
     from . import trust
 
-    cache = layout.cache_dir(run.environ, layout.home())
+    cache = cache_dir(run.environ, home_directory())
     standing = trust.standing(fetched, run.settings.trusted_urls, cache)
     if standing == trust.TRUSTED:
         return
@@ -176,14 +180,14 @@ def with_lock(run: Run, store: Store) -> Run:
     if lock is None:
         return replace(run, has_stale_lock=aside)
     locked = replace(run, lock=lock, request=replace(run.request, lock=lock.digest))
-    if not lock.inputs and store.find(key.name(locked.request)) is None:
+    if not lock.inputs and store.find(environment_name(locked.request)) is None:
         fits = locking.satisfied(lock, locked.request, required=chosen.locked, notice=notice)
         return locked if fits is not None else replace(run, has_stale_lock=True)
     return locked
 
 
 def store_of(run: Run) -> Store:
-    name = key.name(run.request)
+    name = environment_name(run.request)
     return Store(choose_tmp_envs(run.settings, run.environ, platforms.host(), name=name, notice=run.voice.notice))
 
 

@@ -42,8 +42,9 @@ class ScriptSpec(EnvironmentSpecBase):
         from conda.models.environment import Environment, EnvironmentConfig
         from conda.models.match_spec import MatchSpec
 
-        from .errors import ExecuteError, render
+        from .errors import ExecuteError
         from .header import read_header
+        from .render import render
 
         data = self._head()
         try:

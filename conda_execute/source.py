@@ -10,9 +10,9 @@ import os
 import stat
 import sys
 
-from . import layout
+from .cache import cache_dir, code_folder, home_directory
 from .errors import ExecuteError, NotExecutableError, NotFoundError, PlaceError, UsageError
-from .files import make_directory
+from .files import write_whole
 from .header import ENOUGH
 from .values import dataclass, replace
 
@@ -133,10 +133,10 @@ def _kept(code: bytes, title: str, suffix: str = "") -> Script:
         raise UsageError("there is no code to run", hint="give it on standard input, or as words after `-c`")
     import hashlib
 
-    cache = layout.cache_dir(os.environ, layout.home())
+    cache = cache_dir(os.environ, home_directory())
     if cache is None:
         raise PlaceError("there is no place for the code: HOME is not set", hint="set CONDA_EXECUTE_CACHE_DIR")
-    folder = layout.code(cache, hashlib.sha256(code).hexdigest()[:20])
+    folder = code_folder(cache, hashlib.sha256(code).hexdigest()[:20])
     path = os.path.join(folder, "script" + suffix)
     try:
         write_whole(path, code)
@@ -146,23 +146,6 @@ def _kept(code: bytes, title: str, suffix: str = "") -> Script:
             hint="set CONDA_EXECUTE_CACHE_DIR to a directory that you can write to",
         ) from None
     return Script(given=path, path=path, head=code[:ENOUGH], title=title, is_file=False)
-
-
-def write_whole(path: str, content: bytes) -> None:
-    """Make `path` hold `content`, whole or not at all, whoever else is writing it at the same time."""
-    try:
-        with open(path, "rb") as file:
-            if file.read() == content:
-                os.utime(path)
-                return
-    except OSError:
-        pass  # not there yet, or not readable: it is written below, and what fails there is reported
-    make_directory(os.path.dirname(path))
-    temporary = f"{path}.{os.getpid()}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-    os.replace(temporary, path)
 
 
 def _near(given: str) -> str | None:

@@ -143,11 +143,11 @@ def _output(commands: Sequence[Sequence[Word]], values: Mapping[str, str], activ
 
 def _make_cache(folder: str, script: str) -> None:
     """The directory that `${CACHE}` means, and a link to the script beside it, so that both can go with it."""
-    from . import layout
+    from .cache import SCRIPT_LINK
     from .files import make_directory
 
     make_directory(folder)
     try:
-        os.symlink(script, folder + layout.SCRIPT_LINK)
+        os.symlink(script, folder + SCRIPT_LINK)
     except OSError:
         pass  # there already, or no links here: then the directory stays

@@ -9,7 +9,8 @@ import errno
 import os
 import sys
 
-from .errors import ExecuteError, InterruptError, render
+from .errors import ExecuteError, InterruptError
+from .render import render
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,13 +7,15 @@ import os
 import sys
 from datetime import timedelta
 
-from . import key, platforms, process, specfile, table
-from .errors import PlaceError, UsageError, printable
+from . import platforms, process, specfile, table
+from .errors import PlaceError, UsageError
+from .key import environment_name
 from .location import choose_tmp_envs
 from .request import Options, resolve
 from .settings import load
 from .store import Store, is_name
 from .terminal import guard, print_json, say, unwind_on_signals
+from .text import printable
 from .values import replace
 
 TYPE_CHECKING = False
@@ -97,7 +99,7 @@ def _parse(argv: Sequence[str]) -> Namespace:
     if argv[0] == "--version":
         return argparse.Namespace(act=_version)
     if argv[0] not in _COMMANDS:
-        from .options import near
+        from .text import near
 
         raise UsageError(
             f"there is no command `{argv[0]}`",
@@ -109,7 +111,7 @@ def _parse(argv: Sequence[str]) -> Namespace:
     parser = _parser(argv[0])
     chosen, unknown = parser.parse_known_intermixed_args(list(argv[1:]))
     if unknown:
-        from .options import near
+        from .text import near
 
         names = [name for action in parser._actions for name in action.option_strings]
         if not unknown[0].startswith("-"):
@@ -232,7 +234,7 @@ def _matching(word: str, there: Sequence[str], settings: Settings) -> list[str]:
     if is_name(word):
         raise UsageError(f"there is no environment `{word}`", hint="`conda tmpenv list` shows those that there are")
     request, title = _request_of_script(word, settings)
-    name = key.name(request)
+    name = environment_name(request)
     found = [one for one in there if one.partition(".")[0] == name]
     if not found:
         raise UsageError(f"`{title}` has no environment now", hint=f"`conda execute {title}` makes it")
@@ -359,7 +361,7 @@ def _running(found: Found) -> str:
 
 
 def _size(size: int | None) -> str:
-    from .create import megabytes
+    from .text import megabytes
 
     return "-" if size is None else megabytes(size)
 
@@ -477,7 +479,8 @@ def _resolved(chosen: Namespace, settings: Settings, environ: dict[str, str]) ->
 
 
 def _create(chosen: Namespace) -> int:
-    from .create import Creation, Voice, check_backend
+    from .create import Creation, check_backend
+    from .voice import Voice
 
     environ = process.inherited_environ()
     settings = load(environ)
@@ -492,7 +495,7 @@ def _create(chosen: Namespace) -> int:
         command="conda tmpenv create",
         header=header,
     )
-    store = _place(settings, environ, key.name(request))
+    store = _place(settings, environ, environment_name(request))
     environment = creation.ensure(store, title="conda tmpenv create", force=chosen.force_env)
     if chosen.compile:
         _byte_compile(environment)
@@ -524,7 +527,7 @@ def _name(chosen: Namespace) -> int:
     environ = process.inherited_environ()
     settings = load(environ)
     request = _resolved(chosen, settings, environ)[1]
-    name = key.name(request)
+    name = environment_name(request)
     store = _place(settings, environ, name)
     environment = store.find(name)
     print(environment.prefix if environment else store.prefix(name))

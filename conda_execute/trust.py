@@ -18,8 +18,8 @@ import re
 import stat
 from urllib.parse import unquote, urlsplit
 
-from . import layout
 from .address import printable, quoted
+from .cache import trusted_file
 from .errors import ExecuteError, PlaceError
 from .files import make_directory
 
@@ -111,7 +111,7 @@ def _said(cache: str | None) -> list[tuple[str, str]]:
     if cache is None:
         return []
     try:
-        with open(layout.trusted(cache), encoding="utf-8", errors="replace") as file:
+        with open(trusted_file(cache), encoding="utf-8", errors="replace") as file:
             if not _private(file.fileno()):
                 return []
             found = re.findall(r"^([0-9a-f]{64}) (\S+)$", file.read(), re.MULTILINE)
@@ -131,7 +131,7 @@ def remember(fetched: Fetched, cache: str | None) -> None:
     """Note that this content at this address is trusted from now on. Raises PlaceError where that cannot be noted."""
     if cache is None:
         return
-    path = layout.trusted(cache)
+    path = trusted_file(cache)
     try:
         make_directory(cache)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -10,15 +10,17 @@ import os
 import re
 import sys
 
-from . import options, platforms, process, source, specfile
-from .create import Creation, Voice, check_backend
+from . import platforms, process, source, specfile
+from .create import Creation, check_backend
 from .errors import PlaceError, UsageError
 from .header import read_header
-from .key import normalise_spec, spec_name
+from .match_spec import normalise_spec, spec_name
 from .request import resolve
 from .run import asked, creation_of, header_of
 from .settings import load
+from .text import near
 from .values import replace
+from .voice import Voice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def edit(chosen: Namespace) -> int:
     """Change the header in place. What comes out is solved first: a script is never left with a header that cannot
     work."""
     from . import edit as editor
+    from .files import check_folder, rewrite
 
     path = _file_to_edit(chosen)
     before = _content(path) if os.path.lexists(path) or not chosen.init else b""
@@ -44,7 +47,7 @@ def edit(chosen: Namespace) -> int:
         raise UsageError(f"`{min(both)}` is to be added and removed", hint="`--add` alone changes its version")
     after = before
     if chosen.init:
-        editor.check_folder(path)
+        check_folder(path)
         after = editor.initial(after, path, added.specs, added.pypi)
     else:
         # Added first: a header that asks for nothing, between the two, would be refused.
@@ -69,7 +72,7 @@ def edit(chosen: Namespace) -> int:
             raise PlaceError(
                 f"`{path}` was changed by somebody else in the meantime", hint="nothing was written; try again"
             )
-        editor.rewrite(path, after)
+        rewrite(path, after)
         voice.notice(f"`{path}` now asks for {', '.join((*header.specs, *(f'pypi:{name}' for name in header.pypi)))}")
     return 0
 
@@ -146,10 +149,10 @@ def write_lock(run: Run) -> int:
         if how.progress is not None:
             how.progress.close()
     if embeds:
-        from . import edit as editor
+        from .files import rewrite
 
         path = script.path
-        editor.rewrite(path, locking.embed(source.read_whole(script), run.header, text, path))
+        rewrite(path, locking.embed(source.read_whole(script), run.header, text, path))
     else:
         locks.write(path, text)
     packages = len(re.findall(r"^- (?:conda|pypi): ", text, re.MULTILINE))
@@ -173,6 +176,6 @@ def _check_overwritable(path: str) -> None:
 
 def _known_platform(name: str) -> str:
     if name not in platforms.KNOWN:
-        hint = options.near(name, tuple(platforms.KNOWN)) or "such as `linux-64`, `osx-arm64`, `win-64`"
+        hint = near(name, tuple(platforms.KNOWN)) or "such as `linux-64`, `osx-arm64`, `win-64`"
         raise UsageError(f"`{name}` is not a platform", hint=hint)
     return name

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from conda_execute import __version__, layout
+from conda_execute.cache import launch_record
 from conda_execute.model import Environment, Marker
 from conda_execute.store import Store
 from tests.channel import debian
@@ -32,8 +33,9 @@ import os, sys
 sys.path.insert(0, {str(ROOT)!r})
 with open({{log!r}}, "a") as log:
     log.write("asked\\n")
-from conda_execute import layout, process, record, start, usage
+from conda_execute import process, record, start, usage
 from conda_execute.activation import activate
+from conda_execute.cache import cache_dir
 from conda_execute.header import read_header
 from conda_execute.settings import load
 from conda_execute.store import Store
@@ -54,7 +56,7 @@ run = record.Run(
     neighbours=tuple((path, None) for path in {{neighbours!r}}),
     beginnings=tuple((path, open(path, "rb").readline()) for path in {{beginnings!r}}),
 )
-record.write(run, layout.cache_dir(environ, environ.get("HOME")), os.environ)
+record.write(run, cache_dir(environ, environ.get("HOME")), os.environ)
 start.execute([*header.run_with, given, *arguments], activation)
 """
 
@@ -121,7 +123,7 @@ class Place:
         return self.root / "work"
 
     def record(self, script: Path) -> Path:
-        return Path(layout.launch_record(self.environ["CONDA_EXECUTE_CACHE_DIR"], str(script)))
+        return Path(launch_record(self.environ["CONDA_EXECUTE_CACHE_DIR"], str(script)))
 
     def script(self, name: str, text: str | bytes = HEADER + "\n" + SHOW) -> Path:
         path = self.work / name

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from conda_execute import request
 from conda_execute.channels import resolve_channels, split_spec
-from conda_execute.errors import Location, SettingsError, render
+from conda_execute.errors import Location, SettingsError
 from conda_execute.model import Channel, Header
+from conda_execute.render import render
 from conda_execute.settings import Settings, load
 
 ALIAS = "https://conda.anaconda.org"

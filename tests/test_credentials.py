@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conda_execute import credentials
-from conda_execute.errors import ExecuteError, Location, render
+from conda_execute.errors import ExecuteError, Location
+from conda_execute.render import render
 from conda_execute.terminal import failure
 
 

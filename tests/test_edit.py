@@ -12,6 +12,7 @@ from rattler import MatchSpec
 
 from conda_execute import edit
 from conda_execute.errors import HeaderError, PlaceError, UsageError
+from conda_execute.files import rewrite
 from conda_execute.header import extent, find_header, native, read_header
 from conda_execute.header.pixi import without_source
 from conda_execute.header.specs import name_of, requirement_name
@@ -679,7 +680,7 @@ def test_rewriting_keeps_mode_and_link(tmp_path: Path) -> None:
     script.chmod(0o754)
     link = tmp_path / "link.py"
     link.symlink_to(script)
-    edit.rewrite(str(link), b"new\r\n")
+    rewrite(str(link), b"new\r\n")
     assert script.read_bytes() == b"new\r\n"
     assert script.stat().st_mode & 0o7777 == 0o754
     assert link.is_symlink()
@@ -687,7 +688,7 @@ def test_rewriting_keeps_mode_and_link(tmp_path: Path) -> None:
 
 
 def test_rewriting_what_is_not_there_makes_it(tmp_path: Path) -> None:
-    edit.rewrite(str(tmp_path / "script.py"), b"new")
+    rewrite(str(tmp_path / "script.py"), b"new")
     umask = os.umask(0)
     os.umask(umask)
     assert (tmp_path / "script.py").stat().st_mode & 0o777 == 0o666 & ~umask
@@ -698,17 +699,17 @@ def test_rewriting_that_fails_leaves_the_script_as_it_was(tmp_path: Path) -> Non
     folder.mkdir()
     (folder / "x").write_bytes(b"")
     with pytest.raises(PlaceError, match="cannot be rewritten"):
-        edit.rewrite(str(folder), b"new")
+        rewrite(str(folder), b"new")
     assert os.listdir(tmp_path) == ["script.py"]
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "my plots" / "x"
     with pytest.raises(PlaceError, match=f"there is no folder `{folder}`") as caught:
-        edit.rewrite(str(folder / "y.py"), b"new")
+        rewrite(str(folder / "y.py"), b"new")
     assert caught.value.hint == f"make it: mkdir -p '{folder}'"
     link = tmp_path / "link.py"
     link.symlink_to(folder / "y.py")
     with pytest.raises(PlaceError, match=f"`{link}` cannot be written: there is no folder `{folder}`"):
-        edit.rewrite(str(link), b"new")
+        rewrite(str(link), b"new")
     assert os.listdir(tmp_path) == ["link.py"]

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from conda_execute import key
-from conda_execute.errors import HeaderError, Location, SettingsError, render
+from conda_execute.errors import HeaderError, Location, SettingsError
 from conda_execute.header import conda_script, entrypoint, native, pep723, read_header, words
 from conda_execute.header.pep440 import conda_version
 from conda_execute.header.script import read_script
 from conda_execute.header.toml_values import Block, places
+from conda_execute.key import environment_name
+from conda_execute.render import render
 from conda_execute.request import resolve
 from conda_execute.settings import load
 from tests import headers
@@ -60,7 +61,7 @@ def outcome(data: bytes, platform: str = "linux-64") -> object:
         refusal = error
     else:
         with suppress(SettingsError):  # a channel that cannot be
-            key.name(resolve(header, SETTINGS, folder="/folder", environ={}))
+            environment_name(resolve(header, SETTINGS, folder="/folder", environ={}))
         return header
     assert render(refusal).startswith("error: ")
     assert refusal.hint

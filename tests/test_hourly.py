@@ -7,7 +7,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from conda_execute import hourly, layout, start, usage
+from conda_execute import hourly, start, usage
+from conda_execute.cache import SCRIPT_LINK, code_folder, script_cache
 from conda_execute.model import Environment
 from conda_execute.store import Store
 from tests.protocol import small
@@ -85,7 +86,7 @@ class TestCache:
     def test_cache_of_a_vanished_script_goes(self, tmp_path: Path) -> None:
         folders = []
         for script in (tmp_path / "there.py", tmp_path / "gone.py"):
-            folder = Path(layout.script_cache(str(tmp_path), str(script)))
+            folder = Path(script_cache(str(tmp_path), str(script)))
             start._make_cache(str(folder), str(script))
             (folder / "compiled").mkdir(parents=True)
             folders.append(folder)
@@ -93,11 +94,11 @@ class TestCache:
         hourly.clean_cache(str(tmp_path))
         assert sorted(path.name for path in folders[0].parent.iterdir()) == [
             folders[0].name,
-            folders[0].name + layout.SCRIPT_LINK,
+            folders[0].name + SCRIPT_LINK,
         ]
 
     def test_code_that_was_not_run_for_long_goes(self, tmp_path: Path) -> None:
-        old, young = (Path(layout.code(str(tmp_path), name)) for name in ("old", "young"))
+        old, young = (Path(code_folder(str(tmp_path), name)) for name in ("old", "young"))
         for folder in (old, young):
             folder.mkdir(parents=True)
             (folder / "script").touch()

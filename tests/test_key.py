@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute.key import NAME_LENGTH, canonical_text, name, normalise_spec, spec_name
+from conda_execute.key import NAME_LENGTH, canonical_text
+from conda_execute.key import environment_name as name
+from conda_execute.match_spec import normalise_spec, spec_name
 from conda_execute.model import Channel, Request
 
 SEED = Request(

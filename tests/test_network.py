@@ -27,9 +27,10 @@ from conda_execute import backend
 from conda_execute.backend import Options
 from conda_execute.backend.rattler import Rattler
 from conda_execute.channels import resolve_channels
-from conda_execute.errors import ExecuteError, SettingsError, render
+from conda_execute.errors import ExecuteError, SettingsError
 from conda_execute.model import Request
 from conda_execute.network import connector
+from conda_execute.render import render
 from conda_execute.settings import Settings, load
 from tests import tiny
 from tests.conftest import World

@@ -89,9 +89,9 @@ class TestLookAgain:
 
 
 def prepare_name() -> str:
-    from conda_execute import key
+    from conda_execute.key import environment_name
 
-    return key.name(small.request())
+    return environment_name(small.request())
 
 
 class TestFailure:

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import backend, key
+from conda_execute import backend
 from conda_execute.backend import Options, pypi, rattler
 from conda_execute.errors import CreationError, InterruptError, Location
+from conda_execute.key import environment_name
 from conda_execute.model import Header
 from conda_execute.request import resolve
 from conda_execute.settings import load
@@ -243,7 +244,7 @@ class TestInstalled:
 def test_relative_paths_of_tool_uv_in_two_folders_are_two_environments(table):
     header = Header("script", specs=("python",), pypi=("lib",), uv=json.dumps(table, sort_keys=True))
     settings = load({})
-    names = {key.name(resolve(header, settings, folder=folder, environ={})) for folder in ("/a/one", "/b/two")}
+    names = {environment_name(resolve(header, settings, folder=folder, environ={})) for folder in ("/a/one", "/b/two")}
     assert len(names) == 2
 
 
@@ -251,7 +252,7 @@ def test_a_table_without_local_paths_is_the_same_everywhere():
     table = {"index": [{"name": "far", "url": "https://host.example/simple"}], "sources": {"lib": {"index": "far"}}}
     header = Header("script", specs=("python",), pypi=("lib",), uv=json.dumps(table, sort_keys=True))
     settings = load({})
-    names = {key.name(resolve(header, settings, folder=folder, environ={})) for folder in ("/a/one", "/b/two")}
+    names = {environment_name(resolve(header, settings, folder=folder, environ={})) for folder in ("/a/one", "/b/two")}
     assert len(names) == 1
 
 

@@ -21,9 +21,10 @@ import pytest
 
 from conda_execute import backend
 from conda_execute.backend import Options, rattler, virtual
-from conda_execute.errors import CreationError, ExecuteError, Location, render
+from conda_execute.errors import CreationError, ExecuteError, Location
 from conda_execute.model import Channel
 from conda_execute.progress import Progress
+from conda_execute.render import render
 from tests import tiny
 from tests.channel import Package, write_channel
 from tests.tiny import Tiny

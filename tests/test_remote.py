@@ -25,10 +25,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute import address, layout, remote, source, trust
-from conda_execute.errors import ExecuteError, NotFoundError, SettingsError, UsageError, render
+from conda_execute import address, remote, source, trust
+from conda_execute.cache import trusted_file
+from conda_execute.errors import ExecuteError, NotFoundError, SettingsError, UsageError
 from conda_execute.model import Header
 from conda_execute.remote import Fetched
+from conda_execute.render import render
 from conda_execute.settings import Settings
 from conda_execute.source import Script
 
@@ -682,14 +684,14 @@ def test_what_was_trusted_is_this_content_at_this_address(cache: Path) -> None:
 def test_trust_is_kept_private_and_appended_to(cache: Path) -> None:
     for url in ("https://a.example/s", "https://b.example/s?token=tk-1"):
         trust.remember(_fetched(url), str(cache))
-    path = Path(layout.trusted(str(cache)))
+    path = Path(trusted_file(str(cache)))
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text() == f"{DIGEST} https://a.example/s\n{DIGEST} https://b.example/s?token=****\n"
 
 
 def test_a_file_of_trust_that_others_may_write_to_is_not_believed(cache: Path) -> None:
     trust.remember(_fetched(), str(cache))
-    os.chmod(layout.trusted(str(cache)), 0o622)
+    os.chmod(trusted_file(str(cache)), 0o622)
     assert trust.standing(_fetched(), [], str(cache)) == trust.UNKNOWN
 
 
@@ -698,7 +700,7 @@ def test_damage_to_the_file_of_trust_trusts_nothing(damage: bytes) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        Path(layout.trusted(folder)).write_bytes(damage)
+        Path(trusted_file(folder)).write_bytes(damage)
         assert trust.standing(_fetched(), [], folder) != trust.TRUSTED
 
 
@@ -819,7 +821,7 @@ def test_anything_but_yes_on_a_terminal_runs_nothing(answer: str, world: World, 
     assert status == 125
     assert "it ran" not in shown.replace("echo it ran", "")
     assert not world.prefixes()
-    assert not Path(layout.trusted(str(world.cache))).exists()
+    assert not Path(trusted_file(str(world.cache))).exists()
 
 
 def test_what_was_typed_ahead_belongs_to_the_script(world: World, site: Site) -> None:

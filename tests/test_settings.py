@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conda_execute.errors import SettingsError, render
+from conda_execute.errors import SettingsError
+from conda_execute.render import render
 from conda_execute.settings import CONDAS, OURS, SEARCH_PATH, Settings, _Setting, load
 
 

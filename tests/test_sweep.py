@@ -349,9 +349,9 @@ print(*steps)
 
 
 def small_name() -> str:
-    from conda_execute import key
+    from conda_execute.key import environment_name
 
-    return key.name(small.request())
+    return environment_name(small.request())
 
 
 class TestSweep:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import credentials, layout
+from ..cache import cache_dir
 from ..errors import CreationError, SettingsError
 from ..files import make_directory
 from . import Built, Options, Package, Solution, child, explain, seal
@@ -248,7 +249,7 @@ def _turn(prefix: str, options: Options) -> Iterator[int | None]:
     """Wait until no other process of this user creates by conda; the descriptor of the lock that says so."""
     from ..mutex import Lock, Waiting
 
-    directory = layout.cache_dir(options.environ, options.environ.get("HOME"))
+    directory = cache_dir(options.environ, options.environ.get("HOME"))
     if directory is None:
         directory = os.path.join(os.path.dirname(prefix), layout.LOCKS)
     make_directory(directory)

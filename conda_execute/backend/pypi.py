@@ -19,8 +19,9 @@ import os
 import re
 import sys
 
-from .. import credentials, key, layout
+from .. import credentials, layout
 from ..errors import CreationError
+from ..match_spec import spec_name
 from ..values import dataclass
 from . import Built, Options, PyPIPackage, child
 
@@ -395,7 +396,7 @@ def explain(said: str, request: Request, present: Sequence[Distribution], option
         )
     if "No solution found" in said and against:
         packages = {one.name: _conda_package(one) for one in against}
-        specs = [spec for spec in request.specs if key.spec_name(spec) in packages.values()]
+        specs = [spec for spec in request.specs if spec_name(spec) in packages.values()]
         where += [place for spec in specs if (place := options.locate(spec)) is not None]
         theirs = " and ".join(
             f"{one.name} {one.version}" + (f" of `{name}`" if (name := packages[one.name]) != one.name else "")

@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from conda_execute.errors import HeaderError, render
+from conda_execute.errors import HeaderError
 from conda_execute.header import read_header
 from conda_execute.model import Entrypoint, Header, Substitution, Text, Variable, Word
+from conda_execute.render import render
 
 HERE = Path(__file__).parent
 PLATFORMS = ("linux-64", "osx-arm64", "win-64")
