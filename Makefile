@@ -36,7 +36,7 @@ $(VENV)/.made: .ci/venv
 	@.ci/venv '$(PYTHON)' $(VENV)
 	@printf '%s' '$(CURDIR)' > $@
 
-$(VENV)/.installed: $(VENV)/.made setup.py pyproject.toml conda_execute/__init__.py conda_execute/launcher/conda-execute
+$(VENV)/.installed: $(VENV)/.made setup.py pyproject.toml conda_execute/__init__.py conda_execute/launch/posix/conda-execute
 	@echo '== installing conda-execute and what its tests need into $(VENV)'
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[test]'
 	@touch $@

@@ -44,7 +44,7 @@ def target() -> str:
 
 
 WINDOWS = target() != "any"
-LAUNCHER = "conda_execute/launcher/conda-execute"
+LAUNCHER = "conda_execute/launch/posix/conda-execute"
 
 setup(
     name="conda-execute",
@@ -54,7 +54,7 @@ setup(
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
     packages=find_packages(include=["conda_execute", "conda_execute.*"]),
-    package_data={"conda_execute": ["py.typed", "launcher/*", "launcher/zsh/.z*"]},
+    package_data={"conda_execute": ["py.typed", "launch/posix/*", "launch/posix/zsh/.z*"]},
     python_requires=">=3.10",
     # The embedded engine needs py-rattler 0.28; beside an older one, conda does the work (`backend.engine`).
     install_requires=[
@@ -89,7 +89,7 @@ setup(
             *(["conda-execute = conda_execute.__main__:program"] if WINDOWS else []),
             # What the launcher becomes when it cannot do without Python.
             "conda-execute-py = conda_execute.__main__:program",
-            "conda-tmpenv = conda_execute.tmpenv:program",
+            "conda-tmpenv = conda_execute.cli.tmpenv:program",
         ],
         "conda": ["conda-execute = conda_execute.plugin"],
     },

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conda_execute import layout
+from conda_execute.environments import layout
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -120,7 +120,7 @@ def make(root: Path) -> World:
     root.joinpath("condarc").write_text(
         f"channels:\n  - conda-forge\ncustom_channels:\n  conda-forge: {channel.parent.as_uri()}\n"
     )
-    shutil.copy(CHECKOUT / "conda_execute" / "launcher" / "conda-execute", root / "bin")
+    shutil.copy(CHECKOUT / "conda_execute" / "launch" / "posix" / "conda-execute", root / "bin")
     half = root / "bin" / "conda-execute-py"
     half.write_text(_HALF.format(python=sys.executable, checkout=str(CHECKOUT)))
     half.chmod(0o755)

@@ -21,7 +21,7 @@ def program() -> NoReturn:
     """Run the command line; never returns."""
     gc.set_threshold(_OBJECTS)
     forget_our_folder()
-    from .execute import program
+    from .cli.execute import program
 
     program()
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .digest import digest
+from .lean.digest import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import errno
 
-from .values import dataclass
+from .lean.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from .errors import Location
-from .values import dataclass, field
+from .lean.values import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ def conda_subcommands() -> Iterator[types.CondaSubcommand]:
 
 def execute(argv: Sequence[str]) -> NoReturn:
     """`conda execute` with these words after it."""
-    from .execute import main
-    from .terminal import run
+    from .cli.execute import main
+    from .terminal.messages import run
 
     _forget_conda()
     run(lambda _: main(argv))
@@ -50,8 +50,8 @@ def execute(argv: Sequence[str]) -> NoReturn:
 
 def tmpenv(argv: Sequence[str]) -> NoReturn:
     """`conda tmpenv` with these words after it."""
-    from .terminal import run
-    from .tmpenv import main
+    from .cli.tmpenv import main
+    from .terminal.messages import run
 
     _forget_conda()
     run(lambda _: main(argv))
@@ -100,7 +100,7 @@ if _has("settings"):
 
 
 def _is_backend(value: str | None) -> bool | str:
-    from .settings import BACKENDS
+    from .configuration.settings import BACKENDS
 
     return value is None or value in BACKENDS or f"it must be one of {', '.join(BACKENDS)}"
 
@@ -111,7 +111,7 @@ if _has("environment_specifiers"):
 
     @hookimpl
     def conda_environment_specifiers() -> Iterator[types.CondaEnvironmentSpecifier]:
-        from .script_spec import ScriptSpec
+        from .conda_plugin.specifier import ScriptSpec
 
         further = {
             "aliases": ("script",),
@@ -143,9 +143,9 @@ if _has("health_checks"):
 
 def check_health(prefix: str, verbose: bool) -> None:
     """Print how the environments of scripts are; those that `conda tmpenv list` shows, whatever prefix is checked."""
-    from . import doctor
+    from .conda_plugin import health
 
-    findings = doctor.examine(prefix, os.environ)
+    findings = health.examine(prefix, os.environ)
     mark = "❌" if findings.complaints else "✅"
     try:
         mark.encode(sys.stdout.encoding or "ascii")

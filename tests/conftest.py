@@ -54,7 +54,7 @@ settings.load_profile("conda-execute")
 _PROGRAMS = {
     "conda-execute": "conda_execute.__main__",
     "conda-execute-py": "conda_execute.__main__",
-    "conda-tmpenv": "conda_execute.tmpenv",
+    "conda-tmpenv": "conda_execute.cli.tmpenv",
 }
 
 _PROGRAM = """\
@@ -135,7 +135,7 @@ def programs(session_directory: Path) -> Path:
     directory.mkdir(exist_ok=True)
     for name, module in _PROGRAMS.items():
         text = _PROGRAM.format(python=sys.executable, checkout=str(CHECKOUT), module=module)
-        launcher = CHECKOUT / "conda_execute" / "launcher" / name
+        launcher = CHECKOUT / "conda_execute" / "launch" / "posix" / name
         _write_once(directory / name, launcher.read_text() if launcher.exists() else text, executable=True)
     return directory
 

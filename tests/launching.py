@@ -17,15 +17,16 @@ from typing import Any
 
 import pytest
 
-from conda_execute import __version__, layout
+from conda_execute import __version__
 from conda_execute.cache import launch_record
+from conda_execute.environments import layout
+from conda_execute.environments.store import Store
 from conda_execute.model import Environment, Marker
-from conda_execute.store import Store
 from tests.channel import debian
 from tests.channel.build import default_destination
 
 ROOT = Path(__file__).parent.parent
-LAUNCHER = ROOT / "conda_execute" / "launcher" / "conda-execute"
+LAUNCHER = ROOT / "conda_execute" / "launch" / "posix" / "conda-execute"
 
 HALF = f"""\
 #!{sys.executable} -I
@@ -33,12 +34,15 @@ import os, sys
 sys.path.insert(0, {str(ROOT)!r})
 with open({{log!r}}, "a") as log:
     log.write("asked\\n")
-from conda_execute import process, record, start, usage
-from conda_execute.activation import activate
+from conda_execute.launch import process
+from conda_execute.launch import record
+from conda_execute.launch import execute as start
+from conda_execute.environments import uses as usage
+from conda_execute.launch.activation import activate
 from conda_execute.cache import cache_dir
-from conda_execute.header import read_header
-from conda_execute.settings import load
-from conda_execute.store import Store
+from conda_execute.script.header import read_header
+from conda_execute.configuration.settings import load
+from conda_execute.environments.store import Store
 
 environ = process.inherited_environ()
 given, *arguments = sys.argv[1:]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute.activation import activate, join_path, shell_level
 from conda_execute.errors import ExecuteError
+from conda_execute.launch.activation import activate, join_path, shell_level
 
 OUTSIDE = {"PATH": "/usr/bin:/bin", "HOME": "/home/me", "LANG": "C.UTF-8"}
 

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import backend
-from conda_execute.backend import Built, Options, Package, Solution
-from conda_execute.backend.conda import find
+from conda_execute import engines
+from conda_execute.engines import Built, Options, Package, Solution
+from conda_execute.engines.conda import find
 from conda_execute.errors import CreationError, Location, SettingsError
 from conda_execute.model import Request
 from tests import tiny
@@ -34,14 +34,14 @@ from tests.tiny import Tiny
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from conda_execute.backend import Backend
+    from conda_execute.engines import Backend
 
 
 @pytest.fixture(params=["rattler", "conda"])
 def engine(request: pytest.FixtureRequest, environ: dict[str, str]) -> Backend:
     if request.param == "conda":
         environ["CONDA_EXE"] = conda_program()
-    return backend.engine(request.param)
+    return engines.engine(request.param)
 
 
 @pytest.fixture
@@ -119,13 +119,13 @@ class TestInstalls:
     def test_what_was_asked_for_with_what_it_needs(
         self, engine: Backend, ask: Ask, options: Options, prefix: str
     ) -> None:
-        built = backend.build(engine, ask("app", "lib <3"), prefix, options)
+        built = engines.build(engine, ask("app", "lib <3"), prefix, options)
         assert installed(prefix) == ["app 1.0", "lib 2.0"]
         assert built == Built(2, len("app 1.0\nlib 2.0\n"), ("__glibc >=2.17",), backend=engine.name)
         assert Path(prefix, "share", "lib.txt").read_text() == "lib 2.0\n"
 
     def test_nothing_for_a_virtual_package(self, engine: Backend, ask: Ask, options: Options, prefix: str) -> None:
-        built = backend.build(engine, ask("lib", "__glibc >=2.17", "__unix"), prefix, options)
+        built = engines.build(engine, ask("lib", "__glibc >=2.17", "__unix"), prefix, options)
         assert installed(prefix) == ["lib 3.0"]
         assert built.virtual_packages == ("__glibc >=2.17",)
 
@@ -148,32 +148,32 @@ class TestInstalls:
         request = tiny.request("lib", channels={channel.as_uri(): channel}, exclude_newer="2025-01-01")
         if engine.name == "conda" and _is_too_old_for("exclude_newer"):
             with pytest.raises(CreationError, match="too old for `exclude-newer`"):
-                backend.build(engine, request, prefix, options)
+                engines.build(engine, request, prefix, options)
             return
-        backend.build(engine, request, prefix, options)
+        engines.build(engine, request, prefix, options)
         assert installed(prefix) == ["lib 2.0"]
 
     def test_nothing_in_the_prefix_is_lost_with_the_package_cache(
         self, engine: Backend, ask: Ask, options: Options, prefix: str
     ) -> None:
         environ = {**options.environ, "CONDA_ALLOW_SOFTLINKS": "true", "CONDA_ALWAYS_SOFTLINK": "true"}
-        backend.build(engine, ask("lib"), prefix, replace(options, environ=environ))
+        engines.build(engine, ask("lib"), prefix, replace(options, environ=environ))
         shutil.rmtree(environ["CONDA_PKGS_DIRS"], ignore_errors=True)
         shutil.rmtree(str(options.cache), ignore_errors=True)
         assert Path(prefix, "share", "lib.txt").read_text() == "lib 3.0\n"
 
     def test_the_prefix_is_written_into_files(self, engine: Backend, ask: Ask, options: Options, prefix: str) -> None:
-        backend.build(engine, ask("placed"), prefix, options)
+        engines.build(engine, ask("placed"), prefix, options)
         assert Path(prefix, "bin", "placed").read_text() == f"#!{prefix}/bin/sh\n"
 
     def test_link_scripts_run(self, engine: Backend, ask: Ask, options: Options, prefix: str) -> None:
-        backend.build(engine, ask("scripted"), prefix, options)
+        engines.build(engine, ask("scripted"), prefix, options)
         assert Path(prefix, "linked").exists()
 
     def test_the_prefix_has_a_history_and_is_frozen(
         self, engine: Backend, ask: Ask, options: Options, prefix: str
     ) -> None:
-        backend.build(engine, ask("lib <3"), prefix, options)
+        engines.build(engine, ask("lib <3"), prefix, options)
         history = Path(prefix, "conda-meta", "history").read_text()
         assert "::lib-2.0-0" in history
         assert re.search(r"# update specs: \[['\"]lib", history)
@@ -182,7 +182,7 @@ class TestInstalls:
     def test_the_prefix_is_registered_nowhere(
         self, engine: Backend, ask: Ask, options: Options, prefix: str, tmp_path: Path
     ) -> None:
-        backend.build(engine, ask("lib"), prefix, options)
+        engines.build(engine, ask("lib"), prefix, options)
         registry = tmp_path / "home" / ".conda" / "environments.txt"
         assert prefix not in (registry.read_text() if registry.exists() else "")
 
@@ -193,22 +193,22 @@ class TestInstalls:
             tmp_path / "c", Tiny("native", "1.0", subdir="linux-64"), Tiny("native", "2.0", subdir="osx-arm64")
         )
         request = tiny.request("native", channels={channel.as_uri(): channel}, platform="osx-arm64")
-        backend.build(engine, request, prefix, options)
+        engines.build(engine, request, prefix, options)
         assert installed(prefix) == ["native 2.0"]
 
     def test_the_first_channel_first(self, engine: Backend, options: Options, prefix: str, tmp_path: Path) -> None:
         old = tiny.channel(tmp_path / "old", Tiny("lib", "1.0"))
         new = tiny.channel(tmp_path / "new", Tiny("lib", "2.0"))
         channels = {old.as_uri(): old, new.as_uri(): new}
-        backend.build(engine, tiny.request("lib", channels=channels), prefix, options)
+        engines.build(engine, tiny.request("lib", channels=channels), prefix, options)
         assert installed(prefix) == ["lib 1.0"]
 
     def test_only_what_is_cached_when_offline(
         self, engine: Backend, ask: Ask, options: Options, prefix: str, tmp_path: Path
     ) -> None:
-        backend.build(engine, ask("app"), prefix, options)
+        engines.build(engine, ask("app"), prefix, options)
         again = str(tmp_path / "again")
-        backend.build(engine, ask("app"), again, replace(options, offline=True))
+        engines.build(engine, ask("app"), again, replace(options, offline=True))
         assert installed(again) == installed(prefix)
 
     def test_the_packages_of_a_lock(self, engine: Backend, ask: Ask, main: Path, options: Options, prefix: str) -> None:
@@ -222,7 +222,7 @@ class TestInstalls:
                 )
             )
         request = ask("old-app", lock="0" * 64)
-        backend.build(engine, request, prefix, options, solution=solution)
+        engines.build(engine, request, prefix, options, solution=solution)
         assert installed(prefix) == ["lib 1.0", "old-app 1.0"]
 
 
@@ -242,7 +242,7 @@ class TestFails:
             options, locate=lambda written: Location("script.py", 3, 5) if written in request.specs else None
         )
         with pytest.raises(CreationError) as caught:
-            backend.build(engine, request, prefix, options)
+            engines.build(engine, request, prefix, options)
         assert not os.path.exists(os.path.join(prefix, "conda-meta", "frozen"))
         return caught.value
 
@@ -281,8 +281,8 @@ class TestFails:
 PROGRAM = """\
 import os, sys
 sys.path.insert(0, {checkout!r})
-from conda_execute import backend
-from conda_execute.backend import Options
+from conda_execute import engines as backend
+from conda_execute.engines import Options
 from conda_execute.errors import InterruptError
 from tests import tiny
 lock = os.open({lock!r}, os.O_RDWR | os.O_CREAT)

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conda_execute import request
-from conda_execute.channels import resolve_channels, split_spec
+from conda_execute import resolve as request
+from conda_execute.configuration.channels import resolve_channels, split_spec
+from conda_execute.configuration.settings import Settings, load
 from conda_execute.errors import Location, SettingsError
 from conda_execute.model import Channel, Header
-from conda_execute.render import render
-from conda_execute.settings import Settings, load
+from conda_execute.terminal.errors import render
 
 ALIAS = "https://conda.anaconda.org"
 MAIN = "https://repo.anaconda.com/pkgs/main"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conda_execute import command
+from conda_execute.script import interpreter
 
 
 def nothing(name: str) -> bool:
@@ -32,7 +32,7 @@ def python_only(name: str) -> bool:
     ],
 )
 def test_shebang_is_split_into_words(line: str, words: tuple[str, ...] | None) -> None:
-    assert command.shebang(line.encode() + b"\nrest\n") == words
+    assert interpreter.shebang(line.encode() + b"\nrest\n") == words
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ def test_shebang_is_split_into_words(line: str, words: tuple[str, ...] | None) -
     ids=" ".join,
 )
 def test_env_means_the_name_in_the_environment(words: tuple[str, ...], meant: tuple[str, ...]) -> None:
-    assert command.without_env(words) == meant
+    assert interpreter.without_env(words) == meant
 
 
 def test_run_with_comes_first() -> None:
-    assert command.choose(("lua", "-W"), b"#!/bin/sh\n", "x.py", python_only) == ("lua", "-W")
+    assert interpreter.choose(("lua", "-W"), b"#!/bin/sh\n", "x.py", python_only) == ("lua", "-W")
 
 
 def test_shebang_comes_before_suffix() -> None:
-    assert command.choose(None, b"#!/usr/bin/env perl\n", "x.py", python_only) == ("/usr/bin/env", "perl")
+    assert interpreter.choose(None, b"#!/usr/bin/env perl\n", "x.py", python_only) == ("/usr/bin/env", "perl")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_shebang_comes_before_suffix() -> None:
     ],
 )
 def test_a_shebang_that_names_a_runner_says_nothing_of_the_interpreter(line: str) -> None:
-    assert command.choose(None, line.encode() + b"\n", "x.R", python_only) == ("Rscript",)
+    assert interpreter.choose(None, line.encode() + b"\n", "x.R", python_only) == ("Rscript",)
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,15 @@ def test_a_shebang_that_names_a_runner_says_nothing_of_the_interpreter(line: str
     [("a.py", ("python",)), ("a.R", ("Rscript",)), ("a.r", ("Rscript",)), ("a.jl", ("julia",)), ("a.mjs", ("node",))],
 )
 def test_suffix_names_the_interpreter(path: str, words: tuple[str, ...]) -> None:
-    assert command.choose(None, b"", path, nothing) == words
+    assert interpreter.choose(None, b"", path, nothing) == words
 
 
 @pytest.mark.parametrize("path", ["tool", "tool.unknown", ".py"])
 def test_without_a_word_python_runs_it_where_the_environment_has_one(path: str) -> None:
-    assert command.choose(None, b"", path, python_only) == ("python",)
-    assert command.choose(None, b"", path, nothing) == ("sh",)
+    assert interpreter.choose(None, b"", path, python_only) == ("python",)
+    assert interpreter.choose(None, b"", path, nothing) == ("sh",)
 
 
 def test_an_absolute_interpreter_is_the_environments_own_where_it_has_one() -> None:
-    assert command.effective(("/usr/bin/python3", "-u"), python_only) == ("python3", "-u")
-    assert command.effective(("/bin/sh", "-e"), python_only) == ("/bin/sh", "-e")
+    assert interpreter.effective(("/usr/bin/python3", "-u"), python_only) == ("python3", "-u")
+    assert interpreter.effective(("/bin/sh", "-e"), python_only) == ("/bin/sh", "-e")

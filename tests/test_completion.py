@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import completion, options, tmpenv
+from conda_execute.cli import completion, options, tmpenv
 
 OWN = completion.options_of(options.OPTIONS, options.HELP)
 COMMANDS = completion.commands_of(tmpenv.parsers(), tmpenv.HELP, OWN)

@@ -6,8 +6,8 @@ import pytest
 
 from conda_execute import credentials
 from conda_execute.errors import ExecuteError, Location
-from conda_execute.render import render
-from conda_execute.terminal import failure
+from conda_execute.terminal.errors import render
+from conda_execute.terminal.messages import failure
 
 
 @pytest.mark.parametrize(

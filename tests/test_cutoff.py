@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute.backend.cutoff import cutoff
 from conda_execute.errors import ExecuteError, HeaderError, Location
-from conda_execute.header import words
+from conda_execute.script.header import fields
+from conda_execute.specs.moment import cutoff
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=timezone(timedelta(hours=2)))
 
@@ -56,10 +56,10 @@ def test_no_text_raises_anything_but_our_error(text):
         pass
 
 
-@given(st.from_regex(words._DURATION, fullmatch=True) | st.from_regex(words._DATE, fullmatch=True))
+@given(st.from_regex(fields._DURATION, fullmatch=True) | st.from_regex(fields._DATE, fullmatch=True))
 def test_whatever_a_header_may_say_is_understood(text):
     try:
-        when = words.exclude_newer(text, "exclude-newer", Location("s.py", 1))
+        when = fields.exclude_newer(text, "exclude-newer", Location("s.py", 1))
     except HeaderError:
         return
     cutoff(when, NOW)

@@ -22,9 +22,13 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import command, layout, lock, options, settings, tmpenv
+from conda_execute.cli import options, tmpenv
+from conda_execute.configuration import settings
+from conda_execute.environments import layout
 from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError
-from conda_execute.header import find_header, native, pep723, read_header
+from conda_execute.lockfiles import lockfile
+from conda_execute.script import interpreter
+from conda_execute.script.header import find_header, native, pep723, read_header
 from tests.conftest import CHECKOUT, PATIENCE, World
 
 DOCUMENTS = sorted([CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *(CHECKOUT / "docs").rglob("*.md")])
@@ -372,7 +376,7 @@ def test_key_of_a_header_is_in_the_reference(key: str) -> None:
     [
         *(layout.MARKER, layout.MARKER_ASIDE, layout.USES, layout.HOSTS, layout.KEEP),
         *(layout.LOCKS, layout.TRASH, layout.SWEPT, layout.DUE),
-        *lock.SUFFIXES,
+        *lockfile.SUFFIXES,
     ],
 )
 def test_file_is_in_the_reference(name: str) -> None:
@@ -384,6 +388,6 @@ def test_exit_status_is_in_the_reference(kind: type[ExecuteError]) -> None:
     assert f"| {kind.exit_status} |" in reference("exit-status")
 
 
-@pytest.mark.parametrize("suffix", sorted(command.BY_SUFFIX))
+@pytest.mark.parametrize("suffix", sorted(interpreter.BY_SUFFIX))
 def test_suffix_is_in_the_reference(suffix: str) -> None:
     assert f"`{suffix}`" in reference("headers")

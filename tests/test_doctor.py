@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute.doctor import examine, judge
+from conda_execute.conda_plugin.health import examine, judge
+from conda_execute.configuration.settings import Settings
+from conda_execute.environments.sweep import Found
 from conda_execute.model import Marker
-from conda_execute.settings import Settings
-from conda_execute.sweep import Found
 
 NAME = "ea977067a8fbeb21a594"
 HOUR = 3600.0

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rattler import MatchSpec
 
-from conda_execute import edit
 from conda_execute.errors import HeaderError, PlaceError, UsageError
 from conda_execute.files import rewrite
-from conda_execute.header import extent, find_header, native, read_header
-from conda_execute.header.pixi import without_source
-from conda_execute.header.specs import name_of, requirement_name
 from conda_execute.model import Header
+from conda_execute.script.editing import editor
+from conda_execute.script.header import extent, find_header, native, read_header
+from conda_execute.script.header.dependencies import name_of, requirement_name
+from conda_execute.script.header.pixi import without_source
 from tests import headers
 
 PLATFORM = "linux-64"
@@ -82,7 +82,7 @@ def others(header: Header, name: str) -> tuple[object, ...]:
 def test_added_spec_is_read_and_nothing_else_changes(path: Path, spec: str) -> None:
     before = path.read_bytes()
     try:
-        after = edit.add_specs(before, path.name, [spec], platform=PLATFORM)
+        after = editor.add_specs(before, path.name, [spec], platform=PLATFORM)
     except HeaderError as error:
         refusal = error.message
     else:
@@ -99,7 +99,7 @@ def test_added_spec_is_read_and_nothing_else_changes(path: Path, spec: str) -> N
     else:
         assert str(MatchSpec(spec.lower())) in [str(MatchSpec(text)) for text in wanted]
     assert others(header, name_of(spec)) == others(read(before, path), name_of(spec))
-    assert edit.add_specs(after, path.name, [spec], platform=PLATFORM) == after
+    assert editor.add_specs(after, path.name, [spec], platform=PLATFORM) == after
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -108,7 +108,7 @@ def test_added_requirement_is_read_and_nothing_else_changes(path: Path, requirem
     from packaging.requirements import Requirement
 
     before = path.read_bytes()
-    after = edit.add_specs(before, path.name, [], [requirement], platform=PLATFORM)
+    after = editor.add_specs(before, path.name, [], [requirement], platform=PLATFORM)
     same_text(before, after)
     header = read(after, path)
     name = requirement_name(requirement)
@@ -128,9 +128,9 @@ def test_adding_and_removing_again_changes_nothing_that_is_read(path: Path, spec
         requirement_name, header.pypi
     ):
         return
-    added = edit.add_specs(before, path.name, [spec], [requirement], platform=PLATFORM)
+    added = editor.add_specs(before, path.name, [spec], [requirement], platform=PLATFORM)
     try:
-        after = edit.remove_specs(added, path.name, [spec], [requirement], platform=PLATFORM)
+        after = editor.remove_specs(added, path.name, [spec], [requirement], platform=PLATFORM)
     except HeaderError as error:
         refusal = error.message
     else:
@@ -150,7 +150,7 @@ def test_every_entry_can_be_removed(path: Path) -> None:
             name = name_of(text) if kind == "spec" else requirement_name(text)
             asked = ([text], []) if kind == "spec" else ([], [text])
             try:
-                after = edit.remove_specs(before, path.name, *asked, platform=PLATFORM)
+                after = editor.remove_specs(before, path.name, *asked, platform=PLATFORM)
             except HeaderError as error:
                 refusal = error.message
             else:
@@ -391,7 +391,7 @@ def test_the_layout_of_the_header_is_kept(
 
     # Bytes behind the first 64 KiB may be anything.
     rest = b"x" * (1 << 16) + b"\n\xff\0"
-    edited = edit.add_specs(script(before)[:-4] + rest, "a", specs, pypi, platform=PLATFORM)
+    edited = editor.add_specs(script(before)[:-4] + rest, "a", specs, pypi, platform=PLATFORM)
     assert edited.decode("utf-8", "replace") == (script(after)[:-4] + rest).decode("utf-8", "replace")
     assert edited == script(after)[:-4] + rest
 
@@ -558,7 +558,7 @@ REMOVALS = {
 
 @pytest.mark.parametrize(("before", "specs", "pypi", "after"), REMOVALS.values(), ids=REMOVALS)
 def test_removing_takes_out_no_more_than_it_should(before: str, specs: list[str], pypi: list[str], after: str) -> None:
-    assert edit.remove_specs(before.encode(), "a", specs, pypi, platform=PLATFORM).decode() == after
+    assert editor.remove_specs(before.encode(), "a", specs, pypi, platform=PLATFORM).decode() == after
 
 
 @pytest.mark.parametrize(
@@ -573,7 +573,7 @@ def test_removing_takes_out_no_more_than_it_should(before: str, specs: list[str]
 )
 def test_what_cannot_be_removed_is_an_error(before: str, specs: list[str], message: str) -> None:
     with pytest.raises(HeaderError, match=message) as caught:
-        edit.remove_specs(before.encode(), "a.py", specs, platform=PLATFORM)
+        editor.remove_specs(before.encode(), "a.py", specs, platform=PLATFORM)
     assert caught.value.hint
 
 
@@ -586,7 +586,7 @@ def test_what_cannot_be_removed_is_an_error(before: str, specs: list[str], messa
     ids=["string", "mapping"],
 )
 def test_a_header_that_cannot_be_read_is_shown_instead_of_edited(before: str, message: str) -> None:
-    for change in (edit.add_specs, edit.remove_specs):
+    for change in (editor.add_specs, editor.remove_specs):
         for wishes in ({"specs": ["zlib"]}, {"pypi": ["rich"]}):
             with pytest.raises(HeaderError, match=message) as caught:
                 change(before.encode(), "a.py", **wishes, platform=PLATFORM)
@@ -596,7 +596,7 @@ def test_a_header_that_cannot_be_read_is_shown_instead_of_edited(before: str, me
 @pytest.mark.parametrize("spec", ["", " ", ">=1", "a\nb", "a\x00"], ids=repr)
 def test_what_is_no_spec_is_not_added(spec: str) -> None:
     with pytest.raises(UsageError):
-        edit.add_specs(b"# conda execute\n# env: [a]\n", "a.py", [spec], platform=PLATFORM)
+        editor.add_specs(b"# conda execute\n# env: [a]\n", "a.py", [spec], platform=PLATFORM)
 
 
 FIRST = {
@@ -633,7 +633,7 @@ def test_first_header_reads_as_what_was_asked_for(name: str, wanted: list[str], 
     """It stands behind what must come first, every line of the script is still there, and it reads back equal."""
     text, line, specs = FIRST[name]
     before = mark + text.encode()
-    after = edit.initial(before, name, wanted, pypi, platform=PLATFORM)
+    after = editor.initial(before, name, wanted, pypi, platform=PLATFORM)
     header = read_header(after, name, PLATFORM)
     expected = [*(["python"] if pypi and "python" not in specs else []), *specs, *wanted]
     if name in ("a.bat", "a.vim") and wanted:
@@ -660,17 +660,17 @@ def test_first_header_reads_as_what_was_asked_for(name: str, wanted: list[str], 
     ids=["empty", "page", "tag in a line"],
 )
 def test_first_header_is_not_printed_by_php(before: str, after: str) -> None:
-    assert edit.initial(before.encode(), "a.php", platform=PLATFORM).decode() == after
+    assert editor.initial(before.encode(), "a.php", platform=PLATFORM).decode() == after
 
 
 def test_first_header_names_the_channel_of_its_package() -> None:
-    header = read_header(edit.initial(b"", "a.nf", platform=PLATFORM), "a.nf", PLATFORM)
+    header = read_header(editor.initial(b"", "a.nf", platform=PLATFORM), "a.nf", PLATFORM)
     assert header.channels == ("conda-forge", "bioconda")
 
 
 def test_first_header_is_refused_where_there_is_one() -> None:
     with pytest.raises(HeaderError, match="has a header already"):
-        edit.initial(b"# conda execute\n# env: [a]\n", "a.py")
+        editor.initial(b"# conda execute\n# env: [a]\n", "a.py")
 
 
 def test_rewriting_keeps_mode_and_link(tmp_path: Path) -> None:

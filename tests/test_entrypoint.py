@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conda_execute.errors import HeaderError, Location
-from conda_execute.header.entrypoint import parse
 from conda_execute.model import Entrypoint, Substitution, Text, Variable, Word
+from conda_execute.script.header.entrypoint import parse
 
 WHERE = Location("script.c", 3, 17, 1, '// entrypoint = ""')
 

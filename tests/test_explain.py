@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute.backend import explain
+from conda_execute.engines.rattler import explain
 from conda_execute.errors import CreationError
-from conda_execute.render import render
+from conda_execute.terminal.errors import render
 from tests import tiny
 
 REQUEST = tiny.request("numpy", channels={"mine": "https://host.example/mine", "other": "https://host.example/other"})

@@ -12,14 +12,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conda_execute import backend, export, lock
-from conda_execute.backend import Options, rattler
+from conda_execute import engines
+from conda_execute.engines import Options
+from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError, PlaceError, UsageError
-from conda_execute.lock import Lock
+from conda_execute.lockfiles import export, lockfile
+from conda_execute.lockfiles.lockfile import Lock
 from tests import tiny
 from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
 
-ENGINE = rattler.Rattler()
+ENGINE = engine.Rattler()
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def made(channel: Path, tmp_path: Path, options: Options):  # noqa: F811
     """An environment of conda and PyPI packages: its prefix and its request."""
     request = tiny.request("python", "idna ==3.7", channels={"conda-forge": channel}, pypi=("plain<2", "needs-idna"))
     prefix = str(tmp_path / "prefix")
-    backend.build(ENGINE, request, prefix, options)
+    engines.build(ENGINE, request, prefix, options)
     return prefix, request
 
 
@@ -51,7 +53,7 @@ def test_explicit_is_read_by_its_own_reader(made, options, tmp_path):  # noqa: F
     path = tmp_path / "explicit.txt"
     path.write_text(exported(made, "explicit", options))
     read = ExplicitEnvironmentSpec.from_path(path)
-    installed = {record.url for record in rattler.installed(made[0])}
+    installed = {record.url for record in engine.installed(made[0])}
     assert {str(package.url).partition("#")[0] for package in read.packages} == installed
     assert "# from PyPI, to be installed afterwards: plain==1.0" in path.read_text()
 
@@ -65,8 +67,8 @@ def test_explicit_lists_what_others_need_first(made, options):  # noqa: F811
 
 def test_pixi_lock_makes_the_same_environment(made, options, tmp_path):  # noqa: F811
     prefix, request = made
-    found = lock.solution(Lock("s.pixi.lock", exported(made, "pixi.lock", options)), request)
-    assert {package.url for package in found.packages} == {record.url for record in rattler.installed(prefix)}
+    found = lockfile.solution(Lock("s.pixi.lock", exported(made, "pixi.lock", options)), request)
+    assert {package.url for package in found.packages} == {record.url for record in engine.installed(prefix)}
     assert [(package.name, package.version) for package in found.pypi or ()] == [
         ("needs-idna", "1.0"),
         ("plain", "1.0"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conda_execute.errors import HeaderError
-from conda_execute.header import HEAD, extent, find_header, read_header
+from conda_execute.script.header import HEAD, extent, find_header, read_header
 from tests import headers
 
 SCRIPTS = headers.scripts()

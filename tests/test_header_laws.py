@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from conda_execute.configuration.settings import load
+from conda_execute.environments.name import environment_name
 from conda_execute.errors import HeaderError, Location, SettingsError
-from conda_execute.header import conda_script, entrypoint, native, pep723, read_header, words
-from conda_execute.header.pep440 import conda_version
-from conda_execute.header.script import read_script
-from conda_execute.header.toml_values import Block, places
-from conda_execute.key import environment_name
-from conda_execute.render import render
-from conda_execute.request import resolve
-from conda_execute.settings import load
+from conda_execute.resolve import resolve
+from conda_execute.script.header import conda_script, entrypoint, fields, native, pep723, read_header
+from conda_execute.script.header.text import read_script
+from conda_execute.script.header.toml import Block, places
+from conda_execute.specs.pep440 import conda_version
+from conda_execute.terminal.errors import render
 from tests import headers
 
 SCRIPTS = headers.scripts()
@@ -455,7 +455,7 @@ def test_every_requirement_of_pep_508_is_one(text: str) -> None:
         Requirement(text)
     except InvalidRequirement:
         return
-    assert words.requirement(text, Location("script.py")) == text.strip()
+    assert fields.requirement(text, Location("script.py")) == text.strip()
 
 
 @settings(max_examples=500, deadline=None)

@@ -7,10 +7,12 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from conda_execute import hourly, start, usage
+from conda_execute import housekeeping
 from conda_execute.cache import SCRIPT_LINK, code_folder, script_cache
+from conda_execute.environments import uses
+from conda_execute.environments.store import Store
+from conda_execute.launch import execute
 from conda_execute.model import Environment
-from conda_execute.store import Store
 from tests.protocol import small
 from tests.protocol.small import idle
 
@@ -19,26 +21,27 @@ HOUR = timedelta(hours=1)
 
 class TestAutomatic:
     def note(self, environment: Environment) -> str:
-        usage.hold(environment, usage.this_process())
-        return usage.note_path(environment, usage.this_process())
+        uses.hold(environment, uses.this_process())
+        return uses.note_path(environment, uses.this_process())
 
     def test_due_once_an_hour_by_the_time_of_the_note(self, tmp_envs: str, tmp_path: Path) -> None:
         environment = idle(tmp_envs)
         note = self.note(environment)
         store = Store(tmp_envs)
-        assert hourly._is_due(store, note), "never swept"
+        assert housekeeping._is_due(store, note), "never swept"
         now = os.stat(note).st_mtime
-        hourly._set_due(store, now)
-        assert not hourly._is_due(store, note)
+        housekeeping._set_due(store, now)
+        assert not housekeeping._is_due(store, note)
         for later, due in ((3599, False), (3601, True), (-1, True)):
             os.utime(note, (now + later, now + later))
-            assert hourly._is_due(store, note) == due, later
+            assert housekeeping._is_due(store, note) == due, later
 
     def test_starts_a_sweeper_that_is_nobodys_child(self, tmp_envs: str) -> None:
         code = """
 import datetime, os, sys
-from conda_execute import hourly, usage
-from conda_execute.store import Store
+from conda_execute import housekeeping as hourly
+from conda_execute.environments import uses as usage
+from conda_execute.environments.store import Store
 from tests.protocol import small
 environment = small.ensure(sys.argv[1])
 note = usage.note_path(environment, usage.this_process())
@@ -61,7 +64,7 @@ except ChildProcessError:
         """Who reads the script's output to its end must not wait for the sweeper."""
         code = """
 import os, sys, time
-from conda_execute import hourly
+from conda_execute import housekeeping as hourly
 os.set_inheritable(int(sys.argv[2]), True)
 child = os.fork()
 if child == 0:
@@ -79,7 +82,7 @@ os.waitpid(child, 0)
         os.close(reading)
 
     def test_read_only_place_is_left_to_others(self, tmp_envs: str) -> None:
-        assert not hourly.start_if_due(Store(tmp_envs), os.path.join(tmp_envs, "no-note"), HOUR, HOUR)
+        assert not housekeeping.start_if_due(Store(tmp_envs), os.path.join(tmp_envs, "no-note"), HOUR, HOUR)
 
 
 class TestCache:
@@ -87,11 +90,11 @@ class TestCache:
         folders = []
         for script in (tmp_path / "there.py", tmp_path / "gone.py"):
             folder = Path(script_cache(str(tmp_path), str(script)))
-            start._make_cache(str(folder), str(script))
+            execute._make_cache(str(folder), str(script))
             (folder / "compiled").mkdir(parents=True)
             folders.append(folder)
         (tmp_path / "there.py").touch()
-        hourly.clean_cache(str(tmp_path))
+        housekeeping.clean_cache(str(tmp_path))
         assert sorted(path.name for path in folders[0].parent.iterdir()) == [
             folders[0].name,
             folders[0].name + SCRIPT_LINK,
@@ -105,8 +108,8 @@ class TestCache:
         long_ago = time.time() - 31 * 24 * 3600
         os.utime(old / "script", (long_ago, long_ago))
         os.utime(old, (long_ago, long_ago))
-        hourly.clean_cache(str(tmp_path))
+        housekeeping.clean_cache(str(tmp_path))
         assert (old.exists(), young.exists()) == (False, True)
 
     def test_no_cache_is_no_error(self, tmp_path: Path) -> None:
-        hourly.clean_cache(str(tmp_path / "none"))
+        housekeeping.clean_cache(str(tmp_path / "none"))

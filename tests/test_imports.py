@@ -1,4 +1,4 @@
-"""The picture of the modules holds: arrows point one way, and a warm run imports only what it needs."""
+"""The rooms hold: imports go down only, and a warm run imports only what it needs."""
 
 from __future__ import annotations
 
@@ -15,97 +15,71 @@ from tests.conftest import World
 
 PACKAGE = Path(__file__).parents[1] / "conda_execute"
 
-#: What parses a command line, prints and exits.
-DOORS = {"__main__", "execute", "instead", "upkeep", "tmpenv", "plugin", "doctor"}
-#: What doors share among themselves.
-OF_DOORS = {"run", "terminal", "options", "create", "table", "progress"}
+#: Floors from the top down. A module or package may import what is on a lower floor, lazily too, or its own package.
+FLOORS = (
+    {"__main__", "plugin"},
+    {"cli"},
+    {"plan", "recipe"},
+    {"lockfiles", "conda_plugin", "resolve", "housekeeping"},
+    {"engines"},
+    {"script", "launch", "terminal"},
+    {"environments", "configuration"},
+    {"specs"},
+    {"model", "errors", "files", "cache", "text", "credentials", "lean"},
+)
+#: Arrows within a floor.
+NEIGHBOURS = {
+    ("plan", "recipe"),
+    ("model", "errors"),
+    ("files", "errors"),
+    ("model", "lean"),
+    ("errors", "lean"),
+    ("cache", "lean"),
+}
 
-#: All that these may import of the package, also within functions. What is not listed is free but for the doors.
-ALLOWED = {
-    "values": set(),
-    "digest": set(),
-    "platforms": set(),
-    "progress": set(),
-    "credentials": set(),
-    "files": set(),
-    "errors": {"credentials", "values"},
-    "model": {"errors", "values"},
-    "layout": {"digest"},
-    "markers": {"errors", "model"},
-    "key": {"digest", "model"},
-    "condarc": {"credentials", "errors", "values"},
-    "settings": {"condarc", "credentials", "errors", "values"},
-    "channels": {"credentials", "errors", "model", "settings", "values"},
-    "header": {"errors", "model", "values"},
-    "activation": {"errors", "values"},
-    "process": {"errors"},
-    "sourcing": {"activation", "errors", "process"},
-    "children": {"activation", "process"},
-    "windows": {"activation", "children", "sourcing", "values"},
-    "start": {
-        "activation", "children", "errors", "files", "layout", "model", "process", "sourcing", "values", "windows",
-    },
-    "record": {
-        "activation", "credentials", "errors", "files", "layout", "model", "process", "settings", "sourcing", "values",
-    },
-    "usage": {"errors", "layout", "markers", "model", "values"},
-    "mutex": {"files", "usage"},
-    "store": {"errors", "files", "layout", "markers", "model", "mutex"},
-    "location": {"errors", "files", "layout", "store"},
-    "hourly": {"errors", "files", "layout", "record", "store", "sweep", "usage"},
-    "backend": {"credentials", "errors", "files", "key", "layout", "model", "mutex", "progress", "values"},
-    "command": set(),
-}  # fmt: skip
-
-#: Third-party packages, and the modules that may import them.
+#: Third-party packages, and the rooms that may import them.
 HOMES = {
-    "filelock": {"mutex"},
-    "psutil": {"usage", "sweep", "hourly"},
-    "yaml": {"header", "condarc", "lock"},
-    "rattler": {"backend", "export", "lock", "network"},
-    "conda": {"plugin", "script_spec", "backend"},
-}  # fmt: skip
+    "filelock": {"environments"},
+    "psutil": {"environments", "housekeeping"},
+    "yaml": {"script", "configuration", "lockfiles"},
+    "rattler": {"engines", "lockfiles"},
+    "conda": {"plugin", "conda_plugin", "engines"},
+}
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Each module by its first name below the package (`header` for all of it), and its syntax tree."""
+def modules() -> Iterator[tuple[str, ast.Module, list[str]]]:
+    """Each module: its room (the first name below the package), its syntax tree, and the names of its package."""
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
-        yield "" if parts == ("__init__",) else parts[0], ast.parse(path.read_text(encoding="utf-8"), str(path))
+        yield parts[0], ast.parse(path.read_text(encoding="utf-8"), str(path)), list(parts[:-1])
 
 
-def imports(tree: ast.Module, depth: int) -> Iterator[str]:
-    """First names below the package that a module imports, wherever it does. `depth`: 0 in the package itself."""
+def imports(tree: ast.Module, package: list[str]) -> Iterator[str]:
+    """Rooms that a module imports from, wherever in it."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == depth + 1:
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            yield from (name.split(".")[0] for name in names if name != "__version__")
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
+            yield from base[:1] or [alias.name for alias in node.names if alias.name != "__version__"]
 
 
-def depth_of(name: str) -> int:
-    return 1 if (PACKAGE / name).is_dir() and name else 0
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+ARROWS = sorted(
+    {(room, other) for room, tree, package in modules() for other in imports(tree, package) if other != room}
+)
 
 
-GRAPH: dict[str, set[str]] = {}
-for _name, _tree in modules():
-    GRAPH.setdefault(_name, set()).update(imports(_tree, depth_of(_name)))
+def test_each_module_is_in_a_room_of_the_plan() -> None:
+    assert {room for room, _, _ in modules()} - {"__init__"} == set(FLOOR)
 
 
-@pytest.mark.parametrize("name", sorted(GRAPH.keys() - DOORS - {""}))
-def test_no_core_module_imports_a_door(name: str) -> None:
-    assert GRAPH[name] & DOORS == set()
-    if name not in OF_DOORS:
-        assert GRAPH[name] & {"terminal", "options", "create", "table"} == set()
-
-
-@pytest.mark.parametrize("name", sorted(ALLOWED.keys() & GRAPH.keys()))
-def test_module_imports_only_what_stands_below_it(name: str) -> None:
-    assert GRAPH[name] - ALLOWED[name] - {name} == set()
+@pytest.mark.parametrize(("room", "other"), [arrow for arrow in ARROWS if arrow[0] != "__init__"])
+def test_imports_go_down(room: str, other: str) -> None:
+    assert FLOOR[room] < FLOOR[other] or (room, other) in NEIGHBOURS
 
 
 @pytest.mark.parametrize("package", sorted(HOMES))
 def test_third_party_package_has_its_home(package: str) -> None:
-    for name, tree in modules():
+    for room, tree, _ in modules():
         imported = {
             alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
         }
@@ -114,7 +88,7 @@ def test_third_party_package_has_its_home(package: str) -> None:
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom) and not node.level
         }
-        assert package not in imported or name in HOMES[package], f"{name} imports {package}"
+        assert package not in imported or room in HOMES[package], f"{room} imports {package}"
 
 
 #: Modules that cost milliseconds and that nothing needs which only finds an environment and becomes a program.
@@ -165,7 +139,7 @@ def test_warm_run_through_python_imports_nothing_heavy(world: World, kind: str) 
     world.execute(script, check=True)
     imported = imported_by(world, "conda-execute-py", script)
     assert imported & (HEAVY | more) == set()
-    assert "conda_execute.prepare" in imported
+    assert "conda_execute.environments.ensure" in imported
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["name", "python"]], ids=" ".join)

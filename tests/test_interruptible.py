@@ -8,9 +8,9 @@ from pathlib import Path
 
 _CODE = """
 import os, signal, sys
-from conda_execute.backend import interruptible
+from conda_execute.engines.rattler import interruptible
 from conda_execute.errors import InterruptError
-from conda_execute.terminal import Terminated, unwind_on_signals
+from conda_execute.terminal.messages import Terminated, unwind_on_signals
 
 async def work():
     sys.settrace(None)

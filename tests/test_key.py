@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute.key import NAME_LENGTH, canonical_text
-from conda_execute.key import environment_name as name
-from conda_execute.match_spec import normalise_spec, spec_name
+from conda_execute.environments.name import NAME_LENGTH, canonical_text
+from conda_execute.environments.name import environment_name as name
 from conda_execute.model import Channel, Request
+from conda_execute.specs.match_spec import normalise_spec, spec_name
 
 SEED = Request(
     specs=("python >=3", "numpy"),

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import __version__, layout, usage
+from conda_execute import __version__
+from conda_execute.environments import layout
+from conda_execute.environments import uses as usage
 from tests.launching import HEADER, LAUNCHER, ROOT, SHELLS, SHOW, Place, make_place, shell
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="these look into /proc")
@@ -81,7 +83,7 @@ def test_environment_is_activated_as_python_does(shelled: Place) -> None:
     ],
 )
 def test_path_is_made_as_python_makes_it(shelled: Place, outer: str, path: str) -> None:
-    from conda_execute.activation import activate
+    from conda_execute.launch.activation import activate
 
     place = shelled.with_(PATH=path, CONDA_PREFIX=outer, CONDA_SHLVL="1")
     script = place.script("x.py")
@@ -645,7 +647,7 @@ def test_note_in_a_container_is_the_one_that_python_would_make(shelled: Place) -
 def test_note_without_proc_is_the_one_that_python_would_make(shelled: Place) -> None:
     """As on macOS, whose notes say `pid` and host alone."""
     script = shelled.script("x.py", HEADER + "\nimport os; print(os.getpid())\n")
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from conda_execute import usage; print(usage.place())"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom conda_execute.environments import uses\nprint(uses.place())"
     bare = ["unshare", "--mount", "/bin/sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
 
     def run(*words: str) -> str:

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from conda_execute.environments.place import choose_tmp_envs, is_writable
 from conda_execute.errors import PlaceError
-from conda_execute.location import choose_tmp_envs, is_writable
 from tests.protocol import small
 
 
@@ -144,7 +144,8 @@ class TestPlace:
 import sys
 sys.path.insert(0, {str(small.ROOT)!r})
 from types import SimpleNamespace
-from conda_execute import errors, location
+from conda_execute import errors
+from conda_execute.environments import place as location
 for name in sys.argv[2:]:
     try:
         print(location.choose_tmp_envs(SimpleNamespace(env_dir=sys.argv[1]), {{}}, "linux-64", name=name))

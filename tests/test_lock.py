@@ -16,15 +16,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute import backend, lock
-from conda_execute.backend import Options, pypi, rattler
+from conda_execute import engines
+from conda_execute.engines import Options
+from conda_execute.engines.pypi import install
+from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError
-from conda_execute.lock import Lock
+from conda_execute.lockfiles import lockfile
+from conda_execute.lockfiles.lockfile import Lock
 from tests import tiny
 from tests.test_pypi import options, packages, wheel, wheels  # noqa: F401  # fixtures
 from tests.tiny import Tiny
 
-ENGINE = rattler.Rattler()
+ENGINE = engine.Rattler()
 
 
 class Server:
@@ -81,7 +84,7 @@ def plain(tmp_path: Path) -> Options:
 
 
 def locked(asked, how: Options, folder: Path) -> Lock:
-    return Lock(str(folder / "s.py.conda-execute.lock"), lock.make(ENGINE, [asked], how, str(folder), str(folder)))
+    return Lock(str(folder / "s.py.conda-execute.lock"), lockfile.make(ENGINE, [asked], how, str(folder), str(folder)))
 
 
 def refusal(work) -> str:
@@ -99,8 +102,8 @@ class TestUsed:
         made = locked(asked, plain, tmp_path)
         shutil.rmtree(str(plain.cache))
         served.asked.clear()
-        solution = lock.solution(made, asked)
-        built = backend.build(ENGINE, asked, str(tmp_path / "prefix"), plain, solution=solution)
+        solution = lockfile.solution(made, asked)
+        built = engines.build(ENGINE, asked, str(tmp_path / "prefix"), plain, solution=solution)
         assert built.packages == 2
         assert sorted(served.asked) == ["/noarch/app-1.0-0.tar.bz2", "/noarch/lib-1.0-0.tar.bz2"]
 
@@ -108,23 +111,23 @@ class TestUsed:
         asked = tiny.request("app", channels={"mine": place})
         made = locked(asked, plain, tmp_path)
         tiny.channel(place, Tiny("lib", "2.0"))
-        assert [str(package) for package in lock.solution(made, asked).packages] == ["app 1.0 0", "lib 1.0 0"]
+        assert [str(package) for package in lockfile.solution(made, asked).packages] == ["app 1.0 0", "lib 1.0 0"]
 
     def test_what_is_cached_suffices_offline(self, served, plain, tmp_path):
         asked = tiny.request("app", channels={"mine": served.url})
         made = locked(asked, plain, tmp_path)
-        backend.build(ENGINE, asked, str(tmp_path / "first"), plain, solution=lock.solution(made, asked))
+        engines.build(ENGINE, asked, str(tmp_path / "first"), plain, solution=lockfile.solution(made, asked))
         served.close()
         shutil.rmtree(f"{plain.cache}/repodata")
         offline = dataclasses.replace(plain, offline=True)
-        backend.build(ENGINE, asked, str(tmp_path / "second"), offline, solution=lock.solution(made, asked))
+        engines.build(ENGINE, asked, str(tmp_path / "second"), offline, solution=lockfile.solution(made, asked))
         assert Path(tmp_path, "second/share/lib.txt").exists()
 
     def test_several_platforms_in_one_lock(self, place, plain, tmp_path):
         requests = [tiny.request("here", channels={"mine": place}, platform=p) for p in ("linux-64", "osx-arm64")]
-        made = Lock("s.lock", lock.make(ENGINE, requests, plain, str(tmp_path), str(tmp_path)))
+        made = Lock("s.lock", lockfile.make(ENGINE, requests, plain, str(tmp_path), str(tmp_path)))
         for asked in requests:
-            (package,) = lock.solution(made, asked).packages
+            (package,) = lockfile.solution(made, asked).packages
             assert package.subdir == asked.platform
 
     def test_versions_6_and_7_of_other_tools_are_read(self, tmp_path):
@@ -132,9 +135,9 @@ class TestUsed:
             "tzdata", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"}, pypi=("rich",)
         )
         for version in (6, 7):
-            (package,) = lock.solution(Lock("s.pixi.lock", _FOREIGN[version]), asked).packages
+            (package,) = lockfile.solution(Lock("s.pixi.lock", _FOREIGN[version]), asked).packages
             assert package.sha256 == "7b" * 32
-        (rich,) = lock.solution(Lock("s.pixi.lock", _FOREIGN[6]), asked).pypi or ()
+        (rich,) = lockfile.solution(Lock("s.pixi.lock", _FOREIGN[6]), asked).pypi or ()
         assert (rich.name, rich.version, rich.sha256) == ("rich", "15.0.0", "a" * 64)
 
     def test_of_several_names_for_one_platform_the_one_for_this_machine_is_taken(self, monkeypatch):
@@ -142,22 +145,22 @@ class TestUsed:
         asked = tiny.request("tzdata", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"})
         found = Lock("s.pixi.lock", _TWO_MACHINES)
         for _ in range(8):  # py-rattler lists platforms in no order
-            (package,) = lock.solution(found, asked).packages
+            (package,) = lockfile.solution(found, asked).packages
             assert package.version == "2024a"
         monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
         for _ in range(8):
-            (package,) = lock.solution(found, asked).packages
+            (package,) = lockfile.solution(found, asked).packages
             assert package.version == "2025b"
 
     def test_a_spec_with_a_channel_fits_the_locked_package(self, place, plain, tmp_path):
         asked = tiny.request("mine::lib", channels={"mine": place})
-        assert len(lock.solution(locked(asked, plain, tmp_path), asked).packages) == 1
+        assert len(lockfile.solution(locked(asked, plain, tmp_path), asked).packages) == 1
 
 
 class TestFits:
     def test_a_lock_fits_what_it_was_made_for(self, place, plain, tmp_path):
         asked = tiny.request("app", channels={"mine": place})
-        assert lock.stale(locked(asked, plain, tmp_path), asked, str(tmp_path)) is None
+        assert lockfile.stale(locked(asked, plain, tmp_path), asked, str(tmp_path)) is None
 
     @pytest.mark.parametrize(
         "change",
@@ -172,18 +175,20 @@ class TestFits:
     def test_a_lock_is_stale_when_something_else_is_asked_for(self, place, plain, tmp_path, change):
         asked = tiny.request("app", channels={"mine": place})
         made = locked(asked, plain, tmp_path)
-        assert "asks for something else" in str(lock.stale(made, dataclasses.replace(asked, **change), str(tmp_path)))
+        assert "asks for something else" in str(
+            lockfile.stale(made, dataclasses.replace(asked, **change), str(tmp_path))
+        )
 
     def test_the_input_does_not_depend_on_the_machine(self, place):
         here = tiny.request("app", channels={"mine": place})
         there = dataclasses.replace(
             here, host_platform="osx-arm64", overrides=(("CONDA_OVERRIDE_CUDA", "12"),), lock="x"
         )
-        assert lock.input_digest(here, "") == lock.input_digest(there, "")
+        assert lockfile.input_digest(here, "") == lockfile.input_digest(there, "")
 
     def test_the_input_does_not_depend_on_where_the_folder_lies(self, place):
         digests = {
-            lock.input_digest(tiny.request("app", channels={"mine": place}, pypi=(f"{folder}/lib",)), folder)
+            lockfile.input_digest(tiny.request("app", channels={"mine": place}, pypi=(f"{folder}/lib",)), folder)
             for folder in ("/home/me/project", "/somewhere/else")
         }
         assert len(digests) == 1
@@ -192,8 +197,8 @@ class TestFits:
         asked = tiny.request("app", channels={"mine": place})
         made = locked(asked, plain, tmp_path)
         elsewhere = dataclasses.replace(asked, platform="osx-arm64")
-        assert "no packages for osx-arm64, only for linux-64" in str(lock.stale(made, elsewhere, str(tmp_path)))
-        assert "no packages for osx-arm64, only for linux-64" in refusal(lambda: lock.solution(made, elsewhere))
+        assert "no packages for osx-arm64, only for linux-64" in str(lockfile.stale(made, elsewhere, str(tmp_path)))
+        assert "no packages for osx-arm64, only for linux-64" in refusal(lambda: lockfile.solution(made, elsewhere))
 
 
 class TestRefused:
@@ -201,15 +206,15 @@ class TestRefused:
         asked = tiny.request("app", channels={"mine": place})
         made = locked(asked, plain, tmp_path)
         tampered = Lock(made.path, made.text.replace("lib-1.0", "lib-6.6"))
-        assert "was changed after it was written" in refusal(lambda: lock.solution(tampered, asked))
+        assert "was changed after it was written" in refusal(lambda: lockfile.solution(tampered, asked))
 
     @pytest.mark.parametrize("over", ["http", "file"])
     def test_a_tampered_package(self, place, served, plain, tmp_path, over):
         asked = tiny.request("app", channels={"mine": served.url if over == "http" else place})
         made = locked(asked, plain, tmp_path)
         Tiny("lib", files={"share/lib.txt": b"evil"}).write(place)
-        solution = lock.solution(made, asked)
-        message = refusal(lambda: backend.build(ENGINE, asked, str(tmp_path / "p"), plain, solution=solution))
+        solution = lockfile.solution(made, asked)
+        message = refusal(lambda: engines.build(ENGINE, asked, str(tmp_path / "p"), plain, solution=solution))
         assert message == "the package lib-1.0-0.tar.bz2 is broken: its sha256 is not what it should be"
 
     @pytest.mark.parametrize(
@@ -219,11 +224,11 @@ class TestRefused:
     )
     def test_what_is_no_lock(self, text, reason):
         asked = tiny.request("app", channels={"mine": "https://host.invalid/mine"})
-        assert reason in refusal(lambda: lock.solution(Lock("s.lock", text), asked))
+        assert reason in refusal(lambda: lockfile.solution(Lock("s.lock", text), asked))
 
     def test_a_lock_of_another_tool_that_lacks_what_is_asked_for(self):
         asked = tiny.request("tzdata >=2025", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"})
-        message = refusal(lambda: lock.solution(Lock("s.pixi.lock", _FOREIGN[6]), asked))
+        message = refusal(lambda: lockfile.solution(Lock("s.pixi.lock", _FOREIGN[6]), asked))
         assert "asks for `tzdata >=2025`, and it holds tzdata 2024a" in message
 
     @pytest.mark.parametrize(
@@ -246,14 +251,14 @@ class TestRefused:
         asked = tiny.request("tzdata", channels=conda, pypi=(requirement,))
         found = Lock("s.pixi.lock", _FOREIGN[6])
         if fits:
-            assert lock.solution(found, asked).pypi
+            assert lockfile.solution(found, asked).pypi
         else:
-            assert f"asks for `{requirement}` of PyPI, and it holds" in refusal(lambda: lock.solution(found, asked))
+            assert f"asks for `{requirement}` of PyPI, and it holds" in refusal(lambda: lockfile.solution(found, asked))
 
     def test_a_package_without_a_hash(self):
         asked = tiny.request("tzdata", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"})
         bare = re.sub(r"^  (sha256|md5): .*\n", "", _FOREIGN[6], flags=re.MULTILINE)
-        assert "has no hash for tzdata" in refusal(lambda: lock.solution(Lock("s.pixi.lock", bare), asked))
+        assert "has no hash for tzdata" in refusal(lambda: lockfile.solution(Lock("s.pixi.lock", bare), asked))
 
     @pytest.mark.parametrize(("depends", "specs"), [(("__cuda >=12",), ("gpu",)), ((), ("gpu", "__cuda >=12"))])
     def test_a_machine_without_what_is_needed(self, plain, tmp_path, monkeypatch, depends, specs):
@@ -261,52 +266,54 @@ class TestRefused:
         asked = tiny.request(*specs, channels={"mine": place})
         monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
         made = locked(asked, plain, tmp_path)
-        lock.solution(made, asked)
+        lockfile.solution(made, asked)
         monkeypatch.delenv("CONDA_OVERRIDE_CUDA")
-        assert "need __cuda >=12, which this machine has not" in refusal(lambda: lock.solution(made, asked))
+        assert "need __cuda >=12, which this machine has not" in refusal(lambda: lockfile.solution(made, asked))
 
 
 class TestFound:
     def test_ours_before_theirs(self, tmp_path):
         script = tmp_path / "s.py"
-        for suffix in reversed(lock.SUFFIXES):
+        for suffix in reversed(lockfile.SUFFIXES):
             (tmp_path / f"s.py{suffix}").write_text(f"# {suffix}\n")
-            found = lock.find(str(script))
+            found = lockfile.find(str(script))
             assert found is not None
             assert found.text == f"# {suffix}\n"
 
     def test_none_is_none(self, tmp_path):
-        assert lock.find(str(tmp_path / "s.py"), b"print()\n") is None
+        assert lockfile.find(str(tmp_path / "s.py"), b"print()\n") is None
 
     def test_one_in_the_script_before_one_beside_it(self, tmp_path):
         (tmp_path / "s.py.conda-execute.lock").write_text("beside")
-        found = lock.find(str(tmp_path / "s.py"), lock.embed(b"print()\n", "within\n", "#"))
+        found = lockfile.find(str(tmp_path / "s.py"), lockfile.embed(b"print()\n", "within\n", "#"))
         assert found is not None
         assert (found.text, found.embedded) == ("within\n", True)
 
     def test_one_that_conda_exec_put_into_the_script(self):
-        assert lock.extract(BY_CONDA_EXEC) == "version: 6\n\npackages: []\n"
+        assert lockfile.extract(BY_CONDA_EXEC) == "version: 6\n\npackages: []\n"
 
     def test_ours_beside_a_script_before_one_that_conda_exec_put_into_it(self, tmp_path):
         script = str(tmp_path / "s.py")
-        assert lock.find(script, BY_CONDA_EXEC) == lock.Lock(script, "version: 6\n\npackages: []\n", embedded=True)
+        assert lockfile.find(script, BY_CONDA_EXEC) == lockfile.Lock(
+            script, "version: 6\n\npackages: []\n", embedded=True
+        )
         (tmp_path / "s.py.conda-execute.lock").write_text("ours\n")
-        found = lock.find(script, BY_CONDA_EXEC)
+        found = lockfile.find(script, BY_CONDA_EXEC)
         assert found is not None
         assert (found.text, found.embedded) == ("ours\n", False)
 
     def test_one_without_an_end_is_an_error(self):
-        assert "no end" in refusal(lambda: lock.extract(b"# /// conda-execute-lock\n# version: 7\nprint()\n"))
+        assert "no end" in refusal(lambda: lockfile.extract(b"# /// conda-execute-lock\n# version: 7\nprint()\n"))
 
     def test_a_lock_behind_a_link_is_written_where_the_link_leads(self, tmp_path):
         (tmp_path / "link").symlink_to(tmp_path / "s.lock")
-        lock.write(str(tmp_path / "link"), "text\n")
+        lockfile.write(str(tmp_path / "link"), "text\n")
         assert (tmp_path / "link").is_symlink()
         assert (tmp_path / "s.lock").read_bytes() == b"text\n"
 
     def test_a_folder_that_cannot_be_written_to(self, tmp_path):
         path = str(tmp_path / "nowhere" / "s.lock")
-        assert "cannot be written" in refusal(lambda: lock.write(path, "text"))
+        assert "cannot be written" in refusal(lambda: lockfile.write(path, "text"))
 
 
 class TestEmbedded:
@@ -316,44 +323,44 @@ class TestEmbedded:
     @pytest.mark.parametrize("prefix", ["#", "//", "--", ";", "%%", "! "])
     def test_what_is_embedded_is_extracted_and_nothing_else_changes(self, prefix, newline):
         script = newline.join([b"#!/usr/bin/env x", b"", b"body \xff"]) + newline
-        whole = lock.embed(script, self.TEXT, prefix)
-        assert lock.extract(whole) == self.TEXT
+        whole = lockfile.embed(script, self.TEXT, prefix)
+        assert lockfile.extract(whole) == self.TEXT
         assert whole.startswith(script)
         assert whole.count(b"\n") == whole.count(newline)
-        assert lock.remove(whole) == script
+        assert lockfile.remove(whole) == script
 
     def test_embedding_again_replaces(self):
-        once = lock.embed(b"print()\n", self.TEXT, "#")
-        assert lock.embed(once, self.TEXT, "#") == once
+        once = lockfile.embed(b"print()\n", self.TEXT, "#")
+        assert lockfile.embed(once, self.TEXT, "#") == once
 
     @given(st.binary().filter(lambda data: b"conda-ex" not in data))
     def test_any_script_keeps_its_bytes(self, script):
-        whole = lock.embed(script, self.TEXT, "#")
-        assert lock.extract(whole) == self.TEXT
-        assert lock.remove(whole).startswith(script)
+        whole = lockfile.embed(script, self.TEXT, "#")
+        assert lockfile.extract(whole) == self.TEXT
+        assert lockfile.remove(whole).startswith(script)
 
     def test_a_real_lock_survives_the_comment(self, place, plain, tmp_path):
         asked = tiny.request("app", channels={"mine": place})
         made = locked(asked, plain, tmp_path)
-        found = lock.find(str(tmp_path / "s.lua"), lock.embed(b"print()\r\n", made.text, "--"))
+        found = lockfile.find(str(tmp_path / "s.lua"), lockfile.embed(b"print()\r\n", made.text, "--"))
         assert found is not None
         assert found.text == made.text
-        assert len(lock.solution(found, asked).packages) == 2
+        assert len(lockfile.solution(found, asked).packages) == 2
 
 
 class TestPyPI:
     def test_pypi_packages_are_locked_with_hashes_beside_condas(self, channel, options, tmp_path):  # noqa: F811
         asked = tiny.request("python", "idna ==3.7", channels={"conda-forge": channel}, pypi=("needs-idna", "plain<2"))
         made = locked(asked, options, tmp_path)
-        solution = lock.solution(made, asked)
+        solution = lockfile.solution(made, asked)
         chosen = {package.name: package for package in solution.pypi or ()}
         assert sorted(chosen) == ["needs-idna", "plain"]
         assert chosen["plain"].version == "1.0"
         assert all(package.sha256 for package in chosen.values())
         prefix = str(tmp_path / "prefix")
         nowhere = dataclasses.replace(options, environ={**options.environ, "UV_DEFAULT_INDEX": "http://127.0.0.1:9"})
-        backend.build(ENGINE, asked, prefix, nowhere, solution=solution)
-        installed = {one.name: (one.version, one.installer) for one in pypi.distributions(prefix)}
+        engines.build(ENGINE, asked, prefix, nowhere, solution=solution)
+        installed = {one.name: (one.version, one.installer) for one in install.distributions(prefix)}
         assert installed["plain"] == ("1.0", "uv")
         assert installed["idna"] == ("3.7", "conda")
 
@@ -373,9 +380,9 @@ class TestPyPI:
         server.asked.clear()
         prefix = str(tmp_path / "prefix")
         how = dataclasses.replace(options, offline=offline)
-        backend.build(ENGINE, asked, prefix, how, solution=lock.solution(made, asked))
+        engines.build(ENGINE, asked, prefix, how, solution=lockfile.solution(made, asked))
         server.close()
-        assert "plain" in [one.name for one in pypi.distributions(prefix)]
+        assert "plain" in [one.name for one in install.distributions(prefix)]
         assert not server.asked
 
     def test_a_tampered_wheel_is_refused(self, channel, options, tmp_path, wheels):  # noqa: F811
@@ -384,8 +391,8 @@ class TestPyPI:
         wheel(wheels, "plain", "1.0", requires=("evil",))
         try:
             prefix = str(tmp_path / "prefix")
-            solution = lock.solution(made, asked)
-            message = refusal(lambda: backend.build(ENGINE, asked, prefix, options, solution=solution))
+            solution = lockfile.solution(made, asked)
+            message = refusal(lambda: engines.build(ENGINE, asked, prefix, options, solution=solution))
         finally:
             wheel(wheels, "plain", "1.0")
         assert message == "a PyPI package is not the one that its hash describes"
@@ -406,7 +413,7 @@ class TestPyPI:
             "python", channels={"mine": place}, pypi=("markupsafe",), pypi_exclude_newer="2026-10-31", platform=platform
         )
         asked = dataclasses.replace(asked, host_platform="linux-aarch64")
-        solution = lock.solution(locked(asked, online, tmp_path), asked)
+        solution = lockfile.solution(locked(asked, online, tmp_path), asked)
         (chosen,) = solution.pypi or ()
         assert f"cp312-cp312-{tag}" in chosen.location
         assert chosen.sha256 is not None

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import layout, mutex, usage
-from conda_execute.mutex import Holder, Lock, SoftLink, Waiting
-from conda_execute.store import Store
+from conda_execute.environments import layout, uses
+from conda_execute.environments import lock as mutex
+from conda_execute.environments.lock import Holder, Lock, SoftLink, Waiting
+from conda_execute.environments.store import Store
 from tests.protocol import small
 
 NAME = "ea977067a8fbeb21a594"
@@ -22,7 +23,7 @@ NAME = "ea977067a8fbeb21a594"
 
 HOLD = """
 import sys, time
-from conda_execute.store import Store
+from conda_execute.environments.store import Store
 lock = Store(sys.argv[1]).lock(sys.argv[2], script="other.py")
 print("held", flush=True)
 time.sleep(float(sys.argv[3]))
@@ -62,7 +63,7 @@ class TestLock:
         [(after, who)] = told
         assert 0.9 <= after < 3
         assert (who.pid, who.script) == (process.pid, "other.py")
-        assert who.host == usage.place().split("+")[0]
+        assert who.host == uses.place().split("+")[0]
         process.communicate()
 
     def test_waiter_for_a_short_while_says_nothing(self, tmp_envs: str) -> None:
@@ -96,7 +97,7 @@ class TestLock:
     def test_orphaned_installer_keeps_the_lock(self, tmp_envs: str) -> None:
         code = """
 import os, subprocess, sys, signal
-from conda_execute.store import Store
+from conda_execute.environments.store import Store
 lock = Store(sys.argv[1]).lock(sys.argv[2])
 child = subprocess.Popen(["sleep", "60"], pass_fds=[lock.descriptor], stdout=subprocess.DEVNULL)
 print(child.pid, flush=True)
@@ -162,16 +163,16 @@ class TestSoftLink:
         return str(tmp_path / "name.lock")
 
     def link(self, path: str, use: str | None = None) -> SoftLink:
-        return SoftLink(path, f"{use or usage.this_process()}\nscript.py\n")
+        return SoftLink(path, f"{use or uses.this_process()}\nscript.py\n")
 
     def dead(self) -> str:
         process = subprocess.Popen(["true"])
         process.wait()
-        return f"{process.pid}-1@{usage.place()}"
+        return f"{process.pid}-1@{uses.place()}"
 
     def test_excludes(self, path: str) -> None:
         assert self.link(path).take() is None
-        assert self.link(path).take() == f"{usage.this_process()}\nscript.py\n"
+        assert self.link(path).take() == f"{uses.this_process()}\nscript.py\n"
 
     def test_is_free_after_release(self, path: str) -> None:
         first = self.link(path)
@@ -189,14 +190,14 @@ class TestSoftLink:
         assert self.link(path).take() is not None
 
     def test_of_this_host_before_its_last_boot_is_left_to_a_person(self, path: str) -> None:
-        host, _, first = usage.place().rsplit("+", 2)
+        host, _, first = uses.place().rsplit("+", 2)
         assert self.link(path, f"1-1@{host}+another-boot+{first}").take() is None
         assert self.link(path).take() is not None
 
     def test_two_never_break_it_at_once(self, path: str) -> None:
         assert self.link(path, self.dead()).take() is None
         other = subprocess.Popen(["sleep", "60"])
-        breaker = f"{other.pid}-{Path(f'/proc/{other.pid}/stat').read_text().split()[21]}@{usage.place()}"
+        breaker = f"{other.pid}-{Path(f'/proc/{other.pid}/stat').read_text().split()[21]}@{uses.place()}"
         breakers = Path(path.removesuffix(".lock") + ".softlock.breakers")
         breakers.mkdir()
         (breakers / breaker).touch()
@@ -219,7 +220,7 @@ class TestSoftLink:
 
         monkeypatch.setattr(mutex, "make_directory", first_the_quicker)
         assert self.link(path).take() is not None
-        assert self.link(path).take() == f"{usage.this_process()}\nscript.py\n", "it is the quicker one's"
+        assert self.link(path).take() == f"{uses.this_process()}\nscript.py\n", "it is the quicker one's"
 
     def test_who_broke_one_is_in_nobodys_way_afterwards(self, path: str) -> None:
         assert self.link(path, self.dead()).take() is None

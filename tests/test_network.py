@@ -23,15 +23,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conda_execute import backend
-from conda_execute.backend import Options
-from conda_execute.backend.rattler import Rattler
-from conda_execute.channels import resolve_channels
+from conda_execute import engines
+from conda_execute.configuration.channels import resolve_channels
+from conda_execute.configuration.settings import Settings, load
+from conda_execute.engines import Options
+from conda_execute.engines.network import connector
+from conda_execute.engines.rattler.engine import Rattler
 from conda_execute.errors import ExecuteError, SettingsError
 from conda_execute.model import Request
-from conda_execute.network import connector
-from conda_execute.render import render
-from conda_execute.settings import Settings, load
+from conda_execute.terminal.errors import render
 from tests import tiny
 from tests.conftest import World
 from tests.oracle import conda_program
@@ -162,7 +162,7 @@ class Machine:
         cache = self.folder / "cache"
         connect = connector(settings, channels, os.environ, repodata=str(cache / "repodata"), offline=offline)
         prefix = self.folder / "prefix"
-        backend.build(Rattler(), request, str(prefix), Options(cache=str(cache), connect=connect, offline=offline))
+        engines.build(Rattler(), request, str(prefix), Options(cache=str(cache), connect=connect, offline=offline))
         return prefix
 
 

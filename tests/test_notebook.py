@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute import notebook, source
 from conda_execute.errors import HeaderError, NotFoundError
+from conda_execute.script import notebook, source
 from tests import tiny
 from tests.tiny import Tiny
 

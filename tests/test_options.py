@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute import options
+from conda_execute.cli import options
 from conda_execute.errors import UsageError
 
 

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import files, layout, mutex, prepare, sweep, usage
+from conda_execute import files
+from conda_execute.environments import ensure, layout, sweep
+from conda_execute.environments import lock as mutex
+from conda_execute.environments import uses as usage
+from conda_execute.environments.store import Store
 from conda_execute.errors import CreationError, InUseError, PlaceError
 from conda_execute.model import Environment
-from conda_execute.store import Store
 from tests.protocol import small
 
 
@@ -65,7 +68,7 @@ class TestLookAgain:
         assert small.ensure(tmp_envs).name == prepare_name()
 
     def test_use_is_noted_before_the_lock_is_free(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        from conda_execute import store
+        from conda_execute.environments import store
 
         seen: list[tuple[str, bool]] = []
         name = prepare_name()
@@ -89,7 +92,7 @@ class TestLookAgain:
 
 
 def prepare_name() -> str:
-    from conda_execute.key import environment_name
+    from conda_execute.environments.name import environment_name
 
     return environment_name(small.request())
 
@@ -192,7 +195,7 @@ class TestInUse:
         first = Store(tmp_envs).find(prepare_name())
         assert first is not None
         os.unlink(os.path.join(first.prefix, "conda-meta", "package-0.json"))
-        assert prepare.damage(first) == "1 of its 2 package records are gone"
+        assert ensure.damage(first) == "1 of its 2 package records are gone"
         second = small.ensure(tmp_envs)
         assert second.prefix == first.prefix + ".1"
         assert Store(tmp_envs).read(first.name) == first, "the marker is back"
@@ -217,7 +220,7 @@ class TestInUse:
         os.unlink(os.path.join(first.prefix, "conda-meta", "package-0.json"))
         second = small.ensure(tmp_envs)
         assert second.prefix == first.prefix
-        assert prepare.damage(second) is None
+        assert ensure.damage(second) is None
 
     def test_own_note_does_not_keep_a_purged_prefix(self, tmp_envs: str) -> None:
         """The launcher notes first and counts the package records then; Python has its pid and finds its note."""
@@ -316,7 +319,7 @@ class TestForce:
         small.forget(first)
         code = """
 import sys
-from conda_execute import sweep
+from conda_execute.environments import sweep
 from tests.protocol import small
 sweep.is_network = lambda path: True
 small.ensure(sys.argv[1], force=True, notice=lambda text: print(text, flush=True))
@@ -421,7 +424,7 @@ class TestManyProcesses:
         code = """
 import sys, time
 from tests.protocol import small
-from conda_execute.store import Store
+from conda_execute.environments.store import Store
 environment = small.ensure(sys.argv[1])
 small.forget(environment)
 lock = Store(sys.argv[1]).lock(environment.name)
@@ -462,7 +465,7 @@ os.execv(os.path.join(environment.prefix, "bin", "sleep"), ["sleep", "0"])
     def test_creator_killed_at_any_step_leaves_nothing_to_believe_in(self, tmp_envs: str, step: str) -> None:
         code = """
 import os, signal, sys
-from conda_execute import store
+from conda_execute.environments import store
 from tests.protocol import small
 def reached(step):
     if step == sys.argv[2]:

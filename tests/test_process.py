@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute.activation import Activation, activate
 from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError
+from conda_execute.launch.activation import Activation, activate
+from conda_execute.launch.execute import constant_command, execute
+from conda_execute.launch.process import KEPT, find_program, inherited_environ
+from conda_execute.launch.sourcing import sourced
 from conda_execute.model import Entrypoint, Substitution, Text, Variable, Word
-from conda_execute.process import KEPT, find_program, inherited_environ
-from conda_execute.sourcing import sourced
-from conda_execute.start import constant_command, execute
 
 ROOT = str(Path(__file__).parent.parent)
 
@@ -26,10 +26,10 @@ ROOT = str(Path(__file__).parent.parent)
 RUN = f"""
 import sys
 sys.path.insert(0, {ROOT!r})
-from conda_execute.activation import activate
+from conda_execute.launch.activation import activate
 from conda_execute.errors import ExecuteError
-from conda_execute.process import inherited_environ
-from conda_execute.start import execute
+from conda_execute.launch.process import inherited_environ
+from conda_execute.launch.execute import execute
 try:
     execute(sys.argv[2:], activate(sys.argv[1], inherited_environ()))
 except ExecuteError as error:
@@ -258,7 +258,7 @@ class TestEntrypoint:
         RUN.split("try:", 1)[0]
         + """
 from conda_execute.model import *
-from conda_execute.start import execute_entrypoint
+from conda_execute.launch.execute import execute_entrypoint
 def word(*pieces):
     return Word(tuple(Text(p) if isinstance(p, str) else p for p in pieces))
 entrypoint = eval(sys.argv[2])

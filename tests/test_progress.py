@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conda_execute.progress import Lines, Progress, Terminal, progress
+from conda_execute.terminal.progress import Lines, Progress, Terminal, progress
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 

@@ -19,13 +19,15 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import backend
-from conda_execute.backend import Options, pypi, rattler
+from conda_execute import engines
+from conda_execute.configuration.settings import load
+from conda_execute.engines import Options
+from conda_execute.engines.pypi import install
+from conda_execute.engines.rattler import engine
+from conda_execute.environments.name import environment_name
 from conda_execute.errors import CreationError, InterruptError, Location
-from conda_execute.key import environment_name
 from conda_execute.model import Header
-from conda_execute.request import resolve
-from conda_execute.settings import load
+from conda_execute.resolve import resolve
 from tests import tiny
 from tests.channel import Package
 from tests.conftest import World
@@ -98,7 +100,7 @@ def make(channel: Path, tmp_path: Path, options: Options):
         rest.setdefault("channels", {"conda-forge": channel})
         request = tiny.request("python", *conda, pypi=requirements, **rest)
         prefix = str(tmp_path / "prefix")
-        return prefix, backend.build(rattler.Rattler(), request, prefix, options)
+        return prefix, engines.build(engine.Rattler(), request, prefix, options)
 
     return make
 
@@ -126,14 +128,14 @@ class TestInstalled:
 
     def test_pip_and_conda_lists_can_tell_who_installed_what(self, make):
         prefix, _ = make(("idna",), "plain")
-        installers = {one.name: one.installer for one in pypi.distributions(prefix)}
+        installers = {one.name: one.installer for one in install.distributions(prefix)}
         assert installers["plain"] == "uv"
         assert installers["idna"] == "conda"
 
     def test_what_conda_installed_satisfies_requirements_and_is_not_installed_twice(self, make):
         prefix, built = make(("idna ==3.7",), "needs-idna")
         assert version(prefix, "idna") == "3.7"
-        assert [one.name for one in pypi.distributions(prefix)].count("idna") == 1
+        assert [one.name for one in install.distributions(prefix)].count("idna") == 1
         assert built.packages == len(list(Path(prefix, "conda-meta").glob("*.json"))) + 1
 
     def test_an_extra_brings_its_packages(self, make):
@@ -142,7 +144,7 @@ class TestInstalled:
 
     def test_a_marker_that_does_not_hold_installs_nothing(self, make):
         prefix, _ = make((), "plain; sys_platform == 'win32'")
-        assert "plain" not in [one.name for one in pypi.distributions(prefix)]
+        assert "plain" not in [one.name for one in install.distributions(prefix)]
 
     def test_a_url_with_its_hash(self, make, wheels):
         path = wheels / "plain-1.0-py3-none-any.whl"
@@ -226,7 +228,7 @@ class TestInstalled:
             environ={"PATH": os.defpath, "HOME": options.environ["HOME"], **registry},
         )
         prefix, _ = make((), "rich", options=online)
-        assert "rich" in [one.name for one in pypi.distributions(prefix)]
+        assert "rich" in [one.name for one in install.distributions(prefix)]
         prefix, _ = make((), "idna", options=online, exclude_newer="2024-01-01")
         assert version(prefix, "idna") == "3.6"
 
@@ -332,7 +334,7 @@ class TestRefused:
 
     def test_without_python_there_is_nothing_to_install_for(self, channel, options, tmp_path):
         request = tiny.request("lua", channels={"conda-forge": channel}, pypi=("plain",))
-        error = failure(lambda: backend.build(rattler.Rattler(), request, str(tmp_path / "prefix"), options))
+        error = failure(lambda: engines.build(engine.Rattler(), request, str(tmp_path / "prefix"), options))
         assert "need `python`" in error.message
 
 
@@ -450,7 +452,7 @@ class TestProcess:
         lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
         fake = tmp_path / "seen"
         with tempfile_program(f'import os; open({str(fake)!r}, "w").write(os.readlink("/proc/self/fd/{lock}"))') as uv:
-            pypi.run([str(uv)], options.environ, lock)
+            install.run([str(uv)], options.environ, lock)
         os.close(lock)
         assert fake.read_text() == str(tmp_path / "lock")
 
@@ -459,7 +461,7 @@ class TestProcess:
         threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
         before = time.monotonic()
         with tempfile_program("import time; time.sleep(60)") as uv, pytest.raises(InterruptError) as caught:
-            pypi.run([str(uv)], options.environ, None)
+            install.run([str(uv)], options.environ, None)
         assert time.monotonic() - before < 10
         assert caught.value.message == f"interrupted by {number.name}"
 
@@ -496,4 +498,4 @@ class tempfile_program:  # noqa: N801
 def test_only_versions_that_uv_can_read_become_constraints(version_text, valid):
     import re
 
-    assert bool(re.fullmatch(pypi._VERSION, version_text, re.IGNORECASE)) == valid
+    assert bool(re.fullmatch(install._VERSION, version_text, re.IGNORECASE)) == valid

@@ -19,17 +19,18 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import backend
-from conda_execute.backend import Options, rattler, virtual
+from conda_execute import engines
+from conda_execute.engines import Options, virtual_packages
+from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError, ExecuteError, Location
 from conda_execute.model import Channel
-from conda_execute.progress import Progress
-from conda_execute.render import render
+from conda_execute.terminal.errors import render
+from conda_execute.terminal.progress import Progress
 from tests import tiny
 from tests.channel import Package, write_channel
 from tests.tiny import Tiny
 
-ENGINE = rattler.Rattler()
+ENGINE = engine.Rattler()
 CHECKOUT = Path(__file__).parents[1]
 
 
@@ -93,7 +94,7 @@ def record(prefix: str, name: str) -> dict[str, object]:
     return read
 
 
-def names(solution: backend.Solution) -> list[str]:
+def names(solution: engines.Solution) -> list[str]:
     return [f"{package.name} {package.version}" for package in solution.packages]
 
 
@@ -121,21 +122,21 @@ def failure(work: object) -> CreationError:
 
 class TestInstalled:
     def test_dependencies_are_installed_with_what_was_asked_for(self, main, options, prefix):
-        built = backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        built = engines.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
         assert built.packages == 2
         assert Path(prefix, "share/lib.txt").read_text() == "lib 2.0\n"
 
     def test_size_is_the_sum_of_the_files(self, main, options, prefix):
-        built = backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        built = engines.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
         assert built.size == len("app 1.0\n") + len("lib 2.0\n")
 
     def test_requested_specs_are_recorded_and_those_of_dependencies_are_not(self, main, options, prefix):
-        backend.build(ENGINE, tiny.request("app >=1", channels={"conda-forge": main}), prefix, options)
+        engines.build(ENGINE, tiny.request("app >=1", channels={"conda-forge": main}), prefix, options)
         assert record(prefix, "app")["requested_specs"] == ["app >=1"]
         assert not record(prefix, "lib").get("requested_specs")
 
     def test_history_names_packages_and_specs_as_conda_does(self, main, options, prefix):
-        backend.build(ENGINE, tiny.request("app >=1", channels={"conda-forge": main}), prefix, options)
+        engines.build(ENGINE, tiny.request("app >=1", channels={"conda-forge": main}), prefix, options)
         first, *lines = Path(prefix, "conda-meta/history").read_text().splitlines()
         assert first.startswith("==> ")
         assert first.endswith(" <==")
@@ -148,45 +149,45 @@ class TestInstalled:
 
     def test_history_has_a_command_whose_script_is_not_named_in_utf8(self, main, options, prefix):
         named = dataclasses.replace(options, command="conda execute " + os.fsdecode(b"caf\xe9.py"))
-        backend.build(ENGINE, tiny.request("app >=1", channels={"conda-forge": main}), prefix, named)
+        engines.build(ENGINE, tiny.request("app >=1", channels={"conda-forge": main}), prefix, named)
         assert "# cmd: conda execute caf\\udce9.py\n" in Path(prefix, "conda-meta/history").read_text(encoding="utf-8")
 
     def test_records_have_the_mode_of_the_umask(self, main, options, prefix):
         before = os.umask(0o027)
         try:
-            backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+            engines.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
         finally:
             os.umask(before)
         modes = {path.stat().st_mode & 0o777 for path in Path(prefix, "conda-meta").glob("*.json")}
         assert modes == {0o640}
 
     def test_the_prefix_is_frozen_with_a_reason(self, main, options, prefix):
-        backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        engines.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
         frozen = json.loads(Path(prefix, "conda-meta/frozen").read_text())
         assert list(frozen) == ["message"]
         assert "conda-execute" in frozen["message"]
 
     def test_only_packages_are_json_in_conda_meta(self, main, options, prefix):
-        backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        engines.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
         assert sorted(path.name for path in Path(prefix, "conda-meta").glob("*.json")) == [
             "app-1.0-0.json",
             "lib-2.0-0.json",
         ]
 
     def test_the_prefix_replaces_its_placeholder(self, main, options, prefix):
-        backend.build(ENGINE, tiny.request("placed", channels={"conda-forge": main}), prefix, options)
+        engines.build(ENGINE, tiny.request("placed", channels={"conda-forge": main}), prefix, options)
         assert Path(prefix, "bin/placed").read_text() == f"#!{prefix}/bin/sh\n"
 
     def test_virtual_packages_that_every_host_has_are_not_relied_on(self, main, options, prefix):
-        built = backend.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
+        built = engines.build(ENGINE, tiny.request("app", channels={"conda-forge": main}), prefix, options)
         assert built.virtual_packages == ("__glibc >=2.17",)
-        assert virtual.fits(built.virtual_packages)
+        assert virtual_packages.fits(built.virtual_packages)
 
     def test_a_solution_is_installed_without_solving_again(self, main, options, prefix, tmp_path):
         asked = tiny.request("app", channels={"conda-forge": main})
         solution = ENGINE.solve(asked, options)
         elsewhere = tiny.request("app", channels={"conda-forge": tmp_path / "nowhere"})
-        assert backend.build(ENGINE, elsewhere, prefix, options, solution=solution).packages == 2
+        assert engines.build(ENGINE, elsewhere, prefix, options, solution=solution).packages == 2
 
 
 class Noted(Progress):
@@ -213,7 +214,7 @@ def test_steps_downloads_and_links_are_told(tmp_path, options, prefix):
     noted = Noted()
     with serving(place) as url:
         asked = tiny.request("app", channels={"c": url})
-        backend.build(ENGINE, asked, prefix, dataclasses.replace(options, progress=noted))
+        engines.build(ENGINE, asked, prefix, dataclasses.replace(options, progress=noted))
     assert noted.steps == [("solve", 0), ("install", 2)]
     archive = place / "noarch/lib-1.0-0.tar.bz2"
     assert noted.downloads["lib"] == (archive.stat().st_size, archive.stat().st_size)
@@ -222,17 +223,17 @@ def test_steps_downloads_and_links_are_told(tmp_path, options, prefix):
 
 class TestLinkScripts:
     def test_a_post_link_script_runs(self, main, options, prefix):
-        backend.build(ENGINE, tiny.request("scripted", channels={"conda-forge": main}), prefix, options)
+        engines.build(ENGINE, tiny.request("scripted", channels={"conda-forge": main}), prefix, options)
         assert Path(prefix, "linked").read_text() == "scripted\n"
 
     def test_a_post_link_script_does_not_run_where_the_setting_is_off(self, main, tmp_path, prefix):
         options = Options(cache=str(tmp_path / "cache"), run_link_scripts=False)
-        backend.build(ENGINE, tiny.request("scripted", channels={"conda-forge": main}), prefix, options)
+        engines.build(ENGINE, tiny.request("scripted", channels={"conda-forge": main}), prefix, options)
         assert not Path(prefix, "linked").exists()
 
     def test_a_failing_post_link_script_is_an_error_that_names_it(self, main, options, prefix):
         asked = tiny.request("failing", channels={"conda-forge": main})
-        error = failure(lambda: backend.build(ENGINE, asked, prefix, options))
+        error = failure(lambda: engines.build(ENGINE, asked, prefix, options))
         assert error.step == "link"
         assert "`failing`" in error.message
         script = str(error.details)
@@ -248,7 +249,7 @@ class TestSolved:
         assert names(solution) == ["app 1.0", "lib 2.0"]
         assert [package.cached for package in solution.packages] == [False, False]
         assert solution.download > 0
-        backend.build(ENGINE, asked, prefix, options)
+        engines.build(ENGINE, asked, prefix, options)
         assert [package.cached for package in ENGINE.solve(asked, options).packages] == [True, True]
         assert ENGINE.solve(asked, options).download == 0
 
@@ -319,19 +320,19 @@ class TestSolved:
             Tiny("plain"),
         )
         asked = tiny.request("torch", channels={"c": place})
-        built = backend.build(ENGINE, asked, prefix, options)
+        built = engines.build(ENGINE, asked, prefix, options)
         assert built.virtual_packages == ("!__cuda",)
-        assert virtual.fits(built.virtual_packages)
+        assert virtual_packages.fits(built.virtual_packages)
         solution = ENGINE.solve(asked, options)
-        assert backend.build(ENGINE, asked, prefix + "2", options, solution=solution) == built
+        assert engines.build(ENGINE, asked, prefix + "2", options, solution=solution) == built
         other = tiny.request("plain", channels={"c": place})
-        assert backend.build(ENGINE, other, prefix + "3", options).virtual_packages == ()
+        assert engines.build(ENGINE, other, prefix + "3", options).virtual_packages == ()
 
     def test_a_gpu_does_not_fit_what_was_made_for_none(self, monkeypatch):
         monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
-        assert not virtual.fits(("!__cuda",))
-        assert virtual.fits(("__cuda >=12",))
-        assert not virtual.fits(("__cuda >=13",))
+        assert not virtual_packages.fits(("!__cuda",))
+        assert virtual_packages.fits(("__cuda >=12",))
+        assert not virtual_packages.fits(("__cuda >=13",))
 
     @pytest.mark.parametrize("platform", ["linux-64", "osx-arm64"])
     def test_an_override_makes_no_machine_of_another_family(self, platform, monkeypatch):
@@ -342,7 +343,7 @@ class TestSolved:
         for name, value in overrides:
             monkeypatch.setenv(name, value)
         asked = tiny.request("lib", channels={}, platform=platform, overrides=tuple(overrides))
-        names = {package.name.normalized for package in virtual.packages(asked)}
+        names = {package.name.normalized for package in virtual_packages.packages(asked)}
         assert f"__{family}" in names
         assert not names & wrong
 
@@ -350,11 +351,11 @@ class TestSolved:
     def test_an_empty_override_takes_a_virtual_package_away(self, platform, monkeypatch):
         monkeypatch.setenv("CONDA_OVERRIDE_GLIBC", "")
         asked = tiny.request("lib", channels={}, platform=platform, overrides=(("CONDA_OVERRIDE_GLIBC", ""),))
-        assert not any(package.name.normalized == "__glibc" for package in virtual.packages(asked))
+        assert not any(package.name.normalized == "__glibc" for package in virtual_packages.packages(asked))
 
     def test_an_override_for_another_platform_that_makes_no_sense_is_named(self):
         asked = tiny.request("lib", channels={}, platform="osx-arm64", overrides=(("CONDA_OVERRIDE_CUDA", "x y"),))
-        assert "CONDA_OVERRIDE" in str(failure(lambda: virtual.packages(asked)).hint)
+        assert "CONDA_OVERRIDE" in str(failure(lambda: virtual_packages.packages(asked)).hint)
 
     def test_another_platform_is_solved_for_a_plain_machine_of_it(self, tmp_path, options):
         place = tiny.channel(tmp_path / "osx", Tiny("lib", subdir="osx-arm64", depends=("__osx >=11",)))
@@ -597,14 +598,15 @@ class TestInterrupted:
 
     _CODE = """
 import os, sys, time
-from conda_execute import backend
-from conda_execute.backend import Options, rattler, virtual
+from conda_execute import engines as backend
+from conda_execute.engines import Options, virtual_packages
+from conda_execute.engines.rattler import engine
 from conda_execute.errors import InterruptError
 from tests import tiny
 url, prefix, cache = sys.argv[1:]
 print("ready", flush=True)
 try:
-    backend.build(rattler.Rattler(), tiny.request("lib", channels={"c": url}), prefix, Options(cache=cache))
+    backend.build(engine.Rattler(), tiny.request("lib", channels={"c": url}), prefix, Options(cache=cache))
 except InterruptError as error:
     print(error.message, flush=True)
     os._exit(error.exit_status)
@@ -650,7 +652,7 @@ class TestLock:
             script = f'#!/bin/sh\nreadlink /proc/self/fd/{lock.fileno()} > "$PREFIX/held"\n'.encode()
             place = tiny.channel(tmp_path / "held", Tiny("lib", files={"bin/.lib-post-link.sh": script}))
             asked = tiny.request("lib", channels={"c": place})
-            backend.build(ENGINE, asked, prefix, options, lock_fd=lock.fileno())
+            engines.build(ENGINE, asked, prefix, options, lock_fd=lock.fileno())
             assert not os.get_inheritable(lock.fileno())
         assert Path(prefix, "held").read_text().strip() == str(tmp_path / "lock")
 
@@ -666,14 +668,14 @@ class TestOffline:
 
     def test_what_is_cached_is_installed(self, url, options, prefix):
         asked = tiny.request("app", channels={"c": url})
-        backend.build(ENGINE, asked, prefix, options)
+        engines.build(ENGINE, asked, prefix, options)
         offline = dataclasses.replace(options, offline=True)
-        assert backend.build(ENGINE, asked, prefix + "2", offline).packages == 2
+        assert engines.build(ENGINE, asked, prefix + "2", offline).packages == 2
 
     def test_what_is_not_cached_is_named(self, url, options, prefix):
         ENGINE.solve(tiny.request("app", channels={"c": url}), options)
         offline = dataclasses.replace(options, offline=True)
-        error = failure(lambda: backend.build(ENGINE, tiny.request("app", channels={"c": url}), prefix, offline))
+        error = failure(lambda: engines.build(ENGINE, tiny.request("app", channels={"c": url}), prefix, offline))
         assert error.message == "2 packages are not in the cache, and `--offline` forbids to fetch: app 1.0, lib 2.0"
         assert error.step == "download"
 
@@ -682,7 +684,7 @@ class TestOffline:
 def test_no_process_that_leaves_hard_dies_of_the_engine(main, tmp_path):
     """Ended by the interpreter's own shutdown, some in a hundred crash; who knows leaves by `os._exit`."""
     code = (
-        "import os, sys; from conda_execute import backend; from conda_execute.backend import Options;"
+        "import os, sys; from conda_execute import engines as backend; from conda_execute.engines import Options;"
         "from tests import tiny; engine = backend.engine('rattler');"
         "engine.solve(tiny.request('app', channels={'c': sys.argv[1]}), Options(cache=sys.argv[2]));"
         "assert backend.touched(); sys.stdout.flush(); os._exit(7)"

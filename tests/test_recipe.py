@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import __version__, backend
-from conda_execute.backend import Options
+from conda_execute import __version__, engines
+from conda_execute.engines import Options
 from tests import tiny
 from tests.channel import File, Package, build, index, interpreter, wheels
 from tests.channel.interpreter import Interpreter
@@ -153,7 +153,7 @@ def test_there_is_one_package_for_each_system(packages: dict[str, Path]) -> None
 
 
 def test_posix_gets_the_launcher_and_windows_an_entry_point(packages: dict[str, Path]) -> None:
-    launcher = (CHECKOUT / "conda_execute" / "launcher" / "conda-execute").read_bytes()
+    launcher = (CHECKOUT / "conda_execute" / "launch" / "posix" / "conda-execute").read_bytes()
     unix = contents(packages["unix"], "pkg")
     assert unix["python-scripts/conda-execute"] == launcher
     entry_points = json.loads(contents(packages["unix"], "info")["info/link.json"])["noarch"]["entry_points"]
@@ -175,7 +175,7 @@ def installed(packages: dict[str, Path], stocked: Path, tmp_path_factory: pytest
     index(channel)
     request = tiny.request("conda-execute", channels={"local": channel})
     prefix = folder / "prefix with a blank"
-    backend.build(backend.engine("rattler"), request, str(prefix), Options(cache=str(folder / "cache")))
+    engines.build(engines.engine("rattler"), request, str(prefix), Options(cache=str(folder / "cache")))
     return prefix
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conda_execute import record
-from conda_execute.activation import activate
-from conda_execute.process import LAUNCHED, LAUNCHED_BY
-from conda_execute.settings import Sources
+from conda_execute.configuration.settings import Sources
+from conda_execute.launch import record
+from conda_execute.launch.activation import activate
+from conda_execute.launch.process import LAUNCHED, LAUNCHED_BY
 from tests.launching import HEADER, Place, make_place
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the launcher is a POSIX shell's")

@@ -25,14 +25,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute import address, remote, source, trust
 from conda_execute.cache import trusted_file
+from conda_execute.configuration.settings import Settings
 from conda_execute.errors import ExecuteError, NotFoundError, SettingsError, UsageError
 from conda_execute.model import Header
-from conda_execute.remote import Fetched
-from conda_execute.render import render
-from conda_execute.settings import Settings
-from conda_execute.source import Script
+from conda_execute.script import source
+from conda_execute.script.source import Script
+from conda_execute.script.web import address, trust
+from conda_execute.script.web import fetch as remote
+from conda_execute.script.web.fetch import Fetched
+from conda_execute.terminal.errors import render
 
 if TYPE_CHECKING:
     from tests.conftest import World

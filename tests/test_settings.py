@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conda_execute.configuration.settings import CONDAS, OURS, SEARCH_PATH, Settings, _Setting, load
 from conda_execute.errors import SettingsError
-from conda_execute.render import render
-from conda_execute.settings import CONDAS, OURS, SEARCH_PATH, Settings, _Setting, load
+from conda_execute.terminal.errors import render
 
 
 class Machine:
@@ -393,7 +393,7 @@ def test_origins_name_the_place_of_an_item(machine: Machine) -> None:
 
 def test_without_files_no_yaml_is_imported(tmp_path: Path) -> None:
     code = (
-        "import sys; from conda_execute.settings import load; before = set(sys.modules);"
+        "import sys; from conda_execute.configuration.settings import load; before = set(sys.modules);"
         f"load({{'HOME': {str(tmp_path)!r}}}, prefix={str(tmp_path)!r}, search_path=['~/.condarc', '~/.conda']);"
         "print(sorted(set(sys.modules) - before))"
     )

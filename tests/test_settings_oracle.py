@@ -18,10 +18,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conda_execute.channels import resolve_channels
+from conda_execute.configuration.channels import resolve_channels
+from conda_execute.configuration.settings import SEARCH_PATH, load
 from conda_execute.errors import SettingsError
 from conda_execute.model import Channel
-from conda_execute.settings import SEARCH_PATH, load
 from tests.oracle import conda_python
 
 ORACLE = Path(__file__).parent / "oracle" / "conda_settings.py"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import source
 from conda_execute.errors import ExecuteError, HeaderError, NotExecutableError, NotFoundError, UsageError
-from conda_execute.header import ENOUGH, HEAD, read_header
+from conda_execute.script import source
+from conda_execute.script.header import ENOUGH, HEAD, read_header
 
 
 @pytest.fixture

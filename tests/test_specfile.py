@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import specfile
 from conda_execute.errors import ExecuteError, HeaderError, UsageError
+from conda_execute.script import specfile
 
 
 def test_words_are_conda_specs_but_for_those_that_say_pypi() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import files, layout, markers
-from conda_execute import store as stores
-from conda_execute.store import Store
+from conda_execute import files
+from conda_execute.environments import layout
+from conda_execute.environments import marker as markers
+from conda_execute.environments import store as stores
+from conda_execute.environments.store import Store
 from tests.protocol import small
 
 NAME = "ea977067a8fbeb21a594"

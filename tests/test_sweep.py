@@ -18,10 +18,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from conda_execute import files, layout, sweep, usage
-from conda_execute import store as stores
-from conda_execute.store import Store
-from conda_execute.sweep import Found, Policy, choose
+from conda_execute import files
+from conda_execute.environments import layout, sweep
+from conda_execute.environments import store as stores
+from conda_execute.environments import uses as usage
+from conda_execute.environments.store import Store
+from conda_execute.environments.sweep import Found, Policy, choose
 from tests.protocol import small
 from tests.protocol.small import idle, uses
 
@@ -306,7 +308,9 @@ print(subprocess.Popen([program, "60"], cwd="/", start_new_session=True, stdout=
         idle(tmp_envs)
         code = """
 import datetime, os, sys
-from conda_execute import store, sweep, usage
+from conda_execute.environments import store
+from conda_execute.environments import sweep
+from conda_execute.environments import uses as usage
 from tests.protocol import small
 from tests.protocol.small import idle, uses
 steps = []
@@ -349,7 +353,7 @@ print(*steps)
 
 
 def small_name() -> str:
-    from conda_execute.key import environment_name
+    from conda_execute.environments.name import environment_name
 
     return environment_name(small.request())
 
@@ -452,7 +456,8 @@ class TestSweep:
         idle(tmp_envs)
         code = """
 import os, signal, sys
-from conda_execute import store, sweep
+from conda_execute.environments import store
+from conda_execute.environments import sweep
 def reached(step):
     if step == sys.argv[2]:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -578,7 +583,7 @@ class TestSurvey:
         words = small.as_another_user()
         os.chmod(idle(tmp_envs).prefix, 0o700)
         code = f"import sys; sys.path.insert(0, {str(small.ROOT)!r})\n"
-        code += "from conda_execute import sweep\nfrom conda_execute.store import Store\n"
+        code += "from conda_execute.environments import sweep\nfrom conda_execute.environments.store import Store\n"
         code += "print([why for _, why in sweep.clear(Store(sys.argv[1])).kept])"
         with small.place_of_another_user() as place:
             moved = place / "tmp_envs"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute import table
+from conda_execute.terminal import table
 
 COLUMNS = (
     table.Column("NAME"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conda_execute import layout
+from conda_execute.environments import layout
 from tests.protocol import small
 
 if TYPE_CHECKING:

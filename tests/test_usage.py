@@ -16,12 +16,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from conda_execute import layout, markers, usage
+from conda_execute.environments import layout, marker, uses
+from conda_execute.environments.store import Store
 from conda_execute.model import Environment, Use
-from conda_execute.store import Store
 from tests.protocol import small
 
-HERE = usage.place()
+HERE = uses.place()
 HOST, BOOT, FIRST = HERE.rsplit("+", 2)
 TTL = 30 * 24 * 3600.0
 
@@ -45,23 +45,23 @@ def judge(environment: Environment, name: str, age: float = 0) -> str:
     path.touch()
     now = time.time()
     os.utime(path, (now - age, now - age))
-    return usage.Observer(now, TTL).judge(directory, name)
+    return uses.Observer(now, TTL).judge(directory, name)
 
 
 class TestNames:
     def test_this_process_is_named_by_pid_start_and_place(self) -> None:
-        assert usage.this_process() == Use(os.getpid(), start_of(os.getpid()), HERE)
+        assert uses.this_process() == Use(os.getpid(), start_of(os.getpid()), HERE)
 
     def test_note_reads_back(self) -> None:
-        assert usage.parse(str(usage.this_process())) == usage.this_process()
+        assert uses.parse(str(uses.this_process())) == uses.this_process()
 
     def test_the_machine_itself_is_told_from_its_containers_by_the_kernels_process_2(self) -> None:
         of_the_kernel = Path("/proc/2/comm").exists() and Path("/proc/2/comm").read_text() == "kthreadd\n"
-        assert (usage.MACHINE if of_the_kernel else start_of(1)) == FIRST
+        assert (uses.MACHINE if of_the_kernel else start_of(1)) == FIRST
 
     @pytest.mark.usefixtures("namespaces")
     def test_container_with_a_process_2_is_no_machine(self) -> None:
-        code = "import os; from conda_execute import usage; print(os.getpid(), usage.place(), usage.use_of(1).start)"
+        code = "from conda_execute.environments.uses import os, place, use_of; print(os.getpid(), place(), use_of(1).start)"
         # The shell is process 1 of the container, and waits for process 2.
         container = ["unshare", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", '"$@"; exit "$?"', "sh"]
         environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
@@ -76,11 +76,11 @@ class TestNames:
         ids=repr,
     )
     def test_other_files_are_no_notes(self, name: str) -> None:
-        assert usage.parse(name) is None
+        assert uses.parse(name) is None
 
     def test_exec_keeps_the_note_true(self, environment: Environment) -> None:
         process = small.runner(os.path.dirname(environment.prefix))
-        [note] = usage.notes(environment.prefix)
+        [note] = uses.notes(environment.prefix)
         assert note.use == Use(process.pid, start_of(process.pid), HERE)
         assert Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n"
         small.end(process)
@@ -88,16 +88,16 @@ class TestNames:
 
 class TestHold:
     def test_note_marker_note_again(self, environment: Environment) -> None:
-        use = usage.this_process()
-        assert usage.hold(environment, use)
+        use = uses.this_process()
+        assert uses.hold(environment, use)
         assert os.listdir(layout.uses(environment.prefix, environment.marker.build)) == [str(use)]
 
     def test_opens_note_marker_and_note_in_this_order(self, environment: Environment) -> None:
         """Opened, each of them: on NFS what is only looked up may be long gone."""
         code = """
 import os, sys
-from conda_execute import usage
-from conda_execute.store import Store
+from conda_execute.environments import uses as usage
+from conda_execute.environments.store import Store
 environment = Store(sys.argv[1]).find(sys.argv[2])
 def watch(event, arguments):
     if event == "open" and str(arguments[0]).startswith(environment.prefix):
@@ -113,11 +113,11 @@ print(use)
 
     def test_fails_without_marker(self, environment: Environment) -> None:
         Store(os.path.dirname(environment.prefix)).unmark(environment.name)
-        assert not usage.hold(environment, usage.this_process())
+        assert not uses.hold(environment, uses.this_process())
 
     def test_fails_without_prefix(self, environment: Environment) -> None:
         Store(os.path.dirname(environment.prefix)).discard(environment.name)
-        assert not usage.hold(environment, usage.this_process())
+        assert not uses.hold(environment, uses.this_process())
         assert not os.path.exists(environment.prefix), "a runner makes no directory"
 
     def test_fails_where_the_server_knows_the_file_no_more(
@@ -133,25 +133,26 @@ print(use)
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "open", forgotten)
-            assert not usage.hold(environment, usage.this_process())
-        monkeypatch.setattr(markers, "open", lambda path, mode: forgotten(path, 0), raising=False)
-        assert not usage.hold(environment, usage.this_process())
+            assert not uses.hold(environment, uses.this_process())
+        monkeypatch.setattr(marker, "open", lambda path, mode: forgotten(path, 0), raising=False)
+        assert not uses.hold(environment, uses.this_process())
 
     def test_note_for_an_older_build_fails(self, environment: Environment) -> None:
         tmp_envs = os.path.dirname(environment.prefix)
         Store(tmp_envs).discard(environment.name)
         newer = small.ensure(tmp_envs)
         assert newer.prefix == environment.prefix
-        assert not usage.hold(environment, usage.this_process())
+        assert not uses.hold(environment, uses.this_process())
         with pytest.raises(FileNotFoundError):
-            usage.write_note(usage.note_path(environment, usage.this_process()))
+            uses.write_note(uses.note_path(environment, uses.this_process()))
 
     @pytest.mark.usefixtures("namespaces")
     def test_host_name_may_hold_what_the_name_of_a_file_cannot(self, environment: Environment) -> None:
         code = """
 import os, socket, sys
-from conda_execute import layout, usage
-from conda_execute.store import Store
+from conda_execute.environments import layout
+from conda_execute.environments import uses as usage
+from conda_execute.environments.store import Store
 socket.sethostname("rack/7")
 environment = Store(sys.argv[1]).find(sys.argv[2])
 print(usage.hold(environment, usage.this_process()))
@@ -161,15 +162,15 @@ print(*os.listdir(layout.uses(environment.prefix, environment.marker.build)))
         environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
         done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
         held, note = done.stdout.splitlines()
-        use = usage.parse(note)
+        use = uses.parse(note)
         assert (held, use and use.place) == ("True", f"rack_7+{BOOT}+{FIRST}")
 
     @pytest.mark.usefixtures("namespaces")
     def test_read_only_place_is_used_without_a_note(self, environment: Environment) -> None:
         code = """
 import subprocess, sys
-from conda_execute import usage
-from conda_execute.store import Store
+from conda_execute.environments import uses as usage
+from conda_execute.environments.store import Store
 import os
 tmp_envs = sys.argv[1]
 subprocess.run(["mount", "--bind", tmp_envs, tmp_envs], check=True)
@@ -187,11 +188,11 @@ print(usage.hold(environment, usage.this_process()), os.listdir(os.path.join(env
         assert done.stdout.startswith("True"), done.stderr
 
     def test_note_again_moves_its_time(self, environment: Environment) -> None:
-        use = usage.this_process()
-        usage.hold(environment, use)
-        path = usage.note_path(environment, use)
+        use = uses.this_process()
+        uses.hold(environment, use)
+        path = uses.note_path(environment, use)
         os.utime(path, (0, 0))
-        usage.hold(environment, use)
+        uses.hold(environment, use)
         assert os.stat(path).st_mtime > 0
 
 
@@ -218,8 +219,8 @@ class TestLiveness:
 
     def test_process_that_cannot_be_asked_is_live(self, environment: Environment) -> None:
         """Too many open files: the limit is real."""
-        use = usage.this_process()
-        observer = usage.Observer(time.time(), TTL)
+        use = uses.this_process()
+        observer = uses.Observer(time.time(), TTL)
         assert observer.judge(environment.prefix, str(use)) == "live"
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
@@ -253,7 +254,7 @@ class TestLiveness:
         assert parent.stdin is not None
         for pid in map(str.strip, parent.stdout):
             name = f"{pid}-{start_of(int(pid))}@{HERE}"
-            observer = usage.Observer(0.0, TTL)
+            observer = uses.Observer(0.0, TTL)
             parent.stdin.write("\n")
             parent.stdin.flush()
             while os.path.exists(f"/proc/{pid}"):
@@ -281,7 +282,7 @@ class TestLiveness:
     def test_other_boot_of_a_name_that_many_hosts_share_is_foreign(
         self, environment: Environment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(usage, "place", lambda: f"localhost+{BOOT}+{FIRST}")
+        monkeypatch.setattr(uses, "place", lambda: f"localhost+{BOOT}+{FIRST}")
         assert judge(environment, f"1-2@localhost+another+{FIRST}") == "foreign"
 
     @pytest.mark.parametrize(
@@ -296,7 +297,7 @@ class TestLiveness:
         assert judge(environment, ".nfs000000001") == "foreign"
 
     def test_process_that_starts_after_the_notes_were_listed_is_live(self, environment: Environment) -> None:
-        observer = usage.Observer(time.time(), TTL)
+        observer = uses.Observer(time.time(), TTL)
         process = subprocess.Popen(["sleep", "60"])
         name = f"{process.pid}-{start_of(process.pid)}@{HERE}"
         assert observer.judge(environment.prefix, name) == "live"
@@ -309,10 +310,10 @@ class TestLiveness:
     def test_without_proc_a_process_no_younger_than_its_note_is_live(self, environment: Environment) -> None:
         path = Path(environment.prefix, "note")
         path.touch()
-        assert usage._may_run(str(os.getpid()), str(path))
+        assert uses._may_run(str(os.getpid()), str(path))
         long_ago = psutil.Process().create_time() - 2 * 24 * 3600
         os.utime(path, (long_ago, long_ago))
-        assert not usage._may_run(str(os.getpid()), str(path))
+        assert not uses._may_run(str(os.getpid()), str(path))
 
     @pytest.mark.parametrize("seconds", [3600, -3600], ids=["older", "younger"])
     def test_without_proc_clocks_may_differ_by_hours(self, environment: Environment, seconds: float) -> None:
@@ -320,12 +321,12 @@ class TestLiveness:
         path.touch()
         moment = psutil.Process().create_time() + seconds
         os.utime(path, (moment, moment))
-        assert usage._may_run(str(os.getpid()), str(path))
+        assert uses._may_run(str(os.getpid()), str(path))
 
 
 class TestInhabitants:
     def found(self, environment: Environment) -> dict[int, str]:
-        processes = usage.inhabitants(os.path.dirname(environment.prefix)).get(environment.name, [])
+        processes = uses.inhabitants(os.path.dirname(environment.prefix)).get(environment.name, [])
         return {process.pid: process.why for process in processes}
 
     def test_program_inside(self, environment: Environment) -> None:
@@ -421,10 +422,10 @@ class TestInhabitants:
         link = tmp_path / "link"
         link.symlink_to(os.path.dirname(environment.prefix))
         process = subprocess.Popen(["/bin/sleep", "60"], env={}, cwd=environment.prefix)
-        assert [one.pid for one in usage.inhabitants(str(link))[environment.name]] == [process.pid]
+        assert [one.pid for one in uses.inhabitants(str(link))[environment.name]] == [process.pid]
         process.kill()
         process.wait()
 
 
 def test_a_long_command_is_cut_where_it_stands_in_a_sentence() -> None:
-    assert str(usage.Process(7, "/a/b/python " + "x" * 3000, "noted")) == "7 (python " + "x" * 92 + "…)"
+    assert str(uses.Process(7, "/a/b/python " + "x" * 3000, "noted")) == "7 (python " + "x" * 92 + "…)"

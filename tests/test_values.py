@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conda_execute import values
+from conda_execute.lean import values
 
 
 def make(module: Any) -> tuple[Any, Any]:

@@ -10,9 +10,9 @@ import dataclasses
 from pathlib import Path
 
 from conda_execute.errors import HeaderError
-from conda_execute.header import read_header
 from conda_execute.model import Entrypoint, Header, Substitution, Text, Variable, Word
-from conda_execute.render import render
+from conda_execute.script.header import read_header
+from conda_execute.terminal.errors import render
 
 HERE = Path(__file__).parent
 PLATFORMS = ("linux-64", "osx-arm64", "win-64")

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conda_execute import layout, prepare, usage
+from conda_execute.environments import ensure as prepare
+from conda_execute.environments import layout
+from conda_execute.environments import uses as usage
+from conda_execute.environments.store import Store
 from conda_execute.model import Channel, Environment, Request
-from conda_execute.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,7 +112,7 @@ def runner(tmp_envs: str, seconds: float = 60) -> subprocess.Popen[str]:
 def as_another_user() -> list[str]:
     """Words before a command that run it as a user who may do less; skips the test where that cannot be."""
     words = ["setpriv", "--reuid=65534", "--clear-groups"]
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import psutil, conda_execute.sweep"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import psutil, conda_execute.environments.sweep"
     if os.geteuid() != 0 or shutil.which(words[0]) is None:
         pytest.skip("only root can become another user")
     if subprocess.run([*words, sys.executable, "-c", code], check=False, cwd="/", capture_output=True).returncode != 0:

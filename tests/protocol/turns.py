@@ -18,8 +18,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from conda_execute import sweep, usage
-from conda_execute.store import Store
+from conda_execute.environments import sweep, uses
+from conda_execute.environments.store import Store
 from tests.protocol import small
 
 if TYPE_CHECKING:
@@ -144,12 +144,12 @@ def history(tmp_envs: str, first: str, sweeper_calls: int, run_calls: int) -> tu
 
 
 def _check(tmp_envs: str, run: Run) -> None:
-    use = usage.use_of(run.pid)
+    use = uses.use_of(run.pid)
     assert Path(f"/proc/{run.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "somebody else ended the run"
     environments = [Store(tmp_envs).read(name) for name in Store(tmp_envs).list()]
     mine = [one for one in environments if one is not None and one.marker.build == run.build]
     assert mine, "the environment was removed under the run"
-    assert os.path.exists(usage.note_path(mine[0], use)), "the run has no note"
+    assert os.path.exists(uses.note_path(mine[0], use)), "the run has no note"
     assert Path(mine[0].prefix, "bin", "sleep").exists(), "the environment is incomplete"
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from conda_execute import sweep
-from conda_execute.store import Store
+from conda_execute.environments import sweep
+from conda_execute.environments.store import Store
 from tests.conftest import World
 
 HERE = Path(__file__).parent

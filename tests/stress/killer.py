@@ -1,7 +1,7 @@
 """A program of the project that is killed where it reaches a step: `killer.py STEP MODULE [ARGUMENTS...]`.
 
-`conda_execute.store.reached` is called at each named step of making and removing an environment, and does nothing.
-Here it sends SIGKILL to itself, at the step given.
+`environments.store.reached` is called at each named step of making and removing an environment, and does nothing. Here
+it sends SIGKILL to itself, at the step given.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 def main(step: str, module: str, *arguments: str) -> None:
     sys.path[0] = str(Path(__file__).resolve().parents[2])
-    from conda_execute import store
+    from conda_execute.environments import store
 
     def reached(now: str) -> None:
         if now == step:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import layout, sweep, usage
-from conda_execute.store import Store
+from conda_execute.environments import layout, sweep
+from conda_execute.environments import uses as usage
+from conda_execute.environments.store import Store
 from tests.conftest import World
 from tests.protocol import small
 

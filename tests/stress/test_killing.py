@@ -57,7 +57,7 @@ def test_creators_killed_at_random_moments(machine: Machine, times: int) -> None
 
 @pytest.mark.parametrize("step", CREATION)
 def test_creator_killed_at_each_step(machine: Machine, step: str) -> None:
-    machine.killed_at(step, "conda_execute.execute", machine.script)
+    machine.killed_at(step, "conda_execute.cli.execute", machine.script)
     machine.run()
     machine.assert_clean()
 
@@ -79,7 +79,7 @@ def test_sweepers_killed_at_random_moments(machine: Machine, times: int) -> None
 @pytest.mark.parametrize("step", CLEANING)
 def test_sweeper_killed_at_each_step(machine: Machine, step: str) -> None:
     machine.run()
-    machine.killed_at(step, "conda_execute.tmpenv", "clear")
+    machine.killed_at(step, "conda_execute.cli.tmpenv", "clear")
     machine.run()
     machine.assert_clean()
 

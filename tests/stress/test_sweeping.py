@@ -26,8 +26,8 @@ PAUSE = 0.15
 
 SWEEP_FOR_EVER = """
 import select, sys
-from conda_execute import sweep
-from conda_execute.store import Store
+from conda_execute.environments import sweep
+from conda_execute.environments.store import Store
 store = Store(sys.argv[1])
 freed = 0
 print("sweeping", flush=True)

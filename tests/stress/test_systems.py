@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import layout, sweep
-from conda_execute.store import Store
+from conda_execute.environments import layout, sweep
+from conda_execute.environments.store import Store
 from tests.conftest import World
 from tests.protocol import small
 from tests.stress.conftest import Machine, assert_good, end
@@ -95,7 +95,7 @@ class TestNoLocks:
 
     def test_creator_that_dies_leaves_no_lock(self, machine: Machine, shim: str, number: int) -> None:
         world = machine.world.with_(LD_PRELOAD=shim, SHIM_FLOCK=f"{number}:.locks/")
-        Machine(world, machine.script).killed_at("installed", "conda_execute.execute", machine.script)
+        Machine(world, machine.script).killed_at("installed", "conda_execute.cli.execute", machine.script)
         done = world.execute(machine.script)
         assert_good(done.returncode, done.stdout, done.stderr)
         machine.assert_clean()

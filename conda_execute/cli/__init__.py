@@ -1,0 +1,1 @@
+"""The commands: words in, text and exit status out."""

@@ -1,0 +1,101 @@
+"""What `conda doctor` says of the environments of scripts. Reads, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from ..environments import layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..configuration.settings import Settings
+    from ..environments.sweep import Found
+
+
+@dataclass(frozen=True)
+class Findings:
+    """One sentence on the whole, one line per complaint with what helps, and one per sound environment."""
+
+    summary: str
+    complaints: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+
+
+def examine(prefix: str, environ: Mapping[str, str]) -> Findings:
+    """How the environments are that scripts use; of `prefix` alone, if that is one of them."""
+    from ..configuration.settings import load
+    from ..environments.place import choose_tmp_envs
+    from ..environments.store import Store, is_name
+    from ..environments.sweep import Policy, survey
+    from ..errors import ExecuteError
+    from ..specs.platforms import host
+
+    try:
+        settings = load(environ)
+        tmp_envs, name = os.path.split(os.path.abspath(prefix))
+        if not (is_name(name) and os.path.basename(tmp_envs) == "tmp_envs"):
+            tmp_envs, name = choose_tmp_envs(settings, environ, host()), ""
+        store = Store(tmp_envs)
+        policy = Policy(unused_for=settings.remove_if_unused_for, foreign_use_ttl=settings.foreign_use_ttl)
+        found = survey(store, policy, [name] if name else None)
+    except ExecuteError as error:
+        return Findings(f"The environments of scripts cannot be looked at: {error.message}", _said(error.hint))
+    return judge(found, store.now(), settings, tmp_envs)
+
+
+def judge(environments: Sequence[Found], now: float, settings: Settings, tmp_envs: str) -> Findings:
+    """What to say about them at the moment `now` of their file system's clock."""
+    complaints, details = [], []
+    for found in environments:
+        problem = None if found.busy else _problem(found, now, settings)
+        if problem:
+            complaints.append(f"{found.name}: {problem}")
+        else:
+            details.append(f"{found.name}: sound" + (", being made or removed" if found.busy else ""))
+    count = len(environments)
+    noun = "environment of scripts" if count == 1 else "environments of scripts"
+    if not complaints:
+        return Findings(f"{count} {noun} in {tmp_envs}, nothing wrong.", (), tuple(details))
+    summary = f"{count} {noun} in {tmp_envs}, {len(complaints)} with a problem:"
+    return Findings(summary, tuple(complaints), tuple(details))
+
+
+def _problem(found: Found, now: float, settings: Settings) -> str | None:
+    if found.state == "unfinished":
+        return "was left unfinished; the next run makes it anew, `conda tmpenv clear` removes it"
+    if found.state == "aside":
+        return "its cleaning was interrupted; the next run or cleaning puts it right"
+    missing = _missing(found)
+    if missing:
+        return f"{missing}; `conda execute --force-env SCRIPT` makes it again"
+    # Twice as long as it should stay: something keeps the automatic cleaning from its work.
+    idle, hours = now - found.last_used, settings.remove_if_unused_for.total_seconds() / 3600
+    if settings.auto_clean and not found.kept and not found.in_use and idle > max(2 * hours, 1) * 3600:
+        return f"unused for {idle / 3600:.0f} hours; `conda tmpenv clear --min-age {hours:g}` removes it"
+    return None
+
+
+def _missing(found: Found) -> str | None:
+    """What a prefix lacks of what was installed in it, as far as a glance tells."""
+    assert found.marker is not None
+    try:
+        names = os.listdir(layout.conda_meta(found.prefix))
+    except OSError as error:
+        return f"its records cannot be read ({error.strerror})"
+    records = [name for name in names if name.endswith(".json")]
+    if not records and found.marker.packages:
+        return f"its {found.marker.packages} package records are gone"
+    programs = os.path.join(found.prefix, "bin")
+    try:
+        entries = [entry for entry in os.scandir(programs) if entry.is_symlink()]
+    except OSError:
+        return None
+    dangling = sorted(entry.name for entry in entries if not os.path.exists(entry.path))
+    return f"`bin/{dangling[0]}` leads nowhere" if dangling else None
+
+
+def _said(hint: str | None) -> tuple[str, ...]:
+    return (hint,) if hint else ()

@@ -1,0 +1,77 @@
+"""A script with a header as one of conda's environment files: `conda env create --name NAME --file script.py`.
+
+That makes a lasting environment of what the script needs, solved and installed by conda. conda asks every kind of
+environment file whether it can handle a file; this one declines all files without a header of ours in their first
+64 KiB, and so does not come between anybody and their own files.
+"""
+
+from __future__ import annotations
+
+from conda.plugins.types import EnvironmentSpecBase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from conda.models.environment import Environment
+
+
+class ScriptSpec(EnvironmentSpecBase):
+    """conda makes one for a path, and asks it whether it can handle the file, and then for the environment."""
+
+    detection_supported = True
+
+    def __init__(self, filename: str | None = None, **options: object) -> None:
+        self.filename = filename
+
+    def can_handle(self) -> bool:
+        """Whether the file has a header. One that is there and wrong is ours as well: its error is worth seeing."""
+        from ..errors import HeaderError
+        from ..script.header import find_header
+
+        data = self._head()
+        if data is None or self.filename is None:
+            return False
+        try:
+            return find_header(data, self.filename) is not None
+        except HeaderError:
+            return True
+
+    @property
+    def env(self) -> Environment:
+        from conda.base.context import context
+        from conda.exceptions import CondaError
+        from conda.models.environment import Environment, EnvironmentConfig
+        from conda.models.match_spec import MatchSpec
+
+        from ..errors import ExecuteError
+        from ..script.header import read_header
+        from ..terminal.errors import render
+
+        data = self._head()
+        try:
+            if data is None or self.filename is None:
+                raise CondaError(f"cannot read {self.filename}")
+            header = read_header(data, self.filename, context.subdir)
+        except ExecuteError as error:
+            raise CondaError(render(error)) from None
+        specs = list(header.specs)
+        if header.pypi:
+            names = {MatchSpec(spec).name for spec in specs}
+            specs += [name for name in ("python", "pip") if name not in names]
+        return Environment(
+            platform=context.subdir,
+            requested_packages=[MatchSpec(spec) for spec in specs],
+            external_packages={"pip": list(header.pypi)} if header.pypi else {},
+            variables=dict(header.variables),
+            config=EnvironmentConfig(channels=header.channels) if header.channels else EnvironmentConfig(),
+        )
+
+    def _head(self) -> bytes | None:
+        from ..script.header import ENOUGH
+
+        if self.filename is None or "://" in self.filename:
+            return None
+        try:
+            with open(self.filename, "rb") as stream:
+                return stream.read(ENOUGH)
+        except OSError:
+            return None

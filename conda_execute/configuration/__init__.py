@@ -1,0 +1,1 @@
+"""condarc files, environment variables and channels, as conda reads them."""

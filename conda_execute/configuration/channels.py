@@ -1,0 +1,358 @@
+"""From what people call a channel to its canonical name and the URLs it stands for.
+
+A channel is written as a name (`conda-forge`, `conda-forge/label/dev`, `defaults`), as a URL, or as the path of a
+directory. A name is looked up in `custom_multichannels` (to which `default_channels` adds `defaults`), then, its last
+parts left off one by one, in `custom_channels`; otherwise it stands below `channel_alias`. A URL that lies below one of
+these gets the name that leads to it. All this is conda's documented behaviour, with three deliberate differences, since
+the name decides which scripts share an environment:
+
+- A URL is called by a configured name only if it lies where that name leads, not when its path merely ends like it.
+- A member of a multi channel that is asked for alone keeps its own name: `pkgs/main` is not all of `defaults`.
+- A custom channel whose location is no URL is an error; conda silently takes `channel_alias` instead.
+
+Tokens (`/t/TOKEN/`) and passwords in URLs never reach a name or a URL that is shown or stored: they are handed to
+`network` beside the channel, in a field that nothing prints.
+
+Channels that a site denies, or does not allow, are refused here: before any network.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..credentials import hide
+from ..errors import SettingsError
+from ..lean.values import dataclass, replace
+from ..model import Channel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ..errors import Location
+    from .settings import Settings
+
+_SUBDIRS = (
+    *("noarch", "emscripten-wasm32", "wasi-wasm32", "freebsd-64", "linux-32", "linux-64", "linux-aarch64"),
+    *("linux-armv6l", "linux-armv7l", "linux-ppc64", "linux-ppc64le", "linux-riscv64", "linux-s390x"),
+    *("osx-64", "osx-arm64", "win-32", "win-64", "win-arm64", "zos-z"),
+)
+
+# What conda has built in.
+_DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
+_DEFAULTS_WINDOWS = (*_DEFAULTS, "https://repo.anaconda.com/pkgs/msys2")
+_CUSTOM = (("pkgs/pro", "https://repo.anaconda.com"),)
+
+
+def resolve_channels(
+    names: Sequence[str],
+    settings: Settings,
+    *,
+    folder: str | None = None,
+    where: Callable[[str], Location | None] = lambda name: None,
+) -> tuple[Channel, ...]:
+    """The channels that `names` mean, in order, without duplicates. Raises `SettingsError`.
+
+    Relative paths start at `folder` (default: the working directory). `where` says where a name stands, for errors.
+    """
+    book = _Book(settings, folder)
+    channels: dict[str, Channel] = {}
+    for name in names:
+        try:
+            channel = book.channel(name)
+            _check_allowed(name, channel, book)
+        except SettingsError as error:
+            place = where(name)
+            if place is not None:
+                error.where = (place, *error.where)
+            raise
+        channels.setdefault(channel.name, channel)
+    return tuple(channels.values())
+
+
+def split_spec(spec: str) -> tuple[str | None, str]:
+    """The channel that a match spec asks for (`channel::name`), or None, and the rest of the spec.
+
+    >>> split_spec("conda-forge::numpy >=1")
+    ('conda-forge', 'numpy >=1')
+    >>> split_spec("numpy")
+    (None, 'numpy')
+    """
+    channel, colons, rest = spec.partition("::")
+    # A version or a bracket before the colons means that they belong to something else.
+    if not colons or any(sign in channel for sign in " =<>!["):
+        return None, spec
+    return channel.strip(), rest.strip()
+
+
+# --- Where a name leads ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One channel URL in parts: `scheme://credentials@location/t/token/name`."""
+
+    scheme: str
+    #: Host, port and leading path; for `file`, a directory.
+    location: str
+    name: str
+    #: `user:password`, percent-encoded as it was.
+    credentials: str | None = None
+    token: str | None = None
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{_join(self.location, self.name)}"
+
+    @property
+    def secret_url(self) -> str:
+        """The URL with what opens it."""
+        token = f"t/{self.token}" if self.token else ""
+        credentials = f"{self.credentials}@" if self.credentials else ""
+        return f"{self.scheme}://{credentials}{_join(self.location, token, self.name)}"
+
+
+def _join(*parts: str) -> str:
+    first, *rest = parts
+    return "/".join([first.rstrip("/"), *(part for part in rest if part)])
+
+
+class _Book:
+    """The configured names, worked out once."""
+
+    def __init__(self, settings: Settings, folder: str | None = None) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.alias = _parse(settings.channel_alias)
+        self.multi = self._multi()
+        custom = settings.custom_channels if settings.custom_channels is not None else _CUSTOM
+        self.custom = {place.name: place for places in self.multi.values() for place in places}
+        for name, location in custom:
+            self.custom[name.strip("/")] = self._custom(name, location)
+        self.migrated = tuple(_parse(url) for url in settings.migrated_channel_aliases)
+
+    def _multi(self) -> dict[str, tuple[_Place, ...]]:
+        settings = self.settings
+        multi = dict(settings.custom_multichannels)
+        if "defaults" not in multi:
+            windows = (settings.subdir or sys.platform).startswith("win")
+            built_in = _DEFAULTS_WINDOWS if windows else _DEFAULTS
+            multi["defaults"] = settings.default_channels if settings.default_channels is not None else built_in
+        return {name: tuple(self._member(member) for member in members) for name, members in multi.items()}
+
+    def _member(self, text: str) -> _Place:
+        """A member of a multi channel: a URL, or a name below the alias."""
+        if "://" not in text:
+            return replace(self.alias, name=text.strip("/"))
+        place = _parse(text)
+        if _below(place.location, self.alias.location):
+            return replace(place, location=self.alias.location, name=_rest(place.location, self.alias.location))
+        host, _, path = place.location.partition("/")
+        return replace(place, location=host, name=path)
+
+    def _custom(self, name: str, location: str) -> _Place:
+        if "://" not in location:
+            raise SettingsError(
+                f"the location of the custom channel `{name}` must be a URL, found `{hide(location)}`",
+                where=self.settings.origin("custom_channels", name),
+                hint="write `file://` before the path of a directory",
+            )
+        return replace(_parse(location), name=name.strip("/"))
+
+    def channel(self, text: str) -> Channel:
+        text = text.strip()
+        if not text or text in ("<unknown>", "None"):
+            raise SettingsError(f"`{text}` is not a channel")
+        _refuse_odd_bytes(text)
+        if "://" not in text and not _is_path(text):
+            name = text.strip("/")
+            _refuse_subdir(text, name)
+            if name in self.multi:
+                return self._several(name, self.multi[name])
+            if name == "local":
+                return self._several(name, self._local())
+            return self._one(self._named(name))
+        return self._one(self._from_url(text if "://" in text else _path_to_url(text, self.folder)))
+
+    def _named(self, name: str) -> _Place:
+        start = name
+        while start:
+            if start in self.custom:
+                return replace(self.custom[start], name=name)
+            start = start.rpartition("/")[0]
+        return replace(self.alias, name=name)
+
+    def _from_url(self, text: str) -> _Place:
+        """The place a URL means, split at the boundary between a configured location and a name."""
+        place = _parse(text)
+        _refuse_subdir(text, place.location)
+        whole = place.location
+        longest_first = sorted(self.settings.migrated_custom_channels, key=lambda item: -len(item[0]))
+        for name, location in longest_first:
+            old = _join(_parse(location).location, name)
+            if _below(whole, old):
+                return self._named(_join(name, _rest(whole, old)).strip("/"))
+        for alias in self.migrated:
+            if _below(whole, alias.location):
+                return replace(self.alias, name=_rest(whole, alias.location))
+        for known in sorted(self.custom.values(), key=lambda known: -len(known.name)):
+            start = _join(known.location, known.name)
+            if _below(whole, start):
+                name = _join(known.name, _rest(whole, start)).strip("/")
+                return self._with_secrets(place, known, name)
+        if _below(whole, self.alias.location):
+            return self._with_secrets(place, self.alias, _rest(whole, self.alias.location))
+        return _split_unknown(place)
+
+    def _with_secrets(self, place: _Place, known: _Place, name: str) -> _Place:
+        """The place as asked for, opened by its own credentials or else by the configured ones."""
+        return replace(
+            place,
+            location=known.location,
+            name=name,
+            credentials=place.credentials or known.credentials,
+            token=place.token or known.token,
+        )
+
+    def _canonical_name(self, place: _Place) -> str:
+        if not place.name:
+            return place.url
+        if place.location in (self.alias.location, *(alias.location for alias in self.migrated)):
+            return place.name
+        known = (custom for custom in self.custom.values() if custom.location == place.location)
+        if any(_below(place.name, custom.name) for custom in known):
+            return place.name
+        return place.url
+
+    def _one(self, place: _Place) -> Channel:
+        return self._several(self._canonical_name(place), (place,))
+
+    def _several(self, name: str, places: Iterable[_Place]) -> Channel:
+        mirrors = dict(self.settings.mirrored_channels).get(name)
+        if mirrors:
+            places = (_parse(mirrors[0]),)
+        places = tuple(places)
+        secrets = tuple((place.url, place.secret_url) for place in places if place.secret_url != place.url)
+        return Channel(name, tuple(place.url for place in places), secrets)
+
+    def _local(self) -> tuple[_Place, ...]:
+        """The channels that conda-build writes into."""
+        homes = [self.settings.root_prefix, os.path.expanduser("~")]
+        paths = [os.path.join(home, "conda-bld") for home in homes if home]
+        found = tuple(_split_unknown(_parse(_path_to_url(path, None))) for path in paths if os.path.isdir(path))
+        if not found:
+            raise SettingsError("`local` means the channel of conda-build, and there is none here")
+        return found
+
+
+# --- Text ------------------------------------------------------------------------------------------------------------
+
+
+def _parse(url: str) -> _Place:
+    """A URL as a place with an empty name: everything after the host is location."""
+    scheme, _, rest = url.strip().partition("://")
+    scheme, rest = scheme.lower(), rest.replace(" ", "%20")
+    if "?" in rest or "#" in rest:
+        raise SettingsError(f"a channel's URL has neither `?` nor `#`: `{hide(url)}`")
+    if scheme == "file":
+        path = "/" + rest.removeprefix("localhost").lstrip("/")
+        return _Place(scheme, path.rstrip("/") or "/", "")
+    host, slash, path = rest.partition("/")
+    credentials, _, host = host.rpartition("@")
+    if not host:
+        raise SettingsError(f"`{hide(url)}` is not a URL: it names no host")
+    token, path = _split_token(path)
+    path = path.replace("//", "/").rstrip("/")
+    return _Place(scheme, host.lower() + (slash if path else "") + path, "", credentials or None, token)
+
+
+def _split_token(path: str) -> tuple[str | None, str]:
+    """A conda token (`t/TOKEN`) anywhere in a path, and the path without it."""
+    parts = path.split("/")
+    for index, part in enumerate(parts[:-1]):
+        if part == "t" and all(sign.isalnum() or sign in "-_" for sign in parts[index + 1]):
+            return parts[index + 1] or None, "/".join(parts[:index] + parts[index + 2 :])
+    return None, path
+
+
+def _split_unknown(place: _Place) -> _Place:
+    """Where nothing configured says where the name begins: after the host, or the last part of a path."""
+    if place.scheme == "file":
+        location, _, name = place.location.rpartition("/")
+        return replace(place, location=location or "/", name=name)
+    host, _, path = place.location.partition("/")
+    # The path `/conda` belongs to the server in older repository software.
+    if path.startswith("conda/"):
+        host, path = f"{host}/conda", path.removeprefix("conda/")
+    return replace(place, location=host, name=path)
+
+
+def _below(path: str, start: str) -> bool:
+    """Whether `path` is `start`, or goes on from there with a slash."""
+    start = start.rstrip("/")
+    return path == start or path.startswith(start + "/")
+
+
+def _rest(path: str, start: str) -> str:
+    return path[len(start) :].strip("/")
+
+
+def _is_path(text: str) -> bool:
+    return text.startswith(("./", "..", "~", "/", "\\\\", ".\\")) or (text[1:2] == ":" and text[2:3] in ("/", "\\"))
+
+
+def _path_to_url(path: str, folder: str | None) -> str:
+    from urllib.parse import quote
+
+    path = os.path.abspath(os.path.join(folder or "", os.path.expanduser(path))).replace("\\", "/")
+    _refuse_odd_bytes(path)
+    return "file://" + ("" if path.startswith("/") else "/") + quote(path, safe="/:!'()*-._~")
+
+
+def _refuse_odd_bytes(text: str) -> None:
+    """No engine takes what a command line, a variable or a folder may hold: bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(
+            f"the channel `{hide(text)}` is not UTF-8", hint="rename it, or a folder above it"
+        ) from None
+
+
+def _refuse_subdir(text: str, path: str) -> None:
+    last = path.rpartition("/")[2]
+    if last in _SUBDIRS:
+        raise SettingsError(f"`{hide(text)}` names one platform of a channel", hint=f"leave `/{last}` off")
+    if last.endswith((".conda", ".tar.bz2", ".json", ".json.zst")):
+        raise SettingsError(f"`{hide(text)}` is a file, not a channel", hint="name the channel that the file is in")
+
+
+# --- What a site allows ----------------------------------------------------------------------------------------------
+
+
+def _check_allowed(name: str, channel: Channel, book: _Book) -> None:
+    settings = book.settings
+    shown = hide(name)
+    for denied in settings.denylist_channels:
+        # Without the scheme: what is denied by https is not to be had by http.
+        urls = {_location(url) for url in book.channel(denied).urls}
+        if any(_location(url) in urls for url in channel.urls):
+            raise SettingsError(
+                f"the channel `{shown}` is denied by `denylist_channels`",
+                where=settings.origin("denylist_channels", denied) or settings.origin("denylist_channels"),
+                hint="use another channel, or ask whoever maintains that file",
+            )
+    if settings.allowlist_channels:
+        allowed = {url for entry in settings.allowlist_channels for url in book.channel(entry).urls}
+        if not all(url in allowed for url in channel.urls):
+            known = ", ".join(f"`{hide(entry)}`" for entry in settings.allowlist_channels)
+            raise SettingsError(
+                f"the channel `{shown}` is not among the `allowlist_channels`",
+                where=settings.origin("allowlist_channels"),
+                hint=f"allowed: {known}",
+            )
+
+
+def _location(url: str) -> str:
+    return url.partition("://")[2]

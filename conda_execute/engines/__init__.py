@@ -1,0 +1,210 @@
+"""What an engine promises: it solves a request, and fills a prefix with the solution.
+
+An engine writes into the prefix it is given and nowhere else but its own caches. It takes no lock: the caller holds
+the creation lock, and every process that the engine starts inherits the lock's descriptor, so that an orphan keeps
+the lock until it ends. A prefix counts for nothing until the caller has marked it: after any exception the caller
+throws the prefix away. `build` is the whole of creation in the order that makes this safe: conda packages, PyPI
+packages, and last what tells other tools how the prefix was made.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..lean.values import dataclass, field, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, Protocol
+
+    from ..errors import Location
+    from ..model import Request
+    from ..terminal.progress import Progress
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package that a solution installs. `size` is the archive's, in bytes, where the channel says it."""
+
+    name: str
+    version: str
+    build: str
+    channel: str
+    subdir: str
+    url: str
+    size: int | None = None
+    #: In lower-case hexadecimal.
+    sha256: str | None = None
+    md5: str | None = None
+    #: Whether the package cache holds it already; None: not looked up.
+    cached: bool | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} {self.build}"
+
+
+@dataclass(frozen=True)
+class PyPIPackage:
+    """One archive, directory or repository of a Python package, chosen beforehand. `location` is a URL or a path."""
+
+    name: str
+    version: str
+    location: str
+    #: In lower-case hexadecimal; None: it has none, as a directory or a repository at a commit.
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The packages that satisfy a request, sorted by name. `records` are the engine's own, and for it alone.
+
+    `pypi` holds the PyPI packages where they are chosen too, as in a lock; None: uv chooses them on creation.
+    """
+
+    packages: tuple[Package, ...]
+    records: tuple[Any, ...] = field(default=(), compare=False, repr=False)
+    pypi: tuple[PyPIPackage, ...] | None = None
+    #: What the engine keeps of the solve.
+    state: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def download(self) -> int:
+        """Bytes to fetch, as far as the channels say: packages known to be in the cache cost nothing."""
+        return sum(package.size or 0 for package in self.packages if not package.cached)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was installed. `size` is the sum of the files' sizes in bytes, whatever they share with a cache.
+
+    `virtual_packages` are match specs that a host must satisfy to run the environment (`__glibc >=2.17`); those
+    that hold on every host of the platform are left out. `!__cuda` asks for the opposite: the packages were chosen
+    for a host without it, and a host that has it would have got others.
+
+    `messages` are what post-link scripts have to say, after the name of their package. `backend` names the engine.
+    """
+
+    packages: int
+    size: int
+    virtual_packages: tuple[str, ...] = ()
+    messages: tuple[tuple[str, str], ...] = ()
+    backend: str = ""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an engine works, as opposed to what it installs: nothing here enters the environment's name."""
+
+    offline: bool = False
+    #: Run the packages' post-link scripts, as conda does.
+    run_link_scripts: bool = True
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    #: Directory for downloaded packages and repodata; None: the engine's own convention, shared with its peers.
+    cache: str | None = None
+    #: Makes the engine's network objects (py-rattler: a client and a gateway's configuration); None: plain ones.
+    connect: Callable[[], Any] | None = field(default=None, repr=False)
+    progress: Progress | None = field(default=None, repr=False, compare=False)
+    #: Where a spec, a requirement or a channel of the request is written, for errors.
+    locate: Callable[[str], Location | None] = field(default=lambda written: None, repr=False, compare=False)
+    #: What to record as the command in the prefix's history.
+    command: str = "conda-execute"
+    #: The script that the request comes from: local paths in `[tool.uv]` are relative to its directory.
+    script: str | None = None
+
+
+if TYPE_CHECKING:
+
+    class Backend(Protocol):
+        """An engine. Both methods raise `CreationError` naming the step; signals raise `InterruptError`."""
+
+        name: str
+        #: Whether `create` takes a solution that was found before instead of solving again.
+        solves_first: bool
+
+        def solve(self, request: Request, options: Options) -> Solution:
+            """The packages that `request` asks for; nothing is downloaded but repodata."""
+
+        def create(
+            self,
+            request: Request,
+            prefix: str,
+            options: Options,
+            *,
+            lock_fd: int | None = None,
+            solution: Solution | None = None,
+        ) -> Built:
+            """Install the conda packages of `request` (or just those of `solution`, unsolved) into `prefix`."""
+
+
+def engine(name: str | None, environ: Mapping[str, str] | None = None) -> Backend:
+    """The engine of this name; None means the one that works here, of which `environ` knows."""
+    from ..errors import SettingsError
+
+    if name is None:
+        name = _default(environ or {})
+    if name == "rattler":
+        import rattler
+
+        if not hasattr(rattler, "PackageCache"):
+            raise SettingsError(
+                f"the embedded engine needs py-rattler 0.28, and here is {rattler.__version__}",
+                hint="update py-rattler; `--backend conda` does without, but writes no locks. Where conda's solver "
+                "`rattler` wants the older one, conda-execute can be installed outside of conda's environment",
+            )
+        from .rattler.engine import Rattler
+
+        return Rattler()
+    if name == "conda":
+        from .conda import Conda
+
+        return Conda()
+    raise SettingsError(f"there is no engine `{name}`", hint="`rattler`, the default, or `conda`")
+
+
+def _default(environ: Mapping[str, str]) -> str:
+    """The embedded one, or conda where py-rattler is too old for that, as conda's own solver wants it."""
+    import rattler
+
+    from ..errors import SettingsError
+    from .conda import find
+
+    if hasattr(rattler, "PackageCache"):
+        return "rattler"
+    try:
+        find(environ)
+    except SettingsError:
+        return "rattler"  # whose complaint says what to do
+    return "conda"
+
+
+def build(
+    backend: Backend,
+    request: Request,
+    prefix: str,
+    options: Options,
+    *,
+    lock_fd: int | None = None,
+    solution: Solution | None = None,
+) -> Built:
+    """Fill `prefix`: conda packages, then PyPI packages, then the history and the marker that freezes it."""
+    from . import records as seal
+
+    built = backend.create(request, prefix, options, lock_fd=lock_fd, solution=solution)
+    chosen = solution.pypi if solution is not None else None
+    if chosen or (chosen is None and request.pypi):
+        from .pypi import install
+
+        added = install.install(request, prefix, options, chosen, lock_fd=lock_fd)
+        built = replace(built, packages=built.packages + added.packages, size=built.size + added.size)
+    seal.freeze(prefix)
+    return replace(built, backend=backend.name)
+
+
+def touched() -> bool:
+    """Whether this process may have used py-rattler's threads: it must then end by exec or `os._exit`.
+
+    They outlive the interpreter and crash it now and then while it shuts down (py-rattler 0.28).
+    """
+    return "conda_execute.engines.rattler.engine" in sys.modules

@@ -1,0 +1,391 @@
+"""The engine `conda`: a conda on this machine, through its command line, with its solver, plugins and credentials.
+
+Facts of conda that shape this module (26.7): its status says little (a corrupt archive ends with 0 and an empty
+prefix), so what was asked for is looked up in `conda-meta` afterwards; nothing locks its package cache, and several
+creations at once spoil each other, so those of one user take turns by a lock of ours, which conda and all it starts
+inherit, as they do the lock of the environment. conda is told channel names, not URLs: it knows its own aliases and
+secrets.
+
+What the request asks and conda cannot do is refused: it is never left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from typing import Any
+
+from .. import credentials
+from ..cache import cache_dir
+from ..environments import layout
+from ..errors import CreationError, SettingsError
+from ..files import make_directory
+from . import Built, Options, Package, Solution, subprocesses
+from . import records as seal
+from .rattler import explain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ..model import Channel, Request
+
+#: conda's names for failures, or words of theirs, by the step that they end. Anything else ends the linking.
+_STEPS = {
+    "solve": re.compile(
+        r"PackagesNotFound|ResolvePackageNotFound|Unsatisfiable|SpecsConfigurationConflict|InvalidMatchSpec"
+        r"|InvalidVersionSpec|InvalidSpec|UnavailableInvalidChannel|ChannelDenied|ChannelNotAllowed|ChannelError"
+        r"|OperationNotAllowed|NoPackagesFound|SolverError|OfflineError|invalid package specification"
+    ),
+    "download": re.compile(
+        r"ChecksumMismatch|CondaHTTPError|DownloadError|CondaSSLError|InvalidArchive|PathNotFound"
+        r"|Error with archive"
+    ),
+}
+
+#: Seconds that an interrupted conda has to undo what it did.
+_PATIENCE = 20.0
+
+#: Variables that would make another Python of conda's.
+_DROPPED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE")
+
+
+class Conda:
+    """The engine `conda`."""
+
+    name = "conda"
+    #: conda solves again when it creates: a solution that was found before spares it nothing.
+    solves_first = False
+
+    def solve(self, request: Request, options: Options) -> Solution:
+        """What `conda create --dry-run` says. Raises CreationError and InterruptError."""
+        if options.progress is not None:
+            options.progress.step("solve")
+        with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
+            prefix = os.path.join(directory, "prefix")
+            said = _create(request, prefix, options, ["--dry-run"], ())
+        actions = said.get("actions", {})
+        fetched = {entry.get("dist_name") or _stem(entry.get("fn", "")): entry for entry in actions.get("FETCH", ())}
+        packages = [_package(entry, fetched.get(entry["dist_name"])) for entry in actions.get("LINK", ())]
+        return Solution(tuple(sorted(packages, key=lambda package: package.name)))
+
+    def create(
+        self,
+        request: Request,
+        prefix: str,
+        options: Options,
+        *,
+        lock_fd: int | None = None,
+        solution: Solution | None = None,
+    ) -> Built:
+        """Solve (or take the packages of a lock), download and link. Raises CreationError and InterruptError."""
+        if options.progress is not None:
+            options.progress.step("install", len(solution.packages) if solution else 0)
+        with _turn(prefix, options) as turn:
+            inherited = tuple(descriptor for descriptor in (lock_fd, turn) if descriptor is not None)
+            if request.lock is not None and solution is not None:
+                said = _install_locked(request, prefix, options, solution, inherited)
+            else:
+                said = _create(request, prefix, options, ["--yes"], inherited)
+        return _verify(request, prefix, said, solution if request.lock else None)
+
+
+def find(environ: Mapping[str, str]) -> str:
+    """The conda of the installation we are in, else of the activated shell, else on PATH. Raises SettingsError."""
+    name = os.path.join("Scripts", "conda.exe") if sys.platform == "win32" else os.path.join("bin", "conda")
+    ours = os.path.join(sys.prefix, name)
+    for candidate in (ours, environ.get("CONDA_EXE")):
+        if candidate and os.path.isabs(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    found = shutil.which("conda", path=environ.get("PATH"))
+    if found is None:
+        raise SettingsError(
+            "the backend `conda` needs a conda, and there is none on PATH",
+            hint="put conda on PATH, or take the embedded engine: `--backend rattler`",
+        )
+    return found
+
+
+# -- asking conda ----------------------------------------------------------------------------------------------------
+
+
+def _create(
+    request: Request, prefix: str, options: Options, further: Sequence[str], inherited: tuple[int, ...]
+) -> dict[str, Any]:
+    """Run `conda create` for a request; what it said as JSON."""
+    _refuse_impossible(request, options)
+    command = ["create", "--json", "--quiet", "--prefix", prefix, "--no-default-packages", "--override-channels"]
+    for channel in request.channels:
+        command += ["--channel", _channel_word(channel)]
+    if options.offline:
+        command.append("--offline")
+    return _run(request, options, [*command, *further, "--", *request.specs], inherited)
+
+
+def _channel_word(channel: Channel) -> str:
+    """The channel as conda is told of it: by name; by URL, with what opens it, where that is its name."""
+    if len(channel.urls) == 1 and channel.name == channel.urls[0]:
+        return dict(channel.secrets).get(channel.name, channel.name)
+    return channel.name
+
+
+def _refuse_impossible(request: Request, options: Options) -> None:
+    if request.constraints:
+        raise CreationError(
+            "the backend `conda` cannot constrain packages that are not asked for",
+            step="solve",
+            where=options.locate(request.constraints[0]) or (),
+            hint="`--backend rattler` can",
+        )
+    if not options.run_link_scripts:
+        raise CreationError(
+            "the backend `conda` always runs link scripts, and `run-link-scripts` is off",
+            step="solve",
+            hint="`--backend rattler` can leave them out",
+        )
+
+
+def _install_locked(
+    request: Request, prefix: str, options: Options, solution: Solution, inherited: tuple[int, ...]
+) -> dict[str, Any]:
+    """Install exactly the packages of a lock, by their URLs and hashes."""
+    if not options.run_link_scripts:
+        _refuse_impossible(request, options)
+    secrets = dict(pair for channel in request.channels for pair in channel.secrets)
+    lines = ["@EXPLICIT", *(_explicit(package, secrets) for package in solution.packages)]
+    handle, path = tempfile.mkstemp(prefix="conda-execute-", suffix=".txt")  # 0600: there may be secrets in it
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        command = ["create", "--json", "--quiet", "--yes", "--prefix", prefix, "--no-default-packages", "--file", path]
+        return _run(request, options, [*command, *(["--offline"] if options.offline else [])], inherited)
+    finally:
+        os.unlink(path)
+
+
+def _explicit(package: Package, secrets: Mapping[str, str]) -> str:
+    url = package.url
+    for clean, secret in secrets.items():
+        if url.startswith(clean + "/"):
+            url = secret + url[len(clean) :]
+    digest = package.md5 or (f"sha256:{package.sha256}" if package.sha256 else None)
+    return f"{url}#{digest}" if digest else url
+
+
+def _run(request: Request, options: Options, command: Sequence[str], inherited: tuple[int, ...]) -> dict[str, Any]:
+    """What one conda said, as JSON. Raises CreationError for a failure, InterruptError on SIGINT and SIGTERM."""
+    environ = _environ(request, options)
+    words = [find(options.environ), *command]
+    status, printed, complaints = subprocesses.run(
+        words, environ, inherited, step="conda", patience=_PATIENCE, ends_by=signal.SIGINT
+    )
+    said = _json(printed) or {}
+    # Of an installation by URLs conda has nothing to say when it went well.
+    if status != 0 or said.get("success", not said) is not True:
+        raise _failure(said, complaints, status, request, options)
+    return said
+
+
+def _environ(request: Request, options: Options) -> dict[str, str]:
+    """The caller's environment, and on top of it what the request settles, so that both engines install the same."""
+    environ = {name: value for name, value in options.environ.items() if name not in _DROPPED}
+    environ |= {
+        "CONDA_REGISTER_ENVS": "false",
+        # `conda clean` takes what is linked so away, and no other run would notice.
+        "CONDA_ALLOW_SOFTLINKS": "false",
+        "CONDA_ALWAYS_SOFTLINK": "false",
+        "CONDA_CHANNEL_PRIORITY": request.channel_priority,
+        "CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY": "false",
+        "CONDA_NUMBER_CHANNEL_NOTICES": "0",
+        "CONDA_REPORT_ERRORS": "false",
+        **dict(request.overrides),
+    }
+    if request.platform != request.host_platform:
+        environ["CONDA_SUBDIR"] = request.platform
+    if request.exclude_newer is not None:
+        environ["CONDA_EXCLUDE_NEWER"] = _cutoff(request.exclude_newer, options)
+    return environ
+
+
+def _cutoff(when: str, options: Options) -> str:
+    from datetime import datetime, timezone
+
+    from ..specs.moment import cutoff
+
+    command = [find(options.environ), "config", "--show", "exclude_newer", "--json"]
+    shown = subprocess.run(command, env=dict(options.environ), capture_output=True, check=False)
+    if shown.returncode != 0:
+        raise CreationError(
+            "this conda is too old for `exclude-newer`",
+            step="solve",
+            where=options.locate(when) or (),
+            hint="`--backend rattler` can, and so can conda 26.7",
+        )
+    return cutoff(when, datetime.now(timezone.utc), options.locate(when)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _json(text: str) -> dict[str, Any] | None:
+    """The object that conda ends with; objects about progress and notices of plugins may stand before it."""
+    decoder = json.JSONDecoder()
+    position, found = text.find("{"), None
+    while position >= 0:
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except ValueError:
+            position = text.find("{", position + 1)
+            continue
+        if isinstance(value, dict):
+            found = value
+        position = text.find("{", end)
+    return found
+
+
+@contextmanager
+def _turn(prefix: str, options: Options) -> Iterator[int | None]:
+    """Wait until no other process of this user creates by conda; the descriptor of the lock that says so."""
+    from ..environments.lock import Lock, Waiting
+
+    directory = cache_dir(options.environ, options.environ.get("HOME"))
+    if directory is None:
+        directory = os.path.join(os.path.dirname(prefix), layout.LOCKS)
+    make_directory(directory)
+    lock = Lock.take(os.path.join(directory, "conda.lock"), options.command, Waiting())
+    assert lock is not None
+    with lock:
+        yield lock.descriptor if sys.platform != "win32" else None
+
+
+# -- what came of it -------------------------------------------------------------------------------------------------
+
+
+def _package(entry: Mapping[str, Any], fetch: Mapping[str, Any] | None) -> Package:
+    url = f"{entry['base_url']}/{entry['platform']}/{entry['dist_name']}"
+    return Package(
+        name=entry["name"],
+        version=entry["version"],
+        build=entry["build_string"],
+        channel=entry["channel"],
+        subdir=entry["platform"],
+        url=credentials.leave_out(fetch["url"]) if fetch else url,
+        size=fetch.get("size") if fetch else None,
+        sha256=fetch.get("sha256") if fetch else None,
+        md5=fetch.get("md5") if fetch else None,
+        cached=fetch is None,
+    )
+
+
+def _stem(archive: str) -> str:
+    return archive.removesuffix(".conda").removesuffix(".tar.bz2")
+
+
+def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solution | None) -> Built:
+    """What is in the prefix now; CreationError unless all of it is there that conda said, and the request asked."""
+    records = list(_records(prefix))
+    installed = {record["name"]: record for record in records}
+    expected = {entry["name"] for entry in said.get("actions", {}).get("LINK", ())}
+    if locked is not None:
+        expected |= {package.name for package in locked.packages}
+    asked = {name for name in map(_spec_name, request.specs) if not name.startswith("__")}
+    missing = sorted((expected | asked) - set(installed))
+    if missing:
+        raise CreationError(
+            "conda said that all went well, and it did not: "
+            + (
+                f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not there"
+                if records
+                else "nothing is there"
+            ),
+            step="link",
+            hint="a broken archive in conda's package cache can be the reason: `conda clean --packages --tarballs`",
+        )
+    _redact_history(prefix)
+    specs = {*request.specs, *(spec for record in records for spec in record.get("depends", ()))}
+    virtual = {spec for spec in specs if spec.startswith("__")} - {"__unix", "__linux", "__osx", "__win"}
+    return Built(len(records), seal.settle_records(prefix), tuple(sorted(virtual)))
+
+
+def _redact_history(prefix: str) -> None:
+    """conda writes its command line there, and with it what opens a channel."""
+    with open(
+        os.path.join(layout.conda_meta(prefix), "history"), "r+", encoding="utf-8", errors="surrogateescape"
+    ) as file:
+        text = file.read()
+        redacted = credentials.leave_out(text)
+        if redacted != text:
+            file.seek(0)
+            file.write(redacted)
+            file.truncate()
+
+
+def _records(prefix: str) -> Iterator[dict[str, Any]]:
+    try:
+        names = sorted(os.listdir(layout.conda_meta(prefix)))
+    except OSError:
+        return
+    for name in names:
+        if name.endswith(".json"):
+            with open(os.path.join(layout.conda_meta(prefix), name), encoding="utf-8") as file:
+                yield json.load(file)
+
+
+def _spec_name(spec: str) -> str:
+    return re.split(r"[\s=<>!~\[,|]", spec.partition("::")[2] or spec, maxsplit=1)[0].lower()
+
+
+def _failure(
+    said: Mapping[str, Any], complaints: str, status: int, request: Request, options: Options
+) -> CreationError:
+    """conda's failure as one of ours, with the step that it ended."""
+    kind, text = _reason(said, complaints)
+    text = credentials.leave_out(text)
+    if kind.startswith("PackagesNotFound") and said.get("packages"):
+        return _not_found([str(spec) for spec in said["packages"]], request, options, text)
+    clue = f"{kind}: {text.partition(chr(10))[0]}"
+    step = next((step for step, names in _STEPS.items() if names.search(clue)), "link")
+    if step == "download" and "repodata" in text:
+        step = "solve"
+    concerned = [spec for spec in request.specs if _spec_name(spec) in text] if step == "solve" else []
+    first, *rest = text.splitlines() or [f"it ended with status {status}"]
+    what = "conda could not make the environment"
+    return CreationError(
+        what if rest else f"{what}: {first.rstrip('. :')}",
+        step=step,
+        details=text if rest else None,
+        where=[place for spec in concerned if (place := options.locate(spec))],
+    )
+
+
+def _reason(said: Mapping[str, Any], complaints: str) -> tuple[str, str]:
+    """conda's name for what went wrong, and its words."""
+    errors = said.get("errors")
+    if isinstance(errors, list) and errors:
+        said = {**errors[0], "message": "\n".join(dict.fromkeys(str(error.get("message")) for error in errors))}
+    if said.get("exception_name"):
+        return str(said["exception_name"]), str(said.get("message") or said.get("error") or complaints).strip()
+    # Sometimes it stumbles over its own message, and the traceback is all there is.
+    raised = re.findall(r"^conda\.(?:exceptions\.)?(\w+): (.+)$", complaints, re.MULTILINE)
+    return raised[-1] if raised else ("", complaints.strip())
+
+
+def _not_found(specs: Sequence[str], request: Request, options: Options, text: str) -> CreationError:
+    """No channel has what these specs, in conda's spelling, ask for."""
+    asked = {_spec_name(spec): spec for spec in request.specs}
+    versioned = [name for name in map(_spec_name, specs) if re.search(r"[\s=<>]", asked.get(name, ""))]
+    missing = {name: asked.get(name, name) for name in map(_spec_name, specs) if name not in versioned}
+    if missing and request.exclude_newer is None:
+        return explain.missing_packages(missing, (), request, options.locate)
+    wanted = [asked[name] for name in versioned] or list(missing.values())
+    return CreationError(
+        f"no channel has what `{wanted[0]}` asks for",
+        step="solve",
+        where=[place for spec in wanted if (place := options.locate(spec))],
+        details=text,
+        hint=f"packages published after {request.exclude_newer} were left out" if request.exclude_newer else None,
+    )

@@ -1,0 +1,305 @@
+"""What the network settings mean to the embedded engine: a client and a gateway of py-rattler.
+
+`connector` makes what the engine's `Options.connect` wants. How each setting arrives there:
+
+- `proxy_servers`: rattler's proxies. With a proxy for one scheme only, the other keeps what the environment says.
+- `ssl_verify`: false switches verification off; `truststore` takes the system's certificates; a path, or else
+  `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE` (which conda honours), becomes `SSL_CERT_FILE` or `SSL_CERT_DIR` while the
+  client is being made, and never reaches the script.
+- tokens of conda (`/t/TOKEN/` in a URL, or kept by anaconda-client): the channel is fetched from that URL as if it
+  were a mirror, so that packages are recorded with the clean one.
+- passwords in URLs: a credentials file of rattler's, private and gone as soon as the client is made, before the
+  user's own. rattler's own storage, its `RATTLER_AUTH_FILE` and `.netrc` files hold as well.
+- `mirrored_channels`: rattler's mirrors. `remote_max_retries`, `repodata_use_zst`, `repodata_use_shards`: as they are.
+- `client_ssl_cert`, a proxy for one host, a SOCKS proxy that the engine cannot speak: refused, with what to do instead.
+- `remote_connect_timeout_secs`, `remote_read_timeout_secs`: not for this engine, whose one timeout would end a long
+  download as well; it has its own. The `conda` backend heeds them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from urllib.parse import unquote, urlsplit
+
+from ..cache import home_directory
+from ..errors import SettingsError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from rattler.networking import Client
+    from rattler.repo_data import Gateway
+
+    from ..configuration.settings import Settings
+    from ..model import Channel
+
+
+def connector(
+    settings: Settings,
+    channels: Sequence[Channel],
+    environ: Mapping[str, str],
+    *,
+    repodata: str,
+    offline: bool = False,
+) -> Callable[[], tuple[Client, Gateway]]:
+    """What makes a client for downloads and a gateway for repodata, once the engine wants them.
+
+    It is then that it refuses what this engine cannot honour; another engine may. `repodata` is the directory of
+    cached repodata.
+    """
+
+    def connect() -> tuple[Client, Gateway]:
+        made = client(settings, channels, environ)
+        return made, gateway(settings, made, repodata=repodata, offline=offline or settings.offline)
+
+    return connect
+
+
+def client(settings: Settings, channels: Sequence[Channel], environ: Mapping[str, str]) -> Client:
+    """A client that is allowed, and able, to fetch these channels. Raises `SettingsError`."""
+    from rattler import Config
+    from rattler.exceptions import AuthenticationStorageError
+    from rattler.networking import Client
+
+    check(settings)
+    secrets = {**_stored_tokens(settings, channels, environ), **{u: s for c in channels for u, s in c.secrets}}
+    config = Config.from_toml(config_toml(settings, secrets, environ))
+    with _surroundings(settings, secrets, environ):
+        try:
+            return Client.from_config(config, max_retries=settings.remote_max_retries)
+        except AuthenticationStorageError as error:
+            raise SettingsError(
+                f"the stored credentials of rattler cannot be read: {error}",
+                hint="mend or remove that file, or name another one by RATTLER_AUTH_FILE",
+            ) from None
+
+
+def gateway(settings: Settings, client: Client, *, repodata: str, offline: bool) -> Gateway:
+    """A gateway to repodata; offline, it takes what is cached whatever its age."""
+    import rattler
+
+    action: Any = "force-cache-only" if offline else "cache-or-fetch"
+    source = rattler.SourceConfig(
+        zstd_enabled=settings.repodata_use_zst, sharded_enabled=settings.repodata_use_shards, cache_action=action
+    )
+    return rattler.Gateway(cache_dir=repodata, default_config=source, client=client)  # type: ignore[arg-type]
+
+
+def check(settings: Settings) -> None:
+    """Refuse what the engine cannot honour. Raises `SettingsError`."""
+    hint = "set `backend: conda`, which can, or remove it"
+    for name in ("client_ssl_cert", "client_ssl_cert_key"):
+        if getattr(settings, name) is not None:
+            raise SettingsError(
+                f"the embedded engine cannot present a client certificate (`{name}`)",
+                where=settings.origin(name),
+                hint=hint,
+            )
+    for scheme, url in settings.proxy_servers:
+        where = settings.origin("proxy_servers", scheme)
+        if scheme not in ("http", "https", "all"):
+            raise SettingsError(
+                f"the embedded engine has one proxy for `http` and one for `https`, none for `{scheme}`",
+                where=where,
+                hint=hint,
+            )
+        if url is not None and not url.startswith(("http://", "https://")) and "://" in url:
+            kind = url.partition("://")[0]
+            raise SettingsError(f"the embedded engine cannot use a `{kind}` proxy", where=where, hint=hint)
+
+
+def config_toml(settings: Settings, secrets: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    """The settings as rattler's configuration. JSON's strings are TOML's, so every value is quoted as JSON."""
+    lines = []
+    if settings.ssl_verify is False:
+        lines.append("tls-no-verify = true")
+    elif settings.ssl_verify == "truststore":
+        lines.append('tls-root-certs = "system"')
+    mirrors = _mirrors(settings, secrets)
+    if mirrors:
+        lines += ["[mirrors]", *(f"{json.dumps(url)} = {json.dumps(urls)}" for url, urls in mirrors.items())]
+    proxies = _proxies(settings, environ)
+    if proxies:
+        lines += ["[proxy-config]", *(f"{name} = {json.dumps(value)}" for name, value in proxies.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _mirrors(settings: Settings, secrets: Mapping[str, str]) -> dict[str, list[str]]:
+    """Channel URL, and the URLs to fetch it from: those of its mirrors, with their tokens, but without passwords."""
+    mirrors = {urls[0]: list(urls) for _, urls in settings.mirrored_channels if urls}
+    for url, secret in secrets.items():
+        parts = urlsplit(secret)
+        opened = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        if opened != url:
+            mirrors[url] = [opened if mirror == url else mirror for mirror in mirrors.get(url, [url])]
+    return mirrors
+
+
+def _proxies(settings: Settings, environ: Mapping[str, str]) -> dict[str, str | list[str]]:
+    """rattler's proxies; empty where nothing is configured, and rattler follows the environment by itself."""
+    configured = dict(settings.proxy_servers)
+    if not configured:
+        return {}
+    everything = configured.get("all")
+    proxies: dict[str, str | list[str]] = {}
+    for scheme in ("http", "https"):
+        inherited = everything or _variable(environ, f"{scheme}_proxy") or _variable(environ, "all_proxy")
+        url = configured.get(scheme, inherited)
+        if url:
+            proxies[scheme] = url if "://" in url else f"http://{url}"
+    exceptions = _variable(environ, "no_proxy")
+    if proxies and exceptions:
+        proxies["non-proxy-hosts"] = [host.strip() for host in exceptions.split(",") if host.strip()]
+    return proxies
+
+
+def _variable(environ: Mapping[str, str], name: str) -> str | None:
+    return environ.get(name) or environ.get(name.upper()) or None
+
+
+# --- What only the making of a client reads --------------------------------------------------------------------------
+
+
+@contextmanager
+def _surroundings(settings: Settings, secrets: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[None]:
+    """The variables and the file that rattler reads when it makes a client, for that moment only."""
+    variables: dict[str, str | None] = dict(_certificates(settings, environ))
+    if settings.proxy_servers and not _proxies(settings, environ):
+        # `http: ~` means no proxy, whatever the environment says.
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            variables[name] = variables[name.upper()] = None
+    home = home_directory()
+    if home is None or not os.access(home, os.X_OK):
+        # rattler looks for credentials there, and fails where it cannot look.
+        variables["HOME"] = os.sep
+    credentials = _credentials(secrets, environ)
+    with _private_file(credentials) as path:
+        if path is not None:
+            variables["RATTLER_AUTH_FILE"] = path
+        with _environment(variables):
+            yield
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    try:
+        _set(variables)
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _certificates(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    path = settings.ssl_verify
+    if path is True:
+        path = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or True
+    if isinstance(path, bool) or path == "truststore":
+        return {}
+    return {"SSL_CERT_DIR" if os.path.isdir(path) else "SSL_CERT_FILE": os.path.abspath(path)}
+
+
+def _credentials(secrets: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """rattler's credentials by host: those in URLs, then those of the user's `RATTLER_AUTH_FILE`."""
+    ours = {}
+    for secret in secrets.values():
+        parts = urlsplit(secret)
+        if parts.hostname and parts.username is not None:
+            user, password = unquote(parts.username), unquote(parts.password or "")
+            ours[parts.hostname] = {"BasicHTTP": {"username": user, "password": password}}
+    if not ours:
+        return None
+    theirs = environ.get("RATTLER_AUTH_FILE")
+    return {**(_json_file(theirs) if theirs else {}), **ours}
+
+
+def _json_file(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            found = json.load(stream)
+    except (OSError, ValueError):
+        return {}  # rattler's own complaint to make, when it is the only one
+    return found if isinstance(found, dict) else {}
+
+
+@contextmanager
+def _private_file(content: dict[str, Any] | None) -> Iterator[str | None]:
+    if content is None:
+        yield None
+        return
+    import tempfile
+
+    handle, path = tempfile.mkstemp(prefix="conda-execute-", suffix=".json")  # 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(content, stream)
+        yield path
+    finally:
+        os.unlink(path)
+
+
+# --- Tokens kept by anaconda-client ----------------------------------------------------------------------------------
+
+
+def _stored_tokens(settings: Settings, channels: Sequence[Channel], environ: Mapping[str, str]) -> dict[str, str]:
+    """For each channel URL that a stored token opens, the URL with the token in it."""
+    if not settings.add_anaconda_token:
+        return {}
+    tokens = _read_tokens(environ)
+    opened = {}
+    for url in (url for channel in channels for url in channel.urls):
+        for start, token in tokens.items():
+            if url == start or url.startswith(start + "/"):
+                opened[url] = f"{start}/t/{token}{url[len(start) :]}"
+    return opened
+
+
+def _read_tokens(environ: Mapping[str, str]) -> dict[str, str]:
+    """Site, without a slash at its end, and token. anaconda-client writes one file for each site it is logged in to."""
+    directory = _token_directory(environ)
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return {}
+    tokens = {}
+    for name in names:
+        if not name.endswith(".token"):
+            continue
+        site = unquote(name.removesuffix(".token").replace("+", " ")).rstrip("/")
+        try:
+            with open(os.path.join(directory, name), encoding="utf-8") as stream:
+                token = stream.read().strip()
+        except (OSError, UnicodeDecodeError):
+            continue
+        # The token of the site's interface (api.anaconda.org) opens its channels (conda.anaconda.org) too.
+        scheme, _, rest = site.partition("://")
+        tokens[site] = token
+        if rest.startswith("api."):
+            tokens[f"{scheme}://conda.{rest[4:]}"] = token
+    return tokens
+
+
+def _token_directory(environ: Mapping[str, str]) -> str:
+    if environ.get("BINSTAR_CONFIG_DIR"):
+        return os.path.join(environ["BINSTAR_CONFIG_DIR"], "data")
+    home = environ.get("HOME") or os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+        return os.path.join(base, "ContinuumIO", "binstar")
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Application Support", "binstar")
+    xdg = environ.get("XDG_CONFIG_HOME", "")
+    return os.path.join(xdg if os.path.isabs(xdg) else os.path.join(home, ".config"), "binstar")

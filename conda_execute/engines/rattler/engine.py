@@ -1,0 +1,521 @@
+"""The embedded engine: py-rattler solves, downloads and links within this process; no conda is needed.
+
+Packages and repodata are cached where rattler keeps them (`RATTLER_CACHE_DIR`, else the user's cache directory), and
+so shared with pixi and rattler-build; rattler itself locks that cache. SIGINT, SIGTERM and SIGHUP end a solve or an
+install at once; whatever was being written into the prefix is then finished or given up, and the prefix is the
+caller's to throw away.
+
+Facts of py-rattler 0.28 that shape this module: its threads may crash the interpreter's shutdown, so `backend.touched`
+tells the doors to leave by exec or `os._exit`; `install(requested_specs=...)` wants the specs' inner objects; a
+post-link script that fails is told to the reporter only. An older one is refused by `backend.engine`, but does not keep
+this module, of which other engines use some, from being imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sys
+import threading
+import time
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import rattler
+from rattler.exceptions import (
+    GatewayError,
+    InstallerError,
+    InvalidMatchSpecError,
+    IoError,
+    SolverError,
+)
+from rattler.install import InstallerReporter
+
+from ...lean.values import replace
+from .. import Built, Options, Package, Solution, virtual_packages
+from .. import records as seal
+from . import explain
+from .interruptible import inherited, run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rattler import MatchSpec, MultiSource, RepoDataRecord
+    from rattler.networking import Client
+    from rattler.repo_data import Gateway
+
+    from ...errors import CreationError
+    from ...model import Channel, Request
+    from ...terminal.progress import Progress
+
+    #: What `Options.connect` gives: a client for downloads, and a gateway for repodata that works as offline as asked.
+    Connection = tuple[Client, Gateway]
+
+#: Seconds that an interrupted install waits for files that other threads are linking.
+_PATIENCE = 2.0
+
+
+class Rattler:
+    """The engine `rattler`."""
+
+    name = "rattler"
+    solves_first = True
+
+    def solve(self, request: Request, options: Options) -> Solution:
+        """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
+        return run(lambda: _solve_only(request, options), "solve")
+
+    def create(
+        self,
+        request: Request,
+        prefix: str,
+        options: Options,
+        *,
+        lock_fd: int | None = None,
+        solution: Solution | None = None,
+    ) -> Built:
+        """Solve unless `solution` is given, download and link. Raises CreationError and InterruptError."""
+        installing = _Installing(prefix, options.progress)  # type: ignore[abstract]  # its unused methods do nothing
+        with inherited(lock_fd):
+            records = run(lambda: _create(request, prefix, options, solution, installing), "install", installing.settle)
+        if installing.failed_scripts:
+            cache = os.path.join(cache_dir(options), "pkgs")
+            sources = {r.name.normalized: os.path.join(cache, _stem(r.file_name)) for r in records}
+            raise explain.link_scripts_failed(installing.failed_scripts, sources, installing.messages)
+        built = _finish(request, prefix, options, records, installing.cuda_matters)
+        return replace(built, messages=tuple(installing.messages.items()))
+
+
+def check(request: Request, options: Options) -> None:
+    """Raise CreationError for a spec that does not parse; solves nothing."""
+    _parse(request.specs, options)
+    _parse(request.constraints, options)
+
+
+def cache_dir(options: Options) -> str:
+    """Where rattler and its peers keep packages and repodata."""
+    environ = options.environ
+    if options.cache:
+        return options.cache
+    if environ.get("RATTLER_CACHE_DIR"):
+        return environ["RATTLER_CACHE_DIR"]
+    home = environ.get("HOME") or os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    else:
+        xdg = environ.get("XDG_CACHE_HOME", "")
+        base = xdg if os.path.isabs(xdg) else os.path.join(home, ".cache")
+    return os.path.join(base, "rattler", "cache")
+
+
+# -- solving ---------------------------------------------------------------------------------------------------------
+
+
+async def _solve_only(request: Request, options: Options) -> Solution:
+    gateway = _connect(options)[1]
+    records = await _solve(request, options, gateway)
+    return Solution(described(records, os.path.join(cache_dir(options), "pkgs")), tuple(records), state=gateway)
+
+
+async def _solve(request: Request, options: Options, gateway: Gateway) -> list[RepoDataRecord]:
+    if options.progress is not None:
+        options.progress.step("solve")
+    try:
+        return await _ask(request, options, gateway, virtual_packages.packages(request))
+    except SolverError as error:
+        raise await _explain_unsolvable(str(error), request, options, gateway) from None
+    except GatewayError as error:
+        cache = os.path.join(cache_dir(options), "repodata")
+        raise explain.repodata_failed(str(error), request, options.offline, cache, options.locate) from None
+
+
+async def _ask(
+    request: Request, options: Options, gateway: Gateway, machine: Sequence[rattler.GenericVirtualPackage]
+) -> list[RepoDataRecord]:
+    newest = None
+    if request.exclude_newer is not None:
+        from ...specs.moment import cutoff
+
+        newest = cutoff(request.exclude_newer, datetime.now(timezone.utc), options.locate(request.exclude_newer))
+    specs, constraints = _parse(request.specs, options), _parse(request.constraints, options)
+    if request.channel_priority == "strict":
+        specs, constraints = [_whole(spec) for spec in specs], [*constraints, *specs]
+
+    async def solve(platforms: list[rattler.Subdir]) -> list[RepoDataRecord]:
+        return await rattler.solve(
+            sources=_sources(request.channels),
+            specs=specs,
+            gateway=gateway,
+            platforms=platforms,
+            virtual_packages=machine,
+            channel_priority=rattler.ChannelPriority[request.channel_priority.capitalize()],
+            exclude_newer=newest,
+            constraints=constraints,
+        )
+
+    platforms = _platforms(request)
+    try:
+        return await solve(platforms)
+    except GatewayError as error:
+        # py-rattler 0.28 does not remember that a channel has nothing for the platform itself.
+        if options.offline and len(request.channels) == 1 and f"/{request.platform}/" in str(error):
+            return await solve(platforms[1:])
+        raise
+
+
+async def _would_differ_with_cuda(
+    request: Request, options: Options, gateway: Gateway, records: Sequence[RepoDataRecord]
+) -> bool:
+    """Whether a machine with a GPU would get other packages than this one, which has none.
+
+    A login node's build must not be what the GPU nodes of the same home use.
+    """
+    machine = virtual_packages.packages(request)
+    if not request.platform.startswith(("linux-", "win-")) or any(p.name.normalized == "__cuda" for p in machine):
+        return False
+    try:
+        others = await _ask(request, options, gateway, [*machine, virtual_packages.package("__cuda", _ANY_CUDA)])
+    except (SolverError, GatewayError):
+        return False
+    return {record.url for record in others} != {record.url for record in records}
+
+
+#: A version that satisfies whatever a package wants of CUDA.
+_ANY_CUDA = "99"
+
+
+def _parse(written: Sequence[str], options: Options) -> list[MatchSpec]:
+    specs = []
+    for spec in written:
+        try:
+            specs.append(rattler.MatchSpec(spec, strict=False))
+        except InvalidMatchSpecError as error:
+            raise explain.not_a_spec(spec, str(error), options.locate(spec)) from None
+    return specs
+
+
+def _whole(spec: MatchSpec) -> MatchSpec:
+    """Any version of what a spec asks for, unless it says from where, or more than a constraint can.
+
+    py-rattler 0.28 forgets the packages that a spec does not match before it looks which channel comes first, so that
+    `a >=2` of the second channel would be taken although the first one has an `a`.
+    """
+    if spec.channel is not None or spec.extras or "url=" in str(spec):
+        return spec
+    return rattler.MatchSpec(_name(spec))
+
+
+def _sources(channels: Sequence[Channel]) -> list[MultiSource | rattler.Channel]:
+    """Channels as sources. The name is kept with them, since a spec may say `name::package` wherever the name leads."""
+    sources: list[MultiSource | rattler.Channel] = []
+    for channel in channels:
+        urls = [rattler.Channel(url) for url in channel.urls]
+        named = "://" not in channel.name and not os.path.isabs(channel.name)
+        sources.append(rattler.MultiSource(channel.name, urls) if named or len(urls) > 1 else urls[0])
+    return sources
+
+
+def _platforms(request: Request) -> list[rattler.Subdir]:
+    return [rattler.Subdir(request.platform), rattler.Subdir("noarch")]
+
+
+async def _explain_unsolvable(text: str, request: Request, options: Options, gateway: Gateway) -> CreationError:
+    """Look at the channels for the commonest reasons: a name that is in none of them, a version that none has."""
+    specs = _parse(request.specs, options)
+    asked = [(_name(spec), spec_text) for spec, spec_text in zip(specs, request.specs, strict=True)]
+    written = dict(asked)
+    sources = _sources(request.channels)
+    platforms = _platforms(request)
+    described = [virtual_packages.describe(package) for package in virtual_packages.packages(request)]
+    try:
+        names = {name.normalized for name in await gateway.names(sources, platforms)}
+        found = await gateway.query(sources, platforms, list(written), recursive=False)
+    except GatewayError:  # offline, not all of it is cached
+        return explain.unsolvable(text, asked, request, described, options.locate)
+    missing = {name: spec for name, spec in written.items() if name not in names and not name.startswith("__")}
+    if missing:
+        return explain.missing_packages(missing, names, request, options.locate)
+    records = [record for of_source in found for record in of_source]
+    for spec, spec_text in zip(specs, request.specs, strict=True):
+        name = _name(spec)
+        mine = [record for record in records if record.name.normalized == name]
+        if mine and spec.channel is None and not any(record.matches(spec) for record in mine):
+            versions = dict.fromkeys(str(record.version) for record in sorted(mine, key=_newest_first))
+            return explain.missing_versions(spec_text, name, list(versions), request, options.locate)
+    return explain.unsolvable(text, asked, request, described, options.locate)
+
+
+def _name(spec: MatchSpec) -> str:
+    return str(spec.name.normalized)
+
+
+def _newest_first(record: RepoDataRecord) -> Any:
+    return _Reversed(record.version)
+
+
+class _Reversed:
+    """Sorts the other way round: versions have an order but no negative."""
+
+    def __init__(self, version: Any) -> None:
+        self.version = version
+
+    def __lt__(self, other: _Reversed) -> bool:
+        return bool(other.version < self.version)
+
+
+# -- installing ------------------------------------------------------------------------------------------------------
+
+
+async def _create(
+    request: Request, prefix: str, options: Options, solution: Solution | None, installing: _Installing
+) -> list[RepoDataRecord]:
+    connection = _connect(options)
+    gateway = connection[1] if solution is None else solution.state
+    records = list(solution.records) if solution is not None else await _solve(request, options, connection[1])
+    packages = _package_cache(request, options)
+    await _check_archives(records, packages, options)
+    installing.sizes = {record.name.normalized: record.size for record in records}
+    if options.progress is not None:
+        options.progress.step("install", len(records))
+    # Costs another solve, which is over before the packages are linked.
+    compared = asyncio.ensure_future(_would_differ_with_cuda(request, options, gateway, records)) if gateway else None
+    try:
+        await _install(records, request, options, installing, prefix=prefix, client=connection[0], packages=packages)
+        installing.cuda_matters = compared is not None and await compared
+    finally:
+        if compared is not None:
+            compared.cancel()
+            await asyncio.gather(compared, return_exceptions=True)
+    return records
+
+
+def _package_cache(request: Request, options: Options) -> rattler.PackageCache:
+    """The cache of unpacked packages. One that lacks files (a purge took them) is fetched again; for a lock, also one
+    with a file that is not what its package says: prefixes share these files, and what wrote to one wrote to all."""
+    mode = rattler.ValidationMode.full() if request.lock is not None else rattler.ValidationMode.fast()
+    return rattler.PackageCache.new_layered([os.path.join(cache_dir(options), "pkgs")], validation_mode=mode)
+
+
+async def _install(
+    records: list[RepoDataRecord],
+    request: Request,
+    options: Options,
+    installing: _Installing,
+    *,
+    prefix: str,
+    client: Client,
+    packages: rattler.PackageCache,
+) -> None:
+    requested: Any = [spec._match_spec for spec in _parse(request.specs, options)]
+    try:
+        await rattler.install(
+            records,
+            target_prefix=prefix,
+            installed_packages=[],
+            platform=rattler.Subdir(request.platform),
+            execute_link_scripts=options.run_link_scripts and request.platform == request.host_platform,
+            show_progress=False,
+            client=_unconnected() if options.offline else client,
+            requested_specs=requested,
+            reporter=installing,
+            package_cache=packages,
+        )
+    except InstallerError as error:
+        urls = {record.file_name: record.url for record in records}
+        cache = os.path.join(cache_dir(options), "pkgs")
+        raise explain.install_failed(str(error), request, urls, cache, options.locate) from None
+
+
+def _unconnected() -> Client:
+    """A client that makes no request."""
+
+    def refuse(host: str, path: str) -> dict[str, str]:
+        raise RuntimeError(explain.OFFLINE)
+
+    return rattler.networking.Client([rattler.networking.AddHeadersMiddleware(refuse)])
+
+
+async def _check_archives(records: Sequence[RepoDataRecord], packages: rattler.PackageCache, options: Options) -> None:
+    """Before anything is written: offline, whether all is there; always, whether archives on this disk are whole.
+
+    py-rattler 0.28 checks the hash of what it downloads, but not of what a `file:` URL names.
+    """
+    if not options.offline and not any(_is_local(record) for record in records):
+        return
+    try:
+        index = await packages.index()
+        absent = [record for record in records if not index.contains_record(record)]
+    except IoError:
+        absent = list(records)  # no cache, or none that can be read: the installer says what is wrong with it
+    if options.offline and (missing := [record for record in absent if not _is_local(record)]):
+        raise explain.not_cached([f"{record.name.normalized} {record.version}" for record in missing])
+    local = [record for record in absent if _is_local(record) and (record.sha256 or record.md5)]
+    await asyncio.gather(*(asyncio.to_thread(_check_archive, record) for record in local))
+
+
+def _is_local(record: RepoDataRecord) -> bool:
+    return record.url.startswith("file:")
+
+
+def _path(url: str) -> str:
+    path = unquote(urlsplit(url).path)
+    return path.lstrip("/") if sys.platform == "win32" else path
+
+
+def _check_archive(record: RepoDataRecord) -> None:
+    algorithm, expected = ("sha256", record.sha256) if record.sha256 else ("md5", record.md5)
+    assert expected is not None
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    try:
+        with open(_path(record.url), "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return  # the installer says what is wrong with it
+    if digest.digest() != expected:
+        raise explain.wrong_hash(record.file_name, record.url, algorithm, expected.hex(), digest.hexdigest())
+
+
+class _Installing(InstallerReporter):
+    """What becomes of the packages while they are installed. Called from rattler's threads."""
+
+    def __init__(self, prefix: str, progress: Progress | None) -> None:
+        self.prefix = prefix
+        self.progress = progress
+        #: What post-link scripts say, by package.
+        self.messages: dict[str, str] = {}
+        self.failed_scripts: list[tuple[str, str]] = []
+        self.sizes: dict[str, int | None] = {}
+        self.cuda_matters = False
+        self._linking: set[str] = set()
+        self._names: list[str] = []
+        self._scripts: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+
+    def _token(self, package: str) -> int:
+        with self._lock:
+            self._names.append(package)
+            return len(self._names) - 1
+
+    def on_populate_cache_start(self, operation: int, package_name: str) -> int:
+        return self._token(package_name)
+
+    def on_download_start(self, cache_entry: int) -> int:
+        return cache_entry
+
+    def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
+        if self.progress is not None:
+            name = self._names[download_idx]
+            self.progress.download(name, progress, total or self.sizes.get(name))
+
+    def on_link_start(self, operation: int, package_name: str) -> int:
+        self._linking.add(package_name)
+        return self._token(package_name)
+
+    def on_link_complete(self, index: int) -> None:
+        name = self._names[index]
+        self._linking.discard(name)
+        if self.progress is not None:
+            self.progress.linked(name)
+
+    def on_post_link_start(self, package_name: str, script_path: str) -> int:
+        with self._lock:
+            self._scripts.append((package_name, script_path))
+            return len(self._scripts) - 1
+
+    def on_post_link_complete(self, index: int, success: bool) -> None:
+        # Their way to speak to people; rattler removes the file when this returns.
+        try:
+            with open(os.path.join(self.prefix, ".messages.txt"), encoding="utf-8", errors="replace") as file:
+                self.messages[self._scripts[index][0]] = file.read().strip()
+        except FileNotFoundError:
+            pass
+        if not success:
+            self.failed_scripts.append(self._scripts[index])
+
+    def settle(self) -> None:
+        """Wait a little for links that have begun: threads are not stopped by an interrupted install."""
+        deadline = time.monotonic() + _PATIENCE
+        while self._linking and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def _finish(
+    request: Request, prefix: str, options: Options, records: Sequence[RepoDataRecord], cuda_matters: bool
+) -> Built:
+    names = {url.rstrip("/"): channel.name for channel in request.channels for url in channel.urls}
+    installed = []
+    for record in records:
+        channel = (record.channel or "").rstrip("/")
+        installed.append(f"{names.get(channel, channel)}/{record.subdir}::{_stem(record.file_name)}")
+    seal.write_history(prefix, options.command, installed, request.specs, time.time())
+    relied_on = virtual_packages.relied_on(records, request.specs) + (("!__cuda",) if cuda_matters else ())
+    return Built(len(records), seal.settle_records(prefix), relied_on)
+
+
+# -- running ---------------------------------------------------------------------------------------------------------
+
+
+def _connect(options: Options) -> Connection:
+    """A client and a gateway."""
+    if options.connect is not None:
+        connection: Connection = options.connect()
+        return connection
+    client = rattler.networking.Client.default_client()
+    action: Any = "force-cache-only" if options.offline else "cache-or-fetch"
+    gateway = rattler.Gateway(
+        cache_dir=os.path.join(cache_dir(options), "repodata"),  # type: ignore[arg-type]
+        default_config=rattler.SourceConfig(cache_action=action),
+        client=client,
+    )
+    return client, gateway
+
+
+def installed(prefix: str) -> list[rattler.PrefixRecord]:
+    """The package records of a prefix, each after those that it depends on."""
+    meta = os.path.join(prefix, "conda-meta")
+    paths = [os.path.join(meta, name) for name in sorted(os.listdir(meta)) if name.endswith(".json")]
+    records = [rattler.PrefixRecord.from_path(path) for path in paths]  # type: ignore[arg-type]
+    in_order = rattler.PackageRecord.sort_topologically([*records])
+    place = {record.name.normalized: number for number, record in enumerate(in_order)}
+    return sorted(records, key=lambda record: place[record.name.normalized])
+
+
+def described(records: Sequence[RepoDataRecord], cache: str | None = None) -> tuple[Package, ...]:
+    """Records as values of ours, sorted by name; with `cache`, also whether they are in that package cache.
+
+    For people: whether what lies there has the right hash is the installer's business, and a full index of the cache
+    takes long where it is large.
+    """
+    packages = [
+        _package(record, os.path.isdir(os.path.join(cache, _stem(record.file_name))) if cache is not None else None)
+        for record in records
+    ]
+    return tuple(sorted(packages, key=lambda package: package.name))
+
+
+def _package(record: RepoDataRecord, cached: bool | None) -> Package:
+    return Package(
+        name=record.name.normalized,
+        version=str(record.version),
+        build=str(record.build),
+        channel=(record.channel or "").rstrip("/"),
+        subdir=record.subdir,
+        url=record.url,
+        size=record.size,
+        sha256=record.sha256.hex() if record.sha256 else None,
+        md5=record.md5.hex() if record.md5 else None,
+        cached=cached,
+    )
+
+
+def _stem(archive: str) -> str:
+    for suffix in (".conda", ".tar.bz2"):
+        if archive.endswith(suffix):
+            return archive[: -len(suffix)]
+    return archive

@@ -1,0 +1,425 @@
+"""What py-rattler's failures mean: its messages turned into errors that say what is wrong, where, and what to try.
+
+The messages are read, since py-rattler's exceptions carry nothing else; what is not recognised is shown as it came.
+Pure: facts about the channels that an explanation needs arrive as arguments.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...credentials import leave_out
+from ...errors import CreationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ...errors import Location
+    from ...model import Channel, Request
+
+    Locate = Callable[[str], Location | None]
+
+# Patterns are compiled when something has failed, not on import.
+
+#: Longest list of names or versions in one sentence.
+_FEW = 8
+#: Lines of the solver's explanation that anybody reads.
+_LONGEST_TREE = 40
+_BRANCHES = " │├└─"
+#: How alike a name must be to be suggested.
+_ALIKE = 0.6
+
+#: What a request says that is made although `--offline` forbids it.
+OFFLINE = "no request is made now"
+
+_CAUSE = r"(?:^|\n)\s*Caused by:\s*"
+_URL = r"\b(?:https?|file|s3|oci)://[^\s'\"`)]+"
+_ANY_VERSION = r"(?<=[\w.-]) \*(?=[ ,.\n]|$)"
+_PREAMBLE = r"^Cannot solve the request because of:\s*"
+_FAILED_FETCH = r"failed to fetch (\S+)"
+_FAILED_LINK = r"failed to link (\S+)"
+_STATUS = r"HTTP status (?:client|server) error \((\d{3})[^)]*\)"
+_MISMATCH = r"hash mismatch .*expected ([0-9a-f]+), got ([0-9a-f]+)"
+_VIRTUAL = r"(__\w+)([^,\n]*), (?:for which no candidates were found|which cannot be installed)"
+
+_NO_ACCESS = ("401", "403", "407")
+_DISK_FULL = ("os error 28", "No space left", "os error 122", "os error 112")
+_TOO_MANY_FILES = "os error 24"
+_MORE_FILES = "`ulimit -n` raises how many files a process may have open"
+_NOT_WRITABLE = (
+    "os error 30",
+    "os error 13",
+    "os error 1)",
+    "os error 20",
+    "Read-only file system",
+    "Permission denied",
+)
+_CORRUPT = (
+    "hash mismatch", "failed to unpack", "decompression", "bz2", "zstd", "EOF", "invalid Zip", "invalid zip",
+    "Could not find EOCD", "invalid gzip", "checksum", "sha256", "md5", "corrupt",
+)  # fmt: skip
+_NETWORK = (
+    "error sending request", "dns error", "Connection refused", "connection closed", "timed out", "tcp connect",
+    "error decoding response body", "Connection reset", "network is unreachable",
+)  # fmt: skip
+
+
+def causes(text: str) -> list[str]:
+    """The sentences of an error and its causes, outermost first, without those that a later one repeats."""
+    parts = [part.strip() for part in re.split(_CAUSE, text.strip()) if part.strip()]
+    told = [part for index, part in enumerate(parts) if not any(part in later for later in parts[index + 1 :])]
+    return told or ["no reason given"]
+
+
+def tidy(text: str) -> str:
+    """The solver's tree, without its preamble, repetitions, and the `*` that says any version will do."""
+    text = re.sub(_PREAMBLE, "", text.strip())
+    text = text.removeprefix("The following packages are incompatible\n")
+    text = re.sub(_ANY_VERSION, "", text).rstrip(". \n")
+    lines = text.split("\n")
+    bare = [line.lstrip(_BRANCHES).rstrip(".") for line in lines]
+    # Builds of one version fail alike, one below the other; the last one's branch closes the fork.
+    kept = [line for line, this, following in zip(lines, bare, [*bare[1:], None], strict=True) if this != following]
+    if len(kept) > _LONGEST_TREE:
+        kept = [*kept[:_LONGEST_TREE], f"... and {len(kept) - _LONGEST_TREE} lines more"]
+    return "\n".join(kept)
+
+
+def near(name: str, names: Iterable[str]) -> list[str]:
+    """Names of the channel that someone who wrote `name` may have meant, best first."""
+    import difflib
+
+    known = set(names)
+    variants = [variant for variant in _variants(name) if variant in known]
+    alike = difflib.get_close_matches(name, known, n=3, cutoff=_ALIKE)
+    return list(dict.fromkeys(variants + alike))[:3]
+
+
+def _variants(name: str) -> list[str]:
+    swapped = [name.replace("_", "-"), name.replace("-", "_"), name.replace(".", "-")]
+    prefixed = [prefix + name for prefix in ("r-", "python-", "py", "lib")]
+    stripped = [name.removeprefix(prefix) for prefix in ("python-", "py", "lib") if name.startswith(prefix)]
+    return [variant for variant in swapped + prefixed + stripped if variant != name]
+
+
+def not_a_spec(spec: str, text: str, where: Location | None) -> CreationError:
+    """A spec that does not parse, and the parser's reason."""
+    reason = causes(text)[-1]
+    turned = re.sub("=([<>])", r"\1=", spec)
+    hint = f"did you mean `{turned}`?" if turned != spec else None
+    return CreationError(
+        f"`{spec}` is not a match spec: {reason if reason.endswith(' .') else reason.rstrip('.')}",
+        step="solve",
+        where=where or (),
+        hint=hint or "`NAME`, `NAME >=1.2,<2` or `CHANNEL::NAME 1.2.*`; only PyPI packages have extras and markers",
+    )
+
+
+def missing_packages(
+    missing: Mapping[str, str], names: Iterable[str], request: Request, locate: Locate, details: str | None = None
+) -> CreationError:
+    """Packages that no channel has: `missing` maps each name to the spec that asks for it."""
+    known = list(names)
+    channels = _channel_names(request.channels)
+    hints = []
+    for name in missing:
+        if close := near(name, known):
+            hints.append(f"did you mean {_alternatives(close)}?" if len(missing) == 1 else
+                         f"for `{name}`, did you mean {_alternatives(close)}?")  # fmt: skip
+    what = "is no package" if len(missing) == 1 else "are no packages"
+    where = [place for spec in missing.values() if (place := locate(spec)) is not None]
+    if not hints and where:
+        hints.append("a package of another channel needs that channel in the header; one of PyPI belongs under `pip:`")
+    elif not hints:
+        # Words of the command line stand in no file.
+        name = next(iter(missing)) if len(missing) == 1 else "NAME"
+        hints.append(f"`--channel CHANNEL` adds another channel; `pypi:{name}` asks for a package of PyPI")
+    return CreationError(
+        f"there {what} {_and([f'`{name}`' for name in missing])} for {request.platform} in {channels}",
+        step="solve",
+        where=where,
+        hint="\n".join(hints),
+        details=details,
+    )
+
+
+def missing_versions(spec: str, name: str, versions: Sequence[str], request: Request, locate: Locate) -> CreationError:
+    """No version fits one spec by itself; `versions` are those that the channels have, newest first."""
+    shown = ", ".join(versions[:_FEW]) + (f" and {len(versions) - _FEW} older" if len(versions) > _FEW else "")
+    newer = " (`exclude-newer` hides those published later)" if request.exclude_newer else ""
+    hint = f"there is {name} {shown}{newer}" if versions else f"no version of {name} is left{newer}"
+    # What stands behind a blank is the build.
+    parted = re.sub(r"(?<=[\w.*]) (?:and |& ?)?(?=[<>!~])", ",", spec.partition(" ")[2])
+    if parted not in spec:
+        hint = f"did you mean `{name} {parted}`? A comma parts versions\n{hint}"
+    return CreationError(
+        f"no `{name}` of {_channel_names(request.channels)} for {request.platform} fits `{spec}`",
+        step="solve",
+        where=locate(spec) or (),
+        hint=hint,
+    )
+
+
+def unsolvable(
+    text: str, specs: Sequence[tuple[str, str]], request: Request, virtual: Sequence[str], locate: Locate
+) -> CreationError:
+    """The solver's own explanation. `specs` are specs with their names; `virtual` this machine's virtual packages."""
+    tree = tidy(text)
+    hint = None
+    if wanted := re.search(_VIRTUAL, tree):
+        hint = _virtual_hint(wanted[1], wanted[2].strip(), virtual)
+    elif request.exclude_newer:
+        hint = f"packages published after {request.exclude_newer} were left out (`exclude-newer`)"
+    elif request.channel_priority == "strict" and len(request.channels) > 1:
+        hint = "with strict channel priority a package is taken from the first channel that has it, or not at all"
+    elif len(specs) > 1:
+        hint = "ask for other versions, or for less"
+    concerned = [spec for name, spec in specs if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", tree)]
+    where = [place for spec in concerned if (place := locate(spec)) is not None]
+    return CreationError(
+        "the packages asked for cannot be installed together" if len(specs) > 1 else _alone(specs),
+        step="solve",
+        details=tree,
+        hint=hint,
+        where=where,
+    )
+
+
+def _alone(specs: Sequence[tuple[str, str]]) -> str:
+    return f"`{specs[0][1] if specs else 'nothing'}` cannot be installed"
+
+
+def _virtual_hint(name: str, version: str, virtual: Sequence[str]) -> str:
+    present = next((package for package in virtual if package.split()[0] == name), None)
+    machine = f"this machine has {present}" if present else f"this machine has no {name}"
+    number = re.search(r"\d[\d.]*", version)
+    variable = {"__cuda": "CUDA", "__glibc": "GLIBC", "__osx": "OSX", "__archspec": "ARCHSPEC", "__linux": "LINUX"}
+    if name not in variable:
+        return machine
+    example = number[0] if number else "VERSION"
+    return f"{machine}; CONDA_OVERRIDE_{variable[name]}={example} solves as if it had"
+
+
+def undetected(text: str) -> CreationError:
+    """The machine's virtual packages cannot be told: a `CONDA_OVERRIDE_*` variable that makes no sense."""
+    return CreationError(
+        f"the virtual packages of this machine cannot be detected: {causes(text)[-1]}",
+        step="solve",
+        hint="check the environment variables `CONDA_OVERRIDE_...`",
+    )
+
+
+def repodata_failed(text: str, request: Request, offline: bool, cache: str, locate: Locate) -> CreationError:
+    """A channel's list of packages could not be had, or not be kept in the `cache`."""
+    text = leave_out(text)
+    sentences = causes(text)
+    found = re.search(_URL, text)
+    url = found[0].rstrip(".") if found else None
+    channel = channel_of(url, request.channels)
+    named = f"channel `{channel.name}`" if channel else "a channel"
+    where = (locate(channel.name) if channel else None) or ()
+    status = re.search(_STATUS, text)
+    reason = sentences[-1]
+    if offline and ("no usable repodata cache" in text or "cache" in reason):
+        return CreationError(
+            f"{named} is not in the cache, and `--offline` forbids to fetch it",
+            step="solve",
+            where=where,
+            hint="run once without `--offline`",
+        )
+    if "could not find subdir" in text:
+        return CreationError(
+            f"{named} does not exist: nothing at {url}",
+            step="solve",
+            where=where,
+            hint="check its spelling, and the settings `channel_alias` and `custom_channels`",
+        )
+    if status and status[1] in _NO_ACCESS:
+        return _refuses(named, url, status[1], where, "solve")
+    if status or any(sign in text for sign in _NETWORK):
+        return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, where, "solve")
+    if any(sign in text for sign in _DISK_FULL):
+        return _disk_full(text, "solve", cache)
+    hint = "check that this is the address of a channel, and that no proxy answers in its place"
+    if _TOO_MANY_FILES in text:
+        hint = _MORE_FILES
+    if "304 Not Modified" in text:
+        # Python's http.server does so (conda/rattler#2719).
+        sentences = ["the server says that nothing has changed, but not since when"]
+        hint = "the setting `repodata_use_shards: false` has it asked in another way"
+    return CreationError(
+        f"cannot read the packages of {named}" + (f" at {url}" if url else ""),
+        step="solve",
+        where=where,
+        details="\n".join(sentences),
+        hint=hint,
+    )
+
+
+def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: str, locate: Locate) -> CreationError:
+    """A package could not be downloaded, unpacked or linked. `urls` maps file names of archives to their URLs."""
+    text = leave_out(text)
+    sentences = causes(text)
+    fetched, linked = re.search(_FAILED_FETCH, text), re.search(_FAILED_LINK, text)
+    step = "download" if fetched else "link"
+    archive = fetched[1] if fetched else linked[1] if linked else None
+    url = leave_out(urls.get(archive or "", ""))
+    if any(sign in text for sign in _DISK_FULL):
+        return _disk_full(text, step, cache if fetched else None)
+    if OFFLINE in text:
+        return CreationError(
+            f"the package {archive} is damaged in the cache, and `--offline` forbids to fetch it again",
+            step="download",
+            hint="run once without `--offline`",
+        )
+    if fetched and (known := _fetch_failed(text, archive or "", url, request, locate)):
+        return known
+    if "global cache lock" in text or "create cache directory" in text or (
+        fetched and any(sign in text for sign in _NOT_WRITABLE)
+    ):  # fmt: skip
+        return CreationError(
+            f"the package cache {cache} cannot be written to: {sentences[-1]}",
+            step="download",
+            hint="RATTLER_CACHE_DIR names another place for it",
+        )
+    if not fetched and any(sign in text for sign in _NOT_WRITABLE):
+        return CreationError(
+            f"the environment cannot be written: {sentences[-1]}",
+            step="link",
+            hint="the setting `env-dir` names another place for environments",
+        )
+    return CreationError(
+        f"cannot {'fetch' if fetched else 'link'} {archive}" if archive else "cannot install the packages",
+        step=step,
+        details="\n".join([*sentences, url] if url else sentences),
+        hint=_MORE_FILES if _TOO_MANY_FILES in text else None,
+    )
+
+
+def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: Locate) -> CreationError | None:
+    channel = channel_of(url, request.channels)
+    named = f"channel `{channel.name}`" if channel else "its channel"
+    reason = causes(text)[-1]
+    status = re.search(_STATUS, text)
+    if "os error 2)" in text or (status and status[1] in ("404", "410")):
+        return CreationError(
+            f"{named} lists {archive} but does not have it: {url}",
+            step="download",
+            hint="the channel may just be changing: try again in a minute",
+            where=(locate(channel.name) if channel else None) or (),
+        )
+    if mismatch := re.search(_MISMATCH, text):
+        return wrong_hash(archive, url, "sha256", mismatch[1], mismatch[2])
+    if status and status[1] in _NO_ACCESS:
+        return _refuses(named, url, status[1], (), "download")
+    if status or any(sign in text for sign in _NETWORK):
+        return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, (), "download")
+    # A name such as `zstd-1.5-0.tar.bz2` says nothing of what went wrong.
+    if any(sign in reason.replace(archive, "") for sign in _CORRUPT):
+        return CreationError(
+            f"the package {archive} is broken: {reason}",
+            step="download",
+            details=url,
+            hint="it was damaged on its way or at its source; nothing of it was kept, so try again",
+        )
+    return None
+
+
+def wrong_hash(archive: str, url: str, algorithm: str, expected: str, found: str) -> CreationError:
+    """An archive that is not the one its channel, or the lock, describes."""
+    return CreationError(
+        f"the package {archive} is broken: its {algorithm} is not what it should be",
+        step="download",
+        details=f"{leave_out(url)}\nexpected {expected}\nfound    {found}",
+        hint="it was damaged or exchanged after the channel was indexed, or the lock was made",
+    )
+
+
+def link_scripts_failed(
+    failed: Sequence[tuple[str, str]], sources: Mapping[str, str], messages: Mapping[str, str]
+) -> CreationError:
+    """Post-link scripts that failed: pairs of package and script; `sources` are the unpacked packages, `messages` what
+    the scripts said."""
+    packages = _and([f"`{package}`" for package, _ in failed])
+    return CreationError(
+        f"the post-link script of {packages} failed",
+        step="link",
+        details="\n".join(
+            line
+            for package, path in failed
+            for line in (f"{sources[package]}/{path}" if package in sources else path, messages.get(package, ""))
+            if line
+        ),
+        hint="the setting `run-link-scripts: false` leaves such scripts out",
+    )
+
+
+def not_cached(packages: Sequence[str]) -> CreationError:
+    """`--offline`, and packages that would have to be fetched."""
+    shown = ", ".join(packages[:_FEW]) + (f" and {len(packages) - _FEW} more" if len(packages) > _FEW else "")
+    plural = "packages are" if len(packages) > 1 else "package is"
+    return CreationError(
+        f"{len(packages)} {plural} not in the cache, and `--offline` forbids to fetch: {shown}",
+        step="download",
+        hint="run once without `--offline`",
+    )
+
+
+def channel_of(url: str | None, channels: Sequence[Channel]) -> Channel | None:
+    """The channel that a URL belongs to; where there is but one channel, that one."""
+    if url is not None:
+        for channel in channels:
+            if any(
+                url.startswith(base.rstrip("/") + "/") or url.rstrip("/") == base.rstrip("/") for base in channel.urls
+            ):
+                return channel
+    return channels[0] if len(channels) == 1 else None
+
+
+def _refuses(named: str, url: str | None, status: str, where: Location | tuple[()], step: str) -> CreationError:
+    return CreationError(
+        f"{named} refuses access ({status}): {url}",
+        step=step,
+        where=where,
+        hint="store credentials for it, or check the settings `proxy_servers` and `channel_alias`",
+    )
+
+
+def _unreachable(named: str, url: str | None, reason: str, where: Location | tuple[()], step: str) -> CreationError:
+    return CreationError(
+        f"{named} cannot be reached: {reason}",
+        step=step,
+        where=where,
+        details=url,
+        hint="check the network and the setting `proxy_servers`; `--offline` uses what is in the caches",
+    )
+
+
+def _disk_full(text: str, step: str, cache: str | None = None) -> CreationError:
+    path = re.search(r" to (/[^:\n]+):", text)
+    place = cache or (path[1] if path else None)
+    another = (
+        "RATTLER_CACHE_DIR names another place for the cache" if cache else "the setting `env-dir` names another place"
+    )
+    return CreationError(
+        "no space left on the disk" + (f": {place}" if place else ""),
+        step=step,
+        hint=f"`conda tmpenv clear` removes environments that are not in use; {another}",
+    )
+
+
+def _channel_names(channels: Sequence[Channel]) -> str:
+    return _and([f"`{channel.name}`" for channel in channels])
+
+
+def _alternatives(names: Sequence[str]) -> str:
+    return _join([f"`{name}`" for name in names], "or")
+
+
+def _and(names: Sequence[str]) -> str:
+    return _join(names, "and")
+
+
+def _join(names: Sequence[str], word: str) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"

@@ -1,0 +1,84 @@
+"""Work that signals end, and processes that hold the creation lock.
+
+SIGINT, SIGTERM and SIGHUP end what runs here at once and become an InterruptError, whose exit status says which it was.
+Meanwhile the descriptor of the lock can be inherited, so that whatever outlives us keeps the lock until it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Coroutine
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from ...errors import InterruptError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Result = TypeVar("Result")
+
+
+def run(
+    work: Callable[[], Coroutine[Any, Any, Result]], step: str, settle: Callable[[], None] = lambda: None
+) -> Result:
+    """Run to the end, or until SIGINT, SIGTERM or SIGHUP, which raise InterruptError once `settle` has returned.
+
+    The work is begun once the signals are ours: one that came in between would leave a task that was never awaited,
+    and Python complains of that.
+    """
+    loop = asyncio.new_event_loop()
+    received: list[signal.Signals] = []
+
+    def interrupt(number: signal.Signals) -> None:
+        received.append(number)
+        task.cancel()
+
+    try:
+        with _signals(loop, interrupt):
+            task = loop.create_task(work())
+            return loop.run_until_complete(task)
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        received = received or [signal.SIGINT]  # where the loop handles no signals, Python does
+        settle()
+        raise InterruptError(f"interrupted by {received[0].name}", signal=received[0], step=step) from None
+    finally:
+        loop.close()
+
+
+@contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, interrupt: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Hand the signals to the loop for a while; elsewhere than in the main thread, nothing."""
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    caught = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    for number in caught:
+        loop.add_signal_handler(number, interrupt, number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)
+            signal.signal(number, before[number])
+
+
+@contextmanager
+def inherited(descriptor: int | None) -> Iterator[None]:
+    """Let the processes started meanwhile inherit `descriptor`."""
+    if descriptor is None or sys.platform == "win32":
+        yield
+        return
+    before = os.get_inheritable(descriptor)
+    os.set_inheritable(descriptor, True)
+    try:
+        yield
+    finally:
+        os.set_inheritable(descriptor, before)

@@ -1,0 +1,107 @@
+"""Virtual packages: what the machine is, as far as packages depend on it.
+
+Of this machine they are detected, with the `CONDA_OVERRIDE_*` variables that conda has too; of another platform a
+plain, not too recent machine is assumed. What an environment relies on is kept in its marker, so that a host which
+lacks it gets an environment of its own.
+"""
+
+from __future__ import annotations
+
+import rattler
+from rattler.exceptions import DetectVirtualPackageError, InvalidVersionError
+
+from .rattler import explain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rattler import GenericVirtualPackage, MatchSpec, RepoDataRecord
+
+    from ..model import Request
+
+#: Of machines that nobody has seen: what conda packages can count on where nothing else is said.
+_FOREIGN = {
+    "linux": {"__unix": "0", "__linux": "4.18", "__glibc": "2.28"},
+    "osx": {"__unix": "0", "__osx": "13.0"},
+    "win": {"__win": "10"},
+}
+_OVERRIDES = {
+    "__cuda": "CONDA_OVERRIDE_CUDA",
+    "__glibc": "CONDA_OVERRIDE_GLIBC",
+    "__linux": "CONDA_OVERRIDE_LINUX",
+    "__osx": "CONDA_OVERRIDE_OSX",
+    "__win": "CONDA_OVERRIDE_WIN",
+}
+
+#: What only these platforms have, whatever a variable says: one may be set for the build of something else.
+_FAMILIES = {"__glibc": "linux", "__linux": "linux", "__osx": "osx", "__win": "win"}
+
+#: True on every host that the platform's packages run on at all.
+_EVERYWHERE = ("__unix", "__linux", "__osx", "__win")
+
+
+def packages(request: Request) -> list[GenericVirtualPackage]:
+    """This machine's; for another platform those of a plain, not too recent machine. `CONDA_OVERRIDE_*` count."""
+    family, _, machine = request.platform.partition("-")
+    if request.platform == request.host_platform:
+        return [found for found in of_this_machine() if _FAMILIES.get(found.name.normalized, family) == family]
+    packages = {name: package(name, version) for name, version in _FOREIGN.get(family, {}).items()}
+    architecture = {"64": "x86_64", "arm64": "arm64" if family == "osx" else "aarch64"}.get(machine, machine)
+    packages["__archspec"] = package("__archspec", "1", architecture)
+    for name, variable in _OVERRIDES.items():
+        version = dict(request.overrides).get(variable)
+        if version is None or _FAMILIES.get(name, family) != family:
+            continue
+        packages.pop(name, None)
+        if version:  # an empty one says that there is none
+            try:
+                packages[name] = package(name, version)
+            except InvalidVersionError as error:
+                raise explain.undetected(str(error)) from None
+    return list(packages.values())
+
+
+def package(name: str, version: str, build: str = "0") -> GenericVirtualPackage:
+    return rattler.GenericVirtualPackage(
+        rattler.PackageName(name), rattler.Version(version), rattler.BuildString(build)
+    )
+
+
+def of_this_machine() -> list[GenericVirtualPackage]:
+    try:
+        found = rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env())
+    except DetectVirtualPackageError as error:
+        raise explain.undetected(str(error)) from None
+    return [package.into_generic() for package in found]
+
+
+def fits(virtual_packages: Sequence[str]) -> bool:
+    """Whether this machine satisfies what `Built.virtual_packages` says."""
+    present = of_this_machine()
+    return all(_holds(spec, present) for spec in virtual_packages)
+
+
+def relied_on(records: Sequence[RepoDataRecord], asked: Sequence[str] = ()) -> tuple[str, ...]:
+    """Match specs on virtual packages, those of `asked` as well, except what holds wherever the platform's packages run
+    at all."""
+    specs = {*asked, *(spec for record in records for spec in record.depends)}
+    return tuple(sorted(spec for spec in specs if spec.startswith("__") and spec not in _EVERYWHERE))
+
+
+def _holds(spec: str, present: Sequence[GenericVirtualPackage]) -> bool:
+    if spec.startswith("!"):
+        return all(package.name.normalized != spec[1:] for package in present)
+    parsed = rattler.MatchSpec(spec, strict=False)
+    return any(_matches(parsed, package) for package in present)
+
+
+def _matches(spec: MatchSpec, package: GenericVirtualPackage) -> bool:
+    record = rattler.PackageRecord(
+        package.name, rattler.VersionWithSource(str(package.version)), package.build_string, 0, "noarch", None
+    )
+    return record.matches(spec)
+
+
+def describe(package: GenericVirtualPackage) -> str:
+    return f"{package.name.normalized} {package.version} {package.build_string}"

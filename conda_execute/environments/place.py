@@ -1,0 +1,136 @@
+"""Where environments lie: the first place that fits, which is one that nobody else can write to."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..cache import cache_dir
+from ..errors import PlaceError
+from ..files import make_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Protocol
+
+    class HasEnvDir(Protocol):
+        """The part of the settings that says where environments go."""
+
+        @property
+        def env_dir(self) -> str | None: ...
+
+
+def choose_tmp_envs(
+    settings: HasEnvDir,
+    environ: Mapping[str, str],
+    platform: str,
+    *,
+    name: str | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> str:
+    """The first place that fits; it exists afterwards. PlaceError if none does, or if one was asked for that does not.
+
+    A place fits if only we can write to it. One that cannot be written to at all fits if it holds the environment
+    `name` already, or if no name is given. `notice` is told when no ordinary place was there.
+    """
+    if settings.env_dir:
+        asked = os.path.abspath(settings.env_dir)
+        place = asked if os.path.basename(asked) == "tmp_envs" else os.path.join(asked, "tmp_envs")
+        _fit(place, name)
+        return place
+    root = _root_prefix()
+    cache = cache_dir(environ, environ.get("HOME") or environ.get("USERPROFILE"))
+    defaults = ([os.path.join(root, "tmp_envs")] if root else []) + (
+        [os.path.join(cache, platform, "tmp_envs")] if cache else []
+    )
+    why = "there is no HOME"
+    for place in defaults:
+        try:
+            _fit(place, name)
+        except PlaceError as error:
+            why = error.message
+            continue
+        return place
+    place = os.path.join(private_directory(environ), platform, "tmp_envs")
+    _fit(place, name)
+    if notice is not None:
+        notice(f"environments go to `{place}`, which may not last: {why}")
+    return place
+
+
+def private_directory(environ: Mapping[str, str]) -> str:
+    """A directory of this user's among temporary files, for whom there is no other; PlaceError if it is not private."""
+    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
+    temporary = os.path.join(environ.get("TMPDIR") or "/tmp", f"conda-execute-{user}")
+    _make_directory_or_fail(temporary)
+    if os.path.islink(temporary):
+        raise PlaceError(
+            f"`{temporary}` is a symbolic link, which another user may have put there",
+            hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
+        )
+    _refuse_shared(temporary)
+    return os.path.abspath(temporary)  # a script may go elsewhere
+
+
+def is_writable(path: str) -> bool:
+    """Whether this directory, or one of this name where there is none, can be written to."""
+    while not os.path.exists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)
+
+
+def _root_prefix() -> str | None:
+    """conda's root prefix, if this copy is installed in it and the caller owns it."""
+    if not os.path.isdir(os.path.join(sys.prefix, "condabin")):
+        return None
+    if not os.path.isdir(os.path.join(sys.prefix, "conda-meta")):
+        return None
+    if hasattr(os, "geteuid") and os.stat(sys.prefix).st_uid != os.geteuid():
+        return None
+    return sys.prefix
+
+
+def _fit(tmp_envs: str, name: str | None) -> None:
+    """Make the place if need be; PlaceError says why it does not fit."""
+    _make_directory_or_fail(tmp_envs)
+    _refuse_shared(tmp_envs)
+    if os.access(tmp_envs, os.W_OK | os.X_OK):
+        return
+    if name is None or _holds(tmp_envs, name):
+        return
+    raise PlaceError(
+        f"no environment can be made in `{tmp_envs}`: it is read-only",
+        hint="set `CONDA_EXECUTE_ENV_DIR` to a directory that you can write to",
+    )
+
+
+def _holds(tmp_envs: str, name: str) -> bool:
+    from .store import Store
+
+    return Store(tmp_envs).find(name) is not None
+
+
+def _refuse_shared(directory: str) -> None:
+    if not hasattr(os, "geteuid"):
+        return
+    found = os.stat(directory)
+    if found.st_uid not in (os.geteuid(), 0):
+        raise PlaceError(
+            f"`{directory}` belongs to another user (uid {found.st_uid}), who could change what your scripts run",
+            hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
+        )
+    if found.st_mode & 0o022:
+        import shlex
+
+        raise PlaceError(
+            f"other users can write to `{directory}`, and so change what your scripts run",
+            hint=f"chmod go-w {shlex.quote(directory)}",
+        )
+
+
+def _make_directory_or_fail(path: str) -> None:
+    try:
+        make_directory(path)
+    except OSError as error:
+        raise PlaceError.refused(error, path) from error

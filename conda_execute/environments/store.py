@@ -1,0 +1,217 @@
+"""Environments on disk: where they lie, which state they are in, and who may change them.
+
+A prefix is **absent**, **unfinished** (somebody makes it, or died making it), **aside** (a sweeper looks whether it may
+go, or died looking) or **ready** (its marker exists). The marker is written last and atomically; it is never the lock.
+
+Only who holds the lock of a name (`mutex`) may begin, finish, unmark, mark again or discard its prefix. Whatever moment
+a process dies at, its lock is free then, and the state says what the next one must do:
+
+==============  ===================================================================
+absent          make it
+unfinished      a creator died: discard it, make it anew
+aside           a sweeper died: mark it again, use it
+ready           use it
+==============  ===================================================================
+
+A prefix goes by being renamed into `.trash/`, whole, and is deleted there. A prefix is never renamed into use.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from ..errors import CreationError, PlaceError
+from ..files import delete, make_directory, unlink
+from ..model import Environment, Marker
+from . import layout
+from . import marker as markers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .lock import Holder, Lock
+
+#: A request has at most so many environments side by side: `<name>`, `<name>.1`, ... Each further one means that all
+#: before it are in use and broken, or made for hosts unlike this one.
+CANDIDATES = 10
+
+#: Why a prefix cannot go to the trash and is deleted where it is, under the lock: a directory of a lower layer
+#: (overlayfs), a mount point, and a disk so full that not even the trash has room.
+_DELETED_IN_PLACE = (errno.EXDEV, errno.EBUSY, errno.ENOSPC, errno.EDQUOT)
+
+
+def reached(step: str) -> None:
+    """A named step of making or removing an environment has been reached. Does nothing: the stress suite puts a
+    SIGKILL here, to show that no step is a bad moment to die at."""
+
+
+class Store:
+    """The environments below one `tmp_envs` directory."""
+
+    def __init__(self, tmp_envs: str) -> None:
+        self.tmp_envs = tmp_envs
+
+    def prefix(self, name: str) -> str:
+        return layout.prefix(self.tmp_envs, name)
+
+    def candidates(self, name: str) -> Iterator[str]:
+        """`<name>`, then the names beside it that stand for the same request."""
+        yield name
+        for number in range(1, CANDIDATES):
+            yield f"{name}.{number}"
+
+    def read(self, name: str) -> Environment | None:
+        """The environment in the prefix of exactly this name, if it is ready."""
+        prefix = self.prefix(name)
+        marker = markers.read(layout.marker(prefix))
+        return Environment(name, prefix, marker) if marker is not None else None
+
+    def ready(self, name: str) -> Iterator[Environment]:
+        """Every ready environment that stands for the request of this name, the first one first."""
+        for candidate in self.candidates(name):
+            environment = self.read(candidate)
+            if environment is not None:
+                yield environment
+            elif candidate != name and not os.path.isdir(self.prefix(candidate)):
+                return
+
+    def find(self, name: str) -> Environment | None:
+        """The first ready environment for the request of this name."""
+        return next(self.ready(name), None)
+
+    def state(self, name: str) -> str:
+        """One of "ready", "aside", "unfinished" and "absent". Certain only for who holds the lock."""
+        prefix = self.prefix(name)
+        if markers.read(layout.marker(prefix)) is not None:
+            return "ready"
+        if markers.read(layout.marker_aside(prefix)) is not None:
+            return "aside"
+        return "unfinished" if os.path.lexists(prefix) else "absent"
+
+    def list(self) -> list[str]:
+        """The names of all prefixes, in whatever state, sorted."""
+        try:
+            return sorted(name for name in os.listdir(self.tmp_envs) if is_name(name))
+        except FileNotFoundError:
+            return []
+
+    def now(self) -> float:
+        """What the file system's clock says, in seconds: the only clock that ages are measured by."""
+        path = os.path.join(self.tmp_envs, layout.LOCKS, ".clock")
+        try:
+            make_directory(os.path.dirname(path))
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            os.utime(path)
+            return os.stat(path).st_mtime
+        except OSError:
+            return time.time()  # read-only, or full: good enough to show an age, and nothing can be removed anyway
+
+    def lock(
+        self,
+        name: str,
+        *,
+        script: str = "",
+        wait: bool = True,
+        on_wait: Callable[[Holder], None] | None = None,
+        unless: Callable[[], bool] | None = None,
+    ) -> Lock | None:
+        """The lock of this name, or None if it is taken and not to be waited for.
+
+        `on_wait` is called once, after a second, with whom we wait for. `unless` is asked again and again while we
+        wait: once it says yes, the lock is not needed any more. A signal ends the wait.
+        """
+        from .lock import Lock, Waiting
+
+        try:
+            make_directory(os.path.join(self.tmp_envs, layout.LOCKS))
+            return Lock.take(layout.lock(self.tmp_envs, name), script, Waiting(wait, on_wait, unless))
+        except OSError as error:
+            raise PlaceError.refused(error, self.tmp_envs) from error
+
+    # What follows is only for who holds the lock of the name.
+
+    def begin(self, name: str) -> str:
+        """The prefix to fill; nothing is there yet."""
+        reached("begin")
+        return self.prefix(name)
+
+    def finish(self, name: str, marker: Marker) -> Environment:
+        """Make the directories for notes, then the marker: the environment is ready."""
+        prefix = self.prefix(name)
+        reached("installed")
+        try:
+            make_directory(layout.uses(prefix, marker.build))
+            make_directory(layout.hosts(prefix, marker.build))
+            reached("uses made")
+            _write_marker(layout.marker(prefix), marker)
+        except OSError as error:
+            raise CreationError(
+                f"the environment could not be marked as ready: {error.strerror}: `{prefix}`", step="finish"
+            ) from error
+        reached("marked")
+        return Environment(name, prefix, marker)
+
+    def unmark(self, name: str) -> bool:
+        """Put the marker aside, so that nobody starts to use the environment; False if there is none."""
+        prefix = self.prefix(name)
+        try:
+            os.rename(layout.marker(prefix), layout.marker_aside(prefix))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        reached("unmarked")
+        return True
+
+    def mark_again(self, name: str) -> bool:
+        """Put the marker back; False if there is none aside."""
+        prefix = self.prefix(name)
+        try:
+            os.rename(layout.marker_aside(prefix), layout.marker(prefix))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        reached("marked again")
+        return True
+
+    def discard(self, name: str) -> str | None:
+        """Take the prefix away, whatever is in it. What comes back is left in the trash, to be deleted (`delete`) when
+        the lock is free again; None if nothing is left.
+
+        OSError: it could not be moved and is as it was (Windows, while a file in it is open).
+        """
+        prefix = self.prefix(name)
+        trash = layout.trash(self.tmp_envs)
+        target = os.path.join(trash, f"{name}-{os.urandom(8).hex()}")
+        try:
+            make_directory(trash)
+            os.rename(prefix, target)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno not in _DELETED_IN_PLACE:
+                raise
+            # Nobody may believe in what is left if we die halfway, so the markers go first.
+            for marker in (layout.marker(prefix), layout.marker_aside(prefix)):
+                unlink(marker)
+            reached("marker unlinked")
+            delete(prefix)
+            return None
+        reached("in trash")
+        return target
+
+
+def _write_marker(path: str, marker: Marker) -> None:
+    temporary = f"{path}.new"
+    with open(temporary, "w", encoding="utf-8") as stream:
+        stream.write(markers.text(marker))
+        stream.flush()
+        os.fsync(stream.fileno())  # a marker that survives a power cut must be a whole one
+    reached("marker written")
+    os.replace(temporary, path)
+
+
+def is_name(name: str) -> bool:
+    """Whether a file of this name in `tmp_envs` is a prefix of ours: 20 hex digits, perhaps a dot and a number."""
+    digest, dot, number = name.partition(".")
+    return len(digest) == 20 and set(digest) <= set("0123456789abcdef") and (not dot or number.isdecimal())

@@ -1,0 +1,176 @@
+"""The automatic sweep, at most once an hour: a run starts it in the background, and nobody hears of it.
+
+The file `.due` bears the time of the next one as its modification time, and `.swept` that of the last, so that the
+launcher can see without a clock whether it is time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import timedelta
+
+from . import files
+from .cache import SCRIPT_LINK, code_folder, script_cache
+from .environments import layout, uses
+from .environments.store import Store
+from .errors import PlaceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERVAL = timedelta(hours=1)
+
+#: The lock of the automatic sweep, among those of the environments.
+_SWEEP = ".sweep"
+
+
+def start_if_due(
+    store: Store, note: str, unused_for: timedelta, foreign_use_ttl: timedelta, cache: str | None = None
+) -> bool:
+    """Start a sweep in the background if the last one is an hour ago, by the time of the note just written.
+
+    It removes what nobody used for `unused_for`, and believes the notes of other hosts for `foreign_use_ttl`; it looks
+    after the directory `cache` too.
+
+    Nothing of it concerns the caller: it has other descriptors, another session and the lowest priority, it is nobody's
+    child, and whatever goes wrong with it is silent.
+    """
+    try:
+        if not _is_due(store, note):
+            return False
+        lock = store.lock(_SWEEP, script="the automatic sweep", wait=False)
+        if lock is None:
+            return False
+        with lock:
+            if not _is_due(store, note):
+                return False
+            _set_due(store, os.stat(note).st_mtime)
+    except (OSError, PlaceError):
+        return False  # a read-only place, say: others clean it
+    _start(store, unused_for, foreign_use_ttl, cache)
+    return True
+
+
+def _is_due(store: Store, note: str) -> bool:
+    now = os.stat(note).st_mtime
+    try:
+        swept, due = os.stat(layout.swept(store.tmp_envs)).st_mtime, os.stat(layout.due(store.tmp_envs)).st_mtime
+    except FileNotFoundError:
+        return True
+    return now > due or now < swept  # the latter: the clock was set back
+
+
+def _set_due(store: Store, now: float) -> None:
+    for path, moment in (
+        (layout.swept(store.tmp_envs), now),
+        (layout.due(store.tmp_envs), now + INTERVAL.total_seconds()),
+    ):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        os.utime(path, (moment, moment))
+
+
+def _start(store: Store, unused_for: timedelta, foreign_use_ttl: timedelta, cache: str | None) -> None:
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    # `-I`: neither PYTHON* variables nor the working directory of the script decide what the sweeper imports.
+    path = [package, *filter(os.path.isabs, sys.path)]
+    program = f"import sys; sys.path[:] = {path!r}; from conda_execute.housekeeping import main; main(sys.argv[1:])"
+    seconds = [str(span.total_seconds()) for span in (unused_for, foreign_use_ttl)]
+    command = [sys.executable, "-I", "-c", program, store.tmp_envs, *seconds, cache or ""]
+    if sys.platform == "win32":
+        import subprocess
+
+        flags = subprocess.DETACHED_PROCESS | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+        subprocess.Popen(command, cwd="C:\\", creationflags=flags, close_fds=True, stdin=subprocess.DEVNULL)
+        return
+    child = os.fork()
+    if child == 0:
+        try:
+            _detach(command)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)  # the sweeper is its child: the script will never see it, nor wait for it
+
+
+def _detach(command: list[str]) -> None:
+    if sys.platform == "win32":
+        raise AssertionError("POSIX only")
+    os.setsid()
+    if os.fork() != 0:
+        return
+    os.chdir("/")
+    os.nice(19)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    # What a parent of ours handed down (a pipe that somebody reads to its end, a lock) is not for the sweeper.
+    os.closerange(3, max(map(int, uses.listed_in("/proc/self/fd")), default=65535) + 1)
+    # Nor may it be taken for somebody who activated an environment.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("CONDA_")}
+    os.execve(command[0], command, environ)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The automatic sweeper, a program of its own that nobody hears of."""
+    from .environments.sweep import Policy, sweep
+
+    tmp_envs, unused_for, foreign_use_ttl, cache = arguments
+    policy = Policy(timedelta(seconds=float(unused_for)), timedelta(seconds=float(foreign_use_ttl)))
+    _lower_priority()
+    store = Store(tmp_envs)
+    lock = store.lock(_SWEEP, script="the automatic sweep", wait=False)
+    if lock is None:
+        return
+    with lock:
+        sweep(store, policy)
+        if cache:
+            clean_cache(cache)
+
+
+def _lower_priority() -> None:
+    import psutil
+
+    try:
+        process = psutil.Process()
+        if sys.platform != "darwin" and hasattr(psutil, "IOPRIO_CLASS_IDLE"):
+            process.ionice(psutil.IOPRIO_CLASS_IDLE)
+    except (psutil.Error, OSError):
+        pass
+
+
+def clean_cache(cache: str, unread_for: timedelta = timedelta(days=30)) -> None:
+    """Remove what belongs to scripts and prefixes that are gone: launch records, and directories for `${CACHE}`.
+
+    Code of `-c` and of standard input belongs to nobody; it goes when it has not been run for `unread_for`.
+    """
+    from .launch import record
+
+    record.discard_vanished(cache)
+    _delete_caches_of_vanished_scripts(os.path.dirname(script_cache(cache, "")))
+    folder = os.path.dirname(code_folder(cache, ""))
+    now = time.time()
+    for name in uses.listed_in(folder):
+        path = os.path.join(folder, name)
+        if now - _last_written(path) > unread_for.total_seconds():
+            files.delete(path)
+
+
+def _delete_caches_of_vanished_scripts(folder: str) -> None:
+    for name in uses.listed_in(folder):
+        link = os.path.join(folder, name)
+        # A symbolic link beside the directory names the script; dangling, it says that the script is gone.
+        if os.path.islink(link) and not os.path.exists(link):
+            files.delete(link.removesuffix(SCRIPT_LINK))
+            files.try_to_unlink(link)
+
+
+def _last_written(folder: str) -> float:
+    times = [0.0]
+    for path in (folder, *(os.path.join(folder, name) for name in uses.listed_in(folder))):
+        try:
+            times.append(os.lstat(path).st_mtime)
+        except OSError:
+            continue
+    return max(times)

@@ -1,0 +1,1 @@
+"""Becoming the script: activation, the launch record and exec."""

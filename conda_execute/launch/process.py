@@ -1,0 +1,174 @@
+"""This process: the environment that it was started with, the programs that it can become, and how it becomes one.
+
+A program that is not there raises `NotFoundError` (127), one that cannot be executed `NotExecutableError` (126).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+
+from ..errors import ExecuteError, NotExecutableError, NotFoundError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+#: The launcher puts variables that would change our own interpreter aside under this prefix.
+KEPT = "CONDA_EXECUTE_KEPT_"
+
+#: What the launcher tells its Python half: its own path, and the script's as it made it absolute.
+LAUNCHED_BY = "CONDA_EXECUTE_LAUNCHED_BY"
+LAUNCHED = "CONDA_EXECUTE_LAUNCHED"
+
+#: And which signals were ignored before Python began: a mask in hexadecimal digits, as `/proc/self/status` has it.
+IGNORING = "CONDA_EXECUTE_LAUNCHED_IGNORING"
+
+#: What Python itself sets LC_CTYPE to in the C locale (PEP 538).
+COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
+
+
+def inherited_environ(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment that conda-execute was started with: without what the launcher put aside or Python set.
+
+    Doors take the environment of the script from here, never from `os.environ`.
+    """
+    ours = os.environ if environ is None else environ
+    private = (KEPT, LAUNCHED)
+    theirs = {name: value for name, value in ours.items() if not name.startswith(private)}
+    theirs |= {name[len(KEPT) :]: value for name, value in ours.items() if name.startswith(KEPT)}
+    if environ is None and theirs.get("LC_CTYPE") in COERCED and not _was_set("LC_CTYPE"):
+        del theirs["LC_CTYPE"]
+    return theirs
+
+
+def _was_set(name: str) -> bool:
+    """Whether the variable was there when the process began. Where the system does not tell: guessed from the rule
+    by which Python adds LC_CTYPE, which it does only in the C locale."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            return any(entry.startswith(os.fsencode(name) + b"=") for entry in file.read().split(b"\0"))
+    except OSError:
+        return bool(os.environ.get("LC_ALL")) or os.environ.get("LANG", "C") not in ("", "C", "POSIX")
+
+
+def find_program(name: str, environ: Mapping[str, str], prefix: str) -> str:
+    """The path of a program, as the kernel and shells find it: on the PATH of `environ` unless it holds a slash."""
+    if sys.platform == "win32":
+        import shutil
+
+        found = shutil.which(name, path=environ.get("PATH", ""))
+        if found:
+            return found
+        raise _not_found(name, prefix)
+    directories = [""] if "/" in name else environ.get("PATH", os.defpath).split(os.pathsep)
+    refused = None
+    for directory in directories:
+        # An empty entry of PATH means the working directory.
+        path = name if "/" in name else os.path.join(directory or ".", name)
+        if os.access(path, os.X_OK) and not os.path.isdir(path):
+            return path
+        if refused is None and name and os.path.exists(path):
+            refused = path
+    if refused is None:
+        raise _not_found(name, prefix)
+    if os.path.isdir(refused):
+        raise NotExecutableError(f"`{refused}` is a directory")
+    import shlex
+
+    raise NotExecutableError(f"`{refused}` is not executable", hint=f"chmod +x {shlex.quote(refused)}")
+
+
+def _not_found(name: str, prefix: str) -> NotFoundError:
+    import difflib
+
+    message = f"`{name}` is neither in the environment nor elsewhere on PATH"
+    if "/" in name:
+        message, name = f"`{name}` is not there", os.path.basename(name)
+    directory = os.path.join(prefix, "Scripts" if sys.platform == "win32" else "bin")
+    try:
+        offered = sorted(os.listdir(directory))
+    except OSError:
+        offered = []
+    close = difflib.get_close_matches(name, offered, n=5, cutoff=0.5)
+    close += [other for other in offered if other.startswith(name) and other not in close][: 5 - len(close)]
+    names = ", ".join(f"`{other}`" for other in close)
+    hint = f"the environment has {names}" if close else "add the package that brings it to the header"
+    variable, assigned, _ = name.partition("=")
+    if assigned and variable.isidentifier():
+        hint = f"`env {name} PROGRAM` sets a variable for a program"
+    return NotFoundError(message, hint=hint)
+
+
+def become(program: str, argv: list[str], environ: Mapping[str, str]) -> NoReturn:
+    """Become the program at this path, with the signal dispositions that we were started with."""
+    flush()
+    restored = _restore_signals()
+    try:
+        os.execve(program, argv, environ)
+    except OSError as error:
+        if error.errno == errno.ENOEXEC and _is_text(program):
+            # A script without a shebang; the kernel leaves it to shells, which run it themselves.
+            os.execve("/bin/sh", ["/bin/sh", program, *argv[1:]], environ)
+        for number in restored:
+            signal.signal(number, signal.SIG_IGN)
+        raise explain(error, program) from error
+    raise AssertionError("execve returned")
+
+
+def _restore_signals() -> list[signal.Signals]:
+    """Python ignores these for itself, and what is ignored stays ignored through exec. Returns those put back."""
+    ignored = int(os.environ.get(IGNORING, "0"), 16)
+    ours = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+    restored = [number for number in ours if not ignored >> (number - 1) & 1]
+    for number in restored:
+        signal.signal(number, signal.SIG_DFL)
+    return restored
+
+
+def flush() -> None:
+    """Write out what was printed: nobody else will."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def _is_text(program: str) -> bool:
+    """Whether shells would take the file for a script: no NUL byte in its beginning."""
+    try:
+        with open(program, "rb") as file:
+            return b"\0" not in file.read(128)
+    except OSError:
+        return False
+
+
+def explain(error: OSError, program: str) -> ExecuteError:
+    """Why the system does not start a program."""
+    if error.errno == errno.E2BIG:
+        return NotExecutableError(
+            "the arguments and the environment together are too long for this system",
+            hint="`getconf ARG_MAX` tells the limit; pass long lists through a file or standard input",
+        )
+    if error.errno == errno.ENOEXEC:
+        return NotExecutableError(f"`{program}` is not a program for this machine")
+    if error.errno == errno.ENOENT and os.path.exists(program):
+        return NotFoundError(f"`{program}` cannot start: {_missing_interpreter(program)} is not there")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return NotFoundError(f"`{program}` is not there")
+    return NotExecutableError(f"`{program}` cannot be executed: {error.strerror}")
+
+
+def _missing_interpreter(program: str) -> str:
+    try:
+        with open(program, "rb") as file:
+            first = file.readline(4096)
+    except OSError:
+        first = b""
+    words = os.fsdecode(first[2:]).split(maxsplit=1) if first.startswith(b"#!") else []
+    return f"its interpreter `{words[0]}`" if words else "the loader that it asks for"

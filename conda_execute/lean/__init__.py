@@ -1,0 +1,1 @@
+"""What the standard library does, for runs that cannot afford to import it."""

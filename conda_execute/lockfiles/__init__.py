@@ -1,0 +1,1 @@
+"""Lock files: which one decides a run, reading and writing them, and exports."""

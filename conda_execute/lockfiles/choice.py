@@ -1,0 +1,199 @@
+"""Locks at the door: which lock decides a run, what a launch record must compare, and how a lock is written.
+
+`lock` knows the files; here is decided whether one counts. A lock that does not fit any more (the header was changed)
+is left aside with one line of notice, or refused where it was required. One that says something wrong (edited by hand,
+nothing for this platform) is refused in any case: to solve anew in silence is what a lock is there to prevent.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..errors import CreationError, UsageError
+from ..lean.values import replace
+from . import lockfile as locks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..engines import Options, Solution
+    from ..model import Header, Request
+    from ..script.source import Script
+    from .lockfile import Lock
+
+#: The line that an embedded lock leaves in the header. It changes whenever the lock does, so that whoever compares
+#: headers (the launcher does, and reads no further) notices a new lock at the other end of the script.
+_POINTER = "# embedded lock: "
+
+_BESIDE = "leave `--embed` out: the lock then lies beside the script"
+
+#: What a lock of ours begins with: title, inputs, and the digest of all the rest.
+_BEGINNING = re.compile(r"(?:#[^\n]*\n)+")
+
+
+def deciding(
+    script: Script,
+    data: bytes | None,
+    request: Request,
+    *,
+    path: str | None,
+    required: bool,
+    changed_by: str | None,
+    notice: Callable[[str], None],
+) -> tuple[Lock | None, bool]:
+    """The lock that decides the packages of this run, if any, and whether one was left aside.
+
+    `data` is the whole script, `path` the file that was asked for, `changed_by` an option that changes the request.
+    Raises CreationError for a lock that is required (`--locked`) and missing or stale, or that is wrong.
+    """
+    lock = locks.read(path) if path is not None and os.path.exists(path) else None
+    if lock is None and path is None and data is not None:
+        lock = locks.find(script.path, data)
+    if path is None and data is not None:
+        _check_pointer(data, script, lock)
+    if lock is None:
+        if required or path is not None:
+            where = f"at `{path}`" if path is not None else f"of `{script.title}`"
+            raise CreationError(f"there is no lock {where}", step="lock", hint=f"{_again(script, path)} writes it")
+        return None, False
+    stale = locks.stale(lock, request, script.folder)
+    if stale is None:
+        return lock, False
+    lacks_platform = request.platform not in lock.inputs
+    mended = "; `--lock` writes it anew"
+    hint = f"{_again(script, path)} writes it anew; `--no-lock` runs without it"
+    if changed_by is not None and not lacks_platform:
+        stale, mended = f"`{changed_by}` asks for something else than it holds", ""
+        hint = f"leave `{changed_by}` out, or `--locked`"
+    if required or lacks_platform:
+        raise CreationError(f"the lock `{lock.path}` cannot be used: {stale}", step="lock", hint=hint)
+    notice(f"the lock `{lock.path}` is left aside: {stale}{mended}")
+    return None, True
+
+
+def _check_pointer(data: bytes, script: Script, lock: Lock | None) -> None:
+    """That the script holds the lock which its header names: a file that was cut off has lost its end."""
+    named = re.search(_pointer(), data, re.MULTILINE) if _POINTER.encode() in data else None
+    if named is None or (lock is not None and lock.embedded and lock.digest.startswith(named[1].decode())):
+        return
+    if lock is not None and lock.embedded:
+        reason = f"the lock in `{script.title}` was changed: it is not the one that the header names"
+    else:
+        reason = f"the lock in `{script.title}` is gone: the header names one at the script's end"
+    raise CreationError(
+        reason,
+        step="lock",
+        hint=f"`conda execute --lock --embed {script.title}` writes it anew; without that line the script needs none",
+    )
+
+
+def _pointer() -> bytes:
+    return f"^{locks.MARK}{re.escape(_POINTER)}([0-9a-f]{{16}})(?:\\r?\\n|\\Z)".encode()
+
+
+def _again(script: Script, path: str | None) -> str:
+    """The command that writes this lock."""
+    from shlex import quote
+
+    return f"`conda execute --lock {f'--lock-file {quote(path)} ' if path is not None else ''}{quote(script.title)}`"
+
+
+def satisfied(lock: Lock, request: Request, *, required: bool, notice: Callable[[str], None]) -> Solution | None:
+    """The packages of a lock of another tool, which does not say what it was made for; None where they do not fit.
+
+    A lock of our own that does not say it either is a damaged one: that is never passed over.
+    """
+    try:
+        return locks.solution(lock, request)
+    except CreationError as error:
+        if required or lock.is_ours:
+            raise
+        notice(f"the lock is left aside: {error.message}")
+        return None
+
+
+def watched(
+    script: str, lock: Lock | None, path: str | None
+) -> tuple[list[tuple[str, bytes | None]], list[tuple[str, bytes]]] | None:
+    """What a launch record compares: files that are absent, and files by their first lines. None: it cannot.
+
+    The first lines of our own lock hold the digest of the rest, and an embedded one has its digest in the header.
+    """
+    asked = [path] if path is not None else locks.candidates(script)
+    if lock is not None and lock.embedded and not lock.inputs:
+        return None  # another tool's, which says nothing of itself in the header
+    if lock is not None and not lock.embedded:
+        beginning = _BEGINNING.match(lock.text)
+        if not lock.inputs or beginning is None:
+            return None
+        earlier = asked[: asked.index(lock.path)] if lock.path in asked else []
+        return [(one, None) for one in earlier], [(lock.path, beginning[0].encode())]
+    return [(one, None) for one in asked], []
+
+
+def embed(data: bytes, header: Header, text: str, path: str) -> bytes:
+    """The script with the lock at its end and a line in its header that names it; every other byte stays."""
+    from ..script.header import extent, find_header
+
+    data = unembed(data)
+    if re.search(rb"^__(?:END|DATA)__\r?$", data, re.MULTILINE):
+        raise UsageError(
+            "the end of this script is data (`__END__`, `__DATA__`), and a lock there would be read as such",
+            hint=_BESIDE,
+        )
+    found = find_header(data, "")
+    assert found is not None, "the header is still there without the line that names the lock"
+    newline = b"\r\n" if b"\r\n" in data[:4096] else b"\n"
+    prefix = _prefix(data, header)
+    digest = locks.Lock("", text).digest
+    line = f"{prefix}{_POINTER}{digest[:16]}".encode() + newline
+    at = extent(data, found)
+    if header.format != "conda execute":
+        # TOML blocks end with a line of their own, which stays the last one.
+        at = data.rindex(b"\n", 0, at - 1) + 1
+    elif not data[:at].endswith(b"\n"):
+        line = newline + line.rstrip(b"\r\n")
+    return locks.embed(data[:at] + line + data[at:], text, _prefix_at_end(data, prefix, path))
+
+
+def _prefix_at_end(data: bytes, prefix: str, path: str) -> str:
+    """What opens a comment behind everything else: lines within `/*` and `*/` are comments only there."""
+    from ..script.header.missing import COMMENTS, comment_prefix
+
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix == ".php" and data.rstrip().endswith(b"?>"):
+        raise UsageError("what stands behind the last `?>` of this script is printed, a lock as well", hint=_BESIDE)
+    if not prefix.startswith("*"):
+        return prefix
+    if not any(suffix in suffixes for suffixes in COMMENTS.values()):
+        raise UsageError(
+            f"a line that begins with `{prefix.rstrip()}` may be no comment at the end of this script", hint=_BESIDE
+        )
+    return comment_prefix(path) + " "
+
+
+def unembed(data: bytes) -> bytes:
+    """The script as it was before `embed`."""
+    return re.sub(_pointer(), b"", locks.remove(data), flags=re.MULTILINE)
+
+
+def _prefix(data: bytes, header: Header) -> str:
+    """What opens a comment line of this script, as its header's first line does."""
+    line = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")[header.lines[0] - 1].decode("utf-8").rstrip()
+    if header.format == "conda execute":
+        from ..script.header.native import opening
+
+        return (opening(line) or "#") + " "
+    return line[: line.index("///")]
+
+
+def text(backend: str | None, requests: Sequence[Request], options: Options, folder: str, home: str) -> str:
+    """The text of a new lock for these requests, one for each platform; it is to lie in the directory `home`."""
+    from .. import engines as backends
+
+    if backend not in (None, "rattler"):
+        raise UsageError("only the backend `rattler` writes locks", hint="leave `--backend` out")
+    plain = [replace(request, lock=None) for request in requests]
+    return locks.make(backends.engine("rattler"), plain, options, folder, home)

@@ -1,0 +1,151 @@
+"""A script's environment, passed on to other tools: as a file that makes it again, or as an archive.
+
+What is written is what is installed, with exact versions: `environment.yml` for `conda env create`, `explicit` (URLs
+and hashes, for `conda create --file`), or a `pixi.lock`. `pack` makes an archive with conda-pack: unpacked anywhere,
+with no network and no conda, `bin/conda-unpack` makes it right for its new place.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from ..errors import CreationError, ExecuteError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from ..engines import Backend, Options
+    from ..engines.pypi.install import Distribution
+    from ..model import Request
+
+FORMATS = ("environment.yml", "explicit", "pixi.lock")
+
+#: Ours alone, and of no meaning elsewhere.
+_OURS = ("conda-meta/conda-execute*", "conda-meta/frozen", "CACHEDIR.TAG")
+
+
+def export(prefix: str, form: str, request: Request, *, name: str, backend: Backend, options: Options) -> str:
+    """The text of the environment in `prefix`, which was made for `request`, in one of `FORMATS`.
+
+    `name` is what `environment.yml` calls it. Raises UsageError for a format that there is not, and CreationError
+    where PyPI packages have to be looked up (for a `pixi.lock`) and cannot be.
+    """
+    from ..engines.rattler.engine import installed
+
+    if form not in FORMATS:
+        raise UsageError(f"there is no export format `{form}`", hint=", ".join(f"`{each}`" for each in FORMATS))
+    records = installed(prefix)
+    added = _from_pypi(prefix)
+    if form == "environment.yml":
+        return _environment_yml(name, request, records, added)
+    if form == "explicit":
+        return _explicit(request, records, added)
+    return _pixi_lock(request, records, added, backend, options)
+
+
+def _from_pypi(prefix: str) -> list[Distribution]:
+    from ..engines.pypi.install import distributions
+
+    return [one for one in distributions(prefix) if one.installer == "uv"]
+
+
+def _environment_yml(name: str, request: Request, records: Sequence[Any], added: Sequence[Distribution]) -> str:
+    lines = [f"name: {_quoted(name)}", "channels:", *(f"  - {_quoted(each.name)}" for each in request.channels)]
+    lines.append("dependencies:")
+    for record in sorted(records, key=lambda record: str(record.name.normalized)):
+        lines.append(f"  - {record.name.normalized}={record.version}={record.build}")
+    if added:
+        if not any(record.name.normalized == "pip" for record in records):
+            lines.append("  - pip")  # `conda env create` installs what follows with it
+        lines.append("  - pip:")
+        lines += [f"      - {_quoted(_pinned(one))}" for one in added]
+    return "\n".join(lines) + "\n"
+
+
+def _explicit(request: Request, records: Sequence[Any], added: Sequence[Distribution]) -> str:
+    lines = [
+        "# This file may be used to create an environment using:",
+        "# $ conda create --name <env> --file <this file>",
+        f"# platform: {request.platform}",
+        *(f"# from PyPI, to be installed afterwards: {_pinned(one)}" for one in added),
+        "@EXPLICIT",
+    ]
+    for record in records:
+        digest = record.md5.hex() if record.md5 else record.sha256.hex() if record.sha256 else ""
+        lines.append(f"{record.url}#{digest}" if digest else record.url)
+    return "\n".join(lines) + "\n"
+
+
+def _pixi_lock(
+    request: Request,
+    records: Sequence[Any],
+    added: Sequence[Distribution],
+    backend: Backend,
+    options: Options,
+) -> str:
+    from ..engines import Solution
+    from ..engines.pypi import resolve
+    from ..engines.rattler.engine import described
+    from . import lockfile
+
+    solution = Solution(described(records), tuple(records))
+    pins = replace(request, pypi=tuple(_pinned(one) for one in added))
+    chosen = resolve.choose(backend, pins, solution, options)
+    return lockfile.text_of(request.channels, {request.platform: (records, chosen)}, home="")
+
+
+def _pinned(one: Distribution) -> str:
+    """The requirement that means this installed package: where it was installed from, else its version."""
+    import json
+
+    try:
+        with open(os.path.join(one.path, "direct_url.json"), encoding="utf-8") as file:
+            origin = json.load(file)
+    except (OSError, ValueError):
+        return f"{one.name}=={one.version}"
+    url = origin["url"]
+    if "vcs_info" in origin:
+        url = f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
+    return f"{one.name} @ {url}"
+
+
+def _quoted(text: str) -> str:
+    """A string of YAML: as it is where nothing in it means anything to YAML."""
+    import json
+    import re
+
+    plain = re.fullmatch(r"(?!(?:true|false|yes|no|on|off|null|y|n)\Z)[A-Za-z][\w.+/=-]*", text, re.IGNORECASE)
+    return text if plain else json.dumps(text)
+
+
+def pack(prefix: str, target: str) -> None:
+    """Write the environment to a relocatable archive; the suffix of `target` says which kind.
+
+    Raises ExecuteError without conda-pack, PlaceError without the archive's folder, and CreationError where it fails.
+    """
+    from ..files import check_folder, umask
+
+    try:
+        import conda_pack  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    except ImportError:
+        raise ExecuteError(
+            "`--pack` needs conda-pack, which is not there", hint="install `conda-execute[pack]`, or `conda-pack`"
+        ) from None
+    check_folder(target)
+    try:
+        environment = conda_pack.CondaEnv.from_prefix(prefix)
+        for pattern in _OURS:
+            environment = environment.exclude(pattern)
+        environment.pack(output=target, force=True)
+        os.chmod(target, 0o666 & ~umask())  # conda-pack makes it for its owner alone
+    except ModuleNotFoundError as error:
+        raise CreationError(
+            f"the environment cannot be packed into `{target}` without the Python package {error.name}",
+            step="pack",
+            hint=f"install `{error.name}`, or choose `.tar.gz`",
+        ) from None
+    except (conda_pack.CondaPackException, OSError, SystemError) as error:  # SystemError: no mksquashfs
+        raise CreationError(f"the environment cannot be packed into `{target}`: {error}", step="pack") from None

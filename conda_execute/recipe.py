@@ -1,0 +1,238 @@
+"""How the doors have an environment made: the engine, the voice and the rules of one run, put together once."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .errors import ExecuteError, PlaceError, SettingsError
+from .lean.values import dataclass, field
+from .model import Header
+from .text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .configuration.settings import Settings
+    from .engines import Backend, Options, Solution
+    from .environments.ensure import Built
+    from .environments.store import Store
+    from .errors import Location
+    from .lockfiles.lockfile import Lock
+    from .model import Environment, Request
+    from .terminal.voice import Voice
+
+#: Packages whose program bears another name.
+_PACKAGE_OF = {"Rscript": "r-base", "R": "r-base", "node": "nodejs", "tclsh": "tk", "java": "openjdk"}
+
+
+@dataclass
+class Creation:
+    """One environment to be made, if it is not there: what to install, by which engine, and how to talk about it."""
+
+    request: Request
+    settings: Settings
+    voice: Voice
+    environ: Mapping[str, str]
+    #: The engine's name; None: the one that works here.
+    backend: str | None = None
+    offline: bool = False
+    #: For local paths in `[tool.uv]`.
+    script: str | None = None
+    command: str = "conda-execute"
+    #: What the request came from: for its notices, told when something is made, and for places in errors.
+    header: Header = field(default_factory=lambda: Header(format="none"))
+    #: The program that will run, where it is known: an environment without it is not whole.
+    program: str | None = None
+    #: What decides the packages instead of the engine's solver.
+    lock: Lock | None = None
+    _solution: list[Solution] = field(default_factory=list)
+    _told: bool = False
+
+    def ensure(self, store: Store, *, title: str, force: bool = False) -> Environment:
+        """The environment, there and held by a use of this process; `title` is what to call who asked for it."""
+        from .environments import ensure as prepare
+
+        return prepare.ensure(
+            self.request,
+            store,
+            self._create,
+            script=title,
+            solve=lambda: self._solve(force),
+            force=force,
+            fits=self._fits,
+            sound=self._sound,
+            on_wait=self.voice.waiting,
+            notice=self.voice.notice,
+        )
+
+    def check(self) -> None:
+        """Raise CreationError for a spec that is none to the embedded engine; conda says so only when it solves."""
+        if self.backend != "conda":
+            _check_directory()
+            from .engines import Options
+            from .engines.rattler import engine as rattler
+
+            rattler.check(self.request, Options(environ=self.environ, locate=self._locate))
+
+    def solution(self) -> Solution:
+        """What would be installed; nothing is."""
+        if self.lock is not None:
+            _check_directory()
+            from .lockfiles import lockfile
+
+            found = lockfile.solution(self.lock, self.request)
+            self._check_allowed(self.lock, found)
+            return found
+        options = self.options()
+        try:
+            return self.engine().solve(self.request, options)
+        finally:
+            if options.progress is not None:
+                options.progress.close()
+
+    def _check_allowed(self, lock: Lock, found: Solution) -> None:
+        """What a lock installs comes from channels that are allowed here, whatever the header's are."""
+        from .configuration.channels import resolve_channels
+
+        if not self.settings.allowlist_channels and not self.settings.denylist_channels:
+            return
+        try:
+            resolve_channels(sorted({package.url.rsplit("/", 2)[0] for package in found.packages}), self.settings)
+        except SettingsError as error:
+            error.details = f"the lock `{lock.path}` has packages of it"
+            raise
+
+    def _solve(self, force: bool) -> None:
+        _check_directory()
+        for notice in self.header.notices:
+            self.voice.notice(notice)
+        # Where nothing is there to be lost, an engine that will solve again need not do it twice; with a lock it will
+        # not solve.
+        if force or self.lock is not None or self.engine().solves_first:
+            self._solution.append(self.solution())
+
+    def _create(self, prefix: str, lock_fd: int) -> Built:
+        from . import engines
+
+        solution = self._solution.pop() if self._solution else None
+        options = self.options()
+        try:
+            built = engines.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solution)
+        finally:
+            if options.progress is not None:
+                options.progress.close()
+        for package, message in built.messages:
+            self.voice.notice("\n  ".join([f"`{package}` says", *map(printable, message.split("\n"))]))
+        return built
+
+    def engine(self) -> Backend:
+        """What installs. Raises SettingsError where it cannot work."""
+        from . import engines
+
+        return engines.engine(self.backend, self.environ)
+
+    def options(self) -> Options:
+        """How the engine is to work."""
+        _check_directory()
+        from .engines import Options, network
+        from .engines.rattler.engine import cache_dir
+        from .terminal.progress import progress
+
+        offline = self.offline or self.settings.offline
+        cache = self._cache()
+        return Options(
+            cache=cache,
+            offline=offline,
+            run_link_scripts=self.request.link_scripts,
+            # uv looks for a place of its own, in the same home.
+            environ={"UV_CACHE_DIR": os.path.join(cache, "uv"), **self.environ} if cache else self.environ,
+            connect=network.connector(
+                self.settings,
+                self.request.channels,
+                self.environ,
+                repodata=os.path.join(cache_dir(Options(environ=self.environ, cache=cache)), "repodata"),
+                offline=offline,
+            ),
+            progress=progress(sys.stderr, self.environ, quiet=self.voice.quiet, verbose=self.voice.verbose),
+            locate=self._locate,
+            command=self.command,
+            script=self.script,
+        )
+
+    def _cache(self) -> str | None:
+        """Where packages are kept if not where the engine keeps them: it needs a home that can be written to."""
+        from .engines import Options
+        from .engines.rattler.engine import cache_dir
+        from .environments.place import is_writable, private_directory
+
+        usual = cache_dir(Options(environ=self.environ))
+        if self.environ.get("RATTLER_CACHE_DIR") or (os.path.isabs(usual) and is_writable(usual)):
+            return None
+        cache = os.path.join(private_directory(self.environ), "rattler")
+        if not self._told:
+            self.voice.notice(f"packages are cached in `{cache}`, which may not last: `{usual}` cannot be written to")
+            self._told = True
+        return cache
+
+    def _locate(self, wanted: str) -> Location | None:
+        """Where the script says what the request says: specs of a request are normalised, paths are absolute."""
+        from .resolve import as_asked
+        from .specs.match_spec import normalise_spec
+
+        written = (
+            text
+            for text, _ in self.header.locations
+            if wanted in (text, normalise_spec(text), as_asked(text, self._folder))
+        )
+        channels = (name for name in self.header.channels or () if wanted == self._canonical(name))
+        return next((self.header.location(text) for text in (*written, *channels)), None)
+
+    @property
+    def _folder(self) -> str:
+        """Where relative paths of the request start."""
+        return os.path.dirname(os.path.abspath(self.script)) if self.script else os.getcwd()
+
+    def _canonical(self, channel: str) -> str:
+        """What the request calls a channel of the header: `file:///my%20channel`, say."""
+        from .configuration.channels import resolve_channels
+
+        return resolve_channels((channel,), self.settings, folder=self._folder)[0].name
+
+    def _fits(self, environment: Environment) -> bool:
+        from .engines import virtual_packages
+
+        return virtual_packages.fits(environment.marker.virtual_packages)
+
+    def _sound(self, environment: Environment) -> bool:
+        """Whether the program that the environment was made for is still there: a purge of a scratch disk may have
+        taken it while the package records stayed."""
+        from .specs.match_spec import spec_name
+
+        if self.program is None or sys.platform == "win32":
+            return True
+        package = _PACKAGE_OF.get(self.program, self.program)
+        if not any(spec_name(spec) == package for spec in environment.marker.specs):
+            return True
+        return os.access(os.path.join(environment.prefix, "bin", self.program), os.X_OK)
+
+
+def _check_directory() -> None:
+    """Environments that are there run anywhere; to make one, py-rattler 0.28 has to know where it is."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise PlaceError(
+            "the working directory is gone, and no environment can be made from there", hint="change to another one"
+        ) from None
+
+
+def check_backend(name: str | None) -> str | None:
+    """The name of an engine that exists; None stands for the one that works."""
+    from .configuration.settings import BACKENDS
+    from .text import near
+
+    if name is not None and name not in BACKENDS:
+        raise ExecuteError(f"there is no backend `{name}`", hint=near(name, BACKENDS) or "`rattler` or `conda`")
+    return name

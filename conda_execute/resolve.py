@@ -1,0 +1,187 @@
+"""From what a script says to what is to be installed: every default is filled in here and nowhere else.
+
+`resolve` combines the header with the settings and with the options of one run. The result is frozen, and `key.name`
+gives its name.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import credentials
+from .configuration.channels import resolve_channels, split_spec
+from .errors import SettingsError, UsageError
+from .lean.values import dataclass, replace
+from .model import Header, Request
+from .specs import platforms
+from .specs.match_spec import normalise_spec, spec_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .configuration.settings import Settings
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one run asks for besides its script."""
+
+    #: Further requirements, `pypi:NAME` among them.
+    extra: tuple[str, ...] = ()
+    #: Channels before those of the header.
+    channels: tuple[str, ...] = ()
+    override_channels: bool = False
+    exclude_newer: str | None = None
+    platform: str | None = None
+    #: SHA-256 of a lock that decides the packages.
+    lock: str | None = None
+
+
+def resolve(
+    header: Header,
+    settings: Settings,
+    options: Options = Options(),
+    *,
+    folder: str = "",
+    environ: Mapping[str, str] | None = None,
+) -> Request:
+    """The request of a script in `folder` (relative local paths among its PyPI requirements start there).
+
+    Raises SettingsError where a channel is not allowed here, UsageError for options that contradict the settings.
+    """
+    environ = os.environ if environ is None else environ
+    host = platforms.host()
+    header = _with_extras(header, options.extra)
+    pypi = tuple(sorted({as_asked(requirement, folder) for requirement in header.pypi}))
+    uv = _absolute_uv(header.uv, folder) if pypi and header.uv is not None else None
+    secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.parted(text)[1]]
+    _check_archives(header, settings)
+    specs = sorted({normalise_spec(spec) for spec in header.specs})
+    if pypi and not any(spec_name(spec) == "python" for spec in specs):
+        specs = sorted([*specs, "python"])
+    return Request(
+        specs=tuple(specs),
+        channels=resolve_channels(
+            _channel_names(header, settings, options, specs), settings, folder=folder or None, where=header.location
+        ),
+        platform=options.platform or _platform(settings, host),
+        host_platform=host,
+        pypi=pypi,
+        channel_priority=header.channel_priority or settings.channel_priority,
+        exclude_newer=options.exclude_newer or header.exclude_newer or settings.exclude_newer,
+        pypi_exclude_newer=options.exclude_newer
+        or header.pypi_exclude_newer
+        or header.exclude_newer
+        or settings.exclude_newer
+        if pypi
+        else None,
+        constraints=tuple(sorted({normalise_spec(spec) for spec in header.constraints})),
+        uv=credentials.parted(uv)[0] if uv is not None else None,
+        lock=options.lock,
+        link_scripts=settings.run_link_scripts,
+        overrides=_overrides(environ),
+        secrets=tuple(secrets),
+    )
+
+
+def _platform(settings: Settings, host: str) -> str:
+    if settings.subdir is not None and settings.subdir not in {*platforms.KNOWN, host}:
+        raise SettingsError(
+            f"`subdir` is no platform: `{settings.subdir}`",
+            where=settings.origin("subdir"),
+            hint="such as `linux-64`, `osx-arm64` or `win-64`",
+        )
+    return settings.subdir or host
+
+
+def _with_extras(header: Header, extra: tuple[str, ...]) -> Header:
+    if not extra:
+        return header
+    from .script import specfile
+
+    wishes = specfile.from_words(extra)
+    return replace(header, specs=header.specs + wishes.specs, pypi=header.pypi + wishes.pypi)
+
+
+def _channel_names(header: Header, settings: Settings, options: Options, specs: Sequence[str]) -> tuple[str, ...]:
+    """The channels in order of priority; one that only a spec names (`bioconda::samtools`) comes after all others."""
+    if options.override_channels:
+        if not settings.override_channels_enabled:
+            raise UsageError(
+                "`--override-channels` is not allowed here",
+                hint="the setting `override_channels_enabled` is false in this installation's condarc",
+            )
+        if not options.channels:
+            raise UsageError("`--override-channels` needs at least one `--channel`")
+        names: Iterable[str] = options.channels
+    else:
+        names = (*options.channels, *(settings.channels if header.channels is None else header.channels))
+    named = (split_spec(spec)[0] for spec in specs)
+    return tuple(dict.fromkeys((*names, *(name for name in named if name is not None))))
+
+
+def _check_archives(header: Header, settings: Settings) -> None:
+    """A spec that is an archive's URL, or holds one, asks for the channel that the archive is in."""
+    if not settings.allowlist_channels and not settings.denylist_channels:
+        return
+    import re
+
+    for spec in header.specs:
+        for url in re.findall(r"[a-z0-9+]+://[^\s'\"\],#]+\.(?:conda|tar\.bz2)", spec):
+            place = header.location(spec)
+            resolve_channels((url.rsplit("/", 2)[0],), settings, where=lambda _, place=place: place)  # type: ignore[misc]
+
+
+def as_asked(requirement: str, folder: str) -> str:
+    """A PyPI requirement of a script in `folder` as a request has it: without credentials, local paths absolute."""
+    return credentials.parted(_absolute(requirement, folder))[0]
+
+
+def _absolute(requirement: str, folder: str) -> str:
+    """A PyPI requirement with a relative local path made absolute: `./lib`, `~/lib`, `lib @ ../lib` and the like."""
+    name, at, path = requirement.partition("@")
+    if at and "://" not in path and path.strip().startswith((".", "~")):
+        path, semicolon, marker = path.partition(";")
+        condition = f" ; {marker.strip()}" if semicolon else ""
+        return f"{name.strip()} @ {_file_url(path.strip(), folder)}{condition}"
+    if requirement.startswith(("./", "../", "~/")) or requirement in (".", ".."):
+        return os.path.normpath(os.path.join(folder, os.path.expanduser(requirement)))
+    return requirement
+
+
+def _file_url(path: str, folder: str) -> str:
+    from urllib.request import pathname2url
+
+    return "file://" + pathname2url(os.path.normpath(os.path.join(folder, os.path.expanduser(path))))
+
+
+def _absolute_uv(table: str, folder: str) -> str:
+    """The `[tool.uv]` table, as canonical JSON, with its relative local paths made absolute: in another folder they
+    mean something else, so they must not give the same environment."""
+    if not any(f'"{name}"' in table for name in ("sources", "index", "find-links", "extra-index-url")):
+        return table
+    import json
+
+    settings = json.loads(table)
+
+    def absolute(path: object) -> object:
+        relative = isinstance(path, str) and "://" not in path
+        return os.path.normpath(os.path.join(folder, os.path.expanduser(str(path)))) if relative else path
+
+    for source in (settings.get("sources") or {}).values():
+        for one in source if isinstance(source, list) else [source]:
+            if isinstance(one, dict) and "path" in one:
+                one["path"] = absolute(one["path"])
+    for index in settings.get("index") or []:
+        if isinstance(index, dict) and "url" in index:
+            index["url"] = absolute(index["url"])
+    for name in ("find-links", "extra-index-url"):
+        if isinstance(settings.get(name), list):
+            settings[name] = [absolute(each) for each in settings[name]]
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+
+
+def _overrides(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The `CONDA_OVERRIDE_*` variables: conda's way to tell the solver of another machine's virtual packages."""
+    return tuple(sorted((name, value) for name, value in environ.items() if name.startswith("CONDA_OVERRIDE_")))

@@ -1,0 +1,1 @@
+"""Changing a header in place, keeping every other byte of the file."""

@@ -1,0 +1,399 @@
+"""Editing the header of a script in place, in its own format, and giving a script its first one.
+
+Pure functions from bytes to bytes: whoever calls them looks at the result, solves it, and only then lets `rewrite`
+put it in the place of the script. Line endings, encoding, shebang and every byte outside of the header stay as they
+are, and so does every line of the header that need not change. An edit whose result would not read as what was asked
+for is a HeaderError, and nothing is returned.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ...errors import HeaderError, Location, UsageError
+from ...lean.values import replace
+from ...specs import platforms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...model import Header
+    from ..header import Found
+    from ..header.text import Script
+    from ..header.toml import Block, Path
+    from .toml import Editor, Targets
+
+#: What a script in a language needs first, by the suffix or the interpreter that says which language it is.
+_PACKAGES = {
+    ".awk": "gawk",
+    ".bash": "bash",
+    ".clj": "clojure",
+    ".cjs": "nodejs",
+    ".ex": "elixir",
+    ".exs": "elixir",
+    ".fish": "fish",
+    ".go": "go",
+    ".groovy": "groovy",
+    ".hs": "ghc",
+    ".java": "openjdk",
+    ".jl": "julia",
+    ".js": "nodejs",
+    ".kts": "kotlin",
+    ".lisp": "sbcl",
+    ".lua": "lua",
+    ".m": "octave",
+    ".mjs": "nodejs",
+    ".nf": "nextflow",
+    ".nu": "nushell",
+    ".php": "php",
+    ".pl": "perl",
+    ".ps1": "powershell",
+    ".py": "python",
+    ".pyw": "python",
+    ".r": "r-base",
+    ".rb": "ruby",
+    ".scm": "guile",
+    ".sh": "bash",
+    ".tcl": "tk",
+    ".tex": "tectonic",
+    ".ts": "deno",
+    ".zsh": "zsh",
+}
+_INTERPRETERS = {
+    "Rscript": "r-base",
+    "awk": "gawk",
+    "bash": "bash",
+    "deno": "deno",
+    "julia": "julia",
+    "lua": "lua",
+    "node": "nodejs",
+    "octave": "octave",
+    "perl": "perl",
+    "php": "php",
+    "python": "python",
+    "python3": "python",
+    "ruby": "ruby",
+    "sbcl": "sbcl",
+    "sh": "bash",
+    "tclsh": "tk",
+    "zsh": "zsh",
+}
+#: Languages that are compiled first: what is needed, and how.
+_COMPILED = {
+    ".c": ("gcc", "gcc -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"),
+    ".cc": ("gxx", "g++ -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"),
+    ".cpp": ("gxx", "g++ -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"),
+    ".f90": ("gfortran", "gfortran -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"),
+    ".rs": ("rust", "rustc -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"),
+}
+#: No suffix of the table of interpreters has these, so the header must say what runs them.
+_RUN_WITH = {".tex": "tectonic"}
+#: Packages that conda-forge has not.
+_CHANNELS = {"nextflow": ("conda-forge", "bioconda")}
+
+#: Lines that only mean something where they stand.
+_PHP = r"<\?(?:php)?(?:[ \t](?!.*\?>)|$)"
+_OPENING = rf"{_PHP}|<\?xml|@echo off"
+_CODING = r"[ \t\f]*#.*?coding[:=]"
+_MODELINE = r"[ \t]*[^\w\s\"'].*(?:-\*-.*-\*-|\b(?:vim?|ex):)"
+
+
+def add_specs(
+    data: bytes, path: str, specs: Sequence[str] = (), pypi: Sequence[str] = (), *, platform: str | None = None
+) -> bytes:
+    """The script with these specs and PyPI requirements in its header, each in place of one of the same name.
+
+    Raises HeaderError where the script has no header, or one that cannot be edited so.
+    """
+    platform = platform or platforms.host()
+    for kind, texts in (("spec", specs), ("pypi", pypi)):
+        for text in texts:
+            valid = _valid(text, kind)
+            data = _checked(
+                data, _add(data, path, valid, kind, platform), path, text=valid, kind=kind, platform=platform
+            )
+    return data
+
+
+def remove_specs(
+    data: bytes, path: str, specs: Sequence[str] = (), pypi: Sequence[str] = (), *, platform: str | None = None
+) -> bytes:
+    """The script without what has the names of these specs and PyPI requirements, on any platform.
+
+    Raises HeaderError where there is no header, nothing of that name, or nothing would be left.
+    """
+    platform = platform or platforms.host()
+    for kind, texts in (("spec", specs), ("pypi", pypi)):
+        for text in texts:
+            valid = _valid(text, kind)
+            data = _checked(data, _remove(data, path, valid, kind), path, text=valid, kind=kind, platform=platform)
+    return data
+
+
+def initial(
+    data: bytes, path: str, specs: Sequence[str] = (), pypi: Sequence[str] = (), *, platform: str | None = None
+) -> bytes:
+    """The script with a first header for its language, behind the shebang and what else must come first.
+
+    Raises HeaderError where the script has one already, or cannot have one.
+    """
+    from ..header import find_header
+    from ..header.text import read_script
+
+    platform = platform or platforms.host()
+    found = find_header(data, path)
+    script = read_script(data, path)
+    if found is not None:
+        raise HeaderError(
+            "the script has a header already", where=script.line(found.first), hint="`--add` and `--remove` change it"
+        )
+    if os.path.splitext(path)[1].lower() == ".ipynb":
+        raise HeaderError(
+            "a notebook has no comments for a header", where=Location(path), hint="write it into the first code cell"
+        )
+    wanted = [_valid(text, "spec") for text in specs]
+    needed = [_valid(text, "pypi") for text in pypi]
+    header = _first_header(script, wanted, needed)
+    content = _put_in(data, script, header)
+    for kind, texts in (("spec", [] if _compiled(path) is None else wanted), ("pypi", needed)):
+        for text in texts:
+            content = _add(content, path, text, kind, platform)
+    _read(content, path, platform)
+    return content
+
+
+# Reading before and after
+
+
+def _valid(text: str, kind: str) -> str:
+    """A spec or a requirement from the command line, as it will stand in the header. Raises UsageError."""
+    from ..header import fields
+
+    try:
+        return (fields.spec if kind == "spec" else fields.requirement)(text, Location(text))
+    except HeaderError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+
+
+def _found(data: bytes, path: str) -> tuple[Script, Found]:
+    """Where the header stands. Raises HeaderError where there is none."""
+    from ..header import find_header, missing
+    from ..header.text import read_script
+
+    script = read_script(data, path)
+    found = find_header(data, path)
+    if found is None:
+        raise missing.no_header(script)
+    return script, found
+
+
+def _checked(before: bytes, after: bytes, path: str, *, text: str, kind: str, platform: str) -> bytes:
+    """The edited script, if it reads, and all but what was asked for reads as it did before."""
+    name = _name(text, kind)
+    old = _read(before, path, platform)
+    try:
+        new = _read(after, path, platform)
+    except HeaderError as error:
+        refusal: HeaderError | None = error
+    else:
+        refusal = None
+        if _others(old, name, kind) == _others(new, name, kind):
+            return after
+    raise HeaderError(
+        f"this header is written in a way that cannot be edited automatically, here for `{text}`",
+        where=Location(path, old.lines[0]),
+        hint="edit it by hand",
+        details=refusal.message if refusal else None,
+    )
+
+
+def _others(header: Header, name: str, kind: str) -> object:
+    """All that the header says, but for what has this name. Python may come and go with what needs it."""
+    gone = (name, "python") if kind == "spec" else ("python",)
+    specs = tuple(spec for spec in header.specs if _name(spec, "spec") not in gone)
+    pypi = tuple(text for text in header.pypi if kind == "spec" or _name(text, "pypi") != name)
+    uv = header.uv
+    if kind == "pypi":
+        from ..header.pixi import without_source
+
+        uv = without_source(uv, name)
+    # Those of a native header are of lines behind it, which move.
+    notices = () if header.format == "conda execute" else header.notices
+    return replace(header, specs=specs, pypi=pypi, uv=uv, notices=notices, lines=(0, 0), locations=())
+
+
+def _read(data: bytes, path: str, platform: str) -> Header:
+    from ..header import read_header
+
+    return read_header(data, path, platform)
+
+
+# The edits
+
+
+def _add(data: bytes, path: str, text: str, kind: str, platform: str) -> bytes:
+    script, found = _found(data, path)
+    if found.format == "conda execute":
+        from ..header import native
+        from . import native as native_edit
+
+        return native_edit.add(data, script, next(native.blocks(script)), text, kind)
+    from . import toml
+
+    editor = toml.Editor(data, script, _block(script, found.format))
+    targets = _targets(editor, found.format, kind)
+    name = _name(text, kind)
+    everywhere = [target for target in targets if "target" not in target.path]
+    for narrow in targets:
+        if _holds(narrow.path, platform) and toml.matching(editor, narrow, name, kind):
+            raise HeaderError(
+                f"`{'.'.join(map(str, narrow.path))}` says otherwise about `{name}`",
+                where=script.line(found.first),
+                hint="remove it there first, or edit the header by hand",
+            )
+    target = next((target for target in everywhere if toml.matching(editor, target, name, kind)), targets[0])
+    toml.add(editor, target, text, kind)
+    return editor.content()
+
+
+def _holds(path: Path, platform: str) -> bool:
+    """Whether this is a table of `tool.pixi.target` that has the last word on the platform."""
+    from ...specs import condition
+
+    return len(path) > 3 and path[2] == "target" and path[3] in (platform, *condition.families(platform))
+
+
+def _remove(data: bytes, path: str, text: str, kind: str) -> bytes:
+    script, found = _found(data, path)
+    name = _name(text, kind)
+    edited: bytes | None = None
+    if found.format == "conda execute":
+        from ..header import native
+        from . import native as native_edit
+
+        edited = native_edit.remove(data, script, next(native.blocks(script)), name, kind)
+    else:
+        from . import toml
+
+        editor = toml.Editor(data, script, _block(script, found.format))
+        removed = [toml.remove(editor, target, name, kind) for target in _targets(editor, found.format, kind)]
+        edited = editor.content() if any(removed) else None
+    if edited is None:
+        raise _nothing_of_that_name(script, found, text, kind)
+    return edited
+
+
+def _nothing_of_that_name(script: Script, found: Found, text: str, kind: str) -> HeaderError:
+    what = "spec" if kind == "spec" else "PyPI requirement"
+    hint = "`--check` shows what the header asks for"
+    if kind == "spec":
+        hint += f"; a PyPI requirement is removed by `--remove pypi:{text}`"
+    return HeaderError(f"the header has no {what} named `{text}`", where=script.line(found.first), hint=hint)
+
+
+def _name(text: str, kind: str) -> str:
+    from ..header.dependencies import name_of, requirement_name
+
+    return name_of(text) if kind == "spec" else requirement_name(text)
+
+
+def _block(script: Script, format_name: str) -> Block:
+    from ..header import conda_script, pep723
+
+    return next(iter(pep723.blocks(script) if format_name == pep723.FORMAT else conda_script.blocks(script)))
+
+
+def _targets(editor: Editor, format_name: str, kind: str) -> list[Targets]:
+    """Where the format keeps specs or requirements; the first is where new ones go."""
+    from .toml import Targets
+
+    key = "dependencies" if kind == "spec" else "pypi-dependencies"
+    pixi = [Targets(("tool", "pixi", key), True)]
+    selectors = editor.value(("tool", "pixi", "target"))
+    if isinstance(selectors, dict):
+        pixi += [Targets(("tool", "pixi", "target", selector, key), True) for selector in selectors]
+    if format_name == "conda-script":
+        return [Targets(("dependencies",), True), *pixi] if kind == "spec" else pixi
+    # Where there is `tool.conda`, `tool.pixi` is not read.
+    reads_pixi = editor.value(("tool", "pixi")) is not None and editor.value(("tool", "conda")) is None
+    if kind == "pypi":
+        return [Targets(("dependencies",), False), *(pixi if reads_pixi else [])]
+    return pixi if reads_pixi else [Targets(("tool", "conda", "dependencies"), False)]
+
+
+# The first header
+
+
+def _compiled(path: str) -> tuple[str, str] | None:
+    return _COMPILED.get(os.path.splitext(path)[1].lower())
+
+
+def _first_header(script: Script, specs: list[str], pypi: list[str]) -> list[str]:
+    """The lines of a header for the script's language, with these specs; requirements are added to it afterwards."""
+    from ..header.dependencies import name_of
+    from ..header.missing import comment_prefix
+    from .native import quoted
+
+    prefix = comment_prefix(script.path, script.lines[0] if script.lines else "")
+    compiled = _compiled(script.path)
+    if compiled is not None:
+        compiler, command = compiled
+        lines = ["/// conda-script", 'channels = ["conda-forge"]', f'entrypoint = "{command}"', "", "[dependencies]"]
+        lines += [f'{compiler} = "*"', "/// end-conda-script"]
+    else:
+        package = _package(script)
+        wanted = list(specs)
+        if package and all(name_of(spec) != package for spec in specs):
+            wanted.insert(0, package)
+        lines = ["conda execute", "env:"]
+        lines += [f" - {quoted(spec, False)}" for spec in wanted or ["python"]]
+        suffix = os.path.splitext(script.path)[1].lower()
+        if suffix in _RUN_WITH:
+            lines.append(f"run_with: {_RUN_WITH[suffix]}")
+        if package in _CHANNELS:
+            lines.append(f"channels: [{', '.join(_CHANNELS[package])}]")
+    return [f"{prefix} {line}".rstrip() for line in lines]
+
+
+def _package(script: Script) -> str | None:
+    """The package of the script's interpreter: by its shebang, or else by its suffix."""
+    first = script.lines[0] if script.lines else ""
+    if first.startswith("#!"):
+        for word in first[2:].split():
+            name = os.path.basename(word)
+            if name in _INTERPRETERS:
+                return _INTERPRETERS[name]
+    return _PACKAGES.get(os.path.splitext(script.path)[1].lower())
+
+
+def _put_in(data: bytes, script: Script, header: list[str]) -> bytes:
+    """The script with these lines behind its shebang, its coding line and the like, parted by an empty line."""
+    import re
+
+    from .lines import Lines
+
+    after = _first_lines(script)
+    is_php = any(re.match(_PHP, line, re.IGNORECASE) for line in script.lines[:after])
+    if os.path.splitext(script.path)[1].lower() == ".php" and not is_php:
+        # What stands outside of `<?php` and `?>` is printed.
+        header = ["<?php", *header, *(["?>"] if after < len(script.lines) else [])]
+    elif after < len(script.lines) and script.lines[after].strip():
+        header = [*header, ""]
+    if not script.lines:
+        return data + "".join(line + "\n" for line in header).encode()
+    lines = Lines(data, min(len(script.lines), after + 1))
+    lines.insert(after, header)
+    return lines.content()
+
+
+def _first_lines(script: Script) -> int:
+    """How many lines only mean something at the very beginning: a shebang, `<?php` behind it, `@echo off`, what says
+    the encoding to Python (PEP 263) or the language to an editor."""
+    import re
+
+    count = 0
+    for pattern in (r"#!", _OPENING, _CODING, _MODELINE):
+        if count < len(script.lines) and re.match(pattern, script.lines[count], re.IGNORECASE):
+            count += 1
+    return count

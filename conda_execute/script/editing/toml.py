@@ -1,0 +1,372 @@
+"""Adding to and removing from TOML in comments: only the characters that must change do."""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import HeaderError
+from ...lean.values import dataclass
+from ..header import fields as words
+from ..header.dependencies import KEYS, name_of, requirement_name
+from ..header.toml import Document
+from .lines import Lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..header.text import Script
+    from ..header.toml import Block, Path, Place
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
+_BLANK_AND_COMMA = re.compile(r"(?:[ \t\n]|#[^\n]*)*,")
+_REST_OF_LINE = re.compile(r"[ \t]*(?:#[^\n]*)?\n")
+_SPEC = re.compile(
+    r"(?:(?P<channel>\S+)::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<rest>[^\[\]]*)(?P<brackets>\[.*\])?\Z", re.DOTALL
+)
+_FIELD = re.compile(r"""\s*(?P<key>[a-z_0-9]+)\s*=\s*(?P<value>"[^"]*"|'[^']*'|\[[^\]]*\]|[^,"'\[\]]+?)\s*(?:,|\Z)""")
+_REQUIREMENT = re.compile(
+    r"(?P<name>[A-Za-z0-9._-]+)\s*(?:\[(?P<extras>[^\]]*)\])?\s*"
+    r"(?:@\s*(?P<url>[^\s;]+)|\(?(?P<version>[^;@()]*)\)?)\s*(?:;\s*(?P<marker>.*))?\Z"
+)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where a format keeps what it asks for: a list of texts, or a table by name."""
+
+    path: Path
+    is_table: bool
+
+
+class Editor:
+    """The edits of one header; `content` is the script with them."""
+
+    def __init__(self, data: bytes, script: Script, block: Block) -> None:
+        self.document = Document(script, block)
+        self.block = block
+        self.text = self.document.text
+        self.lines = Lines(data, block.last)
+        self.edits: list[tuple[int, int, str]] = []
+
+    def content(self) -> bytes:
+        for start, end, text in sorted(self.edits, reverse=True):
+            self._apply(start, end, text)
+        return self.lines.content()
+
+    def edit(self, start: int, end: int, text: str) -> None:
+        """Put text in the place of these characters of the TOML."""
+        self.edits.append((start, end, text))
+
+    def place(self, path: Path) -> Place | None:
+        return self.document.places.get(path)
+
+    def value(self, path: Path) -> object:
+        value: object = self.document.data
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    # Lists
+
+    def add_to_list(self, path: Path, text: str) -> None:
+        """One more text in a list, or a list with it where there is none."""
+        place = self.place(path)
+        if place is None:
+            self.add_to_table(path[:-1], str(path[-1]), f"[{quoted(text)}]")
+            return
+        spans: list[tuple[int, int]] = []
+        while (item := self.place((*path, len(spans)))) is not None:
+            spans.append(item.value)
+        self._add_item(place.value, spans, quoted(text))
+
+    def remove_from_list(self, path: Path, index: int) -> None:
+        place = self.place(path)
+        item = self.place((*path, index))
+        assert place is not None
+        assert item is not None
+        before = self.place((*path, index - 1)) if index else None
+        self._remove_item(item.value, before.value[1] if before else None)
+
+    # Tables
+
+    def add_to_table(self, path: Path, key: str, value: str) -> None:
+        """One more pair in a table, or the table with it where there is none."""
+        place = self.place(path) if path else None
+        pair = f"{key_text(key)} = {value}"
+        if not path:
+            after = self.place(("requires-python",))
+            self._insert_line(self._next_line(after.value[1]) if after and key == "dependencies" else 0, pair)
+        elif place is None or (not place.header and self.text.startswith("[", place.key[0])):
+            self._append_table(path, pair)
+        elif self.text.startswith("{", place.value[0]):
+            self._add_item(place.value, self._children(path), pair)
+        elif place.header:
+            inside = [each.value[1] for each in self.document.places.values() if each.table == path and not each.header]
+            last = max([place.key[1], *inside])
+            start = self.text.rfind("\n", 0, self._first(path, place)) + 1
+            indent = re.match(r"[ \t]*", self.text[start:])
+            assert indent is not None
+            self._insert_line(self._next_line(last), indent.group() + pair)
+        else:
+            parts = [str(part) for part in (*path, key)][len(place.table) :]
+            last = max(each.value[1] for each in self.document.places.values() if each.key == place.key)
+            self._insert_line(self._next_line(last), f"{'.'.join(map(key_text, parts))} = {value}")
+
+    def replace_in_table(self, path: Path, value: str) -> None:
+        place = self.place(path)
+        assert place is not None
+        if place.value[1] <= place.value[0]:
+            raise self._by_hand(path)
+        self.edit(*place.value, value)
+
+    def remove_from_table(self, path: Path) -> None:
+        place = self.place(path)
+        table = self.place(path[:-1])
+        assert place is not None
+        if place.value[1] <= place.value[0]:
+            raise self._by_hand(path)
+        if table is not None and self.text.startswith("{", table.value[0]):
+            earlier = [end for _, end in self._children(path[:-1]) if end <= place.key[0]]
+            self._remove_item((place.key[0], place.value[1]), max(earlier, default=None))
+            return
+        start = self.text.rfind("\n", 0, place.key[0]) + 1
+        self.edit(start, self._next_line(place.value[1]), "")
+
+    def _by_hand(self, path: Path) -> HeaderError:
+        place = self.place(path)
+        assert place is not None
+        return HeaderError(
+            f"`{path[-1]}` is written over several lines, which cannot be edited automatically",
+            where=self.document.at(*place.key),
+            hint="edit this header by hand",
+        )
+
+    # What they are made of
+
+    def _children(self, path: Path) -> list[tuple[int, int]]:
+        """From key to value, the pairs within an inline table."""
+        outer = self.place(path)
+        assert outer is not None
+        children = [place for other, place in self.document.places.items() if other[:-1] == path]
+        return sorted((place.key[0], place.value[1]) for place in children if place.value[1] <= outer.value[1])
+
+    def _first(self, path: Path, place: Place) -> int:
+        inside = [each.key[0] for each in self.document.places.values() if each.table == path and not each.header]
+        return min(inside, default=place.key[0])
+
+    def _next_line(self, offset: int) -> int:
+        return (self.text.find("\n", offset) + 1) or len(self.text)
+
+    def _insert_line(self, offset: int, text: str) -> None:
+        self.edit(offset, offset, text + "\n")
+
+    def _append_table(self, path: Path, pair: str) -> None:
+        header = "[" + ".".join(key_text(str(part)) for part in path) + "]"
+        gap = "\n" if self.text.strip() and not self.text.endswith("\n\n") else ""
+        self.edit(len(self.text), len(self.text), f"{gap}{header}\n{pair}\n")
+
+    def _add_item(self, container: tuple[int, int], spans: list[tuple[int, int]], text: str) -> None:
+        """One more item in brackets or braces, in the layout of those that are there."""
+        if not spans:
+            brace = self.text[container[0]] == "{"
+            self.edit(container[0] + 1, container[0] + 1, f" {text} " if brace else text)
+            return
+        start, end = spans[-1]
+        line = self.text.rfind("\n", 0, start) + 1
+        comma = _BLANK_AND_COMMA.match(self.text, end, container[1])
+        behind = comma.end() if comma else end
+        alone = line > container[0] and not self.text[line:start].strip()
+        if alone and (rest := _REST_OF_LINE.match(self.text, behind)) and rest.end() <= container[1]:
+            if not comma:
+                self.edit(end, end, ",")
+            self._insert_line(rest.end(), self.text[line:start] + text + ("," if comma else ""))
+        elif comma:
+            self.edit(behind, behind, f" {text},")
+        else:
+            self.edit(end, end, f", {text}")
+
+    def _remove_item(self, span: tuple[int, int], end_before: int | None) -> None:
+        """An item less, with one of the commas around it, and its line if nothing else stands there."""
+        start, end = span
+        line = self.text.rfind("\n", 0, start) + 1
+        comma = re.compile(r"[ \t]*,").match(self.text, end)
+        rest = _REST_OF_LINE.match(self.text, comma.end() if comma else end)
+        if rest and not self.text[line:start].strip() and line > 0:
+            self.edit(line, rest.end(), "")
+        elif comma:
+            blanks = re.compile(r"[ \t]*").match(self.text, comma.end())
+            assert blanks is not None
+            self.edit(start, blanks.end(), "")
+        elif end_before is not None:
+            self.edit(end_before, end, "")
+        else:
+            self.edit(start, end, "")
+
+    def _apply(self, start: int, end: int, text: str) -> None:
+        """One edit of the TOML as one of the script's lines."""
+        first, column = self._position(start)
+        last, last_column = self._position(end)
+        if column == 0 and last_column == 0 and (end > start or text.endswith("\n")):
+            self.lines.delete(first, last - 1)
+            self.lines.insert(first - 1, [self._commented(line) for line in text.split("\n")[:-1]])
+            return
+        start_column, end_column = self._column(first, column), self._column(last, last_column)
+        before, *more = text.split("\n")
+        kept = self.lines.lines[last - 1][end_column:]
+        if first != last:
+            self.lines.delete(first + 1, last)
+        whole = len(self.lines.lines[first - 1])
+        if more:
+            self.lines.replace(first, start_column, whole, before)
+            commented = [self._commented(line) for line in more]
+            self.lines.insert(first, [*commented[:-1], commented[-1] + kept])
+        else:
+            self.lines.replace(first, start_column, whole, before + kept)
+
+    def _position(self, offset: int) -> tuple[int, int]:
+        """Line of the script, counted from 1, and column of the TOML, from 0."""
+        line = self.text.count("\n", 0, offset)
+        return self.block.first + 1 + line, offset - (self.text.rfind("\n", 0, offset) + 1)
+
+    def _column(self, line: int, column: int) -> int:
+        return self.block.starts[line - self.block.first - 1] + column
+
+    def _commented(self, line: str) -> str:
+        return self.block.prefix + line if line else self.block.prefix.rstrip()
+
+
+def add(editor: Editor, target: Targets, text: str, kind: str) -> None:
+    """One more spec or requirement, in place of one of the same name."""
+    name = name_of(text) if kind == "spec" else requirement_name(text)
+    found = matching(editor, target, name, kind)
+    if target.is_table:
+        key, value = (spec_pair if kind == "spec" else requirement_pair)(text)
+        if found:
+            editor.replace_in_table((*target.path, found[0]), value)
+        else:
+            editor.add_to_table(target.path, key, value)
+    elif found:
+        place = editor.place((*target.path, found[0]))
+        assert place is not None
+        editor.edit(*place.value, quoted(text))
+    else:
+        editor.add_to_list(target.path, text)
+
+
+def remove(editor: Editor, target: Targets, name: str, kind: str) -> bool:
+    """Take out what has this name; whether there was any."""
+    found = matching(editor, target, name, kind)
+    for key in found:
+        if target.is_table:
+            editor.remove_from_table((*target.path, key))
+        else:
+            assert isinstance(key, int)
+            editor.remove_from_list(target.path, key)
+    return bool(found)
+
+
+def matching(editor: Editor, target: Targets, name: str, kind: str) -> list[str | int]:
+    """Keys or indexes of what has this name."""
+    named = name_of if kind == "spec" else requirement_name
+    value = editor.value(target.path)
+    if isinstance(value, dict):
+        return [key for key in value if named(key) == name]
+    if isinstance(value, list):
+        return [index for index, item in enumerate(value) if isinstance(item, str) and named(item.strip()) == name]
+    return []
+
+
+# Specs and requirements as pairs of a table
+
+
+def spec_pair(spec: str) -> tuple[str, str]:
+    """A match spec as key and value: `numpy >=2` as `numpy` and `">=2"`. Raises HeaderError where there is no such."""
+    found = _SPEC.match(spec)
+    if not found:
+        raise _no_pair(spec)
+    fields: dict[str, str] = {}
+    brackets = found["brackets"][1:-1] if found["brackets"] else ""
+    position = 0
+    while position < len(brackets):
+        field = _FIELD.match(brackets, position)
+        if not field:
+            raise _no_pair(spec)
+        key = next((ours for ours, theirs in KEYS.items() if theirs == field["key"]), None)
+        if key is None:
+            raise _no_pair(spec)
+        fields[key] = field["value"]
+        position = field.end()
+    if found["channel"]:
+        fields["channel"] = found["channel"]
+    if found["rest"].strip():
+        fields.update(_version_and_build(found["rest"].strip(), spec))
+    values = {key: _field_value(key, text) for key, text in fields.items()}
+    if not values or set(values) == {"version"}:
+        return found["name"].lower(), values.get("version", '"*"')
+    pairs = ", ".join(f"{key} = {values[key]}" for key in KEYS if key in values)
+    return found["name"].lower(), f"{{ {pairs} }}"
+
+
+def _version_and_build(rest: str, spec: str) -> dict[str, str]:
+    """`>=1.20`, `=1.2` (any 1.2), `1.2=build`, `=1.2=build` or `1.2 build`."""
+    rest = re.sub(r"\s*([,|<>!~]=?|==)\s*", r"\1", rest)
+    exact = re.fullmatch(r"=?=?([^\s=<>!~,|]+)(?:=|\s+)([^\s=<>!~,|]+)", rest)
+    if exact:
+        return {"version": exact[1] if exact[1].endswith("*") else f"=={exact[1]}", "build": exact[2]}
+    fuzzy = re.fullmatch(r"=([^\s=<>!~,|*]+)(?:\.?\*)?", rest)
+    if fuzzy:
+        return {"version": f"{fuzzy[1]}.*"}
+    version, _, build = rest.partition(" ")
+    if " " in build:
+        raise _no_pair(spec)
+    return {"version": version, "build": build} if build else {"version": version}
+
+
+def _field_value(key: str, text: str) -> str:
+    if key in ("extras", "flags"):
+        return "[" + ", ".join(quoted(part.strip(" \"'")) for part in text.strip("[]").split(",") if part.strip()) + "]"
+    return quoted(text.strip("\"'"))
+
+
+def requirement_pair(requirement: str) -> tuple[str, str]:
+    """A PyPI requirement as key and value: `rich[jupyter]>=13` as `rich` and a table. Raises HeaderError."""
+    found = _REQUIREMENT.match(requirement)
+    if not found:
+        raise _no_pair(requirement)
+    fields: dict[str, str] = {}
+    url = found["url"]
+    if url and url.startswith("git+"):
+        address, _, fragment = url[4:].partition("#")
+        address, at, revision = address.rpartition("@") if "@" in address.partition("://")[2] else (address, "", "")
+        fields["git"] = quoted(address)
+        if at:
+            fields["rev"] = quoted(revision)
+        if fragment.startswith("subdirectory="):
+            fields["subdirectory"] = quoted(fragment.partition("=")[2])
+    elif url:
+        fields["url" if "://" in url else "path"] = quoted(url)
+    else:
+        fields["version"] = quoted((found["version"] or "").strip() or "*")
+    if found["extras"]:
+        fields["extras"] = "[" + ", ".join(quoted(extra.strip()) for extra in found["extras"].split(",")) + "]"
+    if found["marker"]:
+        fields["env-markers"] = quoted(found["marker"].strip())
+    if set(fields) == {"version"}:
+        return found["name"], fields["version"]
+    return found["name"], "{ " + ", ".join(f"{key} = {value}" for key, value in fields.items()) + " }"
+
+
+def _no_pair(text: str) -> HeaderError:
+    return HeaderError(
+        f"`{words.shown(text)}` cannot be written into this header automatically", hint="edit the header by hand"
+    )
+
+
+def key_text(key: str) -> str:
+    return key if _BARE_KEY.match(key) else quoted(key)
+
+
+def quoted(text: str) -> str:
+    """The text as a TOML string."""
+    if "'" not in text and ('"' in text or "\\" in text):
+        return f"'{text}'"
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,180 @@
+"""The conda-script proposal: TOML between `/// conda-script` and `/// end-conda-script`, in any language's comments.
+
+::
+
+    // /// conda-script
+    // channels = ["conda-forge"]
+    // entrypoint = "gcc -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"
+    //
+    // [dependencies]
+    // gcc = "*"
+    // /// end-conda-script
+
+The rules are those of the proposal (prefix-dev/pixi issue 3751): the prefix is whatever stands before the opening
+mark and holds no letter or digit, every line repeats it, and nothing but the keys listed here may occur.
+"""
+
+from __future__ import annotations
+
+from ...errors import HeaderError, Location
+from ...model import Entrypoint, Header
+from ...specs import condition
+from . import dependencies, fields
+from .toml import Block, Document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .text import Script
+    from .toml import Node
+
+FORMAT = "conda-script"
+
+OPENING = "/// conda-script"
+CLOSING = "/// end-conda-script"
+
+_KEYS = ("channels", "entrypoint", "dependencies", "tool")
+_FOREIGN_KEYS = {"run_with": "entrypoint", "run-with": "entrypoint", "command": "entrypoint", "env": "dependencies"}
+
+
+def opening(line: str) -> str | None:
+    """The comment prefix, trailing blank included, if this line opens a conda-script block."""
+    trimmed = line.rstrip()
+    if not trimmed.endswith(OPENING):
+        return None
+    prefix = trimmed[: -len(OPENING)]
+    return prefix if prefix and not any(character.isalnum() for character in prefix) else None
+
+
+def blocks(script: Script) -> Iterator[Block]:
+    """Every block, in order. Raises HeaderError where one is not closed, or opened within another."""
+    index = 0
+    while index < len(script.lines):
+        prefix = opening(script.lines[index]) if OPENING in script.lines[index] else None
+        if prefix is None:
+            index += 1
+            continue
+        block = _block(script, index, prefix)
+        yield block
+        index = block.last
+
+
+def _block(script: Script, first: int, prefix: str) -> Block:
+    starts: list[int] = []
+    texts: list[str] = []
+    trimmed = prefix.rstrip()
+    opened = script.line(first + 1)
+    closed = f"close it with a line `{prefix}{CLOSING}`"
+    if "/*" in prefix:
+        raise HeaderError(
+            "this header stands in a block comment",
+            where=opened,
+            hint="begin each of its lines with a comment sign of its own, such as `// `",
+        )
+    for index in range(first + 1, len(script.lines)):
+        line = script.lines[index]
+        if line.startswith(prefix):
+            text = line[len(prefix) :]
+            if text.rstrip() == CLOSING:
+                return Block(first + 1, index + 1, prefix, tuple(starts), tuple(texts))
+            if text.rstrip() == OPENING:
+                raise HeaderError(
+                    "a header is opened within another",
+                    where=(opened, script.line(index + 1)),
+                    hint=f"close the first with a line `{prefix}{CLOSING}`, and keep only one of them",
+                )
+            starts.append(len(prefix))
+            texts.append(text)
+        elif line.rstrip() == trimmed:
+            starts.append(len(line))
+            texts.append("")
+        elif "///" in (text.rstrip() for text in texts):
+            number = first + 2 + [text.rstrip() for text in texts].index("///")
+            raise HeaderError(
+                "this header is closed by the mark of another kind", where=(opened, script.line(number)), hint=closed
+            )
+        else:
+            raise HeaderError(
+                f"this header is not closed: a line does not begin with `{prefix}`",
+                where=(opened, script.line(index + 1) if line.strip() else script.at(index + 1)),
+                hint=f"{closed}; every line before it begins with `{trimmed}`, blank ones too",
+            )
+    if not script.whole:
+        raise script.not_within(first + 1)
+    raise HeaderError("this header is not closed", where=opened, hint=closed)
+
+
+def read(script: Script, block: Block, platform: str) -> Header:
+    """The header that stands there, for one platform. Raises HeaderError."""
+    document = Document(script, block)
+    root = document.root()
+    keys = root.known(_KEYS, _FOREIGN_KEYS)
+    for key, sample in (("channels", 'channels = ["conda-forge"]'), ("entrypoint", 'entrypoint = "python ${SCRIPT}"')):
+        if key not in keys:
+            raise HeaderError(f"the header has no `{key}`", where=script.line(block.first), hint=f"add `{sample}`")
+    locations: list[tuple[str, Location]] = [(name, node.key_where) for name, node in keys.items() if name != "tool"]
+    channels = _channels(keys["channels"], locations)
+    entrypoint = _entrypoint(keys["entrypoint"], platform)
+    wanted: dict[str, str] = {}
+    if "dependencies" in keys:
+        wanted = dependencies.table_specs(keys["dependencies"], platform, locations)
+    tool = keys["tool"].table() if "tool" in keys else {}
+    from . import pixi
+
+    added = pixi.read(tool["pixi"], platform, locations, with_channels=False) if "pixi" in tool else pixi.Pixi()
+    everything = (*wanted.values(), *added.specs)
+    return Header(
+        format=FORMAT,
+        specs=dependencies.with_python(everything) if added.pypi else everything,
+        pypi=added.pypi,
+        uv=pixi.with_sources(None, added.sources),
+        channels=channels,
+        entrypoint=entrypoint,
+        exclude_newer=added.exclude_newer,
+        pypi_exclude_newer=added.pypi_exclude_newer,
+        constraints=added.constraints,
+        channel_priority=added.channel_priority,
+        variables=added.variables,
+        notices=added.notices,
+        lines=(block.first, block.last),
+        locations=tuple(locations),
+    )
+
+
+def _channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
+    found = node.strings("a channel")
+    if not found:
+        raise node.error("`channels` is an empty list", 'name at least one: `channels = ["conda-forge"]`')
+    locations += found
+    return tuple(text for text, _ in found)
+
+
+def _entrypoint(node: Node, platform: str) -> Entrypoint:
+    """The command for the platform; those for others are read too, so that a mistake shows everywhere."""
+    from .entrypoint import parse
+
+    if isinstance(node.value, str):
+        return parse(node.value, node.where)
+    if not isinstance(node.value, dict):
+        raise node.error(
+            f"`entrypoint` must be a string or a table of platforms, found {node.kind}",
+            'write `entrypoint = "python ${SCRIPT}"`',
+        )
+    commands: dict[str, Entrypoint] = {}
+    for selector, child in node.table().items():
+        if selector not in condition.SUBDIRS and selector not in condition.FAMILIES:
+            raise HeaderError(
+                f"`{fields.shown(selector)}` is not a platform",
+                where=child.key_where,
+                hint=fields.nearest(selector, (*condition.FAMILIES, platform)),
+            )
+        commands[selector] = parse(child.string('write the command in quotes: `"..."`'), child.where)
+    for selector in (platform, *condition.families(platform)):
+        if selector in commands:
+            return commands[selector]
+    family = condition.families(platform)[-1]
+    raise node.error(
+        f"the script has no entrypoint for {platform}",
+        f'add `{family} = "..."` to the table' if commands else "name one",
+    )

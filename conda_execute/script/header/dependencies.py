@@ -1,0 +1,196 @@
+"""Dependencies given as `name = "version"` or `name = { version = "...", ... }`, as match specs in one line.
+
+`zlib = { version = ">=1.3", channel = "conda-forge" }` becomes `zlib[version=">=1.3",channel="conda-forge"]`,
+the bracket form that every conda engine reads.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import HeaderError, Location
+from ...specs import condition
+from . import fields as words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .toml import Node
+
+_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*\Z", re.ASCII)
+_VERSION = re.compile(r"[A-Za-z0-9.*!+_<>=|,~()^$-]+\Z", re.ASCII)
+_AROUND_OPERATORS = re.compile(r"\s*([,|<>=!~]+)\s*")
+_HASHES = {"md5": re.compile(r"[0-9a-fA-F]{32}\Z", re.ASCII), "sha256": re.compile(r"[0-9a-fA-F]{64}\Z", re.ASCII)}
+_BUILD_NUMBER = re.compile(r"(==|!=|<=|>=|<|>|=)?\s*\d{1,9}\Z", re.ASCII)
+_SPEC_NAME = re.compile(r"(?:[^\s\[=<>!~]*::?)?([A-Za-z0-9_.-]+)", re.ASCII)
+
+#: What may be said of a dependency, and how the bracket form calls it.
+KEYS = {
+    "version": "version",
+    "build": "build",
+    "build-number": "build_number",
+    "channel": "channel",
+    "subdir": "subdir",
+    "extras": "extras",
+    "flags": "flags",
+    "md5": "md5",
+    "sha256": "sha256",
+    "url": "url",
+    "when": "",
+}
+_SOURCES = ("git", "path", "branch", "tag", "rev", "subdirectory")
+
+
+def name_of(spec: str) -> str:
+    """The package name of a spec, in lower case; empty where it has none to be seen."""
+    found = _SPEC_NAME.match(spec)
+    return found.group(1).lower() if found and "://" not in spec.partition("[")[0] else ""
+
+
+def with_python(specs: Iterable[str], version: str = "") -> tuple[str, ...]:
+    """The specs, and python with this version unless one of them is named exactly `python`."""
+    specs = tuple(specs)
+    if any(name_of(spec) == "python" for spec in specs):
+        return specs
+    return (*specs, f"python {version}".strip())
+
+
+def table_specs(table: Node, platform: str, locations: list[tuple[str, Location]]) -> dict[str, str]:
+    """The specs of a table of dependencies by package name, those whose `when` does not hold left out."""
+    specs: dict[str, str] = {}
+    seen: dict[str, Location] = {}
+    for written, node in table.table().items():
+        name = written.lower()
+        if not _NAME.match(name):
+            raise HeaderError(
+                f"`{words.shown(written)}` is no package name",
+                where=node.key_where,
+                hint='write `name = "version"`, and `"*"` for any version',
+            )
+        if name in seen:
+            raise HeaderError(
+                f"`{name}` is there twice, since upper and lower case are the same in package names",
+                where=(seen[name], node.key_where),
+                hint="keep one of them",
+            )
+        seen[name] = node.key_where
+        spec = _spec(name, node, platform)
+        if spec is not None:
+            specs[name] = spec
+            locations.append((spec, node.key_where))
+    return specs
+
+
+def _spec(name: str, node: Node, platform: str) -> str | None:
+    if isinstance(node.value, str):
+        version = _version(node)
+        return f"{name} {version}" if version else name
+    if not isinstance(node.value, dict):
+        raise node.error(
+            f"`{node.name}` must be a version or a table, found {node.kind}", f'write `{node.path[-1]} = "*"`'
+        )
+    for source in _SOURCES:
+        if source in node.value:
+            raise HeaderError(
+                f"`{node.name}` is to be built from source, which is not supported",
+                where=node.table()[source].key_where,
+                hint="name a package of a channel, or a `url` of one",
+            )
+    fields = node.known(KEYS)
+    if "url" in fields:
+        for key in fields:
+            if key not in ("url", "md5", "sha256", "when"):
+                raise HeaderError(
+                    f"`url` decides everything, and `{key}` cannot stand beside it",
+                    where=fields[key].key_where,
+                    hint="keep only `md5`, `sha256` and `when` beside `url`",
+                )
+    if "when" in fields and not _holds(fields["when"], platform):
+        return None
+    return _bracket_form(name, fields)
+
+
+def _bracket_form(name: str, fields: dict[str, Node]) -> str:
+    parts: list[str] = []
+    for key, written in KEYS.items():
+        if key not in fields or not written:
+            continue
+        node = fields[key]
+        if key == "version":
+            if version := _version(node):
+                parts.append(f'version="{version}"')
+        elif key in ("extras", "flags"):
+            if values := [_plain(value, node, where) for value, where in node.strings(f"an entry of `{key}`")]:
+                parts.append(f"{written}=[{','.join(values)}]")
+        else:
+            parts.append(f'{written}="{_field(key, node)}"')
+    if len(parts) == 1 and parts[0].startswith("version="):
+        return f"{name} {parts[0][9:-1]}"
+    return f"{name}[{','.join(parts)}]" if parts else name
+
+
+def _field(key: str, node: Node) -> str:
+    if key == "build-number":
+        number = str(node.value) if isinstance(node.value, int) and not isinstance(node.value, bool) else node.text()
+        if not _BUILD_NUMBER.match(number):
+            raise node.error(f"`{node.name}` is no build number", "write `build-number = 3`, or a comparison in quotes")
+        return number
+    text = node.text()
+    if key in _HASHES and not _HASHES[key].match(text):
+        raise node.error(
+            f"`{node.name}` is no {key} hash",
+            f"{'an' if key == 'md5' else 'a'} {key} hash has {32 if key == 'md5' else 64} digits from 0 to f",
+        )
+    if key == "url" and not re.match(r"(https?|file)://[^\s]+\.(conda|tar\.bz2)\Z", text):
+        raise node.error(
+            f"`{node.name}` is not the URL of a conda package", "such a URL ends in `.conda` or `.tar.bz2`"
+        )
+    return _plain(text, node, node.where)
+
+
+def _plain(text: str, node: Node, where: Location) -> str:
+    if any(character in text for character in "\"'[],"):
+        raise HeaderError(
+            f"`{node.name}` holds a quotation mark, a bracket or a comma", where=where, hint="write it without"
+        )
+    return text
+
+
+def _version(node: Node) -> str:
+    """A version spec without blanks; empty for any version."""
+    version = _AROUND_OPERATORS.sub(r"\1", node.text())
+    if " " in version or re.search(r"[\w.*]\s+[<>=!~]", node.text()):
+        raise node.error(
+            f"`{node.name}` has a blank within its version",
+            'part versions by a comma; a build has a key: `build = "..."`',
+        )
+    if not _VERSION.match(version):
+        raise node.error(f"`{node.name}` is no version", 'write `">=1.20,<2"`, `"1.20.*"`, or `"*"` for any version')
+    return "" if version == "*" else version
+
+
+def _holds(node: Node, platform: str) -> bool:
+    """Whether a `when` holds: a condition, or a table with `all` or `any` of several."""
+    if isinstance(node.value, dict):
+        values = node.known(("all", "any"))
+        if len(values) != 1:
+            raise node.error(f"`{node.name}` must have either `all` or `any`", 'write `when = "__unix"`')
+        [(word, conditions)] = values.items()
+        held = [_holds(item, platform) for item in conditions.items()]
+        return all(held) if word == "all" else any(held)
+    text = node.text(hint='write a condition, such as `when = "__unix"`')
+    names = condition.virtual_package_names(platform)
+    try:
+        return condition.holds(text, names)
+    except condition.ConditionError as error:
+        hint = words.nearest(error.name, names) if error.name else ""
+        if not hint.startswith("did"):
+            hint = "known here: `__linux`, `__osx`, `__win`, `__unix`, with `and`, `or` and `not`"
+        raise node.error(f"`{node.name}` cannot be read: {error.problem}", hint) from None
+
+
+def requirement_name(requirement: str) -> str:
+    """The normalised name of a PyPI requirement; the text itself where it has none to be seen."""
+    found = re.match(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[\s@<>=!~;(,])", requirement)
+    return re.sub(r"[-_.]+", "-", found.group(1)).lower() if found else requirement.strip()

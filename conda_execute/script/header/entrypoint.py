@@ -1,0 +1,206 @@
+"""The entrypoint of a conda-script: commands, read without a shell.
+
+::
+
+    commands      = command *( "&&" command )
+    command       = word *( blanks word )
+    word          = 1*( bare text / 'text' / "text" / variable / substitution )
+    variable      = "${SCRIPT}" / "${CACHE}"             also within double quotes
+    substitution  = "$(" commands ")"                    also within double quotes; bare, its output is split at blanks
+
+There are no escapes: a backslash is a backslash. What a shell would treat in some way of its own, and this language
+does not have, is an error, so that an entrypoint never means one thing here and another elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import HeaderError, Location
+from ...model import Entrypoint, Substitution, Text, Variable, Word
+
+VARIABLES = ("SCRIPT", "CACHE")
+
+_BLANKS = " \t\r\n"
+_NAME = re.compile(r"\$\{([^}]*)\}")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_ESCAPE = re.compile(r"\\(?:u.{4}|U.{8}|x..|.)")
+_DEEPEST = 10
+
+_QUOTE = "put it in quotes if it is meant as it stands"
+_REFUSED = {
+    "|": ("pipes", "an entrypoint has no pipes; let the script do it, or a program such as `bash -c '...'`"),
+    "<": ("redirections", "an entrypoint has no redirections; let the script open the file"),
+    ">": ("redirections", "an entrypoint has no redirections; let the script write the file"),
+    ";": ("`;`", "part commands by `&&`"),
+    "&": ("`&`", "part commands by `&&`"),
+    "`": ("backticks", "write `$(command)`"),
+    "*": ("patterns", _QUOTE),
+    "?": ("patterns", _QUOTE),
+    "[": ("patterns", _QUOTE),
+    "(": ("parentheses", _QUOTE),
+    ")": ("parentheses", _QUOTE),
+}
+
+
+def parse(text: str, location: Location) -> Entrypoint:
+    """The commands of an entrypoint; `location` is where its text stands. Raises HeaderError."""
+    return Entrypoint(_Reader(text, location).commands(0))
+
+
+class _Reader:
+    def __init__(self, text: str, location: Location) -> None:
+        self.text = text
+        self.location = location
+        self.position = 0
+
+    def error(self, message: str, start: int, end: int, hint: str) -> HeaderError:
+        """Points at characters of the text where the script holds them as they are, else at all of the text."""
+        where = self.location
+        column = where.column
+        if where.text is not None and column is not None:
+            written = where.text[column - 1 :]
+            opening = len(written) - len(written.lstrip("\"'"))
+            if written[:1] == '"' and "\\" in written and opening < 3:
+                start, end = (_written_offset(written[1:], offset) for offset in (start, end))
+                where = Location(where.path, where.line, column + 1 + start, max(1, end - start), where.text)
+            elif written.startswith(self.text, opening) and "\n" not in self.text:
+                where = Location(where.path, where.line, column + opening + start, max(1, end - start), where.text)
+        return HeaderError(f"the entrypoint {message}", where=where, hint=hint)
+
+    def peek(self) -> str:
+        return self.text[self.position : self.position + 1]
+
+    def commands(self, depth: int) -> tuple[tuple[Word, ...], ...]:
+        """The commands up to the end, or within a substitution up to its parenthesis."""
+        commands = [self.command(depth)]
+        while self.text.startswith("&&", self.position):
+            self.position += 2
+            commands.append(self.command(depth))
+        return tuple(commands)
+
+    def command(self, depth: int) -> tuple[Word, ...]:
+        """The words up to `&&` or the end, or within a substitution up to its parenthesis."""
+        start = self.position
+        words: list[Word] = []
+        while True:
+            while self.peek() and self.peek() in _BLANKS:
+                self.position += 1
+            if not self.peek() or (depth and self.peek() == ")"):
+                break
+            if self.text.startswith("&&", self.position):
+                break
+            begin = self.position
+            word = self.word(depth)
+            if not words and (found := _ASSIGNMENT.match(self.text, begin)):
+                raise self.error(
+                    f"sets a variable: `{found.group()}`",
+                    begin,
+                    found.end(),
+                    "let the script set it; or use `env NAME=value`",
+                )
+            words.append(word)
+        if not words:
+            what = "has no command" if self.text.strip() else "is empty"
+            beside = f"{what} here" if self.text.strip() else what
+            raise self.error(beside, start, self.position, "write `python ${SCRIPT}`, say")
+        return tuple(words)
+
+    def word(self, depth: int) -> Word:
+        pieces: list[Text | Variable | Substitution] = []
+        plain: list[str] = []
+        while (character := self.peek()) and character not in _BLANKS:
+            if self.text.startswith("&&", self.position) or (depth and character == ")"):
+                break
+            if character == "'":
+                plain.append(self.single_quoted())
+            elif character == '"':
+                self.double_quoted(pieces, plain, depth)
+            elif character == "$":
+                _flush(pieces, plain)
+                pieces.append(self.dollar(depth, split=True))
+            elif character in _REFUSED:
+                self.refuse(character)
+            else:
+                plain.append(character)
+                self.position += 1
+        _flush(pieces, plain, at_least_one=True)
+        return Word(tuple(pieces))
+
+    def refuse(self, character: str) -> None:
+        what, hint = _REFUSED[character]
+        length = 2 if self.text[self.position : self.position + 2] in ("||", ">>", "<<") else 1
+        if length == 2 and character == "|":
+            what, hint = "`||`", "part commands by `&&`, which stops at the first that fails"
+        raise self.error(f"holds {what}", self.position, self.position + length, hint)
+
+    def single_quoted(self) -> str:
+        end = self.text.find("'", self.position + 1)
+        if end < 0:
+            raise self.error("has a quotation mark that is not closed", self.position, self.position + 1, "close it")
+        quoted = self.text[self.position + 1 : end]
+        self.position = end + 1
+        return quoted
+
+    def double_quoted(self, pieces: list[Text | Variable | Substitution], plain: list[str], depth: int) -> None:
+        start = self.position
+        self.position += 1
+        while (character := self.peek()) != '"':
+            if not character:
+                raise self.error("has a quotation mark that is not closed", start, start + 1, "close it")
+            if character == "$":
+                _flush(pieces, plain)
+                pieces.append(self.dollar(depth, split=False))
+            elif character == "`":
+                self.refuse(character)
+            else:
+                plain.append(character)
+                self.position += 1
+        self.position += 1
+
+    def dollar(self, depth: int, *, split: bool) -> Variable | Substitution:
+        start = self.position
+        if found := _NAME.match(self.text, start):
+            self.position = found.end()
+            if found.group(1) not in VARIABLES:
+                raise self.error(
+                    f"holds `{found.group()}`, which is not defined",
+                    start,
+                    found.end(),
+                    "there are `${SCRIPT}`, the script's path, and `${CACHE}`, a directory of its own that persists",
+                )
+            return Variable(found.group(1))
+        if self.text.startswith("$(", start):
+            if depth >= _DEEPEST:
+                raise self.error("nests `$(...)` too deeply", start, start + 2, "nest it less")
+            self.position += 2
+            inner = self.commands(depth + 1)
+            if self.peek() != ")":
+                raise self.error("has a `$(` that is not closed", start, start + 2, "close it with `)`")
+            self.position += 1
+            return Substitution(inner, split)
+        if self.text.startswith("${", start):
+            raise self.error("has a `${` that is not closed", start, start + 2, "close it with `}`")
+        raise self.error(
+            "holds a `$` that begins neither `${NAME}` nor `$(command)`",
+            start,
+            start + 1,
+            "put it in single quotes if it is meant as it stands",
+        )
+
+
+def _written_offset(written: str, offset: int) -> int:
+    """Where a character of a text stands in its TOML string, whose escapes are longer than what they mean."""
+    place = 0
+    for _ in range(offset):
+        found = _ESCAPE.match(written, place)
+        place = found.end() if found else place + 1
+    return place
+
+
+def _flush(pieces: list[Text | Variable | Substitution], plain: list[str], *, at_least_one: bool = False) -> None:
+    if plain and (text := "".join(plain)):
+        pieces.append(Text(text))
+    elif at_least_one and not pieces:
+        pieces.append(Text(""))
+    plain.clear()

@@ -1,0 +1,170 @@
+"""Readers for single values that all formats share, and the hints for names that are not known.
+
+A value arrives as text with the place where it stands; what comes back is known to be usable.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import HeaderError, Location
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_SPEC_START = re.compile(r"[A-Za-z0-9_*./~]")
+
+#: Compiled where they are used: most headers have no control character and no date.
+_CONTROL = "[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]"
+_DATE = r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?)?"
+_DURATION = r"\d{1,6} ?(h|hours?|d|days?|w|weeks?)|P(?=.)(\d{1,6}W)?(\d{1,6}D)?(T\d{1,6}H)?"
+
+
+def plain(text: str, what: str, where: Location) -> str:
+    """Text without the blanks around it, not empty, and free of control characters."""
+    if not text.isprintable() and (found := re.search(_CONTROL, text)):
+        raise HeaderError(
+            f"{what} holds the control character U+{ord(found.group()):04X}", where=where, hint="remove it"
+        )
+    stripped = text.strip()
+    if not stripped:
+        raise HeaderError(f"{what} is empty", where=where, hint="remove it, or say what it should be")
+    return stripped
+
+
+def spec(text: str, where: Location) -> str:
+    """A conda match spec, as far as it can be judged without an engine."""
+    spec = plain(text, "a spec", where)
+    if not _SPEC_START.match(spec):
+        raise HeaderError(
+            f"`{spec}` is no spec: it does not begin with a package name",
+            where=where,
+            hint='a spec is a name and then its versions, such as `numpy >=1.20,<2`; in a list like `["...", "..."]` '
+            "it needs quotes, since a comma would part it",
+        )
+    if spec.startswith("pypi:") and not spec.startswith("pypi::"):
+        # To conda's engines this is a package of conda with a namespace before its name.
+        raise HeaderError(
+            f"`{spec}` stands among conda's packages; `pypi:` is of the command line",
+            where=where,
+            hint=f"`{spec[5:].strip()}` belongs under `pip:`, or into `dependencies` of a `# /// script` header",
+        )
+    return spec
+
+
+def requirement(text: str, where: Location) -> str:
+    """A PyPI requirement, as far as it can be judged without an installer: PEP 508, or a URL or path of a package."""
+    requirement = plain(text, "a requirement", where)
+    if requirement.startswith("-"):
+        hint = "name packages only, such as `rich >=13`; indexes are set in `[tool.uv]` of a `# /// script` header"
+        if requirement.startswith(("-e", "--editable")):
+            hint = (
+                "write the path alone, such as `./lib`; `[tool.uv.sources]` of a `# /// script` header has `editable`"
+            )
+        raise HeaderError(f"`{requirement}` is an option of pip, not a requirement", where=where, hint=hint)
+    # A URL, or a path, with extras and markers behind it, is the installer's to read.
+    if not re.match(r"(\.{0,2}|~)/|[A-Za-z][A-Za-z0-9+.-]*://|\.{1,2}(?:$|[\[\s;])", requirement):
+        _check_pep_508(requirement, where)
+    return requirement
+
+
+_CLAUSE = r"\s*(?:===|==|!=|~=|<=|>=|<|>)\s*[^\s,;()<>=!~][^\s,;()<>=~]*\s*"
+
+
+def _check_pep_508(requirement: str, where: Location) -> None:
+    name = re.match(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?![A-Za-z0-9._-])", requirement)
+    if name is None:
+        raise HeaderError(
+            f"`{shown(requirement)}` is no PyPI requirement: it does not begin with a package name",
+            where=where,
+            hint="write a name and then its versions, such as `rich >=13,<15`, `httpx[http2]` or `name @ https://...`",
+        )
+    rest = requirement[name.end() :].partition(";")[0].strip()
+    if rest.startswith("["):
+        extras, closing, rest = rest.partition("]")
+        if not closing or not re.fullmatch(r"\[[\w\s.,-]*", extras):
+            raise HeaderError(
+                f"the extras of `{shown(requirement)}` cannot be read",
+                where=where,
+                hint="write them as `name[one,two]`",
+            )
+        rest = rest.strip()
+    if rest.startswith("(") and rest.endswith(")"):
+        rest = rest[1:-1]
+    if not rest or rest.startswith("@"):
+        return
+    for clause in rest.rstrip(", ").split(","):
+        if not re.fullmatch(_CLAUSE, clause):
+            version = clause.strip(" <>=!~(")
+            hint = f"write `{name.group()}=={version}`, `{name.group()}>={version}`, or the name alone"
+            raise HeaderError(
+                f"`{shown(requirement)}` is no PyPI requirement: `{shown(clause.strip())}` compares no versions",
+                where=where,
+                hint=hint if re.fullmatch(r"[\w.*+!-]+", version) else "part comparisons by commas: `rich >=13,<15`",
+            )
+
+
+def exclude_newer(text: str, key: str, where: Location) -> str:
+    """A date, a date and time, or a duration, in the form it was written."""
+    from datetime import datetime
+
+    when = plain(text, f"`{key}`", where)
+    if re.fullmatch(_DURATION, when, re.ASCII):
+        return when
+    if re.fullmatch(_DATE, when, re.ASCII):
+        try:
+            # Only digits of seconds that datetime can hold; it is the calendar that is asked here.
+            datetime.fromisoformat(re.sub(r"[Tt ](\d\d:\d\d:\d\d).*", r"T\1", when))
+        except ValueError as error:
+            raise HeaderError(
+                f"`{key}` is no date: {error}", where=where, hint="write it as year-month-day, such as `2026-03-31`"
+            ) from None
+        return when
+    raise HeaderError(
+        f"`{key}` must be a date, a date with a time, or a duration, found `{when}`",
+        where=where,
+        hint="write `2026-03-31`, `2026-03-31T12:00:00Z` or `7 days`",
+    )
+
+
+def command(text: str, key: str, where: Location) -> tuple[str, ...]:
+    """The words of a command, split as a POSIX shell splits them."""
+    text = plain(text, f"`{key}`", where)
+    if not any(character in text for character in "\"'\\"):
+        return tuple(text.split())
+    import shlex
+
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        problem = "a quotation mark is not closed" if "quotation" in str(error) else "it ends in a backslash"
+        raise HeaderError(
+            f"`{key}` cannot be split into words: {problem}",
+            where=where,
+            hint="close every quote, or give the words as a list",
+        ) from None
+    if not words or not words[0]:
+        raise HeaderError(f"`{key}` names no program", where=where, hint="write `python`, say, or leave the key out")
+    return words
+
+
+def nearest(name: str, known: Iterable[str], foreign: Mapping[str, str] | None = None) -> str:
+    """The hint for a name that is not known: the one that was probably meant, else all of them."""
+    import difflib
+
+    names = sorted(known)
+    meant = (foreign or {}).get(name.lower().replace("_", "-"))
+    if meant is None:
+        folded = {other.lower().replace("-", "_"): other for other in names}
+        close = difflib.get_close_matches(name[:100].lower().replace("-", "_"), folded, n=1)
+        meant = folded[close[0]] if close else None
+    if meant is not None:
+        return f"did you mean `{meant}`?"
+    return "known here: " + ", ".join(f"`{other}`" for other in names)
+
+
+def shown(text: str) -> str:
+    """Text of a script within a message: in one line, and not at any length."""
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= 60 else text[:57] + "..."

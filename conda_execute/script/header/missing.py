@@ -1,0 +1,113 @@
+"""What to say of a script without a header: what it looks as if somebody meant, and what a header looks like."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+
+from ...errors import HeaderError, Location
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .text import Script
+
+COMMENTS = {
+    "//": (".js", ".mjs", ".cjs", ".ts", ".c", ".h", ".cc", ".cpp", ".cxx", ".rs", ".go", ".java", ".kt", ".kts",
+           ".scala", ".swift", ".cs", ".fs", ".dart", ".zig", ".php", ".groovy", ".nf", ".proto", ".v", ".d"),
+    "--": (".lua", ".sql", ".hs", ".adb", ".ads", ".elm", ".vhd", ".vhdl"),
+    ";": (".lisp", ".el", ".clj", ".scm", ".rkt", ".asm", ".ini", ".ahk"),
+    "%": (".tex", ".m", ".erl", ".pro", ".ps", ".sty"),
+    "!": (".f90", ".f95", ".f03", ".f08", ".f"),
+    '"': (".vim",),
+    "'": (".vb", ".vbs", ".bas"),
+    "REM": (".bat", ".cmd"),
+}  # fmt: skip
+
+#: What opens a comment, or a text, of several lines: the words of a header need lines of their own in it.
+_BLOCK_SIGNS = ("/*", "(*", "{-", "{*", "<!--", "<#", "#|", "#=", "#[", "--[", "%{", "%%{", '"""', "'''")
+
+#: Words that stand alone after a comment sign, and are close to an opening line.
+_NEARLY_NATIVE = re.compile(r"[^\w\s]{1,4}[ \t]*conda[-_\s]{0,3}exec(?:ute)?\b", re.IGNORECASE)
+_NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda[-_ ]?|end-conda-)?script\b", re.IGNORECASE)
+
+
+def comment_prefix(path: str, first_line: str = "") -> str:
+    """What begins a comment in the language of a script, as far as its suffix says."""
+    suffix = os.path.splitext(path)[1].lower()
+    for prefix, suffixes in COMMENTS.items():
+        if suffix in suffixes:
+            return prefix
+    if not suffix and first_line.startswith("#!"):
+        program = first_line.rstrip().rpartition("/")[2].rpartition(" ")[2]
+        return {"node": "//", "lua": "--", "runghc": "--", "sbcl": ";", "guile": ";"}.get(program, "#")
+    return "#"
+
+
+def minimal(prefix: str) -> str:
+    """The smallest header, in the comments of one language."""
+    return "\n".join(f"{prefix} {line}" for line in ("conda execute", "env:", " - python >=3"))
+
+
+def no_header(script: Script) -> HeaderError:
+    """The error for a script without a header."""
+    for number, line in enumerate(script.lines, 1):
+        stripped = line.strip()
+        if len(line) > 200 or not stripped:
+            continue
+        if _NEARLY_NATIVE.match(stripped):
+            return _nearly_native(script, number, stripped)
+        if found := _NEARLY_BLOCK.match(stripped):
+            return _nearly_block(script, number, stripped, (found.group(1) or "").lower())
+    name = os.path.basename(script.path) or script.path
+    prefix = comment_prefix(script.path, script.lines[0] if script.lines else "")
+    searched = "" if script.whole else " in its first 64 KiB"
+    # Code from `-c`, from standard input or from the web is no file that could be given one.
+    is_file = not script.path.startswith("-") and "://" not in script.path
+    init = f"write `conda execute --init {shlex.quote(script.path)}`, or " if is_file else ""
+    return HeaderError(
+        f"`{name}` has no header{searched}",
+        where=Location(script.path) if is_file else (),
+        hint=f"{init}say in a comment what the script needs:\n{minimal(prefix)}",
+    )
+
+
+def _nearly_native(script: Script, number: int, stripped: str) -> HeaderError:
+    from .native import opening
+
+    sign = re.match(r"[^\w\s]+", stripped)
+    prefix = sign.group() if sign else "#"
+    if prefix.startswith(_BLOCK_SIGNS):
+        inner = " *" if "*" in prefix else comment_prefix(script.path)
+        hint = f"give the header lines of its own within the comment:\n{minimal(inner)}"
+    else:
+        if opening(f"{prefix} conda execute") is None:
+            prefix = comment_prefix(script.path)
+        hint = f"the line must be `{prefix} conda execute` and nothing else; what is needed follows in the next lines"
+    return HeaderError(
+        "the script has no header, only a line that looks nearly like the beginning of one",
+        where=script.line(number),
+        hint=hint,
+    )
+
+
+def _nearly_block(script: Script, number: int, stripped: str, kind: str) -> HeaderError:
+    if kind:
+        wanted = "`# /// conda-script`, and in the last `# /// end-conda-script`"
+    else:
+        wanted = "`# /// script`, and in the last `# ///`"
+    wanted += ", without blanks at the end"
+    if script.lines[number - 1] == "# /// script":
+        return HeaderError(
+            "the script has no header: this line stands within a block of another type",
+            where=script.line(number),
+            hint="part the two blocks by a line that is no comment",
+        )
+    other = ""
+    if not kind and not stripped.startswith("#"):
+        other = "\nthis format is for Python; other languages write `/// conda-script` or `conda execute` in a comment"
+    return HeaderError(
+        "the script has no header, only a line that looks nearly like the beginning of one",
+        where=script.line(number),
+        hint=f"the first line must be exactly {wanted}{other}",
+    )

@@ -1,0 +1,447 @@
+"""The native format: YAML in comments, opened by the words `conda execute`, in the comments of any language.
+
+::
+
+    # conda execute
+    # env:
+    #  - python >=3
+    #  - numpy
+    # run_with: python
+
+The header ends at the first line that is not a comment with the same prefix. YAML is read as events and never
+constructed: every scalar stays the text it was, so that `3.10` and dates survive, with its place for a caret.
+Aliases, anchors, tags and repeated keys are refused, and so is a value of several lines, which is nearly always a
+slip of indentation.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import HeaderError, Location
+from ...lean.values import dataclass
+from ...model import Header
+from . import fields
+from .yaml import PARTED, Reader, Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .text import Script
+
+FORMAT = "conda execute"
+
+#: What begins a comment in one language or another. Words must be parted from what follows by a blank.
+_PREFIX = re.compile(
+    r"(?:#+'?|//+!?|--+|;+|%+|!+|\*+|::|\\|⍝)(?=[ \t]|conda execute)|(?:[\"']|(?i:@?rem|dnl|c|nb\.))(?=[ \t])"
+)
+
+#: A platform condition: a comment at the end of a line that is nothing but words in brackets.
+_CONDITION = re.compile(r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$")
+
+#: A header is for people; the bound keeps a hostile one cheap.
+_LONGEST = 16 * 1024
+
+_KEYS = ("env", "channels", "run_with", "exclude-newer", "quiet", "verbose")
+_FOREIGN_KEYS = {
+    "dependencies": "env",
+    "packages": "env",
+    "requirements": "env",
+    "requires": "env",
+    "environment": "env",
+    "specs": "env",
+    "interpreter": "run_with",
+    "command": "run_with",
+    "entrypoint": "run_with",
+    "run": "run_with",
+    "run-with": "run_with",
+}
+
+#: A line behind the header that looks as if it had lost its comment sign: an entry of a list, or a key.
+#: Compiled where it is used: most headers are right.
+_LOST = r"[ \t]*(?:-[ \t]+[\w\"'*]|(?:env|channels|run_with|exclude-newer|quiet|verbose|pip)[ \t]*:)"
+
+_ONE_SPEC = "write one spec per line, each after `- `"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where the header stands: its lines, counted from 1, and what makes them comments."""
+
+    first: int
+    last: int
+    prefix: str
+
+
+def opening(line: str) -> str | None:
+    """The comment prefix, if this line opens a native header."""
+    stripped = line.strip(" \t")
+    found = _PREFIX.match(stripped)
+    if found and stripped[found.end() :].lstrip(" \t") in ("conda execute", "conda execute:"):
+        return found.group()
+    return None
+
+
+def blocks(script: Script) -> Iterator[Block]:
+    """Every native header of the script, in order."""
+    last = 0
+    for index, line in enumerate(script.lines):
+        if "conda execute" not in line or index < last:
+            continue
+        prefix = opening(line)
+        if prefix is not None:
+            last = index + 1
+            while last < len(script.lines) and _body(script.lines[last], prefix) is not None:
+                last += 1
+            yield Block(index + 1, last, prefix)
+
+
+def _body(line: str, prefix: str) -> int | None:
+    """Where the text of a comment line begins; None where the line is no comment with this prefix."""
+    indent = len(line) - len(line.lstrip(" \t"))
+    start = indent + len(prefix)
+    if not line.startswith(prefix, indent):
+        return None
+    if prefix[-1].isalpha() and line[start : start + 1] not in ("", " ", "\t"):
+        return None
+    if prefix.startswith("*") and line.startswith("/", start):
+        # The end of a C comment.
+        return None
+    return start
+
+
+def keys_of(script: Script, block: Block, platform: str) -> tuple[dict[str, tuple[Value, Value]], bool]:
+    """The pairs of the header by their keys, `env` among them, and whether the platform has lines left out."""
+    starts, texts, omitted = _texts(script, block, platform)
+    try:
+        root = Reader(script, block.first + 1, starts, _hint(block.prefix)).tree("\n".join(texts))
+    except HeaderError as error:
+        # YAML takes a key without a colon for a text that goes on in the next line.
+        raise _without_colon(script, block, texts) or error from None
+    opened = script.line(block.first)
+    if root is None:
+        raise _parted(script, block, "the header is empty", opened) or HeaderError(
+            "the header is empty", where=opened, hint=_hint(block.prefix)
+        )
+    if root.kind != "a mapping":
+        raise _without_colon(script, block, texts) or HeaderError(
+            f"the header must be made of keys and values, found {root.kind}", where=root.where, hint=_hint(block.prefix)
+        )
+    keys = _pairs(root, _KEYS, _FOREIGN_KEYS)
+    if "env" not in keys:
+        raise _parted(script, block, "the header has no `env`", opened) or HeaderError(
+            "the header has no `env`", where=opened, hint=_hint(block.prefix)
+        )
+    return keys, omitted
+
+
+def _without_colon(script: Script, block: Block, texts: list[str]) -> HeaderError | None:
+    """The error for a line that would open a list if its colon were there, or parted from what follows."""
+    # A key stands as far left as the first line does; what stands further right is part of a value.
+    first = next((text for text in texts if text.strip()), "")
+    indent = first[: len(first) - len(first.lstrip(" \t"))]
+    for number, text in enumerate(texts, block.first + 1):
+        found = re.match(r"(env|channels)[ \t]*(?:(?P<end>$)|(?P<sign>=)|:(?=\S))", text.removeprefix(indent))
+        if found is None or not text.startswith(indent):
+            continue
+        name = found.group(1)
+        where = script.at(number, script.lines[number - 1].index(name) + 1, len(found.group().rstrip()))
+        if found.group("end") is not None or found.group("sign"):
+            return HeaderError(f"`{name}` needs a colon", where=where, hint=f"write `{name}:`")
+        return HeaderError(f"`{name}:` needs a blank behind its colon", where=where, hint=f"write `{name}: `")
+    return None
+
+
+def is_conditional(line: str) -> bool:
+    """Whether this line holds on some platforms only."""
+    return _CONDITION.search(line) is not None
+
+
+def read(script: Script, block: Block, platform: str) -> Header:
+    """The header that stands there, for one platform. Raises HeaderError."""
+    keys, omitted = keys_of(script, block, platform)
+    locations: list[tuple[str, Location]] = [(name, key.where) for name, (key, _) in keys.items()]
+    if keys["env"][1].kind == "nothing":
+        raise _empty_env(script, block, keys["env"][0], f" on {platform}" if omitted else "")
+    specs, pypi = _env(keys["env"][1], locations)
+    header_channels = _channels(keys["channels"][1], locations) if "channels" in keys else None
+    quiet, verbose = (_bool(name, keys[name][1]) if name in keys else False for name in ("quiet", "verbose"))
+    if quiet and verbose:
+        raise HeaderError(
+            "`quiet` and `verbose` contradict each other",
+            where=(keys["quiet"][0].where, keys["verbose"][0].where),
+            hint="keep one of them",
+        )
+    if pypi:
+        from .dependencies import with_python
+
+        specs = with_python(specs)
+    return Header(
+        format=FORMAT,
+        specs=specs,
+        pypi=pypi,
+        channels=header_channels,
+        run_with=_run_with(keys["run_with"][1]) if "run_with" in keys else None,
+        exclude_newer=_exclude_newer(keys["exclude-newer"][1]) if "exclude-newer" in keys else None,
+        quiet=quiet,
+        verbose=verbose,
+        notices=_lost_entries(script, block),
+        lines=(block.first, block.last),
+        locations=tuple(locations),
+    )
+
+
+def _hint(prefix: str) -> str:
+    lines = ("conda execute", "env:", " - python >=3")
+    return "a header needs at least this:\n" + "\n".join(f"{prefix} {line}" for line in lines)
+
+
+# From comment lines to YAML
+
+
+def _texts(script: Script, block: Block, platform: str) -> tuple[list[int], list[str], bool]:
+    """The column (from 0) where the YAML of each line after the first begins, the YAML, and whether lines are left out.
+
+    Comments inside the comment and lines whose condition does not hold are left empty, so that lines stay lines.
+    """
+    starts: list[int] = []
+    texts: list[str] = []
+    length = 0
+    omitted = False
+    for number in range(block.first + 1, block.last + 1):
+        line = script.lines[number - 1]
+        start = _body(line, block.prefix)
+        assert start is not None
+        text = line[start:]
+        length += len(text) + 1
+        if length > _LONGEST:
+            raise HeaderError(
+                f"the header is longer than {_LONGEST // 1024} KiB",
+                where=script.at(number),
+                hint="end it with an empty line, or with any line that is not a comment",
+            )
+        starts.append(start)
+        if _is_note(text, block.prefix):
+            texts.append("")
+            continue
+        texts.append(_conditional(script, number, start, text, platform))
+        omitted = omitted or (bool(text.strip()) and not texts[-1])
+    return starts, texts, omitted
+
+
+def _is_note(text: str, prefix: str) -> bool:
+    """Whether the text of a comment line is a comment itself: `## note`, `# # note`, `// // note`."""
+    stripped = text.lstrip(" \t")
+    if prefix[0] in "\"'*":
+        # These open values in YAML: only directly after the prefix are they its repetition.
+        return text.startswith(prefix[0]) or stripped.startswith("#")
+    if prefix[0] != "-" and not prefix[0].isalpha() and text.startswith(prefix[0]):
+        return True
+    return stripped.startswith((prefix, "#"))
+
+
+def _conditional(script: Script, number: int, start: int, text: str, platform: str) -> str:
+    """The text without its platform condition, or nothing where that does not hold."""
+    if "[" not in text or not (found := _CONDITION.search(text)):
+        return text
+    from ...specs import condition
+
+    before = text[: found.start(1)].rstrip(" \t")
+    try:
+        keep = condition.holds(found.group(2), condition.platform_names(platform))
+    except condition.ConditionError as error:
+        names = ("linux", "osx", "win", "unix", platform, *condition.SUBDIRS)
+        hint = fields.nearest(error.name, names) if error.name else ""
+        if not hint.startswith("did"):
+            hint = "conditions are `# [linux]`, `# [osx]`, `# [win]`, `# [unix]`, `# [linux-64]`, `# [not win]`"
+        column = start + found.start(2) + error.start + 1
+        raise HeaderError(
+            f"the condition of this line cannot be read: {error.problem}",
+            where=script.at(number, column, error.end - error.start),
+            hint=hint,
+        ) from None
+    if before.endswith(":"):
+        raise HeaderError(
+            "a condition holds for its line alone, and this line opens a list",
+            where=script.at(number, start + found.start(1) + 1, len(found.group(1).rstrip())),
+            hint="put the condition behind every entry of the list",
+        )
+    return before if keep else ""
+
+
+# From YAML to a header
+
+
+def _pairs(value: Value, known: tuple[str, ...], foreign: dict[str, str]) -> dict[str, tuple[Value, Value]]:
+    """The pairs of a mapping by key; an unknown key is an error."""
+    pairs: dict[str, tuple[Value, Value]] = {}
+    for pair in value.content:
+        assert isinstance(pair, tuple)
+        name = pair[0].text
+        if name not in known:
+            raise HeaderError(
+                f"`{fields.shown(name)}` is not a key of a header",
+                where=pair[0].where,
+                hint=PARTED if " " in name else fields.nearest(name, known, foreign),
+            )
+        pairs[name] = pair
+    return pairs
+
+
+def _items(value: Value, key: str, hint: str) -> list[Value]:
+    """The entries of a list; anything else is an error."""
+    if value.kind != "a list":
+        raise HeaderError(f"`{key}` must be a list, found {value.kind}", where=value.where, hint=hint)
+    items = [item for item in value.content if isinstance(item, Value)]
+    if not items:
+        raise HeaderError(f"`{key}` is an empty list", where=value.where, hint=hint)
+    return items
+
+
+def _entry(item: Value, key: str, hint: str) -> str:
+    """An entry that is text, and not nothing."""
+    if item.kind != "a string":
+        raise HeaderError(f"an entry of `{key}` must be a string, found {item.kind}", where=item.where, hint=hint)
+    return item.text
+
+
+def _empty_env(script: Script, block: Block, key: Value, here: str) -> HeaderError:
+    """The error for an `env` with nothing in it; `here` is the platform, if it has lines left out."""
+    if not here and (parted := _parted(script, block, "`env` is empty", key.where)):
+        return parted
+    following = script.lines[block.last] if block.last < len(script.lines) else ""
+    if not here and re.match(_LOST, following):
+        return HeaderError(
+            f"`env` is empty: the header ends before line {block.last + 1}, which lacks `{block.prefix}`",
+            where=(key.where, script.line(block.last + 1)),
+            hint=f"begin that line with `{block.prefix}`, as those above it",
+        )
+    return HeaderError(f"`env` is empty{here}", where=key.where, hint=_ONE_SPEC)
+
+
+def _behind_empty_line(script: Script, block: Block) -> int | None:
+    """The number of a comment line with the header's prefix that only empty lines part from it, if there is one."""
+    after = block.last
+    while after < len(script.lines) and not script.lines[after].strip():
+        after += 1
+    if not block.last < after < len(script.lines) or _body(script.lines[after], block.prefix) is None:
+        return None
+    return after + 1
+
+
+def _parted(script: Script, block: Block, problem: str, where: Location) -> HeaderError | None:
+    """The error for a header that lacks something because an empty line stands within it, if one does."""
+    number = _behind_empty_line(script, block)
+    if number is None:
+        return None
+    line = script.lines[number - 1]
+    if not re.match(_LOST, line[_body(line, block.prefix) :]):
+        return None
+    return HeaderError(
+        f"{problem}: an empty line ends the header before line {number}",
+        where=(where, script.line(number)),
+        hint=f"remove the empty line, or begin it with `{block.prefix}`",
+    )
+
+
+def _lost_entries(script: Script, block: Block) -> tuple[str, ...]:
+    """A notice of entries that an empty line parts from their list: they look as if they counted."""
+    number = _behind_empty_line(script, block)
+    if number is None:
+        return ()
+    entry = re.match(rf"[ \t]*{re.escape(block.prefix)}[ \t]*-[ \t]+", script.lines[block.last - 1])
+    if entry is None or not script.lines[number - 1].startswith(entry.group()):
+        return ()
+    return (f"line {number} of `{script.path}` does not count: an empty line ends the header before it",)
+
+
+def _env(value: Value, locations: list[tuple[str, Location]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Specs and PyPI requirements."""
+    hint = _ONE_SPEC
+    specs: list[str] = []
+    pypi: list[str] = []
+    for item in _items(value, "env", hint):
+        if item.kind == "a mapping":
+            for requirement in _pip(item):
+                pypi.append(fields.requirement(requirement.text, requirement.where))
+                locations.append((pypi[-1], requirement.where))
+        else:
+            specs.append(fields.spec(_entry(item, "env", hint), item.where))
+            locations.append((specs[-1], item.where))
+    return tuple(specs), tuple(pypi)
+
+
+def _pip(item: Value) -> list[Value]:
+    """The requirements of an entry `pip: [...]`."""
+    for pair in item.content:
+        assert isinstance(pair, tuple)
+        name, value = pair[0].text, pair[1]
+        if name.lower() in ("pypi", "pip3", "uv"):
+            raise HeaderError(f"`{name}:` is not known here", where=pair[0].where, hint="did you mean `pip`?")
+        if name != "pip":
+            written = f"{name} {value.text}" if value.kind == "a string" else f"{name} >=1.0"
+            raise HeaderError(
+                f"`{fields.shown(name)}:` is not expected here: of all entries of `env`, only `pip` has a colon",
+                where=pair[0].where,
+                hint=f"write a spec without a colon, such as `- {fields.shown(written)}`",
+            )
+        hint = "write one requirement per line, each after `- `"
+        items = _items(value, "pip", hint)
+        for requirement in items:
+            _entry(requirement, "pip", hint)
+        return items
+    raise HeaderError("an entry of `env` is an empty mapping", where=item.where, hint="write a spec, or remove it")
+
+
+def _channels(value: Value, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
+    hint = "write one channel per line, each after `- `; without `channels`, the configured ones are used"
+    channels: list[str] = []
+    for item in _items(value, "channels", hint):
+        channels.append(fields.plain(_entry(item, "channels", hint), "a channel", item.where))
+        locations.append((channels[-1], item.where))
+    return tuple(channels)
+
+
+def _run_with(value: Value) -> tuple[str, ...]:
+    if value.kind == "a list":
+        hint = "write the program, then its options, each as one word"
+        found = _items(value, "run_with", hint)
+        listed = [_entry(item, "run_with", hint) for item in found]
+        for item in found:
+            if item.text:
+                fields.plain(item.text + ".", "a word of `run_with`", item.where)
+        fields.plain(listed[0], "the program of `run_with`", found[0].where)
+        return tuple(listed)
+    if value.kind != "a string":
+        raise HeaderError(
+            f"`run_with` must be a string or a list, found {value.kind}",
+            where=value.where,
+            hint="write the interpreter, such as `run_with: python`",
+        )
+    return fields.command(value.text, "run_with", value.where)
+
+
+def _exclude_newer(value: Value) -> str:
+    if value.kind != "a string":
+        raise HeaderError(
+            f"`exclude-newer` must be a date or a duration, found {value.kind}",
+            where=value.where,
+            hint="write `2026-03-31` or `7 days`",
+        )
+    return fields.exclude_newer(value.text, "exclude-newer", value.where)
+
+
+def _bool(name: str, value: Value) -> bool:
+    if value.kind == "a string":
+        text = value.text.lower()
+        if text in ("true", "yes", "on"):
+            return True
+        if text in ("false", "no", "off"):
+            return False
+    found = f"`{fields.shown(value.text)}`" if value.kind == "a string" else value.kind
+    raise HeaderError(
+        f"`{name}` must be true or false, found {found}",
+        where=value.where,
+        hint=f"write `{name}: true`, or leave it out",
+    )

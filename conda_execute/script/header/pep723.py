@@ -1,0 +1,268 @@
+"""PEP 723, inline script metadata: TOML between `# /// script` and `# ///`.
+
+::
+
+    # /// script
+    # requires-python = ">=3.11"
+    # dependencies = ["rich"]
+    # [tool.conda]
+    # dependencies = ["numpy"]
+    # ///
+
+Blocks are found as the specification's reference expression finds them, in one pass over the lines instead of a
+search that may try every line again. `dependencies` come from PyPI; `[tool.conda]`, or else `[tool.pixi]`, adds conda
+packages; `[tool.uv]` is handed to uv.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import HeaderError, Location
+from ...lean.values import dataclass, replace
+from ...model import Header
+from . import fields
+from .dependencies import with_python
+from .toml import Block, Document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .text import Script
+    from .toml import Node
+
+FORMAT = "script"
+
+_OPENING = re.compile(r"# /// ([a-zA-Z0-9-]+)\Z")
+_CLOSING = "# ///"
+
+_KEYS = ("requires-python", "dependencies", "tool")
+_FOREIGN_KEYS = {
+    "python-requires": "requires-python",
+    "python": "requires-python",
+    "env": "dependencies",
+    "requires": "dependencies",
+    "requirements": "dependencies",
+    "packages": "dependencies",
+}
+_CONDA_KEYS = ("dependencies", "channels", "exclude-newer", "run-with")
+_CONDA_FOREIGN_KEYS = {
+    "env": "dependencies",
+    "specs": "dependencies",
+    "packages": "dependencies",
+    "channel": "channels",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A block of any type: its lines, counted from 1, the marks included."""
+
+    type: str
+    first: int
+    last: int
+
+
+def find(lines: Sequence[str]) -> Iterator[Found]:
+    """Every block, as the reference expression finds them: a run of content lines up to its last closing mark."""
+    index = 0
+    run_end = 0
+    closing = -1
+    while index < len(lines):
+        opening = _OPENING.match(lines[index])
+        if opening is None:
+            index += 1
+            continue
+        if run_end <= index:
+            # The lines that may be content, and the last closing mark among them; the next opening in the same run,
+            # if this one is not closed, sees the same.
+            run_end, closing = index + 1, -1
+            while run_end < len(lines) and (lines[run_end] == "#" or lines[run_end].startswith("# ")):
+                if lines[run_end] == _CLOSING:
+                    closing = run_end
+                run_end += 1
+        if closing >= index + 2:
+            yield Found(opening.group(1), index + 1, closing + 1)
+            index = closing + 1
+        else:
+            index += 1
+
+
+def blocks(script: Script) -> list[Block]:
+    """The blocks of the type `script`, in order. Raises HeaderError where there is only one that is not closed."""
+    if "# /// script" not in script.lines:
+        return []
+    found = list(find(script.lines))
+    scripts = [_block(script, each) for each in found if each.type == "script"]
+    inside = {number for each in found for number in range(each.first, each.last + 1)}
+    for number, line in enumerate(script.lines, 1):
+        if line == "# /// script" and number not in inside and not scripts:
+            raise _not_closed(script, number)
+    return scripts
+
+
+def _block(script: Script, found: Found) -> Block:
+    lines = script.lines[found.first : found.last - 1]
+    return Block(
+        found.first, found.last, "# ", tuple(min(2, len(line)) for line in lines), tuple(line[2:] for line in lines)
+    )
+
+
+def _not_closed(script: Script, opening: int) -> HeaderError:
+    number = opening + 1
+    while number <= len(script.lines) and (line := script.lines[number - 1]) != "" and line.startswith("#"):
+        if line != "#" and not line.startswith("# "):
+            return HeaderError(
+                "a line of this header does not begin with `# `",
+                where=(script.line(opening), script.line(number)),
+                hint="put a blank behind the `#`",
+            )
+        if line.rstrip() == _CLOSING:
+            if line == _CLOSING:
+                return HeaderError(
+                    "the header is empty",
+                    where=script.line(opening),
+                    hint='write at least `# dependencies = ["..."]` between its first and its last line',
+                )
+            return HeaderError(
+                "the last line of this header has blanks at its end",
+                where=(script.line(opening), script.line(number)),
+                hint=f"write `{_CLOSING}` and nothing behind it",
+            )
+        number += 1
+    if number > len(script.lines) and not script.whole:
+        return script.not_within(opening)
+    hint = "close it with a line `# ///`; every line in between must begin with `#`, blank ones too"
+    places = [script.line(opening)]
+    if number <= len(script.lines) and any(line == _CLOSING for line in script.lines[number:]):
+        places.append(script.at(number))
+    return HeaderError("this header is not closed", where=places, hint=hint)
+
+
+def read(script: Script, block: Block, platform: str) -> Header:
+    """The header that stands there, for one platform. Raises HeaderError."""
+    document = Document(script, block)
+    keys = document.root().known(_KEYS, _FOREIGN_KEYS)
+    locations: list[tuple[str, Location]] = [(name, node.key_where) for name, node in keys.items() if name != "tool"]
+    tool = keys["tool"].table() if "tool" in keys else {}
+    locations += [("tool.uv", tool["uv"].key_where)] if "uv" in tool else []
+    pypi = _requirements(keys["dependencies"], locations) if "dependencies" in keys else ()
+    uv = _uv(tool["uv"]) if "uv" in tool else None
+    conda, notices = _conda_part(tool, uv, platform, locations)
+    return replace(
+        conda,
+        specs=_with_python(conda.specs, keys.get("requires-python"), locations),
+        pypi=(*pypi, *conda.pypi),
+        notices=notices,
+        lines=(block.first, block.last),
+        locations=tuple(locations),
+    )
+
+
+def _requirements(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
+    found = node.strings("a requirement")
+    locations += found
+    return tuple(fields.requirement(text, where) for text, where in found)
+
+
+def _with_python(specs: tuple[str, ...], node: Node | None, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
+    """The specs, and python: the script is written in it."""
+    if node is None:
+        return with_python(specs)
+    from ...specs.pep440 import conda_version
+
+    version = conda_version(node.string('write it in quotes: `">=3.10"`'), "requires-python", node.where)
+    complete = with_python(specs, version)
+    if len(complete) > len(specs):
+        locations.append((complete[-1], node.where))
+    return complete
+
+
+def _conda_part(
+    tool: dict[str, Node], uv: str | None, platform: str, locations: list[tuple[str, Location]]
+) -> tuple[Header, tuple[str, ...]]:
+    """What `[tool.conda]` says, or else `[tool.pixi]`, beside `[tool.uv]`."""
+    if "conda" in tool:
+        both = "the script has both `tool.conda` and `tool.pixi`: the first is used, the second left out"
+        return replace(_conda(tool["conda"], locations), uv=uv), (both,) if "pixi" in tool else ()
+    if "pixi" not in tool:
+        return Header(FORMAT, uv=uv), ()
+    from . import pixi
+
+    said = pixi.read(tool["pixi"], platform, locations)
+    header = Header(
+        FORMAT,
+        specs=said.specs,
+        pypi=said.pypi,
+        channels=said.channels,
+        exclude_newer=said.exclude_newer,
+        pypi_exclude_newer=said.pypi_exclude_newer,
+        constraints=said.constraints,
+        channel_priority=said.channel_priority,
+        variables=said.variables,
+        uv=pixi.with_sources(uv, said.sources),
+    )
+    return header, said.notices
+
+
+def _conda(table: Node, locations: list[tuple[str, Location]]) -> Header:
+    keys = table.known(_CONDA_KEYS, _CONDA_FOREIGN_KEYS)
+    specs: list[str] = []
+    for text, where in keys["dependencies"].strings("a spec") if "dependencies" in keys else ():
+        specs.append(fields.spec(text, where))
+        locations.append((specs[-1], where))
+    channels = None
+    if "channels" in keys:
+        found = keys["channels"].strings("a channel")
+        if not found:
+            raise keys["channels"].error("`tool.conda.channels` is an empty list", "name a channel, or leave it out")
+        locations += found
+        channels = tuple(text for text, _ in found)
+    exclude_newer = None
+    if "exclude-newer" in keys:
+        from .pixi import moment
+
+        exclude_newer = moment(keys["exclude-newer"])
+    return Header(
+        FORMAT,
+        specs=tuple(specs),
+        channels=channels,
+        run_with=_run_with(keys["run-with"]) if "run-with" in keys else None,
+        exclude_newer=exclude_newer,
+    )
+
+
+def _run_with(node: Node) -> tuple[str, ...]:
+    if isinstance(node.value, str):
+        return fields.command(node.value, node.name, node.where)
+    items = node.items('write `run-with = "python -u"`, or a list of words')
+    listed = tuple(item.string('write each word in quotes: `"..."`') for item in items)
+    if not listed:
+        raise node.error(f"`{node.name}` is an empty list", "name the program, or leave the key out")
+    for item, text in zip(items, listed, strict=True):
+        if text:
+            fields.plain(text + ".", f"a word of `{node.name}`", item.where)
+    fields.plain(listed[0], f"the program of `{node.name}`", items[0].where)
+    return listed
+
+
+def _uv(node: Node) -> str | None:
+    """The table as JSON in one form only, since it is part of what is installed."""
+    table = node.table()
+    if not table:
+        return None
+    # These are read here as well, for their paths; the rest is uv's to check.
+    if "sources" in table:
+        table["sources"].table()
+    for index in table["index"].items("write `[[tool.uv.index]]`, and `url` below it") if "index" in table else ():
+        index.table()
+    import json
+    from datetime import date, time
+
+    def written(value: object) -> str:
+        assert isinstance(value, (date, time))
+        return value.isoformat()
+
+    plain = {name: child.value for name, child in table.items()}
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), default=written)

@@ -1,0 +1,356 @@
+"""The `[tool.pixi]` table of a script: the part that describes one environment.
+
+A key that would change what is installed and is not understood is an error. One that would not is left out, and
+named in a notice.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import HeaderError, Location
+from ...lean.values import dataclass
+from ...specs import condition
+from . import dependencies
+from . import fields as words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .toml import Node
+
+_TARGET_KEYS = ("dependencies", "pypi-dependencies", "constraints", "activation")
+_KEYS = (*_TARGET_KEYS, "workspace", "target", "channel-priority", "exclude-newer", "pypi-exclude-newer")
+_WORKSPACE_KEYS = ("channels", "channel-priority", "exclude-newer", "pypi-exclude-newer", "solve-strategy")
+#: Keys that describe a workspace and change nothing of what is installed for one script.
+_UNREAD = ("requires-pixi", "preview", "platforms", "name", "version", "description", "authors", "conda-pypi-map")
+_PYPI_KEYS = (
+    "version", "extras", "env-markers", "index", "url", "git", "branch", "tag", "rev", "subdirectory", "path",
+    "editable",
+)  # fmt: skip
+_PYPI_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Pixi:
+    """What the table asks for on one platform."""
+
+    specs: tuple[str, ...] = ()
+    pypi: tuple[str, ...] = ()
+    #: For PyPI packages of an index of their own, or editable ones: their name and their entry in uv's `sources`.
+    sources: tuple[tuple[str, dict[str, object]], ...] = ()
+    constraints: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    channels: tuple[str, ...] | None = None
+    channel_priority: str | None = None
+    exclude_newer: str | None = None
+    pypi_exclude_newer: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+def read(table: Node, platform: str, locations: list[tuple[str, Location]], *, with_channels: bool = True) -> Pixi:
+    """What `[tool.pixi]` says; `with_channels` where channels belong into it."""
+    keys = table.known(_KEYS, unread=_UNREAD)
+    workspace = keys["workspace"].known(_WORKSPACE_KEYS, unread=_UNREAD) if "workspace" in keys else {}
+    if "channels" in workspace and not with_channels:
+        raise HeaderError(
+            "the channels of this header stand outside of `tool.pixi`",
+            where=workspace["channels"].key_where,
+            hint="move them to `channels` at the top",
+        )
+    _check_strategy(workspace)
+    found = _Layers(platform)
+    for layer in (table, *_targets(keys.get("target"), platform)):
+        found.add(layer, locations)
+    unread = [node for name, node in (*keys.items(), *workspace.items()) if name in _UNREAD]
+    said = {**workspace, **{name: node for name, node in keys.items() if name in _WORKSPACE_KEYS}}
+    return Pixi(
+        specs=tuple(found.specs.values()),
+        pypi=tuple(found.pypi.values()),
+        sources=tuple((name, source) for name, source in found.sources.items() if name in found.pypi),
+        constraints=tuple(found.constraints.values()),
+        variables=tuple(found.variables.items()),
+        channels=_channels(workspace["channels"], locations) if "channels" in workspace else None,
+        channel_priority=_priority(said["channel-priority"]) if "channel-priority" in said else None,
+        exclude_newer=_when(said.get("exclude-newer")),
+        pypi_exclude_newer=_when(said.get("pypi-exclude-newer")),
+        notices=tuple(f"`{node.name}` means nothing to conda-execute and is left out" for node in unread),
+    )
+
+
+class _Layers:
+    """What one target says replaces what a wider one says of the same package or variable."""
+
+    def __init__(self, platform: str) -> None:
+        self.platform = platform
+        self.specs: dict[str, str] = {}
+        self.pypi: dict[str, str] = {}
+        self.sources: dict[str, dict[str, object]] = {}
+        self.constraints: dict[str, str] = {}
+        self.variables: dict[str, str] = {}
+
+    def add(self, table: Node, locations: list[tuple[str, Location]]) -> None:
+        keys = table.table()
+        if "dependencies" in keys:
+            self.specs.update(dependencies.table_specs(keys["dependencies"], self.platform, locations))
+        if "constraints" in keys:
+            self.constraints.update(dependencies.table_specs(keys["constraints"], self.platform, locations))
+        if "pypi-dependencies" in keys:
+            for name, (requirement, source) in requirements(keys["pypi-dependencies"], locations).items():
+                self.pypi[name] = requirement
+                self.sources.pop(name, None)
+                if source:
+                    self.sources[name] = source
+        if "activation" in keys:
+            self.variables.update(_variables(keys["activation"]))
+
+
+def _targets(node: Node | None, platform: str) -> list[Node]:
+    """The targets that hold for the platform, from the widest to the narrowest; all of them are checked."""
+    if node is None:
+        return []
+    targets = node.table()
+    for selector, target in targets.items():
+        if selector not in condition.SUBDIRS and selector not in condition.FAMILIES:
+            raise HeaderError(
+                f"`{words.shown(selector)}` is not a platform",
+                where=target.key_where,
+                hint=words.nearest(selector, (*condition.FAMILIES, platform)),
+            )
+        target.known(_TARGET_KEYS)
+    order = (*reversed(condition.families(platform)), platform)
+    return [targets[selector] for selector in order if selector in targets]
+
+
+def _channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
+    channels: list[str] = []
+    for item in node.items():
+        if isinstance(item.value, dict):
+            channel = item.known(("channel",)).get("channel")
+            if channel is None:
+                raise item.error("a channel is given as a table without `channel`", 'write `"conda-forge"`')
+            item = channel  # noqa: PLW2901
+        channels.append(item.text("a channel", 'write it in quotes: `"conda-forge"`'))
+        locations.append((channels[-1], item.where))
+    if not channels:
+        raise node.error(f"`{node.name}` is an empty list", "name a channel, or leave the key out")
+    return tuple(channels)
+
+
+def _priority(node: Node) -> str:
+    priority = node.text()
+    if priority not in ("strict", "flexible", "disabled"):
+        raise node.error(
+            f"`{node.name}` must be `strict`, `flexible` or `disabled`, found `{words.shown(priority)}`",
+            words.nearest(priority, ("strict", "flexible", "disabled")),
+        )
+    return priority
+
+
+def _when(node: Node | None) -> str | None:
+    if node is None:
+        return None
+    if isinstance(node.value, dict):
+        raise node.error(
+            f"`{node.name}` is a table of packages, which is not supported", 'write one moment for all: `"2026-03-31"`'
+        )
+    return moment(node)
+
+
+def moment(node: Node) -> str:
+    """A date, a date-time or a duration; TOML has dates of its own, which count as if they were in quotes."""
+    from datetime import date
+
+    if isinstance(node.value, date):
+        text = node.value.isoformat()
+    else:
+        text = node.string('write `"2026-03-31"` or `"7 days"`')
+    return words.exclude_newer(text, node.name, node.where)
+
+
+def _check_strategy(workspace: dict[str, Node]) -> None:
+    strategy = workspace.get("solve-strategy")
+    if strategy is not None and strategy.text() != "highest":
+        raise strategy.error(
+            f"`{strategy.name}` can only be `highest` here", "leave it out, and pin versions where they matter"
+        )
+
+
+def _variables(node: Node) -> dict[str, str]:
+    """Environment variables; anything that a shell would have to work out is an error."""
+    table = node.known(("env",))
+    variables: dict[str, str] = {}
+    for name, value in table["env"].table().items() if "env" in table else ():
+        if not _VARIABLE.match(name):
+            raise HeaderError(
+                f"`{words.shown(name)}` is no name of an environment variable",
+                where=value.key_where,
+                hint="use letters, digits and `_`",
+            )
+        text = value.string('write the value in quotes: `"..."`')
+        if "$" in text or "%" in text:
+            raise value.error(
+                f"`{value.name}` refers to another variable, which is not supported", "write the value out"
+            )
+        if text:
+            words.plain(text + ".", f"`{value.name}`", value.where)
+        variables[name] = text
+    return variables
+
+
+def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str, tuple[str, dict[str, object]]]:
+    """The PyPI requirements of a table by normalised name, each with its entry in uv's `sources`, empty for most."""
+    found: dict[str, tuple[str, dict[str, object]]] = {}
+    seen: dict[str, Location] = {}
+    for name, node in table.table().items():
+        if not _PYPI_NAME.match(name):
+            raise HeaderError(
+                f"`{words.shown(name)}` is no package name",
+                where=node.key_where,
+                hint='write `name = "version"`, and `"*"` for any version',
+            )
+        normal = re.sub(r"[-_.]+", "-", name).lower()
+        if normal in seen:
+            raise HeaderError(
+                f"`{normal}` is there twice", where=(seen[normal], node.key_where), hint="keep one of them"
+            )
+        seen[normal] = node.key_where
+        requirement, source = _requirement(name, node)
+        found[normal] = words.requirement(requirement, node.where), source
+        locations.append((found[normal][0], node.key_where))
+    return found
+
+
+def with_sources(uv: str | None, sources: Sequence[tuple[str, dict[str, object]]]) -> str | None:
+    """A `[tool.uv]` table as JSON, and in it where these packages come from; what it says of one itself holds."""
+    if not sources:
+        return uv
+    import json
+
+    settings: dict[str, Any] = json.loads(uv) if uv else {}
+    theirs: dict[str, object] = {}
+    for name, source in sorted(sources, key=lambda pair: pair[0]):
+        theirs[name] = source
+        if "index" in source:
+            theirs[name] = {"index": index_of(name)}
+            index = {"name": index_of(name), "url": source["index"], "explicit": True}
+            settings["index"] = [*settings.get("index", []), index]
+    settings["sources"] = {**theirs, **settings.get("sources", {})}
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+
+
+def without_source(uv: str | None, name: str) -> str | None:
+    """The same without where this package comes from."""
+    if uv is None:
+        return None
+    import json
+
+    settings: dict[str, Any] = json.loads(uv)
+    settings["index"] = [one for one in settings.get("index", []) if one.get("name") != index_of(name)]
+    settings["sources"] = {other: one for other, one in settings.get("sources", {}).items() if other != name}
+    left = {key: value for key, value in settings.items() if value or key not in ("index", "sources")}
+    return json.dumps(left, sort_keys=True, separators=(",", ":")) if left else None
+
+
+def index_of(name: str) -> str:
+    """What uv is to call the index that one package is taken from."""
+    return f"pixi-{name}"
+
+
+def _requirement(name: str, node: Node) -> tuple[str, dict[str, object]]:
+    if isinstance(node.value, str):
+        return _versioned(name, node), {}
+    if not isinstance(node.value, dict):
+        raise node.error(
+            f"`{node.name}` must be a version or a table, found {node.kind}", f'write `{node.path[-1]} = "*"`'
+        )
+    fields = node.known(_PYPI_KEYS)
+    extras = (
+        [_word(extra, where) for extra, where in fields["extras"].strings("an extra")] if "extras" in fields else []
+    )
+    named = f"{name}[{','.join(extras)}]" if extras else name
+    sources = [key for key in ("version", "url", "git", "path") if key in fields]
+    if len(sources) > 1:
+        raise HeaderError(
+            f"`{node.name}` has both `{sources[0]}` and `{sources[1]}`",
+            where=(fields[sources[0]].key_where, fields[sources[1]].key_where),
+            hint="keep one of them",
+        )
+    if sources in ([], ["version"]):
+        text = _versioned(named, fields["version"]) if sources else named
+    elif sources == ["git"]:
+        text = f"{named} @ {_git(fields)}"
+    else:
+        address = _word(fields[sources[0]].text(), fields[sources[0]].where)
+        relative = sources == ["path"] and not address.startswith((".", "/", "~"))
+        text = f"{named} @ {'./' if relative else ''}{address}"
+    _check_company(fields, sources)
+    source: dict[str, object] = {}
+    if "index" in fields:
+        source = {"index": _word(fields["index"].text(), fields["index"].where)}
+    elif "editable" in fields and _is_true(fields["editable"]):
+        text, source = named, {"path": fields["path"].text(), "editable": True}
+    if "env-markers" in fields:
+        text += f" ; {fields['env-markers'].text()}"
+    return text, source
+
+
+def _is_true(node: Node) -> bool:
+    if not isinstance(node.value, bool):
+        raise node.error(f"`{node.name}` must be true or false, found {node.kind}", "write `editable = true`")
+    return node.value
+
+
+def _versioned(name: str, node: Node) -> str:
+    version = node.text()
+    if version == "*":
+        return name
+    if not re.match(r"[<>=!~]", version):
+        raise node.error(
+            f"`{node.name}` begins with no comparison", f'write `"=={version}"` or `">={version}"`, and `"*"` for any'
+        )
+    if any(character in version for character in ";@#[]\"'"):
+        raise node.error(f"`{node.name}` is no version", 'write `">=1.20,<2"`; extras and markers have their own keys')
+    return f"{name} {version}"
+
+
+def _git(fields: dict[str, Node]) -> str:
+    url = _word(fields["git"].text(), fields["git"].where)
+    url = url if url.startswith("git+") else f"git+{url}"
+    revisions = [key for key in ("rev", "tag", "branch") if key in fields]
+    if len(revisions) > 1:
+        raise HeaderError(
+            f"`{revisions[0]}` and `{revisions[1]}` contradict each other",
+            where=(fields[revisions[0]].key_where, fields[revisions[1]].key_where),
+            hint="keep one of them",
+        )
+    for key in revisions:
+        url += f"@{_word(fields[key].text(), fields[key].where)}"
+    if "subdirectory" in fields:
+        url += f"#subdirectory={_word(fields['subdirectory'].text(), fields['subdirectory'].where)}"
+    return url
+
+
+def _check_company(fields: dict[str, Node], sources: Sequence[str]) -> None:
+    """Refuse keys that say more of a source that is not given."""
+    for key in ("branch", "tag", "rev", "subdirectory", "editable"):
+        source = "path" if key == "editable" else "git"
+        if key in fields and sources != [source]:
+            raise HeaderError(
+                f"`{key}` goes with `{source}` alone", where=fields[key].key_where, hint=f"add `{source}`, or remove it"
+            )
+    if "index" in fields and sources not in ([], ["version"]):
+        raise HeaderError(
+            f"`index` and `{sources[0]}` contradict each other",
+            where=(fields["index"].key_where, fields[sources[0]].key_where),
+            hint="keep one of them",
+        )
+
+
+def _word(text: str, where: Location) -> str:
+    if any(character.isspace() or character in "[]," for character in text):
+        raise HeaderError(f"`{words.shown(text)}` holds a blank, a bracket or a comma", where=where, hint="remove it")
+    return text

@@ -1,0 +1,408 @@
+"""TOML in comments, as values that know their places.
+
+`tomli` reads the text; a scanner of our own, for text that `tomli` has found to be right, says where every key and
+every value stands. Depth and length are bounded before anything is done with the values.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import HeaderError, Location
+from ...lean.values import dataclass, field
+from . import fields
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .text import Script
+
+Path = tuple["str | int", ...]
+
+_DEEPEST = 20
+#: A header is for people; the bound keeps a hostile one cheap.
+_LONGEST = 16 * 1024
+
+_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_IN_LINE = re.compile(r"[ \t]*")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_STRING = re.compile(
+    r"""
+    \"\"\"(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}
+    | '''(?:[^']|'{1,2}(?!'))*'{3,5}
+    | "(?:[^"\\\n]|\\.)*"
+    | '[^'\n]*'
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_SCALAR = re.compile(r"\d{4}-\d\d-\d\d [\d:.]+(?:[Zz]|[+-][\d:]+)?|[^\s,\]}#]+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a key and its value stand: offsets from the first to behind the last character.
+
+    `table` is the table whose header they stand below. A table with a header of its own has that as its key, and
+    `header` is true; a table that is only part of a longer header or of a dotted key has all of that as its key.
+    `part` is what of a header or key of several parts is its own.
+    """
+
+    key: tuple[int, int]
+    value: tuple[int, int]
+    table: Path = ()
+    header: bool = False
+    part: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """A TOML block in the comments of a script, not yet read.
+
+    `first` and `last` are its lines with the marks that open and close it, `starts` the column from 0 where the TOML of
+    each line between them begins.
+    """
+
+    first: int
+    last: int
+    prefix: str
+    starts: tuple[int, ...] = field(repr=False)
+    texts: tuple[str, ...] = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        return "".join(text + "\n" for text in self.texts)
+
+
+class Document:
+    """A block that has been read."""
+
+    def __init__(self, script: Script, block: Block) -> None:
+        """Raises HeaderError where it is not TOML, too long, or nested too deeply."""
+        self.script = script
+        self.block = block
+        self.text = block.text
+        self.data = self._read()
+        self.places = places(self.text)
+
+    def at(self, start: int, end: int | None = None) -> Location:
+        """The place in the script of these characters of the text."""
+        line = self.text.count("\n", 0, start)
+        column = start - (self.text.rfind("\n", 0, start) + 1)
+        if line >= len(self.block.starts):
+            return self.script.line(self.block.last)
+        newline = self.text.find("\n", start)
+        length = min(newline if end is None else end, newline) - start
+        return self.script.at(self.block.first + 1 + line, self.block.starts[line] + column + 1, max(1, length))
+
+    def _read(self) -> dict[str, object]:
+        opened = self.script.line(self.block.first)
+        if len(self.text) > _LONGEST:
+            raise HeaderError(
+                f"the header is longer than {_LONGEST // 1024} KiB", where=opened, hint="say what is needed in less"
+            )
+        import tomli
+
+        try:
+            data = tomli.loads(self.text)
+        except tomli.TOMLDecodeError as error:
+            raise self._syntax_error(error) from None
+        except RecursionError:
+            raise self._too_deep() from None
+        except ValueError:
+            raise HeaderError(
+                "the header is not valid TOML: it has a number of thousands of digits",
+                where=opened,
+                hint="write numbers that a computer can hold, or put text in quotes",
+            ) from None
+        stack: list[tuple[object, int]] = [(data, 0)]
+        while stack:
+            value, depth = stack.pop()
+            if depth > _DEEPEST:
+                raise self._too_deep()
+            if isinstance(value, dict):
+                stack += [(item, depth + 1) for item in value.values()]
+            elif isinstance(value, list):
+                stack += [(item, depth + 1) for item in value]
+        return data
+
+    def _too_deep(self) -> HeaderError:
+        return HeaderError(
+            f"the header is nested more than {_DEEPEST} levels deep",
+            where=self.script.line(self.block.first),
+            hint="write it with fewer brackets",
+        )
+
+    def _syntax_error(self, error: object) -> HeaderError:
+        message: str = getattr(error, "msg", "") or str(error)
+        position: int = min(getattr(error, "pos", 0), len(self.text))
+        problem, hint = next(
+            (ours for theirs, ours in _PROBLEMS.items() if message.startswith(theirs)),
+            (message[:1].lower() + message[1:], _SAMPLE),
+        )
+        if problem.startswith(("a key is given", "a table is declared")):
+            # The reader stops behind it.
+            line = self.text.rfind("\n", 0, max(0, position - 1)) + 1
+            position = line + len(self.text[line:]) - len(self.text[line:].lstrip(" \t"))
+        elif position >= len(self.text):
+            if problem == "there is no value here":
+                problem, hint = _PROBLEMS["Unclosed array"]
+            position = max(0, len(self.text.rstrip()) - 1)
+        while 0 < position < len(self.text) and self.text[position - 1 : position + 1] == "\n\n":
+            position -= 1
+        if self.text.startswith("///", position):
+            hint = "part two blocks by a line that is no comment"
+        return HeaderError(f"the header is not valid TOML: {problem}", where=self.at(position), hint=hint)
+
+    def root(self) -> Node:
+        return Node(self, (), self.data)
+
+
+_SAMPLE = 'TOML is written `key = "value"`, `key = ["value", "value"]`, or `[table]`'
+#: The reader's messages in our words, each with a hint.
+_PROBLEMS = {
+    "Cannot overwrite": ("a key is given twice", "keep one of them"),
+    "Duplicate inline table key": ("a key is given twice", "keep one of them"),
+    "Cannot declare": ("a table is declared twice", "put what belongs to one table together"),
+    "Cannot redefine": ("a table is declared twice", "put what belongs to one table together"),
+    "Cannot mutate": ("a table is declared twice", "put what belongs to one table together"),
+    "Unclosed array": ("a bracket is not closed", "close it with `]`, and part entries by commas"),
+    "Unclosed inline table": ("a brace is not closed", "close it with `}`, and part pairs by commas"),
+    "Unterminated string": ("a quotation mark is not closed", "close it"),
+    "Illegal character '\\n'": ("a quotation mark is not closed", "close it in the same line"),
+    "Illegal character": ("a control character stands here", "remove it"),
+    "Invalid value": ("there is no value here", 'text needs quotes: `key = "value"`'),
+    "Invalid statement": ("there is no key here", _SAMPLE),
+    "Invalid initial character for a key part": ("there is no key here", _SAMPLE),
+    "Expected '='": ("there is no `=` behind the key", _SAMPLE),
+    "Expected newline": ("something follows the value", "begin a new line, or put text in quotes"),
+    "Unescaped '\\'": ("a backslash stands alone", "write it twice, or put the text in single quotes"),
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value of a document, and the readers for what it may be. Each raises HeaderError for anything else."""
+
+    document: Document
+    path: Path
+    value: object
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        names: list[str] = []
+        for part in self.path:
+            if isinstance(part, str):
+                names.append(part if _BARE_KEY.fullmatch(part) else f'"{fields.shown(part)}"')
+        return ".".join(names)
+
+    @property
+    def where(self) -> Location:
+        """Where the value stands, or what is known of it: a table stands at its header."""
+        place = self.document.places.get(self.path)
+        if place is None:
+            return self.document.script.line(self.document.block.first)
+        start, end = place.value if place.value[1] > place.value[0] else place.part or place.key
+        return self.document.at(start, end)
+
+    @property
+    def key_where(self) -> Location:
+        place = self.document.places.get(self.path)
+        if place is None:
+            return self.document.script.line(self.document.block.first)
+        start, end = place.part or (place.key if place.key[1] > place.key[0] else place.value)
+        return self.document.at(start, end)
+
+    def error(self, message: str, hint: str) -> HeaderError:
+        return HeaderError(message, where=self.where, hint=hint)
+
+    @property
+    def kind(self) -> str:
+        kinds: tuple[tuple[type, str], ...] = (
+            (str, "a string"),
+            (bool, "a truth value"),
+            (int, "a number"),
+            (float, "a number"),
+            (list, "a list"),
+            (dict, "a table"),
+        )
+        return next((name for kind, name in kinds if isinstance(self.value, kind)), "a date")
+
+    def table(self) -> dict[str, Node]:
+        """What the table holds."""
+        if not isinstance(self.value, dict):
+            raise self.error(
+                f"`{self.name}` must be a table, found {self.kind}", f"write `[{self.name}]`, and its keys below it"
+            )
+        return {key: Node(self.document, (*self.path, key), value) for key, value in self.value.items()}
+
+    def known(
+        self, keys: Iterable[str], foreign: Mapping[str, str] | None = None, unread: Iterable[str] = ()
+    ) -> dict[str, Node]:
+        """What the table holds, where it may hold only these keys; `unread` ones are not offered in the hint."""
+        known = tuple(keys)
+        table = self.table()
+        for key, node in table.items():
+            if key not in known and key not in unread:
+                of = f"`{self.name}`" if self.path else "a header"
+                raise HeaderError(
+                    f"`{fields.shown(key)}` is not a key of {of}",
+                    where=node.key_where,
+                    hint=fields.nearest(key, known, foreign),
+                )
+        return table
+
+    def string(self, hint: str = "") -> str:
+        if not isinstance(self.value, str):
+            raise self.error(
+                f"`{self.name}` must be a string, found {self.kind}",
+                hint or f'write it in quotes: `{self.path[-1]} = "..."`',
+            )
+        return self.value
+
+    def text(self, what: str = "", hint: str = "") -> str:
+        """A string that is not empty and has no control characters."""
+        return fields.plain(self.string(hint), what or f"`{self.name}`", self.where)
+
+    def items(self, hint: str = "") -> list[Node]:
+        if not isinstance(self.value, list):
+            raise self.error(
+                f"`{self.name}` must be a list, found {self.kind}", hint or f'write `{self.path[-1]} = ["...", "..."]`'
+            )
+        return [Node(self.document, (*self.path, index), item) for index, item in enumerate(self.value)]
+
+    def strings(self, what: str) -> list[tuple[str, Location]]:
+        """A list of strings, with their places."""
+        found: list[tuple[str, Location]] = []
+        for item in self.items():
+            if not isinstance(item.value, str):
+                raise item.error(f"{what} must be a string, found {item.kind}", 'write each in quotes: `"..."`')
+            found.append((fields.plain(item.value, what, item.where), item.where))
+        return found
+
+
+# Where everything stands
+
+
+def places(text: str) -> dict[Path, Place]:
+    """Where every key and value of a valid TOML document stands. Tables stand at their header, without a value."""
+    scanner = _Scanner(text)
+    scanner.document()
+    return scanner.places
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+        self.places: dict[Path, Place] = {}
+        self.counts: dict[Path, int] = {}
+        self.table: Path = ()
+
+    def skip(self, pattern: re.Pattern[str]) -> None:
+        found = pattern.match(self.text, self.position)
+        assert found is not None
+        self.position = found.end()
+
+    def document(self) -> None:
+        self.skip(_BLANK)
+        while self.position < len(self.text):
+            if self.text[self.position] == "[":
+                self.header()
+            else:
+                self.pair(self.table)
+            self.skip(_BLANK)
+
+    def header(self) -> None:
+        """`[a.b]` or `[[a.b]]`: the table that the pairs below it belong to."""
+        start = self.position
+        brackets = 2 if self.text.startswith("[[", start) else 1
+        self.position += brackets
+        parts = self.key()
+        self.position += brackets
+        path: Path = ()
+        own: tuple[int, int] | None = None
+        for index, (part, span) in enumerate(parts):
+            path = (*path, part)
+            own = span if len(parts) > 1 else None
+            if index < len(parts) - 1 or brackets == 1:
+                if path in self.counts:
+                    path = (*path, self.counts[path] - 1)
+            else:
+                self.counts[path] = self.counts.get(path, 0) + 1
+                self.note(path, (start, self.position), (start, start), own)
+                path = (*path, self.counts[path] - 1)
+            self.note(path, (start, self.position), (start, start), own)
+        self.places[path] = Place((start, self.position), (start, start), path, header=True, part=own)
+        self.table = path
+
+    def note(
+        self, path: Path, key: tuple[int, int], value: tuple[int, int], part: tuple[int, int] | None = None
+    ) -> None:
+        self.places.setdefault(path, Place(key, value, self.table, part=part))
+
+    def key(self) -> list[tuple[str, tuple[int, int]]]:
+        """The parts of a key, and where each stands."""
+        parts: list[tuple[str, tuple[int, int]]] = []
+        while True:
+            self.skip(_IN_LINE)
+            if found := _BARE_KEY.match(self.text, self.position):
+                parts.append((found.group(), found.span()))
+            else:
+                found = _STRING.match(self.text, self.position)
+                assert found is not None
+                parts.append((_unquoted(found.group()), found.span()))
+            self.position = found.end()
+            self.skip(_IN_LINE)
+            if not self.text.startswith(".", self.position):
+                return parts
+            self.position += 1
+
+    def pair(self, table: Path) -> None:
+        start = self.position
+        parts = self.key()
+        end = start + len(self.text[start : self.position].rstrip(" \t"))
+        self.position += 1  # the equals sign
+        path: Path = table
+        for part, span in parts[:-1]:
+            path = (*path, part)
+            self.note(path, (start, end), (start, start), span)
+        last, span = parts[-1]
+        self.value((*path, last), (start, end), span if len(parts) > 1 else None)
+
+    def value(self, path: Path, key: tuple[int, int] | None, part: tuple[int, int] | None = None) -> None:
+        self.skip(_IN_LINE)
+        start = self.position
+        opening = self.text[start]
+        if opening in "[{":
+            self.position += 1
+            closing = "]" if opening == "[" else "}"
+            count = 0
+            self.skip(_BLANK)
+            while self.text[self.position] != closing:
+                if opening == "[":
+                    self.value((*path, count), None)
+                else:
+                    self.pair(path)
+                count += 1
+                self.skip(_BLANK)
+                if self.text[self.position] == ",":
+                    self.position += 1
+                    self.skip(_BLANK)
+            self.position += 1
+        else:
+            found = (_STRING if opening in "\"'" else _SCALAR).match(self.text, start)
+            assert found is not None
+            self.position = found.end()
+        self.note(path, key or (start, self.position), (start, self.position), part)
+
+
+def _unquoted(key: str) -> str:
+    if key[0] == "'" or "\\" not in key:
+        return key[1:-1]
+    import tomli
+
+    value = tomli.loads(f"key = {key}")["key"]
+    assert isinstance(value, str)
+    return value

@@ -1,0 +1,259 @@
+"""YAML as values that know their places: read as events, never constructed.
+
+Every scalar stays the text it was. Aliases, anchors, tags, repeated keys, values of several lines, more than twenty
+levels or a thousand values are a HeaderError, before they cost anything.
+"""
+
+from __future__ import annotations
+
+from ...errors import HeaderError, Location
+from ...lean.values import dataclass
+from . import fields
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .text import Script
+
+#: What to do where a header's last lines were none of it.
+PARTED = "the header ends at the first line that is not a comment: part it from other comments by an empty line"
+
+_DEEPEST = 20
+#: A header is for people. The bound keeps a hostile one cheap: pure-Python YAML takes 20 to 50 µs for a value.
+_MOST_VALUES = 1000
+
+
+@dataclass(frozen=True)
+class Value:
+    """A piece of YAML with its place: text, a list, or pairs of a key and a value."""
+
+    content: str | list[Value] | list[tuple[Value, Value]]
+    kind: str
+    where: Location
+
+    @property
+    def text(self) -> str:
+        assert isinstance(self.content, str)
+        return self.content
+
+
+class Reader:
+    """YAML events to values, with places in the script."""
+
+    def __init__(self, script: Script, first: int, starts: list[int], sample: str) -> None:
+        self.script = script
+        #: The line of the script where the YAML begins.
+        self.first = first
+        #: The column, from 0, at which the YAML of each line begins.
+        self.starts = starts
+        #: What to show where nothing better can be said.
+        self.sample = sample
+        self.last: object = None
+
+    def at(self, mark: object, end: object = None) -> Location:
+        line: int = getattr(mark, "line", 0)
+        column: int = getattr(mark, "column", 0)
+        if line >= len(self.starts):
+            # The end of the document: behind the last line of the header.
+            number = self.first + len(self.starts) - 1
+            return self.script.at(number, len(self.script.lines[number - 1]) + 1)
+        same_line = end is not None and getattr(end, "line", None) == line
+        length = getattr(end, "column", 0) - column if same_line else 1
+        if end is not None and not same_line:
+            length = len(self.script.lines[self.first + line - 1]) - self.starts[line] - column
+        return self.script.at(self.first + line, self.starts[line] + column + 1, max(1, length))
+
+    def error(self, problem: str, where: Location | tuple[Location, ...], hint: str = "") -> HeaderError:
+        return HeaderError(problem, where=where, hint=hint or self.sample)
+
+    def tree(self, text: str) -> Value | None:
+        """The document; None where there is none. Raises HeaderError."""
+        for character in "\r\x85\u2028\u2029\ufeff":
+            if character in text:
+                line = text.count("\n", 0, text.index(character))
+                column = text.index(character) - (text.rfind("\n", 0, text.index(character)) + 1)
+                where = self.script.at(self.first + line, self.starts[line] + column + 1)
+                raise self.error(f"the header holds the character U+{ord(character):04X}", where, "remove it")
+        self._check_brackets(text)
+        import yaml
+
+        try:
+            return self._build(yaml, text)
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position)
+            column = error.position - (text.rfind("\n", 0, error.position) + 1)
+            where = self.script.at(self.first + line, self.starts[line] + column + 1)
+            code = ord(text[error.position])
+            raise self.error(f"the header holds the character U+{code:04X}", where, "remove it") from None
+        except yaml.MarkedYAMLError as error:
+            raise self._syntax_error(error) from None
+        except (ValueError, OverflowError):
+            # An escape like "\UFFFFFFFF", or a number of more digits than Python reads.
+            where = self.at(self.last) if self.last else self.script.line(self.first - 1)
+            raise HeaderError(
+                "the header is not valid YAML: a number or an escape is out of range",
+                where=where,
+                hint="correct it here or in the next lines",
+            ) from None
+
+    def _check_brackets(self, text: str) -> None:
+        """Refuse deep brackets before YAML's scanner, which reads far ahead, spends a tenth of a second on them."""
+        if text.count("[") + text.count("{") <= _DEEPEST:
+            return
+        depth = 0
+        for index, character in enumerate(text):
+            if character in "[{":
+                depth += 1
+                if depth > 2 * _DEEPEST:
+                    line = text.count("\n", 0, index)
+                    column = index - (text.rfind("\n", 0, index) + 1)
+                    raise self._too_deep(self.script.at(self.first + line, self.starts[line] + column + 1))
+            elif character in "]}":
+                depth -= 1
+
+    def _too_deep(self, where: Location) -> HeaderError:
+        return self.error(f"the header is nested more than {_DEEPEST} levels deep", where)
+
+    def _build(self, yaml: object, text: str) -> Value | None:
+        """One pass over the events, with a stack instead of recursion."""
+        from yaml import events
+
+        root: Value | None = None
+        stack: list[tuple[Value, list[Value]]] = []
+        count = 0
+        documents = 0
+        scalar, opens, closes = events.ScalarEvent, events.CollectionStartEvent, events.CollectionEndEvent
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):  # type: ignore[attr-defined]
+            self.last = event.end_mark
+            if isinstance(event, events.DocumentStartEvent):
+                documents += 1
+            elif isinstance(event, events.NodeEvent):
+                count += 1
+            self._check(event, documents, count)
+            value: Value | None
+            if isinstance(event, scalar):
+                value = self._scalar(event)
+            elif isinstance(event, opens):
+                if len(stack) >= _DEEPEST:
+                    raise self._too_deep(self.at(event.start_mark))
+                kind = "a mapping" if isinstance(event, events.MappingStartEvent) else "a list"
+                stack.append((Value([], kind, self.at(event.start_mark)), []))
+                continue
+            elif isinstance(event, closes):
+                opened, children = stack.pop()
+                value = self._collection(opened, children)
+            else:
+                continue
+            if stack:
+                stack[-1][1].append(value)
+            else:
+                root = value
+        if root is not None and root.kind == "nothing":
+            return None
+        return root
+
+    def _check(self, event: object, documents: int, count: int) -> None:
+        """Refuse what makes YAML surprising or slow: a second document, aliases, anchors, tags, thousands of values."""
+        from yaml import events
+
+        start = getattr(event, "start_mark", None)
+        if documents > 1:
+            where = self.at(start, getattr(event, "end_mark", None))
+            raise self.error("a header is one YAML document, and here begins another", where, "remove the `---`")
+        if count > _MOST_VALUES:
+            raise self.error(f"the header has more than {_MOST_VALUES} values", self.at(start))
+        if isinstance(event, events.AliasEvent):
+            raise self.error(
+                f"`*{fields.shown(event.anchor or '')}` is an alias, which a header cannot have",
+                self.at(start, event.end_mark),
+                "write the value out, or put it in quotes if it begins with `*`",
+            )
+        if getattr(event, "anchor", None):
+            raise self.error(
+                "the header has an anchor (`&`), which a header cannot have",
+                self.at(start),
+                "write the value without it, or put it in quotes if it begins with `&`",
+            )
+        if getattr(event, "tag", None):
+            raise self.error(
+                "the header has a tag (`!`), which a header cannot have",
+                self.at(start),
+                "write the value without it, or put it in quotes if it begins with `!`",
+            )
+
+    def _scalar(self, event: object) -> Value:
+        start, end = getattr(event, "start_mark", None), getattr(event, "end_mark", None)
+        text: str = getattr(event, "value", "")
+        style = getattr(event, "style", None)
+        where = self.at(start, end)
+        if style is None and text in ("", "~"):
+            return Value("", "nothing", where)
+        if getattr(start, "line", 0) != getattr(end, "line", 0):
+            if style is None and text.startswith("-"):
+                hint = "put a blank behind the `-` of each entry"
+            elif style in ("|", ">"):
+                hint = "write it behind the key, in one line"
+            elif style is None:
+                hint = "give both lines the same indentation if they are two entries"
+            else:
+                hint = "close the quotation mark in the same line"
+            following = min((where.line or 0) + 1, self.first + len(self.starts) - 1)
+            places = (where, self.script.line(following))
+            raise self.error("this value is continued in the next line", places, hint)
+        return Value(text, "a string", where)
+
+    def _collection(self, opened: Value, children: list[Value]) -> Value:
+        if opened.kind == "a list":
+            return Value(children, opened.kind, opened.where)
+        pairs: list[tuple[Value, Value]] = []
+        seen: dict[str, Location] = {}
+        for key, value in zip(children[::2], children[1::2], strict=True):
+            if not isinstance(key.content, str):
+                raise self.error(f"a key must be a word, found {key.kind}", key.where)
+            if key.content in seen:
+                raise self.error(
+                    f"`{fields.shown(key.content)}` is there twice",
+                    key.where,
+                    f"remove it here or in line {seen[key.content].line}",
+                )
+            seen[key.content] = key.where
+            pairs.append((key, value))
+        return Value(pairs, opened.kind, opened.where)
+
+    def _syntax_error(self, error: object) -> HeaderError:
+        problem: str = getattr(error, "problem", None) or getattr(error, "context", None) or "a mistake"
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        where = self.at(mark)
+        hint = PARTED
+        begun = getattr(error, "context_mark", None)
+        if "'\\t'" in problem:
+            problem, hint = "a tab stands where YAML wants blanks", "indent with blanks"
+        elif begun and problem.startswith("expected chomping"):
+            # `>` and `|` open a text of several lines.
+            where, problem = self.at(begun), "a value cannot begin with a comparison"
+            hint = "a spec is the name of a package and then its versions: `python >=3`"
+        elif begun and problem.startswith("expected alphabetic or numeric character"):
+            where = self.at(begun)
+            problem, hint = "a value cannot begin with `*` or `&`", "put it in quotes"
+        elif "end of stream" in problem or "<stream end>" in problem:
+            problem = "a bracket is not closed" if "<stream end>" in problem else "a quotation mark is not closed"
+            where, hint = self.at(begun or mark), "close it"
+        elif problem.startswith(("expected ',' or ']'", "expected ',' or '}'")):
+            problem, hint = "a comma or the closing bracket is missing", "part entries by commas, and close the bracket"
+        elif problem == "expected the node content, but found ','":
+            problem, hint = "nothing stands before the comma", "remove the comma, or write an entry before it"
+        elif "cannot start any token" in problem:
+            character = problem.partition("'")[2][:1]
+            problem, hint = f"a value cannot begin with `{character}`", "put it in quotes"
+        elif "mapping values are not allowed" in problem:
+            problem = "a colon is not expected here"
+            hint = "put a value that holds `: ` in quotes, and give keys of one mapping the same indentation"
+        elif "could not find expected ':'" in problem:
+            where, problem = self.at(begun or mark, mark), "this is neither an entry of a list nor a key"
+            hint = f"an entry begins with `- `, and a key ends in a colon\n{PARTED}"
+        elif "expected '<document start>'" in problem:
+            problem = "this line stands further left than the lines above"
+            hint = f"give keys the same indentation, and entries of a list at least that of their key\n{PARTED}"
+        elif "expected <block end>" in problem:
+            problem = "the indentation does not fit the lines above"
+            hint = "give entries of one list, and keys of one mapping, the same indentation"
+        return HeaderError(f"the header is not valid YAML: {problem}", where=where, hint=hint)

@@ -1,0 +1,140 @@
+"""Notebooks as scripts: the header stands in the first code cell, and jupyter's own tools run the notebook.
+
+The cell holds any of the headers that a script may have; juv writes the one of PEP 723 there. Nothing of the notebook
+is changed: `jupyter execute` runs it, `--inplace` behind the notebook keeps the outputs, and where only nbconvert is in
+the environment the notebook with its outputs goes to standard output.
+
+The kernel is the environment's own. A notebook names the one that it was last opened with, which may be unknown here,
+or worse: known, and somebody else's environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..errors import HeaderError, Location, NotFoundError
+from ..lean.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+#: Bytes. Outputs may be large; what is larger than this is no notebook that anybody opens.
+LARGEST = 256 * 1024 * 1024
+
+#: What brings the kernel for a language.
+_KERNELS = {"python": "ipykernel", "r": "r-irkernel"}
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """What of a notebook matters for running it."""
+
+    #: The text of the first code cell, and which cell that is, counted from 1.
+    code: bytes
+    cell: int
+    #: The kernel that it was last opened with, and its language in lower case.
+    kernel: str = "python3"
+    language: str = "python"
+
+    @property
+    def variables(self) -> tuple[tuple[str, str], ...]:
+        """jupyter may otherwise look for kernels in the user's directory before the environment's."""
+        return (("JUPYTER_PREFER_ENV_PATH", "1"),)
+
+
+def parse(data: bytes, path: str) -> Notebook:
+    """The notebook with these contents. Raises HeaderError for what is none, or has no code."""
+    content = _content(data, path)
+    cells = content.get("cells")
+    if not isinstance(cells, list):
+        old = isinstance(content.get("worksheets"), list)
+        raise HeaderError(
+            f"`{path}` is a notebook of an old format" if old else f"`{path}` is not a notebook: it has no cells",
+            where=Location(path),
+            hint="`jupyter nbconvert --to notebook --inplace` brings it up to date" if old else None,
+        )
+    metadata = _mapping(content.get("metadata"))
+    kernel, language = _mapping(metadata.get("kernelspec")), _mapping(metadata.get("language_info"))
+    for number, cell in enumerate(cells, 1):
+        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+            return Notebook(
+                _text(cell.get("source")).encode("utf-8", "replace"),
+                number,
+                str(kernel.get("name") or "python3"),
+                str(kernel.get("language") or language.get("name") or "python").lower(),
+            )
+    raise HeaderError(f"`{path}` has no code cell", where=Location(path), hint=_hint())
+
+
+def _content(data: bytes, path: str) -> Mapping[str, Any]:
+    import json
+
+    if len(data) > LARGEST:
+        raise HeaderError(f"`{path}` is larger than {LARGEST >> 20} MiB", where=Location(path))
+    try:
+        content = json.loads(data)
+    except json.JSONDecodeError as error:
+        line = error.doc.split("\n")[error.lineno - 1]
+        where = Location(path, error.lineno, error.colno, 1, line)
+        raise HeaderError(f"`{path}` is not a notebook: it is no JSON", where=where) from None
+    except (UnicodeDecodeError, RecursionError):
+        raise HeaderError(f"`{path}` is not a notebook: it is no JSON", where=Location(path)) from None
+    return _mapping(content)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(source: object) -> str:
+    """A cell's source is one text, or a list of its lines."""
+    if isinstance(source, list):
+        return "".join(line for line in source if isinstance(line, str))
+    return source if isinstance(source, str) else ""
+
+
+def no_header(place: str) -> HeaderError:
+    """The error for a notebook whose first code cell says nothing of its needs."""
+    return HeaderError("the notebook's first code cell has no header", where=Location(place), hint=_hint())
+
+
+def _hint() -> str:
+    lines = ("# conda execute", "# env:", "#  - python >=3", "#  - nbclient", "#  - ipykernel")
+    return "say in the first code cell what the notebook needs:\n" + "\n".join(lines)
+
+
+def command(notebook: Notebook, title: str, prefix: str) -> tuple[str, ...]:
+    """The words that run the notebook in this environment. Raises NotFoundError that says what to add to it."""
+    programs = [name for name in ("jupyter-execute", "jupyter-nbconvert") if _has_program(prefix, name)]
+    if not programs:
+        raise NotFoundError(
+            f"nothing in the environment of `{title}` runs notebooks",
+            hint="add `nbclient` to the header, which brings `jupyter execute`",
+        )
+    kernel = _kernel(notebook, title, prefix)
+    if programs[0] == "jupyter-execute":
+        return (programs[0], f"--kernel_name={kernel}")
+    execute = ("--execute", f"--ExecutePreprocessor.kernel_name={kernel}")
+    return (programs[0], "--to", "notebook", "--stdout", "--log-level=WARN", *execute)
+
+
+def _has_program(prefix: str, name: str) -> bool:
+    return os.access(os.path.join(prefix, "bin", name), os.X_OK)
+
+
+def _kernel(notebook: Notebook, title: str, prefix: str) -> str:
+    """The notebook's kernel if the environment has it, else the usual one of its language."""
+    folder = os.path.join(prefix, "share", "jupyter", "kernels")
+    usual = {"python": "python3", "r": "ir"}.get(notebook.language)
+    for name in (notebook.kernel, usual):
+        known = name is not None and re.fullmatch(r"[\w.-]+", name, re.ASCII)
+        if name and known and os.path.isfile(os.path.join(folder, name, "kernel.json")):
+            return name
+    package = _KERNELS.get(notebook.language)
+    raise NotFoundError(
+        f"the environment of `{title}` has no kernel for {notebook.language!a}",
+        hint=f"add `{package}` to the header" if package else f"add what brings the kernel {notebook.kernel!a}",
+    )

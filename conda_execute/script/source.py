@@ -1,0 +1,186 @@
+"""Where a script comes from: a file, standard input, the words after `-c`, or a URL; classified once.
+
+Code that has no file of its own gets one, in the cache and named by its content, so that a traceback can show its
+lines and two runs of the same code share it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from ..cache import cache_dir, code_folder, home_directory
+from ..errors import ExecuteError, NotExecutableError, NotFoundError, PlaceError, UsageError
+from ..files import write_whole
+from ..lean.values import dataclass, replace
+from .header import ENOUGH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import BinaryIO
+
+    from .notebook import Notebook
+    from .web.fetch import Fetched
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script that is on disk and whose beginning has been read."""
+
+    #: As the person gave it, and as the interpreter gets it: relative paths stay relative.
+    given: str
+    #: Absolute; symbolic links and `..` are left alone.
+    path: str
+    #: The first 64 KiB, and a byte more where there is one.
+    head: bytes
+    #: What to call it in messages and in the marker.
+    title: str
+    #: A file that was there before: only such scripts have launch records, locks and neighbours.
+    is_file: bool = True
+    #: Where it came from on the web: it runs only if that is trusted.
+    fetched: Fetched | None = None
+    #: A notebook's `head` is that of its first code cell.
+    notebook: Notebook | None = None
+
+    @property
+    def folder(self) -> str:
+        return os.path.dirname(self.path)
+
+    @property
+    def place(self) -> str:
+        """What lines of the head are lines of, in messages."""
+        return f"{self.title} (cell {self.notebook.cell})" if self.notebook else self.title
+
+
+def from_file(given: str) -> Script:
+    """The script at the path `given`.
+
+    Raises NotFoundError (127) or NotExecutableError (126), as a shell would for a program.
+    """
+    try:
+        # Non-blocking, since a FIFO without a writer would hold us up; regular files do not care.
+        descriptor = os.open(given, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no script `{given}`", hint=_near(given)) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or "the path is not usable"
+        raise NotExecutableError(f"the script `{given}` cannot be read: {reason}") from None
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        os.close(descriptor)
+        raise NotExecutableError(f"`{given}` is a directory, not a script", hint=_main_in(given))
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(mode):
+            # /dev/stdin, <(process substitution), a FIFO: what is read is gone for the interpreter.
+            if sys.platform != "win32":
+                os.set_blocking(descriptor, True)
+            return _kept(file.read(), given)
+        head = file.read(ENOUGH)
+    # A first word that starts with a dash would be an option to the interpreter.
+    shown = os.path.join(os.curdir, given) if given.startswith("-") else given
+    path = _absolute(given)
+    return _opened(Script(given=shown, path=path, head=head, title=given))
+
+
+def from_standard_input(stream: BinaryIO) -> Script:
+    """The script that stands on standard input, which is at its end afterwards."""
+    return _kept(stream.read(), "-")
+
+
+def from_words(words: Sequence[str]) -> Script:
+    """The code given after `-c`: each word is a line, as in the original."""
+    return _kept("\n".join(words).encode("utf-8", "surrogateescape") + b"\n", "-c")
+
+
+def is_address(word: str) -> bool:
+    """Whether a word of the command line is a URL; anything else is a file, `httpd.py` for one.
+
+    >>> is_address("https://example.org/plot.py"), is_address("httpd.py"), is_address("https:/odd.py")
+    (True, False, False)
+    """
+    scheme, separator, _ = word.partition("://")
+    return bool(separator) and scheme.isascii() and scheme.isalnum()
+
+
+def from_web(fetched: Fetched) -> Script:
+    """What was fetched, as a file; the suffix of its address goes along, since it may say what runs it."""
+    script = _kept(fetched.content, str(fetched.address), fetched.suffix)
+    return _opened(replace(script, fetched=fetched))
+
+
+def _opened(script: Script) -> Script:
+    """A notebook opened at its first code cell; any other script as it is."""
+    if not script.path.lower().endswith(".ipynb"):
+        return script
+    from . import notebook
+
+    opened = notebook.parse(read_whole(script), script.title)
+    return replace(script, head=opened.code[:ENOUGH], notebook=opened)
+
+
+def _absolute(given: str) -> str:
+    """`given` below the working directory, with `..` kept: `a/..` is not `.` where `a` is a symbolic link."""
+    try:
+        return os.path.join(os.getcwd(), given) if ".." in given else os.path.abspath(given)
+    except FileNotFoundError:
+        raise NotFoundError("the working directory is gone", hint="change to one that is there") from None
+
+
+def _kept(code: bytes, title: str, suffix: str = "") -> Script:
+    if not code.strip():
+        raise UsageError("there is no code to run", hint="give it on standard input, or as words after `-c`")
+    import hashlib
+
+    cache = cache_dir(os.environ, home_directory())
+    if cache is None:
+        raise PlaceError("there is no place for the code: HOME is not set", hint="set CONDA_EXECUTE_CACHE_DIR")
+    folder = code_folder(cache, hashlib.sha256(code).hexdigest()[:20])
+    path = os.path.join(folder, "script" + suffix)
+    try:
+        write_whole(path, code)
+    except OSError as error:
+        raise PlaceError(
+            f"the code could not be kept in `{folder}`: {error.strerror}",
+            hint="set CONDA_EXECUTE_CACHE_DIR to a directory that you can write to",
+        ) from None
+    return Script(given=path, path=path, head=code[:ENOUGH], title=title, is_file=False)
+
+
+def _near(given: str) -> str | None:
+    import difflib
+
+    if os.path.islink(given):
+        return f"it is a link to `{os.readlink(given)}`, which is not there"
+    folder, name = os.path.split(given)
+    try:
+        names = os.listdir(folder or os.curdir)
+    except OSError:
+        return f"there is no directory `{folder}` either"
+    close = difflib.get_close_matches(name, names, 3)
+    if close:
+        return "did you mean " + " or ".join(f"`{os.path.join(folder, found)}`" for found in close) + "?"
+    if not folder and name in ("clear", "list", "create", "name", "info"):
+        return f"`conda tmpenv {name}` is the command for environments"
+    return None
+
+
+def _main_in(folder: str) -> str | None:
+    main = os.path.join(folder, "__main__.py")
+    return f"`{main}` is one" if os.path.isfile(main) else None
+
+
+def read_whole(script: Script) -> bytes:
+    """All of the script's bytes, for editing and locking."""
+    try:
+        with open(script.path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ExecuteError(f"the script `{script.title}` cannot be read: {error.strerror}") from None
+
+
+def standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise UsageError("standard input is closed, so there is no script on it")
+    return sys.stdin.buffer

@@ -1,0 +1,85 @@
+"""What `--file` names: a list of specs, one a line, or an `environment.yml`.
+
+Both become a `Header`, so that what follows need not know where the wishes came from.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import HeaderError, Location, NotFoundError, UsageError
+from ..lean.values import replace
+from ..model import Header
+from .header.text import ENOUGH, HEAD, read_script
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .header.text import Script
+
+PYPI = "pypi:"
+
+
+def from_words(words: Sequence[str]) -> Header:
+    """The header of specs given on a command line, `pypi:NAME` among them."""
+    specs = tuple(word.strip() for word in words if not word.startswith(PYPI))
+    pypi = tuple(word[len(PYPI) :].strip() for word in words if word.startswith(PYPI))
+    if not all(specs) or not all(pypi):
+        raise UsageError(
+            "an empty spec names no package", hint="a spec is a package name, with a version if it matters: `numpy >=2`"
+        )
+    return Header(format="command line", specs=specs, pypi=tuple(map(_requirement, pypi)))
+
+
+def _requirement(text: str) -> str:
+    from .header import fields
+
+    try:
+        return fields.requirement(text, Location("command line"))
+    except HeaderError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+
+
+def read(path: str) -> Header:
+    """The wishes in the file at `path`: by its suffix `environment.yml`, else one spec a line.
+
+    Raises HeaderError with the line for what is wrong in it.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(ENOUGH)
+    except FileNotFoundError:
+        raise NotFoundError(f"there is no file `{path}`") from None
+    except OSError as error:
+        raise UsageError(f"the file `{path}` cannot be read: {error.strerror}") from None
+    if len(content) > HEAD:
+        raise HeaderError("the file is too large to be a list of specs", where=Location(path))
+    if os.path.splitext(path)[1].lower() in (".yml", ".yaml"):
+        from . import environment_yml
+
+        return environment_yml.read(content, path)
+    return _lines(read_script(content, path))
+
+
+def _lines(script: Script) -> Header:
+    specs: list[str] = []
+    locations: list[tuple[str, Location]] = []
+    for number, line in enumerate(script.lines, 1):
+        spec = line.partition("#")[0].strip()
+        if not spec:
+            continue
+        where = script.at(number, line.index(spec) + 1, len(spec))
+        if spec.startswith("@"):
+            raise HeaderError(
+                "an explicit list of packages is not a list of specs",
+                where=where,
+                hint="list what you need by name: one spec a line",
+            )
+        specs.append(spec)
+        locations.append((spec, where))
+    if not specs:
+        raise HeaderError(
+            "the file names no package", where=Location(script.path), hint="write one spec a line: `numpy >=2`"
+        )
+    return replace(from_words(specs), format="file", locations=tuple(locations))

@@ -1,0 +1,1 @@
+"""Scripts from the web: addresses, fetching, and which of them the user trusts."""

@@ -1,0 +1,183 @@
+"""Which scripts from the web may run: those that somebody vouched for, and nothing else.
+
+A script is trusted if
+
+- its address was given with the hash of its content (`URL#sha256=...`); or
+- every address on the way to it fits one of the patterns in the setting `trusted-urls`; or
+- somebody said yes to it before, on a terminal or with `--trust`: to this content at this address. What changes under
+  an address is asked about again.
+
+What was said yes to stands in the file `layout.trusted`, one line each, SHA-256 and address. It is only appended to, a
+line at a time, and believed only if it belongs to this user and nobody else may write to it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from urllib.parse import unquote, urlsplit
+
+from ...cache import trusted_file
+from ...errors import ExecuteError, PlaceError
+from ...files import make_directory
+from .address import printable, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...model import Header
+    from ..source import Script
+    from .fetch import Fetched
+
+TRUSTED = "trusted"
+#: Something else was trusted at this address.
+CHANGED = "changed"
+UNKNOWN = "unknown"
+
+#: GitHub shows commits of forks and of pull requests, which anybody can make, under the address of the repository.
+_FORK = re.compile(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/([0-9a-f]{7,40}|refs/pull/[^/]+)/", re.IGNORECASE)
+
+#: As many lines of a header are shown to the person who is asked, and as many characters of each.
+_LINES = 40
+_CHARACTERS = 200
+
+
+def standing(fetched: Fetched, patterns: Sequence[str], cache: str | None) -> str:
+    """`TRUSTED`, `CHANGED` or `UNKNOWN`."""
+    if fetched.address.pin == fetched.digest or _fits(fetched, patterns):
+        return TRUSTED
+    said = [digest for digest, address in _said(cache) if address == str(fetched.address)]
+    if fetched.digest in said:
+        return TRUSTED
+    return CHANGED if said else UNKNOWN
+
+
+def _fits(fetched: Fetched, patterns: Sequence[str]) -> bool:
+    forks = [found[1] for found in (_FORK.match(unquote(address)) for address in fetched.way) if found]
+
+    def trusted(*addresses: str | None) -> bool:
+        said = (pattern for pattern in patterns if all(fork in pattern for fork in forks))
+        return any(matches(pattern, address) for pattern in said for address in addresses if address)
+
+    first, *rest = fetched.way
+    return trusted(first, fetched.address.page) and all(trusted(address) for address in rest)
+
+
+def matches(pattern: str, address: str) -> bool:
+    """Whether an address fits a pattern of `trusted-urls`.
+
+    `*` stands for anything, but within the host for no slash; a pattern without a path, or whose path ends with a
+    slash, stands for all that is below. Without a scheme it means `https`.
+
+    >>> matches("https://github.com/me/*", "https://github.com/me/repo/raw/main/plot.py")
+    True
+    >>> matches("*.example.org", "https://evil.org/.example.org")
+    False
+    >>> matches("https://example.org/mine/", "https://example.org/mine/../yours/plot.py")
+    False
+    """
+    try:
+        wanted = urlsplit(pattern if "://" in pattern else f"https://{pattern}")
+        found = urlsplit(address)
+    except ValueError:
+        return False
+    if wanted.scheme != found.scheme or _leaves_its_folder(found.path):
+        return False
+    host = wanted.netloc.rpartition("@")[2].lower()
+    path = quoted(wanted.path) + (f"?{quoted(wanted.query)}" if wanted.query else "")
+    if path == "" or path.endswith("/"):
+        path += "*"
+    target = found.path + (f"?{found.query}" if found.query else "")
+    return _like(host, found.netloc, "[^/]*") and _like(path, target, ".*")
+
+
+def _like(pattern: str, text: str, anything: str) -> bool:
+    return re.fullmatch(anything.join(map(re.escape, pattern.split("*"))), text, re.DOTALL) is not None
+
+
+def _leaves_its_folder(path: str) -> bool:
+    """A server may read `me/../you` as `you`, and so may a proxy before it; some take `..;` for `..`."""
+    plain = unquote(path).replace("\\", "/")
+    return any(part.partition(";")[0] == ".." for part in plain.split("/"))
+
+
+# What was said ----------------------------------------------------------------------------------------------------
+
+
+def _said(cache: str | None) -> list[tuple[str, str]]:
+    """Hash and address of all that was trusted; a line that is neither is passed over."""
+    if cache is None:
+        return []
+    try:
+        with open(trusted_file(cache), encoding="utf-8", errors="replace") as file:
+            if not _private(file.fileno()):
+                return []
+            found = re.findall(r"^([0-9a-f]{64}) (\S+)$", file.read(), re.MULTILINE)
+    except OSError:
+        return []
+    return [(digest, address) for digest, address in found]
+
+
+def _private(descriptor: int) -> bool:
+    if not hasattr(os, "getuid"):
+        return True
+    status = os.fstat(descriptor)
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def remember(fetched: Fetched, cache: str | None) -> None:
+    """Note that this content at this address is trusted from now on. Raises PlaceError where that cannot be noted."""
+    if cache is None:
+        return
+    path = trusted_file(cache)
+    try:
+        make_directory(cache)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with open(descriptor, "ab", buffering=0) as file:
+            file.write(f"{fetched.digest} {fetched.address}\n".encode())
+    except OSError as error:
+        raise PlaceError(
+            f"that the script is trusted could not be noted in `{path}`: {error.strerror}",
+            hint="set CONDA_EXECUTE_CACHE_DIR to a directory that you can write to",
+        ) from None
+
+
+# What is asked ----------------------------------------------------------------------------------------------------
+
+
+def refusal(fetched: Fetched, standing: str) -> ExecuteError:
+    """The error where there is nobody to ask."""
+    address, changed = fetched.address, "is no longer what was trusted" if standing == CHANGED else "is not trusted"
+    via = "".join(f"\nby way of {passed}" for passed in fetched.way[1:])
+    return ExecuteError(
+        f"`{address}` {changed}, and there is no terminal to ask on",
+        details=f"sha256 {fetched.digest}{via}",
+        hint="look at it, then run it with `--trust`, or as URL#sha256=... with this hash",
+    )
+
+
+def describe(fetched: Fetched, standing: str, header: Header, script: Script) -> str:
+    """What a person should know before saying yes."""
+    changed = "it is no longer what was trusted" if standing == CHANGED else "it is not trusted yet"
+    lines = [f"{fetched.address}: {changed}"]
+    lines += [f"  by way of  {address}" for address in fetched.way[1:]]
+    count = fetched.content.count(b"\n") + (not fetched.content.endswith(b"\n"))
+    lines.append(f"  size       {len(fetched.content)} bytes, {count} line{'s' * (count != 1)}")
+    lines.append(f"  sha256     {fetched.digest}")
+    lines.append(f"  file       {script.path}")
+    first, last = header.lines
+    if not last:
+        return "\n".join([*lines, "  header     none"])
+    lines.append(f"  header     lines {first} to {last}")
+    written = script.head.decode("utf-8", "replace").split("\n")[first - 1 : last]
+    lines += [f"    {_shown(printable(line.rstrip()))}" for line in written[:_LINES]]
+    if len(written) > _LINES:
+        lines.append(f"    ... and {len(written) - _LINES} lines more")
+    return "\n".join(lines)
+
+
+def _shown(line: str) -> str:
+    more = len(line) - _CHARACTERS
+    return f"{line[:_CHARACTERS]} ... and {more} characters more" if more > 0 else line

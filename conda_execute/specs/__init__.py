@@ -1,0 +1,1 @@
+"""The vocabulary of requirements: match specs, versions, platforms, moments."""

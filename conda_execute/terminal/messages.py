@@ -1,0 +1,190 @@
+"""What the doors say to a person, and how a process of ours ends.
+
+Everything goes to standard error: standard output belongs to the script, and to what a command was asked to print.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from ..errors import ExecuteError, InterruptError
+from .errors import render
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import Any, NoReturn, TextIO
+
+
+#: What writing to a full disk, or to one that fails, ends in.
+_OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+def colourful(stream: TextIO) -> bool:
+    """Whether text for `stream` may carry colour: a terminal that can show it, and nobody said NO_COLOR."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def say(text: str) -> None:
+    """One message for the person, on standard error where there is one."""
+    if sys.stderr is None:
+        return
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        pass  # nobody listens any more: the script must run all the same
+
+
+def report(error: ExecuteError, as_json: bool = False) -> None:
+    """Tell of a failure: as JSON on standard output where that was asked for, as text otherwise."""
+    if as_json:
+        print_json(failure(error))
+    elif isinstance(error, InterruptError):
+        say(error.message)  # the person knows: it is no mistake to be mended
+    else:
+        say(render(error, colour=sys.stderr is not None and colourful(sys.stderr)))
+
+
+def failure(error: ExecuteError) -> dict[str, Any]:
+    """An error as a mapping for JSON; keys that have nothing to say are left out."""
+    from ..credentials import hide_in_any
+
+    def shown(text: str | None) -> str | None:
+        return None if text is None else hide_in_any(text)
+
+    places = [
+        {"path": where.path, "line": where.line, "column": where.column, "text": shown(where.text)}
+        for where in error.where
+    ]
+    said = {
+        "error": shown(error.message),
+        "step": error.step,
+        "where": places,
+        "details": shown(error.details),
+        "hint": shown(error.hint),
+        "exit_status": error.exit_status,
+    }
+    return {name: value for name, value in said.items() if value not in (None, [])}
+
+
+def can_ask() -> bool:
+    """Whether there is a person who sees a question and can answer it."""
+    return sys.stdin is not None and sys.stderr is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> bool:
+    """A question that is answered with yes or no; whatever is not a yes is a no.
+
+    Reads no byte beyond the line: what was typed ahead belongs to the script.
+    """
+    print(question, end=" ", file=sys.stderr, flush=True)
+    # A terminal hands out one line at a time, however much is asked for.
+    answer = os.read(sys.stdin.fileno(), 1024)
+    if not answer.endswith(b"\n"):
+        print(file=sys.stderr)
+    return answer.strip().lower() in (b"y", b"yes")
+
+
+def print_json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
+
+
+def guard(work: Callable[[], int], wants_json: Callable[[], bool]) -> int:
+    """The exit status of `work`; what it raises that is no bug is told, and becomes the status it stands for."""
+    try:
+        return work()
+    except ExecuteError as error:
+        report(error, wants_json())
+        return error.exit_status
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 128 + 2  # SIGINT
+    except Terminated as signal:
+        return 128 + signal.number
+
+
+def run(main: Callable[[list[str]], int]) -> NoReturn:
+    """The body of an entry point: `main` with the command line, then the end of the process.
+
+    Leaves by `os._exit`: a process that used the engine's asynchronous interface may crash while the interpreter is
+    torn down, after all work is done and with its status lost (py-rattler 0.28, about one time in a hundred).
+    """
+    _hold_standard_streams()
+    try:
+        status = main(sys.argv[1:])
+    except SystemExit as request:
+        status = request.code if isinstance(request.code, int) else 0 if request.code is None else 1
+    except BrokenPipeError:
+        leave(141)  # 128 + SIGPIPE: what a program in a pipe ends with when its reader is gone
+    except OSError as error:
+        if error.errno not in _OUTPUT_LOST:
+            sys.excepthook(*sys.exc_info())
+            leave(125)
+        say(f"error: the output cannot be written: {error.strerror}")
+        leave(125)
+    except BaseException:  # noqa: BLE001  a bug: it must be seen whole, and the process must still not be torn down
+        sys.excepthook(*sys.exc_info())
+        status = 125
+    leave(status)
+
+
+def _hold_standard_streams() -> None:
+    """Let no file of ours take the number of a stream that is closed: what is written to that stream would end in it.
+
+    For us alone: what Python opens is closed in the script, as it was.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+
+
+def leave(status: int) -> NoReturn:
+    """End the process with what was printed written out, and no interpreter to tear down."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError) as error:
+            # Success would be a lie: the output is lost. A reader that went away knows.
+            if stream is sys.stdout and not status and not isinstance(error, BrokenPipeError):
+                say(f"error: the output cannot be written: {getattr(error, 'strerror', None) or error}")
+            status = status or 1
+    os._exit(status)
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP came while we worked: unwind as Ctrl-C does, so that nothing unfinished stays behind."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def unwind_on_signals() -> Callable[[], None]:
+    """From now on SIGTERM and SIGHUP raise `Terminated`; the returned function puts things back.
+
+    A signal that is ignored (nohup) stays ignored: the script inherits that.
+    """
+    import signal
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        raise Terminated(number)
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            before[number] = signal.signal(number, unwind)
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    return restore

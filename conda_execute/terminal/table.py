@@ -1,0 +1,123 @@
+"""Tables that fit: columns of text, as wide as the terminal allows and no wider.
+
+Only columns that may shrink do; what cannot be shown whole ends in `…`. Where there is no terminal nothing is cut,
+since a program reads it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..lean.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+#: Blanks between columns.
+_GAP = 2
+
+#: A column cut below this says nothing any more: it is left out.
+_NARROWEST = 8
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its title, and what gives way first when there is no room (the highest number; 0 never does)."""
+
+    title: str
+    gives_way: int = 0
+    right: bool = False
+    #: Whether it is cut before it is left out.
+    shrinks: bool = False
+
+
+def width_of(stream: TextIO | None) -> int | None:
+    """The columns of the terminal behind `stream`; None where there is no terminal, or no stream at all."""
+    if stream is None or not stream.isatty():
+        return None
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit() and int(columns) > 0:
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def cells(text: str) -> int:
+    """The columns of a terminal that a text takes: a wide character two, one that combines with another none.
+
+    >>> cells("plot.py"), cells("日本.py"), cells("u\u0308.py")
+    (7, 7, 4)
+    """
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(character) else 1 + (east_asian_width(character) in "WF") for character in text)
+
+
+def cut(text: str, width: int) -> str:
+    """The text, ended with `…` if it takes more columns than that.
+
+    >>> cut("plot.py", 7), cut("plot.py", 6), cut("日本.py", 4)
+    ('plot.py', 'plot.…', '日…')
+    """
+    if cells(text) <= width:
+        return text
+    text = text[: 2 * width]
+    while cells(text) >= width:
+        text = text[:-1]
+    return text + "…"
+
+
+def layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """The lines of a table, its titles first. No line is longer than `width`, unless what never gives way is."""
+    shown = list(range(len(columns)))
+    widths = [
+        max(cells(columns[i].title), *(cells(row[i]) for row in rows)) if rows else cells(columns[i].title)
+        for i in shown
+    ]
+    if width is not None:
+        _fit(columns, shown, widths, width)
+    titles = [column.title for column in columns]
+    return [
+        (" " * _GAP).join(_cell(row[i], widths[i], columns[i].right) for i in shown).rstrip() for row in (titles, *rows)
+    ]
+
+
+def _fit(columns: Sequence[Column], shown: list[int], widths: list[int], width: int) -> None:
+    """Shrink and leave out columns in place until they fit."""
+
+    def excess() -> int:
+        return sum(widths[i] for i in shown) + _GAP * (len(shown) - 1) - width
+
+    for i in sorted(shown, key=lambda i: -columns[i].gives_way):
+        if excess() <= 0:
+            return
+        if columns[i].gives_way == 0:
+            continue
+        if columns[i].shrinks:
+            least = max(_NARROWEST, len(columns[i].title))
+            widths[i] = max(least, widths[i] - excess())
+    for i in sorted(shown, key=lambda i: -columns[i].gives_way):
+        if excess() <= 0 or columns[i].gives_way == 0:
+            return
+        shown.remove(i)
+        _grow(columns, shown, widths, -excess())
+
+
+def _grow(columns: Sequence[Column], shown: Sequence[int], widths: list[int], room: int) -> None:
+    """Give the room that a removed column left to the columns that were cut, the most important one first."""
+    for i in sorted(shown, key=lambda i: columns[i].gives_way):
+        if room > 0 and columns[i].shrinks:
+            widths[i] += room
+            return
+
+
+def _cell(text: str, width: int, right: bool) -> str:
+    text = cut(text, width)
+    blanks = " " * (width - cells(text))
+    return blanks + text if right else text + blanks

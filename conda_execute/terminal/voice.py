@@ -1,0 +1,29 @@
+"""How much is said on standard error about one run."""
+
+from __future__ import annotations
+
+from ..lean.values import dataclass
+from .messages import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..environments.lock import Holder
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How much is told, on standard error: errors only, what matters, or every step."""
+
+    verbose: bool = False
+    quiet: bool = False
+
+    def notice(self, text: str) -> None:
+        if not self.quiet:
+            say(f"conda-execute: {text}")
+
+    def detail(self, text: str) -> None:
+        if self.verbose:
+            say(text)
+
+    def waiting(self, holder: Holder) -> None:
+        self.notice(f"waiting for {holder}, who is making this environment")
