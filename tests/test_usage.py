@@ -61,7 +61,7 @@ class TestNames:
 
     @pytest.mark.usefixtures("namespaces")
     def test_container_with_a_process_2_is_no_machine(self) -> None:
-        code = "from conda_execute.environments.uses import os, place, use_of; print(os.getpid(), place(), use_of(1).start)"
+        code = "from conda_execute.environments.uses import *; print(os.getpid(), place(), use_of(1).start)"
         # The shell is process 1 of the container, and waits for process 2.
         container = ["unshare", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", '"$@"; exit "$?"', "sh"]
         environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
