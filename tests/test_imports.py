@@ -6,14 +6,12 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import World
-
-PACKAGE = Path(__file__).parents[1] / "conda_execute"
+from tests.structure import arrows, modules
 
 #: Floors from the top down. A module or package may import what is on a lower floor, lazily too, or its own package.
 FLOORS = (
@@ -47,32 +45,14 @@ HOMES = {
 }
 
 
-def modules() -> Iterator[tuple[str, ast.Module, list[str]]]:
-    """Each module: its room (the first name below the package), its syntax tree, and the names of its package."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        yield parts[0], ast.parse(path.read_text(encoding="utf-8"), str(path)), list(parts[:-1])
-
-
-def imports(tree: ast.Module, package: list[str]) -> Iterator[str]:
-    """Rooms that a module imports from, wherever in it."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
-            yield from base[:1] or [alias.name for alias in node.names if alias.name != "__version__"]
-
-
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-ARROWS = sorted(
-    {(room, other) for room, tree, package in modules() for other in imports(tree, package) if other != room}
-)
 
 
 def test_each_module_is_in_a_room_of_the_plan() -> None:
     assert {room for room, _, _ in modules()} - {"__init__"} == set(FLOOR)
 
 
-@pytest.mark.parametrize(("room", "other"), [arrow for arrow in ARROWS if arrow[0] != "__init__"])
+@pytest.mark.parametrize(("room", "other"), sorted(arrows()))
 def test_imports_go_down(room: str, other: str) -> None:
     assert FLOOR[room] < FLOOR[other] or (room, other) in NEIGHBOURS
 

@@ -1,0 +1,136 @@
+"""The structure of the package in figures: `python -m tests.structure [REVISION ...]` prints a column for each.
+
+Without a revision, the working tree alone. A room is the first name below the package, a module or a package; an arrow
+is an import from one room by another, anywhere in it; floors count the longest chain of arrows, a circle being one.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "conda_execute"
+
+#: A module: its room, its syntax tree, and the names of the packages that it is in.
+Module = tuple[str, ast.Module, list[str]]
+
+
+def modules(package: Path = PACKAGE) -> Iterator[Module]:
+    """Each module of the package; the package's own `__init__` is the room `__init__`."""
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        yield parts[0], ast.parse(path.read_text(encoding="utf-8"), str(path)), list(parts[:-1])
+
+
+def imports(tree: ast.Module, package: list[str]) -> Iterator[str]:
+    """Rooms that a module imports from, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
+            yield from base[:1] or [alias.name for alias in node.names if not alias.name.startswith("__")]
+
+
+def arrows(package: Path = PACKAGE) -> set[tuple[str, str]]:
+    """Which room imports from which, the package's own face left out."""
+    return {
+        (room, other)
+        for room, tree, names in modules(package)
+        for other in imports(tree, names)
+        if room not in ("__init__", other)
+    }
+
+
+def floors(pairs: set[tuple[str, str]]) -> int:
+    """The length of the longest chain of arrows, rooms of one circle counted once."""
+    graph: dict[str, set[str]] = {}
+    for room, other in pairs:
+        graph.setdefault(room, set()).add(other)
+        graph.setdefault(other, set())
+    below = {room: _reachable(graph, room) for room in graph}
+    circle = {
+        room: frozenset(other for other in graph if other in below[room] and room in below[other]) for room in graph
+    }
+    depth: dict[str, int] = {}
+
+    def deep(room: str) -> int:
+        if room not in depth:
+            members = circle[room] | {room}
+            lower = {other for member in members for other in graph[member]} - members
+            depth[room] = 1 + max(map(deep, lower), default=0)
+        return depth[room]
+
+    return max(map(deep, graph), default=0)
+
+
+def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    todo = [start]
+    while todo:
+        for other in graph[todo.pop()] - found:
+            found.add(other)
+            todo.append(other)
+    return found
+
+
+def figures(package: Path) -> dict[str, str]:
+    """What is counted, in the order in which it is printed."""
+    trees = list(modules(package))
+    functions = [
+        node
+        for _, tree, _ in trees
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    longest = max(functions, key=_length)
+    widest = max(functions, key=_parameters)
+    top = {room for room, _, _ in trees} - {"__init__", "__main__"}
+    return {
+        "names at the top level": str(len(top)),
+        "modules": str(len(trees)),
+        "floors": str(floors(arrows(package))),
+        "arrows between rooms": str(len(arrows(package))),
+        "lines of Python": str(sum(len(path.read_bytes().splitlines()) for path in package.rglob("*.py"))),
+        "statements": str(sum(isinstance(node, ast.stmt) for _, tree, _ in trees for node in ast.walk(tree))),
+        "functions": str(len(functions)),
+        "longest function": f"{_length(longest)} ({longest.name})",
+        "most parameters": f"{_parameters(widest)} ({widest.name})",
+        "lines of the launcher": str(len(next(package.rglob("conda-execute")).read_bytes().splitlines())),
+    }
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return sum(one.arg not in ("self", "cls") for one in given)
+
+
+def at(revision: str) -> dict[str, str]:
+    """The figures of the package as of a revision of git."""
+    archive = subprocess.run(
+        ["git", "archive", revision, PACKAGE.name], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(folder, filter="data")
+        return figures(Path(folder, PACKAGE.name))
+
+
+def main(revisions: list[str]) -> None:
+    columns = {revision: at(revision) for revision in revisions} | {"working tree": figures(PACKAGE)}
+    print(f"{'':24}" + "".join(f"{title[:26]:>28}" for title in columns))
+    for row in figures(PACKAGE):
+        print(f"{row:24}" + "".join(f"{column[row]:>28}" for column in columns.values()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
