@@ -112,13 +112,15 @@ if _has("environment_specifiers"):
     @hookimpl
     def conda_environment_specifiers() -> Iterator[types.CondaEnvironmentSpecifier]:
         from .conda_plugin.specifier import ScriptSpec
+        from .script.languages import LANGUAGES
 
+        suffixes = [suffix for language in LANGUAGES if language.package for suffix in language.suffixes]
         further = {
             "aliases": ("script",),
             "description": "A script whose comments say which environment it needs",
             # conda's own requirements.txt takes any file whose lines look like specs, as `import numpy` does, and two
             # kinds for one file are an error. A kind that claims the name is not asked for its opinion on others'.
-            "default_filenames": tuple(f"*{suffix}" for suffix in _SUFFIXES),
+            "default_filenames": tuple(f"*{suffix}" for suffix in (".R", *suffixes)),
         }
         known = types.CondaEnvironmentSpecifier.__dataclass_fields__
         yield types.CondaEnvironmentSpecifier(
@@ -126,10 +128,6 @@ if _has("environment_specifiers"):
             environment_spec=ScriptSpec,
             **{name: value for name, value in further.items() if name in known},
         )
-
-
-#: Files of these names are scripts, and hardly lists of packages.
-_SUFFIXES = (".py", ".R", ".r", ".jl", ".sh", ".lua", ".pl", ".rb", ".js")
 
 
 # --- Health ----------------------------------------------------------------------------------------------------------

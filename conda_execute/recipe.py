@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from .model import Environment, Request
     from .terminal.voice import Voice
 
-#: Packages whose program bears another name.
-_PACKAGE_OF = {"Rscript": "r-base", "R": "r-base", "node": "nodejs", "tclsh": "tk", "java": "openjdk"}
-
 
 @dataclass
 class Creation:
@@ -208,11 +205,12 @@ class Creation:
     def _sound(self, environment: Environment) -> bool:
         """Whether the program that the environment was made for is still there: a purge of a scratch disk may have
         taken it while the package records stayed."""
+        from .script import languages
         from .specs.match_spec import spec_name
 
         if self.program is None or sys.platform == "win32":
             return True
-        package = _PACKAGE_OF.get(self.program, self.program)
+        package = languages.package_of(self.program)
         if not any(spec_name(spec) == package for spec in environment.marker.specs):
             return True
         return os.access(os.path.join(environment.prefix, "bin", self.program), os.X_OK)

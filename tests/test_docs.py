@@ -27,8 +27,8 @@ from conda_execute.configuration import settings
 from conda_execute.environments import layout
 from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError
 from conda_execute.lockfiles import lockfile
-from conda_execute.script import interpreter
 from conda_execute.script.header import find_header, native, pep723, read_header
+from conda_execute.script.languages import LANGUAGES
 from tests.conftest import CHECKOUT, PATIENCE, World
 
 DOCUMENTS = sorted([CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *(CHECKOUT / "docs").rglob("*.md")])
@@ -388,6 +388,6 @@ def test_exit_status_is_in_the_reference(kind: type[ExecuteError]) -> None:
     assert f"| {kind.exit_status} |" in reference("exit-status")
 
 
-@pytest.mark.parametrize("suffix", sorted(interpreter.BY_SUFFIX))
+@pytest.mark.parametrize("suffix", sorted(suffix for each in LANGUAGES if each.command for suffix in each.suffixes))
 def test_suffix_is_in_the_reference(suffix: str) -> None:
     assert f"`{suffix}`" in reference("headers")

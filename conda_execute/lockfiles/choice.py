@@ -160,18 +160,19 @@ def embed(data: bytes, header: Header, text: str, path: str) -> bytes:
 
 def _prefix_at_end(data: bytes, prefix: str, path: str) -> str:
     """What opens a comment behind everything else: lines within `/*` and `*/` are comments only there."""
-    from ..script.header.missing import COMMENTS, comment_prefix
+    from ..script import languages
 
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".php" and data.rstrip().endswith(b"?>"):
         raise UsageError("what stands behind the last `?>` of this script is printed, a lock as well", hint=_BESIDE)
     if not prefix.startswith("*"):
         return prefix
-    if not any(suffix in suffixes for suffixes in COMMENTS.values()):
+    language = languages.of(path)
+    if language is None or language.comment == "#":
         raise UsageError(
             f"a line that begins with `{prefix.rstrip()}` may be no comment at the end of this script", hint=_BESIDE
         )
-    return comment_prefix(path) + " "
+    return languages.comment_sign(path) + " "
 
 
 def unembed(data: bytes) -> bytes:

@@ -9,46 +9,11 @@ from __future__ import annotations
 import os
 import re
 
+from . import languages
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-#: Interpreters by suffix, where the script says nothing: the program that the suffix's own community would type.
-BY_SUFFIX = {
-    ".awk": ("awk", "-f"),
-    ".bash": ("bash",),
-    ".cjs": ("node",),
-    ".clj": ("clojure",),
-    ".ex": ("elixir",),
-    ".exs": ("elixir",),
-    ".fish": ("fish",),
-    ".go": ("go", "run"),
-    ".groovy": ("groovy",),
-    ".hs": ("runghc",),
-    ".ipynb": ("jupyter", "execute"),
-    ".java": ("java",),
-    ".jl": ("julia",),
-    ".js": ("node",),
-    ".kts": ("kotlin",),
-    ".lisp": ("sbcl", "--script"),
-    ".lua": ("lua",),
-    ".m": ("octave",),
-    ".mjs": ("node",),
-    ".nf": ("nextflow", "run"),
-    ".nu": ("nu",),
-    ".php": ("php",),
-    ".pl": ("perl",),
-    ".ps1": ("pwsh", "-File"),
-    ".py": ("python",),
-    ".pyw": ("python",),
-    ".r": ("Rscript",),
-    ".rb": ("ruby",),
-    ".scm": ("guile", "-s"),
-    ".sh": ("sh",),
-    ".tcl": ("tclsh",),
-    ".ts": ("deno", "run"),
-    ".zsh": ("zsh",),
-}
 
 #: Programs that read a script's header themselves: in a shebang they say who starts the script, not what runs it.
 RUNNERS = frozenset(
@@ -116,7 +81,8 @@ def said(run_with: tuple[str, ...] | None, data: bytes, path: str) -> tuple[str,
     words = shebang(data)
     if words is not None and os.path.basename(without_env(words)[0]) not in RUNNERS:
         return words
-    return BY_SUFFIX.get(os.path.splitext(path)[1].lower())
+    language = languages.of(path)
+    return language.command or None if language else None
 
 
 def choose(

@@ -13,6 +13,7 @@ import os
 from ...errors import HeaderError, Location, UsageError
 from ...lean.values import replace
 from ...specs import platforms
+from .. import languages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,74 +24,6 @@ if TYPE_CHECKING:
     from ..header.text import Script
     from ..header.toml import Block, Path
     from .toml import Editor, Targets
-
-#: What a script in a language needs first, by the suffix or the interpreter that says which language it is.
-_PACKAGES = {
-    ".awk": "gawk",
-    ".bash": "bash",
-    ".clj": "clojure",
-    ".cjs": "nodejs",
-    ".ex": "elixir",
-    ".exs": "elixir",
-    ".fish": "fish",
-    ".go": "go",
-    ".groovy": "groovy",
-    ".hs": "ghc",
-    ".java": "openjdk",
-    ".jl": "julia",
-    ".js": "nodejs",
-    ".kts": "kotlin",
-    ".lisp": "sbcl",
-    ".lua": "lua",
-    ".m": "octave",
-    ".mjs": "nodejs",
-    ".nf": "nextflow",
-    ".nu": "nushell",
-    ".php": "php",
-    ".pl": "perl",
-    ".ps1": "powershell",
-    ".py": "python",
-    ".pyw": "python",
-    ".r": "r-base",
-    ".rb": "ruby",
-    ".scm": "guile",
-    ".sh": "bash",
-    ".tcl": "tk",
-    ".tex": "tectonic",
-    ".ts": "deno",
-    ".zsh": "zsh",
-}
-_INTERPRETERS = {
-    "Rscript": "r-base",
-    "awk": "gawk",
-    "bash": "bash",
-    "deno": "deno",
-    "julia": "julia",
-    "lua": "lua",
-    "node": "nodejs",
-    "octave": "octave",
-    "perl": "perl",
-    "php": "php",
-    "python": "python",
-    "python3": "python",
-    "ruby": "ruby",
-    "sbcl": "sbcl",
-    "sh": "bash",
-    "tclsh": "tk",
-    "zsh": "zsh",
-}
-#: Languages that are compiled first: what is needed, and how.
-_COMPILED = {
-    ".c": ("gcc", "gcc -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"),
-    ".cc": ("gxx", "g++ -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"),
-    ".cpp": ("gxx", "g++ -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"),
-    ".f90": ("gfortran", "gfortran -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"),
-    ".rs": ("rust", "rustc -o ${CACHE}/main ${SCRIPT} && ${CACHE}/main"),
-}
-#: No suffix of the table of interpreters has these, so the header must say what runs them.
-_RUN_WITH = {".tex": "tectonic"}
-#: Packages that conda-forge has not.
-_CHANNELS = {"nextflow": ("conda-forge", "bioconda")}
 
 #: Lines that only mean something where they stand.
 _PHP = r"<\?(?:php)?(?:[ \t](?!.*\?>)|$)"
@@ -156,7 +89,7 @@ def initial(
     needed = [_valid(text, "pypi") for text in pypi]
     header = _first_header(script, wanted, needed)
     content = _put_in(data, script, header)
-    for kind, texts in (("spec", [] if _compiled(path) is None else wanted), ("pypi", needed)):
+    for kind, texts in (("spec", wanted if _is_compiled(path) else []), ("pypi", needed)):
         for text in texts:
             content = _add(content, path, text, kind, platform)
     _read(content, path, platform)
@@ -325,46 +258,31 @@ def _targets(editor: Editor, format_name: str, kind: str) -> list[Targets]:
 # The first header
 
 
-def _compiled(path: str) -> tuple[str, str] | None:
-    return _COMPILED.get(os.path.splitext(path)[1].lower())
+def _is_compiled(path: str) -> bool:
+    language = languages.of(path)
+    return language is not None and bool(language.entrypoint)
 
 
 def _first_header(script: Script, specs: list[str], pypi: list[str]) -> list[str]:
     """The lines of a header for the script's language, with these specs; requirements are added to it afterwards."""
     from ..header.dependencies import name_of
-    from ..header.missing import comment_prefix
     from .native import quoted
 
-    prefix = comment_prefix(script.path, script.lines[0] if script.lines else "")
-    compiled = _compiled(script.path)
-    if compiled is not None:
-        compiler, command = compiled
-        lines = ["/// conda-script", 'channels = ["conda-forge"]', f'entrypoint = "{command}"', "", "[dependencies]"]
-        lines += [f'{compiler} = "*"', "/// end-conda-script"]
+    first = script.lines[0] if script.lines else ""
+    language = languages.of_shebang(first) or languages.of(script.path) or languages.Language(())
+    if language.entrypoint:
+        lines = ["/// conda-script", 'channels = ["conda-forge"]', f'entrypoint = "{language.entrypoint}"', ""]
+        lines += ["[dependencies]", f'{language.package} = "*"', "/// end-conda-script"]
     else:
-        package = _package(script)
         wanted = list(specs)
-        if package and all(name_of(spec) != package for spec in specs):
-            wanted.insert(0, package)
+        if language.package and all(name_of(spec) != language.package for spec in specs):
+            wanted.insert(0, language.package)
         lines = ["conda execute", "env:"]
         lines += [f" - {quoted(spec, False)}" for spec in wanted or ["python"]]
-        suffix = os.path.splitext(script.path)[1].lower()
-        if suffix in _RUN_WITH:
-            lines.append(f"run_with: {_RUN_WITH[suffix]}")
-        if package in _CHANNELS:
-            lines.append(f"channels: [{', '.join(_CHANNELS[package])}]")
-    return [f"{prefix} {line}".rstrip() for line in lines]
-
-
-def _package(script: Script) -> str | None:
-    """The package of the script's interpreter: by its shebang, or else by its suffix."""
-    first = script.lines[0] if script.lines else ""
-    if first.startswith("#!"):
-        for word in first[2:].split():
-            name = os.path.basename(word)
-            if name in _INTERPRETERS:
-                return _INTERPRETERS[name]
-    return _PACKAGES.get(os.path.splitext(script.path)[1].lower())
+        if language.channels:
+            lines.append(f"channels: [{', '.join(language.channels)}]")
+    sign = languages.comment_sign(script.path, first)
+    return [f"{sign} {line}".rstrip() for line in lines]
 
 
 def _put_in(data: bytes, script: Script, header: list[str]) -> bytes:

@@ -7,22 +7,11 @@ import re
 import shlex
 
 from ...errors import HeaderError, Location
+from ..languages import comment_sign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .text import Script
-
-COMMENTS = {
-    "//": (".js", ".mjs", ".cjs", ".ts", ".c", ".h", ".cc", ".cpp", ".cxx", ".rs", ".go", ".java", ".kt", ".kts",
-           ".scala", ".swift", ".cs", ".fs", ".dart", ".zig", ".php", ".groovy", ".nf", ".proto", ".v", ".d"),
-    "--": (".lua", ".sql", ".hs", ".adb", ".ads", ".elm", ".vhd", ".vhdl"),
-    ";": (".lisp", ".el", ".clj", ".scm", ".rkt", ".asm", ".ini", ".ahk"),
-    "%": (".tex", ".m", ".erl", ".pro", ".ps", ".sty"),
-    "!": (".f90", ".f95", ".f03", ".f08", ".f"),
-    '"': (".vim",),
-    "'": (".vb", ".vbs", ".bas"),
-    "REM": (".bat", ".cmd"),
-}  # fmt: skip
 
 #: What opens a comment, or a text, of several lines: the words of a header need lines of their own in it.
 _BLOCK_SIGNS = ("/*", "(*", "{-", "{*", "<!--", "<#", "#|", "#=", "#[", "--[", "%{", "%%{", '"""', "'''")
@@ -30,18 +19,6 @@ _BLOCK_SIGNS = ("/*", "(*", "{-", "{*", "<!--", "<#", "#|", "#=", "#[", "--[", "
 #: Words that stand alone after a comment sign, and are close to an opening line.
 _NEARLY_NATIVE = re.compile(r"[^\w\s]{1,4}[ \t]*conda[-_\s]{0,3}exec(?:ute)?\b", re.IGNORECASE)
 _NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda[-_ ]?|end-conda-)?script\b", re.IGNORECASE)
-
-
-def comment_prefix(path: str, first_line: str = "") -> str:
-    """What begins a comment in the language of a script, as far as its suffix says."""
-    suffix = os.path.splitext(path)[1].lower()
-    for prefix, suffixes in COMMENTS.items():
-        if suffix in suffixes:
-            return prefix
-    if not suffix and first_line.startswith("#!"):
-        program = first_line.rstrip().rpartition("/")[2].rpartition(" ")[2]
-        return {"node": "//", "lua": "--", "runghc": "--", "sbcl": ";", "guile": ";"}.get(program, "#")
-    return "#"
 
 
 def minimal(prefix: str) -> str:
@@ -60,7 +37,7 @@ def no_header(script: Script) -> HeaderError:
         if found := _NEARLY_BLOCK.match(stripped):
             return _nearly_block(script, number, stripped, (found.group(1) or "").lower())
     name = os.path.basename(script.path) or script.path
-    prefix = comment_prefix(script.path, script.lines[0] if script.lines else "")
+    prefix = comment_sign(script.path, script.lines[0] if script.lines else "")
     searched = "" if script.whole else " in its first 64 KiB"
     # Code from `-c`, from standard input or from the web is no file that could be given one.
     is_file = not script.path.startswith("-") and "://" not in script.path
@@ -78,11 +55,11 @@ def _nearly_native(script: Script, number: int, stripped: str) -> HeaderError:
     sign = re.match(r"[^\w\s]+", stripped)
     prefix = sign.group() if sign else "#"
     if prefix.startswith(_BLOCK_SIGNS):
-        inner = " *" if "*" in prefix else comment_prefix(script.path)
+        inner = " *" if "*" in prefix else comment_sign(script.path)
         hint = f"give the header lines of its own within the comment:\n{minimal(inner)}"
     else:
         if opening(f"{prefix} conda execute") is None:
-            prefix = comment_prefix(script.path)
+            prefix = comment_sign(script.path)
         hint = f"the line must be `{prefix} conda execute` and nothing else; what is needed follows in the next lines"
     return HeaderError(
         "the script has no header, only a line that looks nearly like the beginning of one",

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 FORMAT = "conda execute"
 
 #: What begins a comment in one language or another. Words must be parted from what follows by a blank.
-_PREFIX = re.compile(
-    r"(?:#+'?|//+!?|--+|;+|%+|!+|\*+|::|\\|⍝)(?=[ \t]|conda execute)|(?:[\"']|(?i:@?rem|dnl|c|nb\.))(?=[ \t])"
-)
+_PREFIX = re.compile(r"(?:#+'?|//+!?|--+|;+|%+|!+|\*+|::)(?=[ \t]|conda execute)|(?:\"|(?i:@?rem|dnl|c))(?=[ \t])")
 
 #: A platform condition: a comment at the end of a line that is nothing but words in brackets.
 _CONDITION = re.compile(r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$")
@@ -233,7 +231,7 @@ def _texts(script: Script, block: Block, platform: str) -> tuple[list[int], list
 def _is_note(text: str, prefix: str) -> bool:
     """Whether the text of a comment line is a comment itself: `## note`, `# # note`, `// // note`."""
     stripped = text.lstrip(" \t")
-    if prefix[0] in "\"'*":
+    if prefix[0] in '"*':
         # These open values in YAML: only directly after the prefix are they its repetition.
         return text.startswith(prefix[0]) or stripped.startswith("#")
     if prefix[0] != "-" and not prefix[0].isalpha() and text.startswith(prefix[0]):

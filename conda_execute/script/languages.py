@@ -1,0 +1,116 @@
+"""What is known of each language: one row, and nothing about languages anywhere else.
+
+To add a language, add its row. The row gives the suffixes its meaning, `--init` its header, a shebang or `run_with` the
+package to look for, and a script without a header the comment sign of the sample in its error.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..lean.values import dataclass
+
+
+@dataclass(frozen=True)
+class Language:
+    suffixes: tuple[str, ...]
+    #: The words before the script's path: what the language's own community would type.
+    command: tuple[str, ...] = ()
+    #: The conda package that `--init` asks for.
+    package: str = ""
+    #: The programs that this package brings.
+    programs: tuple[str, ...] = ()
+    #: What starts a comment.
+    comment: str = "#"
+    #: Compiled first: the `entrypoint` of a conda-script header.
+    entrypoint: str = ""
+    #: Where the package is, if conda-forge does not have it.
+    channels: tuple[str, ...] = ()
+
+
+def _compiled(suffixes: tuple[str, ...], package: str, compiler: str, comment: str) -> Language:
+    command = f"{compiler} -o ${{CACHE}}/main ${{SCRIPT}} && ${{CACHE}}/main"
+    return Language(suffixes, (), package, (compiler,), comment, command)
+
+
+LANGUAGES = (
+    Language((".awk",), ("awk", "-f"), "gawk", ("awk", "gawk")),
+    Language((".bash",), ("bash",), "bash", ("bash",)),
+    Language((".bat", ".cmd"), comment="REM"),
+    Language((".clj",), ("clojure",), "clojure", ("clojure", "clj"), ";"),
+    Language((".ex", ".exs"), ("elixir",), "elixir", ("elixir", "iex", "mix")),
+    Language((".fish",), ("fish",), "fish", ("fish",)),
+    Language((".go",), ("go", "run"), "go", ("go",), "//"),
+    Language((".groovy",), ("groovy",), "groovy", ("groovy",), "//"),
+    Language((".hs",), ("runghc",), "ghc", ("runghc", "runhaskell", "ghc"), "--"),
+    Language((".ipynb",), ("jupyter", "execute")),
+    Language((".java",), ("java",), "openjdk", ("java", "javac", "jshell"), "//"),
+    Language((".jl",), ("julia",), "julia", ("julia",)),
+    Language((".js", ".mjs", ".cjs"), ("node",), "nodejs", ("node", "npm", "npx"), "//"),
+    Language((".kts",), ("kotlin",), "kotlin", ("kotlin",), "//"),
+    Language((".lisp",), ("sbcl", "--script"), "sbcl", ("sbcl",), ";"),
+    Language((".lua",), ("lua",), "lua", ("lua",), "--"),
+    Language((".m",), ("octave",), "octave", ("octave",), "%"),
+    Language((".nf",), ("nextflow", "run"), "nextflow", ("nextflow",), "//", channels=("conda-forge", "bioconda")),
+    Language((".nu",), ("nu",), "nushell", ("nu",)),
+    Language((".php",), ("php",), "php", ("php",), "//"),
+    Language((".pl",), ("perl",), "perl", ("perl",)),
+    Language((".ps1",), ("pwsh", "-File"), "powershell", ("pwsh",)),
+    Language((".py", ".pyw"), ("python",), "python", ("python", "python3")),
+    Language((".r",), ("Rscript",), "r-base", ("Rscript", "R")),
+    Language((".rb",), ("ruby",), "ruby", ("ruby",)),
+    Language((".scm",), ("guile", "-s"), "guile", ("guile",), ";"),
+    # The package bash has no `sh`: that is the system's, and its bash counts as one.
+    Language((".sh",), ("sh",), "bash"),
+    Language((".tcl",), ("tclsh",), "tk", ("tclsh", "wish")),
+    Language((".tex", ".sty"), ("tectonic",), "tectonic", ("tectonic",), "%"),
+    Language((".ts",), ("deno", "run"), "deno", ("deno",), "//"),
+    Language((".zsh",), ("zsh",), "zsh", ("zsh",)),
+    _compiled((".c",), "gcc", "gcc", "//"),
+    _compiled((".cc", ".cpp"), "gxx", "g++", "//"),
+    _compiled((".f90",), "gfortran", "gfortran", "!"),
+    _compiled((".rs",), "rust", "rustc", "//"),
+    # A channel has what compiles or reads these, and none of it is the one way to run them.
+    Language((".h", ".cxx", ".cs", ".fs", ".zig", ".proto", ".v", ".d"), comment="//"),
+    Language((".sql",), comment="--"),
+    Language((".el", ".rkt", ".asm"), comment=";"),
+    Language((".erl", ".pro", ".ps"), comment="%"),
+    Language((".f", ".f95", ".f03", ".f08"), comment="!"),
+    Language((".vim",), comment='"'),
+)
+
+BY_SUFFIX = {suffix: language for language in LANGUAGES for suffix in language.suffixes}
+BY_PROGRAM = {program: language for language in LANGUAGES for program in language.programs}
+
+
+def of(path: str) -> Language | None:
+    """The language that the suffix of a path says."""
+    return BY_SUFFIX.get(os.path.splitext(path)[1].lower())
+
+
+def of_shebang(line: str) -> Language | None:
+    """The language of the first known program in a script's first line."""
+    words = line[2:].split() if line.startswith("#!") else ()
+    names = (os.path.basename(word) for word in words)
+    return next((found for name in names if (found := by_program(name))), None)
+
+
+def by_program(name: str) -> Language | None:
+    """The language of a program: `python3.12` is `python`, and `sh` is that of shell scripts."""
+    name = os.path.basename(name)
+    plain = name.rstrip("0123456789.")
+    return BY_PROGRAM.get(name) or BY_PROGRAM.get(plain) or (BY_SUFFIX[".sh"] if name == "sh" else None)
+
+
+def package_of(program: str) -> str:
+    """The conda package that brings a program: the one of its language, else the one of its own name."""
+    language = BY_PROGRAM.get(program)
+    return language.package if language else program
+
+
+def comment_sign(path: str, first_line: str = "") -> str:
+    """What starts a comment in a script, as its suffix says, or its shebang where it has none."""
+    language = of(path)
+    if language is None and not os.path.splitext(path)[1]:
+        language = of_shebang(first_line)
+    return language.comment if language else "#"
