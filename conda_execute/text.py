@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping
 
 
 def printable(text: str) -> str:
@@ -19,12 +19,33 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
-def near(word: str, known: Sequence[str]) -> str | None:
-    """A hint with the known word that is nearest to a mistyped one, if any is near."""
+def close(word: str, known: Iterable[str], most: int = 1, likeness: float = 0.6) -> list[str]:
+    """The known words that a mistyped one is near to, the nearest first; case, and `-` for `_`, make no difference."""
     import difflib
 
-    close = difflib.get_close_matches(word, known, 1)
-    return f"did you mean `{close[0]}`?" if close else None
+    folded = {other.lower().replace("-", "_"): other for other in sorted(known)}
+    found = difflib.get_close_matches(word[:100].lower().replace("-", "_"), folded, most, likeness)
+    return [folded[other] for other in found]
+
+
+def near(word: str, known: Iterable[str]) -> str | None:
+    """A hint with the known word that is nearest to a mistyped one, if any is near."""
+    found = close(word, known)
+    return f"did you mean `{found[0]}`?" if found else None
+
+
+def nearest(name: str, known: Iterable[str], foreign: Mapping[str, str] | None = None) -> str:
+    """The hint for a name that is not known: the one that was probably meant, else all of them."""
+    names = sorted(known)
+    meant = (foreign or {}).get(name.lower().replace("_", "-"))
+    hint = f"did you mean `{meant}`?" if meant else near(name, names)
+    return hint or "known here: " + ", ".join(f"`{other}`" for other in names)
+
+
+def shown(text: str) -> str:
+    """Text of somebody's file within a message: on one line, and not at any length."""
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def megabytes(size: float) -> str:

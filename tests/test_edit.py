@@ -15,8 +15,10 @@ from conda_execute.files import rewrite
 from conda_execute.model import Header
 from conda_execute.script.editing import editor
 from conda_execute.script.header import extent, find_header, native, read_header
-from conda_execute.script.header.dependencies import name_of, requirement_name
+from conda_execute.script.header.dependencies import named
 from conda_execute.script.header.pixi import without_source
+from conda_execute.specs.match_spec import spec_name
+from conda_execute.specs.requirement import requirement_name
 from tests import headers
 
 PLATFORM = "linux-64"
@@ -70,8 +72,8 @@ def read(data: bytes, path: Path) -> Header:
 
 
 def others(header: Header, name: str) -> tuple[object, ...]:
-    specs = [spec for spec in header.specs if name_of(spec) not in (name, "python")]
-    pypi = [requirement for requirement in header.pypi if requirement_name(requirement) != name]
+    specs = [spec for spec in header.specs if spec_name(spec) not in (name, "python")]
+    pypi = [requirement for requirement in header.pypi if named(requirement, "pypi") != name]
     uv = without_source(header.uv, name)
     rest = (header.channels, header.run_with, header.entrypoint, header.variables, uv, header.constraints)
     return (specs, pypi, rest)
@@ -93,12 +95,12 @@ def test_added_spec_is_read_and_nothing_else_changes(path: Path, spec: str) -> N
         return
     same_text(before, after)
     header = read(after, path)
-    wanted = [text for text in header.specs if name_of(text) == name_of(spec)]
+    wanted = [text for text in header.specs if spec_name(text) == spec_name(spec)]
     if header.format == native.FORMAT:
         assert spec in wanted
     else:
         assert str(MatchSpec(spec.lower())) in [str(MatchSpec(text)) for text in wanted]
-    assert others(header, name_of(spec)) == others(read(before, path), name_of(spec))
+    assert others(header, spec_name(spec)) == others(read(before, path), spec_name(spec))
     assert editor.add_specs(after, path.name, [spec], platform=PLATFORM) == after
 
 
@@ -111,8 +113,8 @@ def test_added_requirement_is_read_and_nothing_else_changes(path: Path, requirem
     after = editor.add_specs(before, path.name, [], [requirement], platform=PLATFORM)
     same_text(before, after)
     header = read(after, path)
-    name = requirement_name(requirement)
-    wanted = [text for text in header.pypi if requirement_name(text) == name]
+    name = named(requirement, "pypi")
+    wanted = [text for text in header.pypi if named(text, "pypi") == name]
     assert wanted
     if "@ ./" not in requirement:
         assert any(Requirement(text) == Requirement(requirement) for text in wanted), wanted
@@ -124,7 +126,7 @@ def test_added_requirement_is_read_and_nothing_else_changes(path: Path, requirem
 def test_adding_and_removing_again_changes_nothing_that_is_read(path: Path, spec: str, requirement: str) -> None:
     before = path.read_bytes()
     header = read(before, path)
-    if name_of(spec) in map(name_of, header.specs) or requirement_name(requirement) in map(
+    if spec_name(spec) in map(spec_name, header.specs) or requirement_name(requirement) in map(
         requirement_name, header.pypi
     ):
         return
@@ -147,7 +149,7 @@ def test_every_entry_can_be_removed(path: Path) -> None:
     header = read(before, path)
     for kind, texts in (("spec", header.specs), ("pypi", header.pypi)):
         for text in texts:
-            name = name_of(text) if kind == "spec" else requirement_name(text)
+            name = named(text, kind)
             asked = ([text], []) if kind == "spec" else ([], [text])
             try:
                 after = editor.remove_specs(before, path.name, *asked, platform=PLATFORM)
@@ -156,7 +158,7 @@ def test_every_entry_can_be_removed(path: Path) -> None:
             else:
                 same_text(before, after)
                 left = read(after, path)
-                names = map(name_of, left.specs) if kind == "spec" else map(requirement_name, left.pypi)
+                names = map(spec_name, left.specs) if kind == "spec" else map(requirement_name, left.pypi)
                 assert name not in names or name == "python"
                 assert others(left, name) == others(header, name)
                 continue

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute.errors import HeaderError
+from conda_execute.configuration.channels import resolve_channels
+from conda_execute.configuration.settings import Settings
+from conda_execute.errors import HeaderError, SettingsError
 from conda_execute.script.header import HEAD, extent, find_header, read_header
+from conda_execute.specs import platforms
 from tests import headers
 
 SCRIPTS = headers.scripts()
@@ -84,3 +87,17 @@ def test_the_command_that_writes_a_header_names_the_script_as_it_was_given(path:
         read_header(b"print()\n", path, "linux-64")
     assert caught.value.hint is not None
     assert f"`conda execute --init {told}`" in caught.value.hint
+
+
+@pytest.mark.parametrize("platform", platforms.KNOWN)
+def test_a_platform_is_known_wherever_one_can_be_named(platform: str) -> None:
+    """There were three lists: `linux-loongarch64` was not known to conditions, `linux-riscv32` not to channels."""
+    native = f"# conda execute\n# env:\n#  - a\n#  - b # [{platform}]\n".encode()
+    assert read_header(native, "x", platform).specs == ("a", "b")
+    assert read_header(native, "x", "nothing-else").specs == ("a",)
+    pixi = f'# /// script\n# [tool.pixi.target.{platform}.dependencies]\n# b = "*"\n# ///\n'.encode()
+    assert "b" in read_header(pixi, "x", platform).specs
+    command = f'# /// conda-script\n# channels = ["a"]\n# entrypoint = {{ {platform} = "b" }}\n# /// end-conda-script\n'
+    assert str(read_header(command.encode(), "x", platform).entrypoint) == "b"
+    with pytest.raises(SettingsError, match="one platform of a channel"):
+        resolve_channels((f"https://example.org/chan/{platform}",), Settings())

@@ -6,12 +6,15 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+import rattler
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conda_execute.configuration.settings import Settings
 from conda_execute.environments.name import NAME_LENGTH, canonical_text
 from conda_execute.environments.name import environment_name as name
-from conda_execute.model import Channel, Request
+from conda_execute.model import Channel, Header, Request
+from conda_execute.resolve import resolve
 from conda_execute.specs.match_spec import normalise_spec, spec_name
 
 SEED = Request(
@@ -175,3 +178,40 @@ def test_any_text_has_a_name(spec: str, other: str) -> None:
     found = name(replace(SEED, specs=(spec.encode("utf-8", "replace").decode(), "python")))
     assert len(found) == NAME_LENGTH
     assert set(found) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ("https://x.org/noarch/numpy-1.0-0.conda", "numpy"),
+        ("https://x.org/noarch/ca-certificates-2024.1-py_0.tar.bz2#" + "0" * 32, "ca-certificates"),
+        ("file:///chan/noarch/numpy-1.0-0.conda", "numpy"),
+        ("conda-forge:ns:numpy", "numpy"),
+        ("conda-forge::NumPy >=1", "numpy"),
+        ("conda-forge/linux-64::numpy", "numpy"),
+        ("https://x.org/chan::numpy =1", "numpy"),
+        ("numpy[version='>=1',url='https://x.org/a-1-0.conda']", "numpy"),
+        ("numpy>=1", "numpy"),
+        ("__cuda >=12", "__cuda"),
+    ],
+)
+def test_every_reader_of_a_spec_sees_the_package_that_the_engine_sees(spec: str, name: str) -> None:
+    """Four readers took the first of these for `https`, nothing, all of it, and `numpy`."""
+    assert spec_name(spec) == name
+    if name != "__cuda" and "ns:" not in spec:
+        assert str(rattler.MatchSpec(spec, strict=False).name.normalized) == name
+
+
+@given(match_specs())
+def test_a_written_spec_is_about_the_package_that_the_engine_sees(spec: str) -> None:
+    try:
+        name = rattler.MatchSpec(spec, strict=False).name
+    except rattler.exceptions.InvalidMatchSpecError:
+        return
+    assert spec_name(spec) == str(name.normalized)
+
+
+def test_python_given_as_an_archive_is_the_python_of_its_pypi_packages() -> None:
+    """A second `python` was asked for beside it."""
+    header = Header("x", specs=("https://x.org/noarch/python-3.11.0-0.conda",), pypi=("rich",))
+    assert resolve(header, Settings(), environ={}).specs == header.specs

@@ -354,7 +354,7 @@ def test_a_header_within_a_comment_of_several_lines_has_its_lock_outside_of_it(w
     assert unknown.read_text() == header
 
 
-@pytest.mark.parametrize("mark", ["REM", "@rem", "dnl", "NB."])
+@pytest.mark.parametrize("mark", ["REM", "@rem", "dnl"])
 def test_a_lock_is_found_in_comments_that_begin_with_a_word(world: World, mark: str) -> None:
     text = f"{mark} conda execute\n{mark} env: [lua]\n{mark} run_with: cat\n\ncode\n"
     script = world.script("s.odd", text)

@@ -20,7 +20,7 @@ from ..resolve import resolve
 from ..script import source, specfile
 from ..script.header import read_header
 from ..specs import platforms
-from ..specs.match_spec import normalise_spec, spec_name
+from ..specs.match_spec import spec_name
 from ..terminal.voice import Voice
 from ..text import near
 
@@ -40,9 +40,7 @@ def edit(chosen: Namespace) -> int:
     path = _file_to_edit(chosen)
     before = _content(path) if os.path.lexists(path) or not chosen.init else b""
     added, removed = specfile.from_words(chosen.add), specfile.from_words(chosen.remove)
-    both = {spec_name(normalise_spec(spec)) for spec in added.specs} & {
-        spec_name(normalise_spec(spec)) for spec in removed.specs
-    }
+    both = {spec_name(spec) for spec in added.specs} & {spec_name(spec) for spec in removed.specs}
     if chosen.init and chosen.remove:
         raise UsageError("`--init` writes a first header, from which there is nothing to remove")
     if both:

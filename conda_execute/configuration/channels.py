@@ -25,6 +25,7 @@ from ..credentials import hide
 from ..errors import SettingsError
 from ..lean.values import dataclass, replace
 from ..model import Channel
+from ..specs import platforms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
 
     from ..errors import Location
     from .settings import Settings
-
-_SUBDIRS = (
-    *("noarch", "emscripten-wasm32", "wasi-wasm32", "freebsd-64", "linux-32", "linux-64", "linux-aarch64"),
-    *("linux-armv6l", "linux-armv7l", "linux-ppc64", "linux-ppc64le", "linux-riscv64", "linux-s390x"),
-    *("osx-64", "osx-arm64", "win-32", "win-64", "win-arm64", "zos-z"),
-)
 
 # What conda has built in.
 _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -322,7 +317,7 @@ def _refuse_odd_bytes(text: str) -> None:
 
 def _refuse_subdir(text: str, path: str) -> None:
     last = path.rpartition("/")[2]
-    if last in _SUBDIRS:
+    if last in ("noarch", *platforms.KNOWN):
         raise SettingsError(f"`{hide(text)}` names one platform of a channel", hint=f"leave `/{last}` off")
     if last.endswith((".conda", ".tar.bz2", ".json", ".json.zst")):
         raise SettingsError(f"`{hide(text)}` is a file, not a channel", hint="name the channel that the file is in")

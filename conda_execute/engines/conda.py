@@ -27,6 +27,7 @@ from ..cache import cache_dir
 from ..environments import layout
 from ..errors import CreationError, SettingsError
 from ..files import make_directory
+from ..specs.match_spec import spec_name
 from . import Built, Options, Package, Solution, subprocesses
 from . import records as seal
 from .rattler import explain
@@ -292,7 +293,7 @@ def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solu
     expected = {entry["name"] for entry in said.get("actions", {}).get("LINK", ())}
     if locked is not None:
         expected |= {package.name for package in locked.packages}
-    asked = {name for name in map(_spec_name, request.specs) if not name.startswith("__")}
+    asked = {name for name in map(spec_name, request.specs) if not name.startswith("__")}
     missing = sorted((expected | asked) - set(installed))
     if missing:
         raise CreationError(
@@ -335,10 +336,6 @@ def _records(prefix: str) -> Iterator[dict[str, Any]]:
                 yield json.load(file)
 
 
-def _spec_name(spec: str) -> str:
-    return re.split(r"[\s=<>!~\[,|]", spec.partition("::")[2] or spec, maxsplit=1)[0].lower()
-
-
 def _failure(
     said: Mapping[str, Any], complaints: str, status: int, request: Request, options: Options
 ) -> CreationError:
@@ -351,7 +348,7 @@ def _failure(
     step = next((step for step, names in _STEPS.items() if names.search(clue)), "link")
     if step == "download" and "repodata" in text:
         step = "solve"
-    concerned = [spec for spec in request.specs if _spec_name(spec) in text] if step == "solve" else []
+    concerned = [spec for spec in request.specs if spec_name(spec) in text] if step == "solve" else []
     first, *rest = text.splitlines() or [f"it ended with status {status}"]
     what = "conda could not make the environment"
     return CreationError(
@@ -376,9 +373,9 @@ def _reason(said: Mapping[str, Any], complaints: str) -> tuple[str, str]:
 
 def _not_found(specs: Sequence[str], request: Request, options: Options, text: str) -> CreationError:
     """No channel has what these specs, in conda's spelling, ask for."""
-    asked = {_spec_name(spec): spec for spec in request.specs}
-    versioned = [name for name in map(_spec_name, specs) if re.search(r"[\s=<>]", asked.get(name, ""))]
-    missing = {name: asked.get(name, name) for name in map(_spec_name, specs) if name not in versioned}
+    asked = {spec_name(spec): spec for spec in request.specs}
+    versioned = [name for name in map(spec_name, specs) if re.search(r"[\s=<>]", asked.get(name, ""))]
+    missing = {name: asked.get(name, name) for name in map(spec_name, specs) if name not in versioned}
     if missing and request.exclude_newer is None:
         return explain.missing_packages(missing, (), request, options.locate)
     wanted = [asked[name] for name in versioned] or list(missing.values())

@@ -249,7 +249,7 @@ def _check_satisfied(lock: Lock, request: Request, found: Solution) -> None:
     """Whether what the script asks for is among the packages: another tool's lock does not say what it was made for."""
     import rattler
 
-    from ..engines.pypi.install import canonical, requirement_name
+    from ..specs.requirement import canonical, requirement_name
 
     for text in request.specs:
         if text.startswith("__"):
@@ -268,7 +268,7 @@ def _check_satisfied(lock: Lock, request: Request, found: Solution) -> None:
     versions = {canonical(record.name.normalized): str(record.version) for record in found.records}
     versions.update({canonical(package.name): package.version for package in found.pypi or ()})
     for requirement in request.pypi:
-        name = requirement_name(requirement) or ""
+        name = requirement_name(requirement)
         if not name or ";" in requirement or _allows(requirement, versions.get(name)):
             continue
         there = f"{name} {versions[name]}" if name in versions else f"no {name}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..errors import HeaderError, Location
 from ..model import Header
+from ..text import nearest, shown
 from .header import fields
 from .header.text import read_script
 from .header.yaml import Reader, Value
@@ -61,9 +62,9 @@ def _pairs(value: Value, known: tuple[str, ...] | None = _KEYS) -> list[tuple[st
         name = pair[0].text
         if known is not None and name not in known:
             raise HeaderError(
-                f"`{fields.shown(name)}` is not a key of an environment.yml",
+                f"`{shown(name)}` is not a key of an environment.yml",
                 where=pair[0].where,
-                hint=fields.nearest(name, known),
+                hint=nearest(name, known),
             )
         pairs.append((name, pair[1]))
     return pairs

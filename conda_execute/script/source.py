@@ -149,7 +149,7 @@ def _kept(code: bytes, title: str, suffix: str = "") -> Script:
 
 
 def _near(given: str) -> str | None:
-    import difflib
+    from ..text import close
 
     if os.path.islink(given):
         return f"it is a link to `{os.readlink(given)}`, which is not there"
@@ -158,9 +158,8 @@ def _near(given: str) -> str | None:
         names = os.listdir(folder or os.curdir)
     except OSError:
         return f"there is no directory `{folder}` either"
-    close = difflib.get_close_matches(name, names, 3)
-    if close:
-        return "did you mean " + " or ".join(f"`{os.path.join(folder, found)}`" for found in close) + "?"
+    if alike := close(name, names, 3):
+        return "did you mean " + " or ".join(f"`{os.path.join(folder, found)}`" for found in alike) + "?"
     if not folder and name in ("clear", "list", "create", "name", "info"):
         return f"`conda tmpenv {name}` is the command for environments"
     return None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from .platforms import FAMILIES, KNOWN, families
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,13 +18,6 @@ _TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
 
 #: Nobody nests deeper; a parser that recurses needs a bound.
 _DEEPEST = 20
-
-SUBDIRS = (
-    "linux-32", "linux-64", "linux-aarch64", "linux-armv6l", "linux-armv7l", "linux-ppc64", "linux-ppc64le",
-    "linux-riscv32", "linux-riscv64", "linux-s390x", "osx-64", "osx-arm64", "win-32", "win-64", "win-arm64",
-    "emscripten-wasm32", "wasi-wasm32", "freebsd-64", "zos-z",
-)  # fmt: skip
-FAMILIES = ("linux", "osx", "win", "unix")
 
 
 class ConditionError(ValueError):
@@ -36,16 +31,10 @@ class ConditionError(ValueError):
         self.name = name
 
 
-def families(platform: str) -> tuple[str, ...]:
-    """The families that a conda subdir belongs to, the narrowest first: `linux-64` is `linux`, and that is `unix`."""
-    family = platform.partition("-")[0]
-    return (family,) if family in ("win", "noarch") else (family, "unix")
-
-
 def platform_names(platform: str) -> dict[str, bool]:
     """What the names of platforms and families mean on one platform."""
     true = {platform, *families(platform)}
-    return {name: name in true for name in (*SUBDIRS, *FAMILIES, platform)}
+    return {name: name in true for name in (*KNOWN, *FAMILIES, platform)}
 
 
 def virtual_package_names(platform: str) -> dict[str, bool]:

@@ -9,11 +9,10 @@ _BLANKS = re.compile(r"\s+")
 _SPEC = re.compile(
     r"(?P<channel>[^\s\[\]=<>!~,|]*::)?(?P<name>[A-Za-z0-9_.-]+)(?P<rest>(?:[\s\[=<>!~:].*)?)", re.DOTALL
 )
-
-
+#: After a channel and a namespace, and up to what can follow a name.
+_NAME = re.compile(r"(?:[^\s=<>!~,|]*:)?([A-Za-z0-9_.-]+)(?=$|[\s=<>!~])")
+_ARCHIVE = re.compile(r"([A-Za-z0-9_.-]+)-[^-/]+-[^-/]+\.(?:conda|tar\.bz2)(?:#.*)?$")
 _AROUND_LISTS = re.compile(r"\s*([,|])\s*")
-
-
 _AFTER_OPERATORS = re.compile(r"([<>=!~])\s+")
 
 
@@ -48,10 +47,15 @@ def _attach_build(version: str) -> str:
 
 
 def spec_name(spec: str) -> str:
-    """The package that a normalised match spec is about, without channel and version.
+    """The package that a match spec, an archive's URL or an archive's path is about; empty where it does not say.
 
-    >>> spec_name("conda-forge::python >=3")
-    'python'
+    >>> spec_name("conda-forge::Python >=3"), spec_name("conda-forge:space:numpy"), spec_name("numpy[version='>=2']")
+    ('python', 'numpy', 'numpy')
+    >>> spec_name("https://example.org/noarch/ca-certificates-1.0-0.conda"), spec_name("python*")
+    ('ca-certificates', '')
     """
-    match = _SPEC.fullmatch(spec)
-    return match["name"].lower() if match is not None else spec
+    text = spec.partition("[")[0].strip()
+    text = text.rpartition("::")[2].strip()
+    is_archive = "://" in text or text.startswith((".", "/", "~"))
+    match = (_ARCHIVE.search if is_archive else _NAME.match)(text)
+    return match[1].lower() if match else ""

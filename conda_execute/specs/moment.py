@@ -1,7 +1,7 @@
-"""`exclude-newer`: the moment after which published packages are ignored.
+"""`exclude-newer`: the moment after which published packages are ignored, in a header, an option or a setting.
 
 Written as a date (`2024-05-01`: that day, in UTC, still counts), as a date and time (RFC 3339; UTC where no offset is
-given), or as a length of time before now (`7 days`, `36 hours`, `P7D`).
+given), or as a length of time before now (`7 days`, `1 week 2 days`, `P7D`).
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..errors import Location
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DATE_TIME = re.compile(
-    r"(?P<day>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?\s*(?P<offset>[Zz]|[+-]\d{2}:?\d{2})?"
+# Compiled where they are used: a header has one form.
+_DATE = r"\d{4}-\d{2}-\d{2}"
+_DATE_TIME = (
+    rf"(?P<day>{_DATE})[Tt ](?P<time>\d{{2}}:\d{{2}}(?::\d{{2}})?)(?:\.\d+)?\s*(?P<offset>[Zz]|[+-]\d{{2}}:?\d{{2}})?"
 )
-_LENGTHS = re.compile(r"(?:(\d+)\s*([a-z]+)[\s,]*)+(?:ago)?", re.IGNORECASE)
-_LENGTH = re.compile(r"(\d+)\s*([a-z]+)", re.IGNORECASE)
-_ISO_LENGTH = re.compile(
-    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?",
-    re.IGNORECASE,
+_LENGTHS = r"(?i)(?:(\d+)\s*([a-z]+)[\s,]*)+(?:ago)?"
+_LENGTH = r"(\d+)\s*([A-Za-z]+)"
+_ISO_LENGTH = (
+    r"(?i)P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
 )
 #: Nothing was published earlier.
 _BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -46,11 +47,11 @@ def cutoff(when: str, now: datetime, where: Location | None = None) -> datetime:
     """
     text = when.strip()
     try:
-        if _DATE.fullmatch(text):
+        if re.fullmatch(_DATE, text, re.ASCII):
             day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc)
             # Not a day more and a millisecond less: there is a last day of the calendar.
             return day.replace(hour=23, minute=59, second=59, microsecond=999_000)
-        if match := _DATE_TIME.fullmatch(text):
+        if match := re.fullmatch(_DATE_TIME, text, re.ASCII):
             return _date_time(match)
         length = _length(text)
         if length is not None:
@@ -61,15 +62,15 @@ def cutoff(when: str, now: datetime, where: Location | None = None) -> datetime:
     raise ExecuteError(
         f"`exclude-newer` must be a date, a date and time, or a length of time, found `{when}`",
         where=where or (),
-        hint="`2024-05-01`, `2024-05-01T12:00:00Z` or `7 days`",
+        hint="write `2026-03-31`, `2026-03-31T12:00:00Z` or `7 days`",
     )
 
 
 def _no_moment(text: str, where: Location | None) -> ExecuteError:
     """The error for what has the form of a moment, but is none."""
-    if _DATE.fullmatch(text):
+    if re.fullmatch(_DATE, text):
         problem, hint = "is not a date", "write year-month-day, such as `2026-03-31`"
-    elif _DATE_TIME.fullmatch(text):
+    elif re.fullmatch(_DATE_TIME, text):
         problem, hint = "is not a date and time", "write it as in `2026-03-31T12:00:00Z`"
     else:
         problem, hint = "is too long a time", "write a shorter one, such as `7 days`, or a date, such as `2026-03-31`"
@@ -83,13 +84,13 @@ def _date_time(match: re.Match[str]) -> datetime:
 
 
 def _length(text: str) -> timedelta | None:
-    if len(text) > 1 and (match := _ISO_LENGTH.fullmatch(text)):
+    if len(text) > 1 and (match := re.fullmatch(_ISO_LENGTH, text, re.ASCII)):
         parts = {unit: int(number) for unit, number in match.groupdict().items() if number is not None}
         return timedelta(**parts) if parts else None
-    if not _LENGTHS.fullmatch(text):
+    if not re.fullmatch(_LENGTHS, text, re.ASCII):
         return None
     total = timedelta()
-    for number, written in _LENGTH.findall(text.removesuffix("ago")):
+    for number, written in re.findall(_LENGTH, text[: -len("ago")] if text.lower().endswith("ago") else text):
         unit = _UNIT.get(written.lower())
         if unit is None:
             return None

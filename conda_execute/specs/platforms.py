@@ -26,13 +26,12 @@ _MACHINES = {
     "loongarch64": "loongarch64",
 }
 
-KNOWN = frozenset(
-    [
-        *("linux-64", "linux-32", "linux-aarch64", "linux-armv6l", "linux-armv7l", "linux-ppc64le", "linux-ppc64"),
-        *("linux-s390x", "linux-riscv64", "linux-riscv32", "linux-loongarch64", "osx-64", "osx-arm64"),
-        *("win-64", "win-32", "win-arm64", "freebsd-64", "emscripten-wasm32", "wasi-wasm32", "zos-z"),
-    ]
+KNOWN = (
+    *("linux-64", "linux-32", "linux-aarch64", "linux-armv6l", "linux-armv7l", "linux-ppc64le", "linux-ppc64"),
+    *("linux-s390x", "linux-riscv64", "linux-riscv32", "linux-loongarch64", "osx-64", "osx-arm64"),
+    *("win-64", "win-32", "win-arm64", "freebsd-64", "emscripten-wasm32", "wasi-wasm32", "zos-z"),
 )
+FAMILIES = ("linux", "osx", "win", "unix")
 
 
 def host() -> str:
@@ -59,5 +58,7 @@ def family(platform: str) -> str:
     return platform.partition("-")[0]
 
 
-def is_unix(platform: str) -> bool:
-    return family(platform) != "win"
+def families(platform: str) -> tuple[str, ...]:
+    """The families that a platform belongs to, the narrowest first: `linux-64` is `linux`, and that is `unix`."""
+    name = family(platform)
+    return (name,) if name in ("win", "noarch") else (name, "unix")

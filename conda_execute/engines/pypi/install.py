@@ -24,6 +24,7 @@ from ...environments import layout
 from ...errors import CreationError
 from ...lean.values import dataclass
 from ...specs.match_spec import spec_name
+from ...specs.requirement import canonical, requirement_name
 from .. import Built, Options, PyPIPackage, subprocesses
 
 TYPE_CHECKING = False
@@ -60,7 +61,6 @@ UNREAD = "pyproject.toml` during settings discovery"
 #: Seconds that uv gets to end after it was told to.
 _PATIENCE = 5.0
 
-_NAMED = r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*(?:[(<>=!~;@]|$)"
 _VERSION = (
     r"v?(?:\d+!)?\d+(?:\.\d+)*(?:[._-]?(?:a|b|c|rc|alpha|beta|pre|preview|post|rev|r|dev)[._-]?\d*)*(?:\+[a-z0-9._-]+)?"
 )
@@ -148,11 +148,6 @@ def find_uv(environ: Mapping[str, str]) -> str:
             hint="install the package `uv` beside conda-execute",
         )
     return found
-
-
-def canonical(name: str) -> str:
-    """The form in which names of Python packages are compared (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def distributions(prefix: str) -> list[Distribution]:
@@ -277,7 +272,7 @@ def _url(location: str) -> str:
 def write_project(directory: str, request: Request, options: Options, present: Sequence[Distribution]) -> list[str]:
     """Requirements go into a file; but into a project, if they have names, where `[tool.uv.sources]` is to apply."""
     sources = request.uv is not None and "sources" in json.loads(request.uv)
-    named = [requirement for requirement in request.pypi if sources and re.match(_NAMED, requirement)]
+    named = [requirement for requirement in request.pypi if sources and requirement_name(requirement)]
     others = [requirement for requirement in request.pypi if requirement not in named]
     pinned = [f"{one.name}=={one.version}" for one in present if re.fullmatch(_VERSION, one.version, re.IGNORECASE)]
     base = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
@@ -323,7 +318,7 @@ def _refuse_other_sources(request: Request, present: Sequence[Distribution], opt
     """What conda installed cannot be had from a URL or a path as well: uv would put that in its place."""
     installed = {distribution.name: distribution for distribution in present}
     for requirement in request.pypi:
-        name = requirement_name(requirement) or ""
+        name = requirement_name(requirement)
         if name in installed and "@" in requirement.partition(";")[0]:
             raise CreationError(
                 f"`{requirement}` would replace {name} {installed[name].version}, which conda installs",
@@ -469,12 +464,6 @@ _COMPLAINTS = (
 def canonical_words(text: str) -> set[str]:
     """The names that a text mentions, in the form in which names are compared."""
     return {canonical(word) for word in re.findall(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", text)}
-
-
-def requirement_name(requirement: str) -> str | None:
-    """The canonical name that a requirement begins with; None for a path or a URL."""
-    match = re.match(_NAMED, requirement)
-    return canonical(match[1]) if match else None
 
 
 def _tidy(said: str) -> str:

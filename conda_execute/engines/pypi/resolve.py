@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from ... import credentials
 from ...errors import CreationError
+from ...specs.requirement import canonical
 from .. import PyPIPackage
 from . import install
 
@@ -110,7 +111,7 @@ def _read(path: str, conda: set[str]) -> tuple[PyPIPackage, ...]:
     with open(path, "rb") as file:
         packages = tomli.load(file).get("packages", [])
     base = os.path.dirname(path)
-    chosen = [_package(package, base) for package in packages if install.canonical(package["name"]) not in conda]
+    chosen = [_package(package, base) for package in packages if canonical(package["name"]) not in conda]
     return tuple(sorted(chosen, key=lambda package: package.name))
 
 

@@ -13,7 +13,9 @@ import os
 from ...errors import HeaderError, Location, UsageError
 from ...lean.values import replace
 from ...specs import platforms
+from ...specs.match_spec import spec_name
 from .. import languages
+from ..header.dependencies import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ def _found(data: bytes, path: str) -> tuple[Script, Found]:
 
 def _checked(before: bytes, after: bytes, path: str, *, text: str, kind: str, platform: str) -> bytes:
     """The edited script, if it reads, and all but what was asked for reads as it did before."""
-    name = _name(text, kind)
+    name = named(text, kind)
     old = _read(before, path, platform)
     try:
         new = _read(after, path, platform)
@@ -144,8 +146,8 @@ def _checked(before: bytes, after: bytes, path: str, *, text: str, kind: str, pl
 def _others(header: Header, name: str, kind: str) -> object:
     """All that the header says, but for what has this name. Python may come and go with what needs it."""
     gone = (name, "python") if kind == "spec" else ("python",)
-    specs = tuple(spec for spec in header.specs if _name(spec, "spec") not in gone)
-    pypi = tuple(text for text in header.pypi if kind == "spec" or _name(text, "pypi") != name)
+    specs = tuple(spec for spec in header.specs if named(spec, "spec") not in gone)
+    pypi = tuple(text for text in header.pypi if kind == "spec" or named(text, "pypi") != name)
     uv = header.uv
     if kind == "pypi":
         from ..header.pixi import without_source
@@ -176,7 +178,7 @@ def _add(data: bytes, path: str, text: str, kind: str, platform: str) -> bytes:
 
     editor = toml.Editor(data, script, _block(script, found.format))
     targets = _targets(editor, found.format, kind)
-    name = _name(text, kind)
+    name = named(text, kind)
     everywhere = [target for target in targets if "target" not in target.path]
     for narrow in targets:
         if _holds(narrow.path, platform) and toml.matching(editor, narrow, name, kind):
@@ -192,14 +194,12 @@ def _add(data: bytes, path: str, text: str, kind: str, platform: str) -> bytes:
 
 def _holds(path: Path, platform: str) -> bool:
     """Whether this is a table of `tool.pixi.target` that has the last word on the platform."""
-    from ...specs import condition
-
-    return len(path) > 3 and path[2] == "target" and path[3] in (platform, *condition.families(platform))
+    return len(path) > 3 and path[2] == "target" and path[3] in (platform, *platforms.families(platform))
 
 
 def _remove(data: bytes, path: str, text: str, kind: str) -> bytes:
     script, found = _found(data, path)
-    name = _name(text, kind)
+    name = named(text, kind)
     edited: bytes | None = None
     if found.format == "conda execute":
         from ..header import native
@@ -223,12 +223,6 @@ def _nothing_of_that_name(script: Script, found: Found, text: str, kind: str) ->
     if kind == "spec":
         hint += f"; a PyPI requirement is removed by `--remove pypi:{text}`"
     return HeaderError(f"the header has no {what} named `{text}`", where=script.line(found.first), hint=hint)
-
-
-def _name(text: str, kind: str) -> str:
-    from ..header.dependencies import name_of, requirement_name
-
-    return name_of(text) if kind == "spec" else requirement_name(text)
 
 
 def _block(script: Script, format_name: str) -> Block:
@@ -265,7 +259,6 @@ def _is_compiled(path: str) -> bool:
 
 def _first_header(script: Script, specs: list[str], pypi: list[str]) -> list[str]:
     """The lines of a header for the script's language, with these specs; requirements are added to it afterwards."""
-    from ..header.dependencies import name_of
     from .native import quoted
 
     first = script.lines[0] if script.lines else ""
@@ -275,7 +268,7 @@ def _first_header(script: Script, specs: list[str], pypi: list[str]) -> list[str
         lines += ["[dependencies]", f'{language.package} = "*"', "/// end-conda-script"]
     else:
         wanted = list(specs)
-        if language.package and all(name_of(spec) != language.package for spec in specs):
+        if language.package and all(spec_name(spec) != language.package for spec in specs):
             wanted.insert(0, language.package)
         lines = ["conda execute", "env:"]
         lines += [f" - {quoted(spec, False)}" for spec in wanted or ["python"]]

@@ -6,9 +6,9 @@ import re
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass
-from ...specs import condition
+from ...specs import platforms
 from ..header import native
-from ..header.dependencies import name_of, requirement_name
+from ..header.dependencies import named
 from .lines import Lines
 
 TYPE_CHECKING = False
@@ -50,14 +50,14 @@ class _Entry:
 
     @property
     def name(self) -> str:
-        return name_of(self.text) if self.kind == "spec" else requirement_name(self.text)
+        return named(self.text, self.kind)
 
 
 def add(data: bytes, script: Script, block: Block, text: str, kind: str) -> bytes:
     """The script with one more spec or requirement (`kind` is "spec" or "pypi"), in place of one of the same name."""
     entries = _entries(script, block)
     lines = Lines(data, block.last)
-    name = name_of(text) if kind == "spec" else requirement_name(text)
+    name = named(text, kind)
     same = [entry for entry in entries if entry.kind == kind and entry.name == name and not entry.conditional]
     if same:
         first = same[0]
@@ -104,7 +104,7 @@ def _entries(script: Script, block: Block) -> list[_Entry]:
     found: dict[tuple[int, int, str], _Entry] = {}
     refusal: HeaderError | None = None
     conditional = any(map(native.is_conditional, script.lines[block.first : block.last]))
-    for platform in condition.SUBDIRS if conditional else condition.SUBDIRS[:1]:
+    for platform in platforms.KNOWN if conditional else platforms.KNOWN[:1]:
         try:
             native.read(script, block, platform)
             keys, _ = native.keys_of(script, block, platform)

@@ -6,8 +6,8 @@ import re
 
 from ...errors import HeaderError
 from ...lean.values import dataclass
-from ..header import fields as words
-from ..header.dependencies import KEYS, name_of, requirement_name
+from ...text import shown
+from ..header.dependencies import KEYS, named
 from ..header.toml import Document
 from .lines import Lines
 
@@ -236,7 +236,7 @@ class Editor:
 
 def add(editor: Editor, target: Targets, text: str, kind: str) -> None:
     """One more spec or requirement, in place of one of the same name."""
-    name = name_of(text) if kind == "spec" else requirement_name(text)
+    name = named(text, kind)
     found = matching(editor, target, name, kind)
     if target.is_table:
         key, value = (spec_pair if kind == "spec" else requirement_pair)(text)
@@ -266,12 +266,11 @@ def remove(editor: Editor, target: Targets, name: str, kind: str) -> bool:
 
 def matching(editor: Editor, target: Targets, name: str, kind: str) -> list[str | int]:
     """Keys or indexes of what has this name."""
-    named = name_of if kind == "spec" else requirement_name
     value = editor.value(target.path)
     if isinstance(value, dict):
-        return [key for key in value if named(key) == name]
+        return [key for key in value if named(key, kind) == name]
     if isinstance(value, list):
-        return [index for index, item in enumerate(value) if isinstance(item, str) and named(item.strip()) == name]
+        return [index for index, item in enumerate(value) if isinstance(item, str) and named(item, kind) == name]
     return []
 
 
@@ -357,7 +356,7 @@ def requirement_pair(requirement: str) -> tuple[str, str]:
 
 def _no_pair(text: str) -> HeaderError:
     return HeaderError(
-        f"`{words.shown(text)}` cannot be written into this header automatically", hint="edit the header by hand"
+        f"`{shown(text)}` cannot be written into this header automatically", hint="edit the header by hand"
     )
 
 

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from ...errors import HeaderError, Location
 from ...model import Entrypoint, Header
-from ...specs import condition
-from . import dependencies, fields
+from ...specs import platforms
+from ...text import nearest, shown
+from . import dependencies
 from .toml import Block, Document
 
 TYPE_CHECKING = False
@@ -163,17 +164,17 @@ def _entrypoint(node: Node, platform: str) -> Entrypoint:
         )
     commands: dict[str, Entrypoint] = {}
     for selector, child in node.table().items():
-        if selector not in condition.SUBDIRS and selector not in condition.FAMILIES:
+        if selector not in platforms.KNOWN and selector not in platforms.FAMILIES:
             raise HeaderError(
-                f"`{fields.shown(selector)}` is not a platform",
+                f"`{shown(selector)}` is not a platform",
                 where=child.key_where,
-                hint=fields.nearest(selector, (*condition.FAMILIES, platform)),
+                hint=nearest(selector, (*platforms.FAMILIES, platform)),
             )
         commands[selector] = parse(child.string('write the command in quotes: `"..."`'), child.where)
-    for selector in (platform, *condition.families(platform)):
+    for selector in (platform, *platforms.families(platform)):
         if selector in commands:
             return commands[selector]
-    family = condition.families(platform)[-1]
+    family = platforms.families(platform)[-1]
     raise node.error(
         f"the script has no entrypoint for {platform}",
         f'add `{family} = "..."` to the table' if commands else "name one",

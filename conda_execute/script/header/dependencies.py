@@ -10,7 +10,9 @@ import re
 
 from ...errors import HeaderError, Location
 from ...specs import condition
-from . import fields as words
+from ...specs.match_spec import spec_name
+from ...specs.requirement import requirement_name
+from ...text import nearest, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ _VERSION = re.compile(r"[A-Za-z0-9.*!+_<>=|,~()^$-]+\Z", re.ASCII)
 _AROUND_OPERATORS = re.compile(r"\s*([,|<>=!~]+)\s*")
 _HASHES = {"md5": re.compile(r"[0-9a-fA-F]{32}\Z", re.ASCII), "sha256": re.compile(r"[0-9a-fA-F]{64}\Z", re.ASCII)}
 _BUILD_NUMBER = re.compile(r"(==|!=|<=|>=|<|>|=)?\s*\d{1,9}\Z", re.ASCII)
-_SPEC_NAME = re.compile(r"(?:[^\s\[=<>!~]*::?)?([A-Za-z0-9_.-]+)", re.ASCII)
 
 #: What may be said of a dependency, and how the bracket form calls it.
 KEYS = {
@@ -42,16 +43,15 @@ KEYS = {
 _SOURCES = ("git", "path", "branch", "tag", "rev", "subdirectory")
 
 
-def name_of(spec: str) -> str:
-    """The package name of a spec, in lower case; empty where it has none to be seen."""
-    found = _SPEC_NAME.match(spec)
-    return found.group(1).lower() if found and "://" not in spec.partition("[")[0] else ""
+def named(text: str, kind: str) -> str:
+    """What a spec or a PyPI requirement (`kind` is "spec" or "pypi") is called; its text where it has no name."""
+    return (spec_name if kind == "spec" else requirement_name)(text) or text.strip()
 
 
 def with_python(specs: Iterable[str], version: str = "") -> tuple[str, ...]:
     """The specs, and python with this version unless one of them is named exactly `python`."""
     specs = tuple(specs)
-    if any(name_of(spec) == "python" for spec in specs):
+    if any(spec_name(spec) == "python" for spec in specs):
         return specs
     return (*specs, f"python {version}".strip())
 
@@ -64,7 +64,7 @@ def table_specs(table: Node, platform: str, locations: list[tuple[str, Location]
         name = written.lower()
         if not _NAME.match(name):
             raise HeaderError(
-                f"`{words.shown(written)}` is no package name",
+                f"`{shown(written)}` is no package name",
                 where=node.key_where,
                 hint='write `name = "version"`, and `"*"` for any version',
             )
@@ -184,13 +184,7 @@ def _holds(node: Node, platform: str) -> bool:
     try:
         return condition.holds(text, names)
     except condition.ConditionError as error:
-        hint = words.nearest(error.name, names) if error.name else ""
+        hint = nearest(error.name, names) if error.name else ""
         if not hint.startswith("did"):
             hint = "known here: `__linux`, `__osx`, `__win`, `__unix`, with `and`, `or` and `not`"
         raise node.error(f"`{node.name}` cannot be read: {error.problem}", hint) from None
-
-
-def requirement_name(requirement: str) -> str:
-    """The normalised name of a PyPI requirement; the text itself where it has none to be seen."""
-    found = re.match(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:$|[\[\s@<>=!~;(,])", requirement)
-    return re.sub(r"[-_.]+", "-", found.group(1)).lower() if found else requirement.strip()

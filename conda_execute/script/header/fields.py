@@ -1,4 +1,4 @@
-"""Readers for single values that all formats share, and the hints for names that are not known.
+"""Readers for single values that all formats share.
 
 A value arrives as text with the place where it stands; what comes back is known to be usable.
 """
@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import re
 
-from ...errors import HeaderError, Location
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from ...errors import ExecuteError, HeaderError, Location
+from ...text import shown
 
 _SPEC_START = re.compile(r"[A-Za-z0-9_*./~]")
 
-#: Compiled where they are used: most headers have no control character and no date.
+#: Compiled where it is used: most headers have no control character.
 _CONTROL = "[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]"
-_DATE = r"\d{4}-\d{2}-\d{2}([Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?)?"
-_DURATION = r"\d{1,6} ?(h|hours?|d|days?|w|weeks?)|P(?=.)(\d{1,6}W)?(\d{1,6}D)?(T\d{1,6}H)?"
 
 
 def plain(text: str, what: str, where: Location) -> str:
@@ -106,26 +101,17 @@ def _check_pep_508(requirement: str, where: Location) -> None:
 
 
 def exclude_newer(text: str, key: str, where: Location) -> str:
-    """A date, a date and time, or a duration, in the form it was written."""
-    from datetime import datetime
+    """A date, a date and time, or a length of time, in the form it was written."""
+    from datetime import datetime, timezone
+
+    from ...specs.moment import cutoff
 
     when = plain(text, f"`{key}`", where)
-    if re.fullmatch(_DURATION, when, re.ASCII):
-        return when
-    if re.fullmatch(_DATE, when, re.ASCII):
-        try:
-            # Only digits of seconds that datetime can hold; it is the calendar that is asked here.
-            datetime.fromisoformat(re.sub(r"[Tt ](\d\d:\d\d:\d\d).*", r"T\1", when))
-        except ValueError as error:
-            raise HeaderError(
-                f"`{key}` is no date: {error}", where=where, hint="write it as year-month-day, such as `2026-03-31`"
-            ) from None
-        return when
-    raise HeaderError(
-        f"`{key}` must be a date, a date with a time, or a duration, found `{when}`",
-        where=where,
-        hint="write `2026-03-31`, `2026-03-31T12:00:00Z` or `7 days`",
-    )
+    try:
+        cutoff(when, datetime.now(timezone.utc))
+    except ExecuteError as error:
+        raise HeaderError(error.message, where=where, hint=error.hint) from None
+    return when
 
 
 def command(text: str, key: str, where: Location) -> tuple[str, ...]:
@@ -147,24 +133,3 @@ def command(text: str, key: str, where: Location) -> tuple[str, ...]:
     if not words or not words[0]:
         raise HeaderError(f"`{key}` names no program", where=where, hint="write `python`, say, or leave the key out")
     return words
-
-
-def nearest(name: str, known: Iterable[str], foreign: Mapping[str, str] | None = None) -> str:
-    """The hint for a name that is not known: the one that was probably meant, else all of them."""
-    import difflib
-
-    names = sorted(known)
-    meant = (foreign or {}).get(name.lower().replace("_", "-"))
-    if meant is None:
-        folded = {other.lower().replace("-", "_"): other for other in names}
-        close = difflib.get_close_matches(name[:100].lower().replace("-", "_"), folded, n=1)
-        meant = folded[close[0]] if close else None
-    if meant is not None:
-        return f"did you mean `{meant}`?"
-    return "known here: " + ", ".join(f"`{other}`" for other in names)
-
-
-def shown(text: str) -> str:
-    """Text of a script within a message: in one line, and not at any length."""
-    text = "".join(character if character.isprintable() else " " for character in text)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -21,6 +21,7 @@ import re
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass
 from ...model import Header
+from ...text import nearest, shown
 from . import fields
 from .yaml import PARTED, Reader, Value
 
@@ -243,14 +244,14 @@ def _conditional(script: Script, number: int, start: int, text: str, platform: s
     """The text without its platform condition, or nothing where that does not hold."""
     if "[" not in text or not (found := _CONDITION.search(text)):
         return text
-    from ...specs import condition
+    from ...specs import condition, platforms
 
     before = text[: found.start(1)].rstrip(" \t")
     try:
         keep = condition.holds(found.group(2), condition.platform_names(platform))
     except condition.ConditionError as error:
-        names = ("linux", "osx", "win", "unix", platform, *condition.SUBDIRS)
-        hint = fields.nearest(error.name, names) if error.name else ""
+        names = (*platforms.FAMILIES, platform, *platforms.KNOWN)
+        hint = nearest(error.name, names) if error.name else ""
         if not hint.startswith("did"):
             hint = "conditions are `# [linux]`, `# [osx]`, `# [win]`, `# [unix]`, `# [linux-64]`, `# [not win]`"
         column = start + found.start(2) + error.start + 1
@@ -279,9 +280,9 @@ def _pairs(value: Value, known: tuple[str, ...], foreign: dict[str, str]) -> dic
         name = pair[0].text
         if name not in known:
             raise HeaderError(
-                f"`{fields.shown(name)}` is not a key of a header",
+                f"`{shown(name)}` is not a key of a header",
                 where=pair[0].where,
-                hint=PARTED if " " in name else fields.nearest(name, known, foreign),
+                hint=PARTED if " " in name else nearest(name, known, foreign),
             )
         pairs[name] = pair
     return pairs
@@ -380,9 +381,9 @@ def _pip(item: Value) -> list[Value]:
         if name != "pip":
             written = f"{name} {value.text}" if value.kind == "a string" else f"{name} >=1.0"
             raise HeaderError(
-                f"`{fields.shown(name)}:` is not expected here: of all entries of `env`, only `pip` has a colon",
+                f"`{shown(name)}:` is not expected here: of all entries of `env`, only `pip` has a colon",
                 where=pair[0].where,
-                hint=f"write a spec without a colon, such as `- {fields.shown(written)}`",
+                hint=f"write a spec without a colon, such as `- {shown(written)}`",
             )
         hint = "write one requirement per line, each after `- `"
         items = _items(value, "pip", hint)
@@ -437,7 +438,7 @@ def _bool(name: str, value: Value) -> bool:
             return True
         if text in ("false", "no", "off"):
             return False
-    found = f"`{fields.shown(value.text)}`" if value.kind == "a string" else value.kind
+    found = f"`{shown(value.text)}`" if value.kind == "a string" else value.kind
     raise HeaderError(
         f"`{name}` must be true or false, found {found}",
         where=value.where,

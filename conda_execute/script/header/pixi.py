@@ -10,9 +10,10 @@ import re
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass
-from ...specs import condition
-from . import dependencies
-from . import fields as words
+from ...specs import platforms
+from ...specs.requirement import canonical
+from ...text import nearest, shown
+from . import dependencies, fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,14 +115,14 @@ def _targets(node: Node | None, platform: str) -> list[Node]:
         return []
     targets = node.table()
     for selector, target in targets.items():
-        if selector not in condition.SUBDIRS and selector not in condition.FAMILIES:
+        if selector not in platforms.KNOWN and selector not in platforms.FAMILIES:
             raise HeaderError(
-                f"`{words.shown(selector)}` is not a platform",
+                f"`{shown(selector)}` is not a platform",
                 where=target.key_where,
-                hint=words.nearest(selector, (*condition.FAMILIES, platform)),
+                hint=nearest(selector, (*platforms.FAMILIES, platform)),
             )
         target.known(_TARGET_KEYS)
-    order = (*reversed(condition.families(platform)), platform)
+    order = (*reversed(platforms.families(platform)), platform)
     return [targets[selector] for selector in order if selector in targets]
 
 
@@ -144,8 +145,8 @@ def _priority(node: Node) -> str:
     priority = node.text()
     if priority not in ("strict", "flexible", "disabled"):
         raise node.error(
-            f"`{node.name}` must be `strict`, `flexible` or `disabled`, found `{words.shown(priority)}`",
-            words.nearest(priority, ("strict", "flexible", "disabled")),
+            f"`{node.name}` must be `strict`, `flexible` or `disabled`, found `{shown(priority)}`",
+            nearest(priority, ("strict", "flexible", "disabled")),
         )
     return priority
 
@@ -168,7 +169,7 @@ def moment(node: Node) -> str:
         text = node.value.isoformat()
     else:
         text = node.string('write `"2026-03-31"` or `"7 days"`')
-    return words.exclude_newer(text, node.name, node.where)
+    return fields.exclude_newer(text, node.name, node.where)
 
 
 def _check_strategy(workspace: dict[str, Node]) -> None:
@@ -186,7 +187,7 @@ def _variables(node: Node) -> dict[str, str]:
     for name, value in table["env"].table().items() if "env" in table else ():
         if not _VARIABLE.match(name):
             raise HeaderError(
-                f"`{words.shown(name)}` is no name of an environment variable",
+                f"`{shown(name)}` is no name of an environment variable",
                 where=value.key_where,
                 hint="use letters, digits and `_`",
             )
@@ -196,7 +197,7 @@ def _variables(node: Node) -> dict[str, str]:
                 f"`{value.name}` refers to another variable, which is not supported", "write the value out"
             )
         if text:
-            words.plain(text + ".", f"`{value.name}`", value.where)
+            fields.plain(text + ".", f"`{value.name}`", value.where)
         variables[name] = text
     return variables
 
@@ -208,18 +209,18 @@ def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str
     for name, node in table.table().items():
         if not _PYPI_NAME.match(name):
             raise HeaderError(
-                f"`{words.shown(name)}` is no package name",
+                f"`{shown(name)}` is no package name",
                 where=node.key_where,
                 hint='write `name = "version"`, and `"*"` for any version',
             )
-        normal = re.sub(r"[-_.]+", "-", name).lower()
+        normal = canonical(name)
         if normal in seen:
             raise HeaderError(
                 f"`{normal}` is there twice", where=(seen[normal], node.key_where), hint="keep one of them"
             )
         seen[normal] = node.key_where
         requirement, source = _requirement(name, node)
-        found[normal] = words.requirement(requirement, node.where), source
+        found[normal] = fields.requirement(requirement, node.where), source
         locations.append((found[normal][0], node.key_where))
     return found
 
@@ -352,5 +353,5 @@ def _check_company(fields: dict[str, Node], sources: Sequence[str]) -> None:
 
 def _word(text: str, where: Location) -> str:
     if any(character.isspace() or character in "[]," for character in text):
-        raise HeaderError(f"`{words.shown(text)}` holds a blank, a bracket or a comma", where=where, hint="remove it")
+        raise HeaderError(f"`{shown(text)}` holds a blank, a bracket or a comma", where=where, hint="remove it")
     return text

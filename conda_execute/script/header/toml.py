@@ -10,6 +10,7 @@ import re
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass, field
+from ...text import nearest, shown
 from . import fields
 
 TYPE_CHECKING = False
@@ -194,7 +195,7 @@ class Node:
         names: list[str] = []
         for part in self.path:
             if isinstance(part, str):
-                names.append(part if _BARE_KEY.fullmatch(part) else f'"{fields.shown(part)}"')
+                names.append(part if _BARE_KEY.fullmatch(part) else f'"{shown(part)}"')
         return ".".join(names)
 
     @property
@@ -247,9 +248,9 @@ class Node:
             if key not in known and key not in unread:
                 of = f"`{self.name}`" if self.path else "a header"
                 raise HeaderError(
-                    f"`{fields.shown(key)}` is not a key of {of}",
+                    f"`{shown(key)}` is not a key of {of}",
                     where=node.key_where,
-                    hint=fields.nearest(key, known, foreign),
+                    hint=nearest(key, known, foreign),
                 )
         return table
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass
-from . import fields
+from ...text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Reader:
             raise self.error(f"the header has more than {_MOST_VALUES} values", self.at(start))
         if isinstance(event, events.AliasEvent):
             raise self.error(
-                f"`*{fields.shown(event.anchor or '')}` is an alias, which a header cannot have",
+                f"`*{shown(event.anchor or '')}` is an alias, which a header cannot have",
                 self.at(start, event.end_mark),
                 "write the value out, or put it in quotes if it begins with `*`",
             )
@@ -211,7 +211,7 @@ class Reader:
                 raise self.error(f"a key must be a word, found {key.kind}", key.where)
             if key.content in seen:
                 raise self.error(
-                    f"`{fields.shown(key.content)}` is there twice",
+                    f"`{shown(key.content)}` is there twice",
                     key.where,
                     f"remove it here or in line {seen[key.content].line}",
                 )

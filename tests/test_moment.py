@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conda_execute.errors import ExecuteError, HeaderError, Location
-from conda_execute.script.header import fields
+from conda_execute.script.header import fields, read_header
 from conda_execute.specs.moment import cutoff
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=timezone(timedelta(hours=2)))
@@ -56,8 +56,32 @@ def test_no_text_raises_anything_but_our_error(text):
         pass
 
 
-@given(st.from_regex(fields._DURATION, fullmatch=True) | st.from_regex(fields._DATE, fullmatch=True))
-def test_whatever_a_header_may_say_is_understood(text):
+FORMS = [
+    *("2026-03-31", "2026-03-31T12:00", "2026-03-31 12:00:00", "2026-03-31T12:00:00Z", "2026-03-31T12:00:00+0200"),
+    *("7 days", "90 minutes", "1 week 2 days", "1 week, 2 days ago", "24 HOURS", "30 seconds", "36h"),
+    *("P7D", "PT30M", "p1w"),
+]
+
+
+@pytest.mark.parametrize("when", FORMS)
+@pytest.mark.parametrize(
+    "header",
+    [
+        "# conda execute\n# env: [a]\n# exclude-newer: {}\n",
+        '# /// script\n# [tool.conda]\n# exclude-newer = "{}"\n# ///\n',
+        '# /// script\n# [tool.pixi]\n# pypi-exclude-newer = "{}"\n# ///\n',
+    ],
+    ids=["native", "tool.conda", "tool.pixi"],
+)
+def test_a_header_takes_every_form_that_the_option_takes(header: str, when: str) -> None:
+    """Nine of these fifteen were refused in a header."""
+    read = read_header(header.format(when).encode(), "s.py", "linux-64")
+    assert (read.exclude_newer or read.pypi_exclude_newer) == when
+    cutoff(when, NOW)
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
+def test_a_header_takes_nothing_that_the_option_refuses(text: str) -> None:
     try:
         when = fields.exclude_newer(text, "exclude-newer", Location("s.py", 1))
     except HeaderError:
