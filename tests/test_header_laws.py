@@ -28,7 +28,7 @@ SETTINGS = load({})
 GOOD = [path for path in SCRIPTS if not path.with_name(path.name + headers.EXPECTED).read_text().startswith("error")]
 
 #: The expression that PEP 723 gives, word for word.
-REFERENCE = r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$"
+REFERENCE = r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)*)^# ///$"
 
 COMMENTS = st.lists(
     st.sampled_from(

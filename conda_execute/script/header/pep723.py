@@ -10,7 +10,7 @@
     # ///
 
 Blocks are found as the specification's reference expression finds them, in one pass over the lines instead of a
-search that may try every line again. `dependencies` come from PyPI; `[tool.conda]`, or else `[tool.pixi]`, adds conda
+search that may try every line again; a block with nothing in it is one too, as for uv. `dependencies` come from PyPI; `[tool.conda]`, or else `[tool.pixi]`, adds conda
 packages; `[tool.uv]` is handed to uv.
 """
 
@@ -20,6 +20,7 @@ import re
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass, replace
+from ...text import nearest, shown
 from ...model import Header
 from . import fields
 from .dependencies import with_python
@@ -82,7 +83,7 @@ def find(lines: Sequence[str]) -> Iterator[Found]:
                 if lines[run_end] == _CLOSING:
                     closing = run_end
                 run_end += 1
-        if closing >= index + 2:
+        if closing > index:
             yield Found(opening.group(1), index + 1, closing + 1)
             index = closing + 1
         else:
@@ -119,12 +120,6 @@ def _not_closed(script: Script, opening: int) -> HeaderError:
                 hint="put a blank behind the `#`",
             )
         if line.rstrip() == _CLOSING:
-            if line == _CLOSING:
-                return HeaderError(
-                    "the header is empty",
-                    where=script.line(opening),
-                    hint='write at least `# dependencies = ["..."]` between its first and its last line',
-                )
             return HeaderError(
                 "the last line of this header has blanks at its end",
                 where=(script.line(opening), script.line(number)),
@@ -143,8 +138,8 @@ def _not_closed(script: Script, opening: int) -> HeaderError:
 def read(script: Script, block: Block, platform: str) -> Header:
     """The header that stands there, for one platform. Raises HeaderError."""
     document = Document(script, block)
-    keys = document.root().known(_KEYS, _FOREIGN_KEYS)
-    locations: list[tuple[str, Location]] = [(name, node.key_where) for name, node in keys.items() if name != "tool"]
+    keys = document.root().table()
+    locations: list[tuple[str, Location]] = [(name, keys[name].key_where) for name in _KEYS[:2] if name in keys]
     tool = keys["tool"].table() if "tool" in keys else {}
     locations += [("tool.uv", tool["uv"].key_where)] if "uv" in tool else []
     pypi = _requirements(keys["dependencies"], locations) if "dependencies" in keys else ()
@@ -154,9 +149,19 @@ def read(script: Script, block: Block, platform: str) -> Header:
         conda,
         specs=_with_python(conda.specs, keys.get("requires-python"), locations),
         pypi=(*pypi, *conda.pypi),
-        notices=notices,
+        notices=(*_ignored(keys), *notices),
         lines=(block.first, block.last),
         locations=tuple(locations),
+    )
+
+
+def _ignored(keys: dict[str, Node]) -> tuple[str, ...]:
+    """A notice of each key that PEP 723 does not know: other runners ignore them, and run the script."""
+    return tuple(
+        f"`{shown(name)}` in line {node.key_where.line} is not a key of PEP 723 and is ignored"
+        + (f"; {hint}" if (hint := nearest(name, _KEYS, _FOREIGN_KEYS)).startswith("did") else "")
+        for name, node in keys.items()
+        if name not in _KEYS
     )
 
 
