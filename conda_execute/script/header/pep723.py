@@ -20,8 +20,8 @@ import re
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass, replace
-from ...text import nearest, shown
 from ...model import Header
+from ...text import nearest, shown
 from . import fields
 from .dependencies import with_python
 from .toml import Block, Document
