@@ -10,8 +10,8 @@
     # ///
 
 Blocks are found as the specification's reference expression finds them, in one pass over the lines instead of a
-search that may try every line again; a block with nothing in it is one too, as for uv. `dependencies` come from PyPI; `[tool.conda]`, or else `[tool.pixi]`, adds conda
-packages; `[tool.uv]` is handed to uv.
+search that may try every line again; a block with nothing in it is one too, as for uv. `dependencies` come from PyPI;
+`[tool.conda]`, or else `[tool.pixi]`, adds conda packages; `[tool.uv]` is handed to uv.
 """
 
 from __future__ import annotations
