@@ -55,7 +55,7 @@ lint: $(VENV)/.installed
 	@echo '== mypy, for each system'
 	@$(BIN)/mypy
 	@for system in darwin win32; do \
-	  $(BIN)/mypy --platform "$$system" --no-warn-unreachable --cache-dir ".mypy_cache/$$system" || exit 1; done
+	  $(BIN)/mypy --platform "$$system" --no-warn-unreachable --cache-dir ".mypy_cache/$$system" conda_execute || exit 1; done
 	@echo '== shellcheck'
 	@$(BIN)/shellcheck $(SHELL_FILES)
 

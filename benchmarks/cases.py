@@ -186,11 +186,11 @@ def imports(world: World, runners: Runners) -> Section:
     names = [sys.executable, "-c", "import sys; print(*sys.modules)"]
     startup = set(subprocess.run(names, capture_output=True, text=True, check=True).stdout.split())
     groups: dict[str, float] = {}
-    for name, own in best.items():
+    for name, microseconds in best.items():
         if name not in startup:
             first = name.split(".")[0].lstrip("_")
             group = first if first in ("conda_execute", "yaml", "re", "json", "datetime") else "the rest"
-            groups[group] = groups.get(group, 0.0) + own / 1000
+            groups[group] = groups.get(group, 0.0) + microseconds / 1000
     rows = tuple(Row(name, value) for name, value in sorted(groups.items(), key=lambda item: -item[1]))
     text = "What a warm run without the launcher imports beyond the bare interpreter, the profiler's own cost included."
     return Section("The way through Python, by import", text, rows, plotted=False)

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -194,7 +194,7 @@ class World:
         path.write_text(self.condarc.read_text() + textwrap.dedent(text))
         return self.with_(CONDARC=str(path))
 
-    def run(self, args: list[str | Path], *, check: bool = False, **options: Any) -> subprocess.CompletedProcess[Any]:
+    def run(self, args: Sequence[object], *, check: bool = False, **options: Any) -> subprocess.CompletedProcess[Any]:
         """Run a program to its end, text streams captured. `env` adds variables; the rest goes to `subprocess.run`."""
         options = self._options(options)
         if "input" not in options:
@@ -205,7 +205,7 @@ class World:
             pytest.fail(f"{args} ended with status {done.returncode}\n{done.stdout}\n{done.stderr}", pytrace=False)
         return done
 
-    def start(self, args: list[str | Path], **options: Any) -> subprocess.Popen[Any]:
+    def start(self, args: Sequence[object], **options: Any) -> subprocess.Popen[Any]:
         """Start a program, streams piped, and leave it running; the test waits for it or ends it."""
         options = self._options(options)
         options.setdefault("stdin", subprocess.PIPE)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ def main(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ask(main: Path) -> Callable[..., Request]:
     """A request for packages of the channel `main`."""
 
-    def request(*specs: str, **rest: object) -> Request:
+    def request(*specs: str, **rest: Any) -> Request:
         return tiny.request(*specs, channels={main.as_uri(): main}, **rest)
 
     return request

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -227,12 +228,12 @@ def test_every_option_and_command_is_offered(shell: str) -> None:
 
 
 def test_every_option_and_command_is_explained() -> None:
-    explained = [*OWN, *COMMANDS, *(option for command in COMMANDS for option in command.options)]
+    explained: list[Any] = [*OWN, *COMMANDS, *(option for command in COMMANDS for option in command.options)]
     assert [each for each in explained if not each.meaning] == []
     assert {command.name for command in COMMANDS if command.environments} == {"clear", "info", "keep", "release"}
 
 
-def test_the_program_prints_it(world) -> None:  # type: ignore[no-untyped-def]
+def test_the_program_prints_it(world) -> None:
     assert world.execute("--completion", "bash", check=True).stdout == completion.script("bash", OWN, COMMANDS)
     done = world.execute("--completion", "tcsh")
     assert (done.returncode, done.stdout) == (125, "")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -651,7 +652,7 @@ def test_note_without_proc_is_the_one_that_python_would_make(shelled: Place) -> 
     bare = ["unshare", "--mount", "/bin/sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
 
     def run(*words: str) -> str:
-        options = {"env": shelled.environ, "cwd": shelled.work, "capture_output": True, "text": True}
+        options: dict[str, Any] = {"env": shelled.environ, "cwd": shelled.work, "capture_output": True, "text": True}
         return subprocess.run([*bare, *words], check=True, **options).stdout.strip()
 
     run(*shelled.command(script))

@@ -38,7 +38,7 @@ class Server:
         server = self
 
         class Handler(http.server.SimpleHTTPRequestHandler):
-            def send_head(self):  # type: ignore[no-untyped-def]
+            def send_head(self):
                 server.asked.append(self.path)
                 then()
                 return super().send_head()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conda_execute import files
 from conda_execute.environments import layout, uses
 from conda_execute.environments import lock as mutex
 from conda_execute.environments.lock import Holder, Lock, SoftLink, Waiting
@@ -125,7 +126,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         again.release()
 
     def test_release_frees_the_lock_from_a_daemon_of_the_installation(self, tmp_envs: str) -> None:
-        with Store(tmp_envs).lock(NAME) as lock:  # type: ignore[union-attr]
+        with Store(tmp_envs).lock(NAME) as lock:
             daemon = subprocess.Popen(["sleep", "60"], pass_fds=[lock.descriptor])
         again = Store(tmp_envs).lock(NAME, wait=False)
         assert again is not None
@@ -134,7 +135,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         daemon.wait()
 
     def test_lock_file_is_never_unlinked(self, tmp_envs: str) -> None:
-        with Store(tmp_envs).lock(NAME):  # type: ignore[union-attr]
+        with Store(tmp_envs).lock(NAME):
             pass
         assert os.path.exists(layout.lock(tmp_envs, NAME))
 
@@ -151,7 +152,7 @@ os.kill(os.getpid(), signal.SIGKILL)
         small.end(waiter)
 
     def test_descriptor_is_not_inherited_unless_asked_for(self, tmp_envs: str) -> None:
-        with Store(tmp_envs).lock(NAME) as lock:  # type: ignore[union-attr]
+        with Store(tmp_envs).lock(NAME) as lock:
             assert fcntl.fcntl(lock.descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
 
 
@@ -211,7 +212,7 @@ class TestSoftLink:
     ) -> None:
         """Two find the holder dead; one of them has broken the link and holds it by the time the other breaks it."""
         assert self.link(path, self.dead()).take() is None
-        quicker, make_directory = self.link(path), mutex.make_directory
+        quicker, make_directory = self.link(path), files.make_directory
 
         def first_the_quicker(directory: str) -> None:
             monkeypatch.undo()

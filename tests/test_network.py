@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -72,7 +73,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.site = site
         super().__init__(*args, **options)  # type: ignore[arg-type]
 
-    def send_head(self) -> object:
+    def send_head(self) -> Any:
         headers = self.headers
         self.site.asked.append(
             Asked(self.command, self.path, headers["Host"], headers["Authorization"], headers["Proxy-Authorization"])

@@ -33,7 +33,7 @@ JUV = """\
 def cell(code: str, kind: str = "code") -> dict[str, Any]:
     lines = code.splitlines(keepends=True)
     hidden = {"jupyter": {"source_hidden": True}}
-    more = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    more: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
     return {"cell_type": kind, "id": f"c{len(code)}", "metadata": hidden, "source": lines, **more}
 
 

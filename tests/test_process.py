@@ -52,7 +52,7 @@ def command(prefix: Path, *argv: str) -> list[str]:
 
 def run(prefix: Path, *argv: str, **options: object) -> subprocess.CompletedProcess[bytes]:
     options.setdefault("check", False)
-    return subprocess.run(command(prefix, *argv), capture_output=True, **options)  # type: ignore[call-overload,no-any-return] # noqa: PLW1510
+    return subprocess.run(command(prefix, *argv), capture_output=True, **options)  # type: ignore[call-overload] # noqa: PLW1510
 
 
 def tool(prefix: Path, name: str, text: str, mode: int = 0o755) -> Path:

@@ -16,6 +16,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ def options(wheels: Path, packages: str, tmp_path: Path) -> Options:
 def make(channel: Path, tmp_path: Path, options: Options):
     """Makes an environment of `python` and these conda packages and PyPI requirements; returns prefix and Built."""
 
-    def make(conda: tuple[str, ...], *requirements: str, options: Options = options, **rest: object):
+    def make(conda: tuple[str, ...], *requirements: str, options: Options = options, **rest: Any):
         rest.setdefault("channels", {"conda-forge": channel})
         request = tiny.request("python", *conda, pypi=requirements, **rest)
         prefix = str(tmp_path / "prefix")
@@ -357,11 +358,13 @@ def test_a_path_of_pixi_is_relative_to_the_script(world: World, wheels: Path, tm
 class _Private(http.server.BaseHTTPRequestHandler):
     """An index with one package, for whoever says `me:S3CRET`."""
 
+    server: _PrivateServer
+
     def do_GET(self) -> None:
         name = "private-1.0-py3-none-any.whl"
         pages = {"/simple/private/": f'<a href="/{name}">{name}</a>'.encode(), f"/{name}": self.server.wheel}
         known = self.headers.get("Authorization") == "Basic " + base64.b64encode(b"me:S3CRET").decode()
-        if known and self.server.asked is not None:  # the test wants to know, and no answer
+        if known and self.server.asked is not None:
             self.server.asked.set()
             return
         page = pages.get(self.path)
@@ -378,18 +381,23 @@ class _Private(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class _PrivateServer(http.server.ThreadingHTTPServer):
+    wheel: bytes
+    #: Set by a test that wants to know of a request, and no answer.
+    asked: threading.Event | None = None
+
+
 class TestPrivate:
     @pytest.fixture
-    def server(self, tmp_path: Path) -> Iterator[http.server.ThreadingHTTPServer]:
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Private) as server:
+    def server(self, tmp_path: Path) -> Iterator[_PrivateServer]:
+        with _PrivateServer(("127.0.0.1", 0), _Private) as server:
             server.wheel = wheel(tmp_path / "private", "private").read_bytes()
-            server.asked = None
             threading.Thread(target=server.serve_forever, daemon=True).start()
             yield server
             server.shutdown()
 
     @pytest.fixture
-    def index(self, server: http.server.ThreadingHTTPServer) -> str:
+    def index(self, server: _PrivateServer) -> str:
         """The address of a private index, without its scheme."""
         return f"127.0.0.1:{server.server_port}"
 
@@ -432,7 +440,7 @@ class TestPrivate:
         assert "WR0NG" not in run.stderr
 
     def test_a_killed_creation_leaves_a_password_in_the_prefix_alone_and_goes_with_it(
-        self, world: World, script: Path, server: http.server.ThreadingHTTPServer
+        self, world: World, script: Path, server: _PrivateServer
     ) -> None:
         server.asked = threading.Event()
         running = world.start(["conda-execute", script], start_new_session=True)

@@ -64,7 +64,7 @@ class Site:
         return [path for path, _ in self.asked]
 
 
-def sends(content: bytes, status: int = 200, **headers: str) -> Answer:
+def sends(content: bytes, status: int = 200, /, **headers: str) -> Answer:
     def answer(request: http.server.BaseHTTPRequestHandler) -> None:
         request.send_response(status)
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
@@ -417,7 +417,7 @@ def test_a_packed_body_that_cannot_be_unpacked(
 def test_a_body_that_ends_early_is_not_run(site: Site, fetch: Fetch, cache: Path) -> None:
     """`rm -rf /tmp/x` cut off after the first slash is another command."""
     with pytest.raises(ExecuteError, match=f"only {len(SCRIPT)} of 1000 bytes"):
-        fetch(site.script(**{"Content-Length": "1000"}))
+        fetch(site.script("/s.sh", SCRIPT, **{"Content-Length": "1000"}))
     assert not cache.exists()
 
 
@@ -466,7 +466,7 @@ def test_a_slow_answer_is_given_up(answer: Answer, message: str, site: Site, fet
 
 def test_a_server_that_does_not_speak_http_is_named(site: Site, fetch: Fetch) -> None:
     with pytest.raises(ExecuteError, match="does not speak HTTP"):
-        fetch(site.at("/s.sh", lambda request: request.wfile.write(b"220 mail.example.org\r\n")))
+        fetch(site.at("/s.sh", lambda request: (request.wfile.write(b"220 mail.example.org\r\n"), None)[1]))
 
 
 def test_nobody_listening_is_told(fetch: Fetch) -> None:

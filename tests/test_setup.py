@@ -9,6 +9,7 @@ import asyncio
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rattler
@@ -34,12 +35,12 @@ def prefix(world: World, channel_url: str, session_directory: Path) -> Prefix:
     return make
 
 
-def make_venv(world: World, prefix: Path, **options: object) -> subprocess.CompletedProcess[str]:
+def make_venv(world: World, prefix: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     return world.run([CHECKOUT / ".ci" / "venv", prefix / "bin" / "python", "made"], **options)
 
 
 def is_venv(path: Path) -> bool:
-    command = [path / "bin" / "python", "-m", "pip", "--version"]
+    command: list[str | Path] = [path / "bin" / "python", "-m", "pip", "--version"]
     return str(path) in subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

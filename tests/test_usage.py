@@ -209,7 +209,7 @@ class TestLiveness:
     @pytest.mark.parametrize("name", ["a b", ") R 1", "a\nb", "\xff"], ids=repr)
     def test_name_of_a_program_may_hold_anything(self, environment: Environment, tmp_path: Path, name: str) -> None:
         program = os.path.join(os.fsencode(tmp_path), name.encode("latin-1"))
-        shutil.copy("/bin/sleep", program)
+        shutil.copy(b"/bin/sleep", program)
         process = subprocess.Popen([program, "60"])
         small.wait_for(lambda: Path(f"/proc/{process.pid}/comm").read_bytes() == name.encode("latin-1") + b"\n")
         start = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()

@@ -83,6 +83,7 @@ def test_standard_library_takes_them_for_its_own(classes: tuple[Any, Any]) -> No
     point, _ = classes
     value = point(1, 2, [3])
     assert dataclasses.is_dataclass(value)
+    assert not isinstance(value, type)
     assert [(field.name, field.compare) for field in dataclasses.fields(value)] == [
         ("x", True), ("y", True), ("seen", True), ("where", False),
     ]  # fmt: skip

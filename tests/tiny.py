@@ -8,8 +8,10 @@ import io
 import json
 import os
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from conda_execute.model import Channel, Request
 
@@ -91,14 +93,14 @@ def channel(path: Path, *packages: Tiny) -> Path:
     return path
 
 
-def request(*specs: str, channels: dict[str, Path | str], platform: str = "linux-64", **rest: object) -> Request:
+def request(*specs: str, channels: Mapping[str, Path | str], platform: str = "linux-64", **rest: Any) -> Request:
     """A request for these specs from channels that are directories or URLs."""
     return Request(
         specs=tuple(sorted(specs)),
         channels=tuple(Channel(name, (_url(place),)) for name, place in channels.items()),
         platform=platform,
         host_platform="linux-64",
-        **rest,  # type: ignore[arg-type]
+        **rest,
     )
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from conda_package_streaming.create import conda_builder  # type: ignore[import-untyped]
+from conda_package_streaming.create import conda_builder
 from rattler.index import index_fs
 from rattler.platform import Subdir
 

@@ -17,7 +17,7 @@ def test_shell_that_a_machine_lacks_runs_where_it_was_unpacked(shell: str) -> No
     program = debian.program(*SHELLS[shell], default_destination() / "downloads")
     if program is None:
         pytest.skip("no package archive of Debian can be reached")
-    words = [program, *(["sh"] if shell == "busybox" else []), "-c", "echo $((6 * 7))"]
+    words: list[str | Path] = [program, *(["sh"] if shell == "busybox" else []), "-c", "echo $((6 * 7))"]
     assert subprocess.run(words, capture_output=True, check=True).stdout == b"42\n"
 
 

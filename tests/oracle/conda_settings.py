@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import sys
+from typing import Any
 
 NAMES = (
     *("channel_alias", "channel_priority", "client_ssl_cert", "client_ssl_cert_key", "custom_channels"),
@@ -30,7 +31,7 @@ def plain(value: object) -> object:
     return str(value)
 
 
-def answer(question: dict) -> dict:
+def answer(question: dict[str, Any]) -> dict[str, Any]:
     os.environ.clear()
     os.environ.update(question["environ"])
     from conda.base.context import context, reset_context

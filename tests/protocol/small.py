@@ -83,7 +83,7 @@ def python(
 ) -> subprocess.Popen[str]:
     """A Python process that has the package at hand and runs this code."""
     environ = {**os.environ, **(variables or {}), "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(  # type: ignore[call-overload]
         [sys.executable, "-c", code, *arguments], env=environ, text=True, stdout=subprocess.PIPE, **options
     )
 

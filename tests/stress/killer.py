@@ -17,8 +17,8 @@ def main(step: str, module: str, *arguments: str) -> None:
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     from conda_execute.environments import store
 
-    def reached(now: str) -> None:
-        if now == step:
+    def reached(step: str, wanted: str = step) -> None:
+        if step == wanted:
             os.kill(os.getpid(), signal.SIGKILL)
 
     store.reached = reached

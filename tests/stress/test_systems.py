@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -192,7 +193,7 @@ class TestClock:
         moment = time.time() - hours * 3600
         for path in (uses(machine), *uses(machine).iterdir()):
             os.utime(path, (moment, moment))
-        report = sweep.sweep(machine.store, sweep.Policy(sweep.timedelta(hours=1)))
+        report = sweep.sweep(machine.store, sweep.Policy(timedelta(hours=1)))
         assert report.freed == ()
         assert machine.clear().freed == ()
         end(process)
