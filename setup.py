@@ -61,7 +61,7 @@ setup(
         "py-rattler>=0.25",
         "pyyaml",
         "psutil",
-        "filelock",
+        "filelock >=4.3",
         "uv",
         "tomli",
     ],

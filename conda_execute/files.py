@@ -44,6 +44,14 @@ def try_to_unlink(path: str) -> None:
         pass
 
 
+def listed(directory: str) -> list[str]:
+    """The names in a directory; none if it is not there."""
+    try:
+        return os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def is_full(path: str) -> bool:
     """Whether the disk has room for next to nothing: what failed there may have failed for that, whatever it says."""
     import shutil

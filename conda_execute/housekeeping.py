@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from . import files
 from .cache import SCRIPT_LINK, code_folder, script_cache
-from .environments import layout, uses
+from .environments import layout
 from .environments.store import Store
 from .errors import PlaceError
 
@@ -41,7 +41,7 @@ def start_if_due(
     try:
         if not _is_due(store, note):
             return False
-        lock = store.lock(_SWEEP, script="the automatic sweep", wait=False)
+        lock = store.try_to_lock(_SWEEP, "the automatic sweep")
         if lock is None:
             return False
         with lock:
@@ -106,7 +106,7 @@ def _detach(command: list[str]) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     # What a parent of ours handed down (a pipe that somebody reads to its end, a lock) is not for the sweeper.
-    os.closerange(3, max(map(int, uses.listed_in("/proc/self/fd")), default=65535) + 1)
+    os.closerange(3, max(map(int, files.listed("/proc/self/fd")), default=65535) + 1)
     # Nor may it be taken for somebody who activated an environment.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CONDA_")}
     os.execve(command[0], command, environ)
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str]) -> None:
     policy = Policy(timedelta(seconds=float(unused_for)), timedelta(seconds=float(foreign_use_ttl)))
     _lower_priority()
     store = Store(tmp_envs)
-    lock = store.lock(_SWEEP, script="the automatic sweep", wait=False)
+    lock = store.try_to_lock(_SWEEP, "the automatic sweep")
     if lock is None:
         return
     with lock:
@@ -151,14 +151,14 @@ def clean_cache(cache: str, unread_for: timedelta = timedelta(days=30)) -> None:
     _delete_caches_of_vanished_scripts(os.path.dirname(script_cache(cache, "")))
     folder = os.path.dirname(code_folder(cache, ""))
     now = time.time()
-    for name in uses.listed_in(folder):
+    for name in files.listed(folder):
         path = os.path.join(folder, name)
         if now - _last_written(path) > unread_for.total_seconds():
             files.delete(path)
 
 
 def _delete_caches_of_vanished_scripts(folder: str) -> None:
-    for name in uses.listed_in(folder):
+    for name in files.listed(folder):
         link = os.path.join(folder, name)
         # A symbolic link beside the directory names the script; dangling, it says that the script is gone.
         if os.path.islink(link) and not os.path.exists(link):
@@ -168,7 +168,7 @@ def _delete_caches_of_vanished_scripts(folder: str) -> None:
 
 def _last_written(folder: str) -> float:
     times = [0.0]
-    for path in (folder, *(os.path.join(folder, name) for name in uses.listed_in(folder))):
+    for path in (folder, *(os.path.join(folder, name) for name in files.listed(folder))):
         try:
             times.append(os.lstat(path).st_mtime)
         except OSError:

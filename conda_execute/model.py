@@ -191,6 +191,24 @@ class Marker:
 
 
 @dataclass(frozen=True)
+class Built:
+    """What was installed. `size` is the sum of the files' sizes in bytes, whatever they share with a cache.
+
+    `virtual_packages` are match specs that a host must satisfy to run the environment (`__glibc >=2.17`); those
+    that hold on every host of the platform are left out. `!__cuda` asks for the opposite: the packages were chosen
+    for a host without it, and a host that has it would have got others.
+
+    `messages` are what post-link scripts have to say, after the name of their package. `backend` names the engine.
+    """
+
+    packages: int
+    size: int
+    virtual_packages: tuple[str, ...] = ()
+    messages: tuple[tuple[str, str], ...] = ()
+    backend: str = ""
+
+
+@dataclass(frozen=True)
 class Environment:
     """A ready environment."""
 
@@ -210,6 +228,10 @@ class Use:
     pid: int
     start: str
     place: str
+
+    @property
+    def host(self) -> str:
+        return self.place.rsplit("+", 2)[0]
 
     def __str__(self) -> str:
         return f"{self.pid}-{self.start}@{self.place}"

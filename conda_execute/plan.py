@@ -15,7 +15,7 @@ from .environments.store import Store
 from .errors import ExecuteError, HeaderError, Location, UsageError
 from .launch import process
 from .lean.values import dataclass, replace
-from .recipe import Creation, check_backend
+from .recipe import Recipe, check_backend
 from .resolve import Options, resolve
 from .script import interpreter, source, specfile
 from .script.header import read_header
@@ -193,12 +193,13 @@ def store_of(run: Run) -> Store:
     return Store(choose_tmp_envs(run.settings, run.environ, platforms.host(), name=name, notice=run.voice.notice))
 
 
-def creation_of(run: Run) -> Creation:
-    return Creation(
+def recipe_of(run: Run) -> Recipe:
+    return Recipe(
         run.request,
         run.settings,
         run.voice,
         run.environ,
+        title=run.script.title,
         backend=check_backend(run.chosen.backend or run.settings.backend),
         offline=run.chosen.offline,
         script=run.script.path if run.script.is_file else None,

@@ -1,4 +1,4 @@
-"""How the doors have an environment made: the engine, the voice and the rules of one run, put together once."""
+"""How the environment of one request is made: the engine, the voice and the rules of a run, put together once."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
     from .configuration.settings import Settings
     from .engines import Backend, Options, Solution
-    from .environments.ensure import Built
-    from .environments.store import Store
     from .errors import Location
     from .lockfiles.lockfile import Lock
-    from .model import Environment, Request
+    from .model import Built, Environment, Request
     from .terminal.voice import Voice
 
 
 @dataclass
-class Creation:
-    """One environment to be made, if it is not there: what to install, by which engine, and how to talk about it."""
+class Recipe:
+    """How one environment is solved, built and judged (`environments.ensure.Recipe`), and how it is talked about."""
 
     request: Request
     settings: Settings
     voice: Voice
     environ: Mapping[str, str]
+    #: Who asks.
+    title: str = ""
     #: The engine's name; None: the one that works here.
     backend: str | None = None
     offline: bool = False
@@ -44,25 +44,7 @@ class Creation:
     program: str | None = None
     #: What decides the packages instead of the engine's solver.
     lock: Lock | None = None
-    _solution: list[Solution] = field(default_factory=list)
-    _told: bool = False
-
-    def ensure(self, store: Store, *, title: str, force: bool = False) -> Environment:
-        """The environment, there and held by a use of this process; `title` is what to call who asked for it."""
-        from .environments import ensure as prepare
-
-        return prepare.ensure(
-            self.request,
-            store,
-            self._create,
-            script=title,
-            solve=lambda: self._solve(force),
-            force=force,
-            fits=self._fits,
-            sound=self._sound,
-            on_wait=self.voice.waiting,
-            notice=self.voice.notice,
-        )
+    _options: Options | None = None
 
     def check(self) -> None:
         """Raise CreationError for a spec that is none to the embedded engine; conda says so only when it solves."""
@@ -82,12 +64,11 @@ class Creation:
             found = lockfile.solution(self.lock, self.request)
             self._check_allowed(self.lock, found)
             return found
+        from .terminal.progress import Progress
+
         options = self.options()
-        try:
+        with options.progress or Progress():
             return self.engine().solve(self.request, options)
-        finally:
-            if options.progress is not None:
-                options.progress.close()
 
     def _check_allowed(self, lock: Lock, found: Solution) -> None:
         """What a lock installs comes from channels that are allowed here, whatever the header's are."""
@@ -101,27 +82,25 @@ class Creation:
             error.details = f"the lock `{lock.path}` has packages of it"
             raise
 
-    def _solve(self, force: bool) -> None:
+    def solve(self, *, replaces: bool) -> Solution | None:
+        """What `create` is to install; None where the engine solves only then."""
         _check_directory()
         for notice in self.header.notices:
-            self.voice.notice(notice)
+            self.tell(notice)
         # Where nothing is there to be lost, an engine that will solve again need not do it twice; with a lock it will
         # not solve.
-        if force or self.lock is not None or self.engine().solves_first:
-            self._solution.append(self.solution())
+        return self.solution() if replaces or self.lock is not None or self.engine().solves_first else None
 
-    def _create(self, prefix: str, lock_fd: int) -> Built:
+    def create(self, prefix: str, lock_fd: int, solved: Solution | None) -> Built:
+        """Fill the prefix, and pass on what packages have to say."""
         from . import engines
+        from .terminal.progress import Progress
 
-        solution = self._solution.pop() if self._solution else None
         options = self.options()
-        try:
-            built = engines.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solution)
-        finally:
-            if options.progress is not None:
-                options.progress.close()
+        with options.progress or Progress():
+            built = engines.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solved)
         for package, message in built.messages:
-            self.voice.notice("\n  ".join([f"`{package}` says", *map(printable, message.split("\n"))]))
+            self.tell("\n  ".join([f"`{package}` says", *map(printable, message.split("\n"))]))
         return built
 
     def engine(self) -> Backend:
@@ -131,7 +110,12 @@ class Creation:
         return engines.engine(self.backend, self.environ)
 
     def options(self) -> Options:
-        """How the engine is to work."""
+        """How the engine is to work; worked out once."""
+        if self._options is None:
+            self._options = self._work_out_options()
+        return self._options
+
+    def _work_out_options(self) -> Options:
         _check_directory()
         from .engines import Options, network
         from .engines.rattler.engine import cache_dir
@@ -168,9 +152,7 @@ class Creation:
         if self.environ.get("RATTLER_CACHE_DIR") or (os.path.isabs(usual) and is_writable(usual)):
             return None
         cache = os.path.join(private_directory(self.environ), "rattler")
-        if not self._told:
-            self.voice.notice(f"packages are cached in `{cache}`, which may not last: `{usual}` cannot be written to")
-            self._told = True
+        self.tell(f"packages are cached in `{cache}`, which may not last: `{usual}` cannot be written to")
         return cache
 
     def _locate(self, wanted: str) -> Location | None:
@@ -197,12 +179,13 @@ class Creation:
 
         return resolve_channels((channel,), self.settings, folder=self._folder)[0].name
 
-    def _fits(self, environment: Environment) -> bool:
+    def fits(self, environment: Environment) -> bool:
+        """Whether this host satisfies the environment's virtual packages."""
         from .engines import virtual_packages
 
         return virtual_packages.fits(environment.marker.virtual_packages)
 
-    def _sound(self, environment: Environment) -> bool:
+    def is_sound(self, environment: Environment) -> bool:
         """Whether the program that the environment was made for is still there: a purge of a scratch disk may have
         taken it while the package records stayed."""
         from .script import languages
@@ -214,6 +197,10 @@ class Creation:
         if not any(spec_name(spec) == package for spec in environment.marker.specs):
             return True
         return os.access(os.path.join(environment.prefix, "bin", self.program), os.X_OK)
+
+    def tell(self, text: str) -> None:
+        """Say what a user should know but need not act on."""
+        self.voice.notice(text)
 
 
 def _check_directory() -> None:

@@ -648,7 +648,8 @@ def test_note_in_a_container_is_the_one_that_python_would_make(shelled: Place) -
 def test_note_without_proc_is_the_one_that_python_would_make(shelled: Place) -> None:
     """As on macOS, whose notes say `pid` and host alone."""
     script = shelled.script("x.py", HEADER + "\nimport os; print(os.getpid())\n")
-    code = f"import sys; sys.path[:0] = [{str(ROOT)!r}]; from conda_execute.environments.uses import *; print(place())"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+    code += "from conda_execute.environments import uses\nprint(uses.place())"
     bare = ["unshare", "--mount", "/bin/sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
 
     def run(*words: str) -> str:

@@ -10,12 +10,13 @@ import subprocess
 import time
 from pathlib import Path
 
+import filelock
 import pytest
 
 from conda_execute import files
-from conda_execute.environments import layout, uses
-from conda_execute.environments import lock as mutex
-from conda_execute.environments.lock import Holder, Lock, SoftLink, Waiting
+from conda_execute.environments import layout, soft_lock, uses
+from conda_execute.environments.lock import Holder, try_to_take
+from conda_execute.environments.soft_lock import SoftLock
 from conda_execute.environments.store import Store
 from tests.protocol import small
 
@@ -42,15 +43,15 @@ def holder(tmp_envs: str, seconds: float) -> subprocess.Popen[str]:
 class TestLock:
     def test_lock_excludes_other_processes(self, tmp_envs: str) -> None:
         process = holder(tmp_envs, 60)
-        assert Store(tmp_envs).lock(NAME, wait=False) is None
+        assert Store(tmp_envs).try_to_lock(NAME) is None
         small.end(process)
-        lock = Store(tmp_envs).lock(NAME, wait=False)
+        lock = Store(tmp_envs).try_to_lock(NAME)
         assert lock is not None
         lock.release()
 
     def test_lock_is_free_after_release(self, tmp_envs: str) -> None:
         for _ in range(3):
-            lock = Store(tmp_envs).lock(NAME, wait=False)
+            lock = Store(tmp_envs).try_to_lock(NAME)
             assert lock is not None
             lock.release()
 
@@ -79,8 +80,12 @@ class TestLock:
     def test_wait_ends_when_the_lock_is_not_needed_any_more(self, tmp_envs: str) -> None:
         process = holder(tmp_envs, 60)
         asked: list[int] = []
-        lock = Store(tmp_envs).lock(NAME, unless=lambda: asked.append(1) is None and len(asked) == 3)
-        assert lock is None
+
+        def made() -> str | None:
+            asked.append(1)
+            return "made" if len(asked) == 3 else None
+
+        assert Store(tmp_envs).lock_unless(NAME, made, "me", print) == "made"
         assert len(asked) == 3
         small.end(process)
 
@@ -106,7 +111,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
         process = small.python(code, tmp_envs, NAME)
         orphan = int(process.communicate()[0])
-        assert Store(tmp_envs).lock(NAME, wait=False) is None
+        assert Store(tmp_envs).try_to_lock(NAME) is None
         os.kill(orphan, signal.SIGKILL)
         lock = Store(tmp_envs).lock(NAME)
         assert lock is not None
@@ -118,17 +123,17 @@ os.kill(os.getpid(), signal.SIGKILL)
         installer = subprocess.Popen(["sleep", "60"], pass_fds=[lock.descriptor])
         with pytest.raises(KeyboardInterrupt), lock:
             raise KeyboardInterrupt
-        assert Store(tmp_envs).lock(NAME, wait=False) is None
+        assert Store(tmp_envs).try_to_lock(NAME) is None
         installer.kill()
         installer.wait()
-        again = Store(tmp_envs).lock(NAME, wait=False)
+        again = Store(tmp_envs).try_to_lock(NAME)
         assert again is not None
         again.release()
 
     def test_release_frees_the_lock_from_a_daemon_of_the_installation(self, tmp_envs: str) -> None:
         with Store(tmp_envs).lock(NAME) as lock:
             daemon = subprocess.Popen(["sleep", "60"], pass_fds=[lock.descriptor])
-        again = Store(tmp_envs).lock(NAME, wait=False)
+        again = Store(tmp_envs).try_to_lock(NAME)
         assert again is not None
         again.release()
         daemon.kill()
@@ -143,12 +148,12 @@ os.kill(os.getpid(), signal.SIGKILL)
         first = Store(tmp_envs).lock(NAME)
         assert first is not None
         waiter = small.python(HOLD, tmp_envs, NAME, "60")
-        small.wait_for(lambda: layout.lock(tmp_envs, NAME) in mutex._open_files(str(waiter.pid)), 60)
+        small.wait_for(lambda: layout.lock(tmp_envs, NAME) in soft_lock._open_files(str(waiter.pid)), 60)
         os.unlink(layout.lock(tmp_envs, NAME))
         first.release()
         assert waiter.stdout is not None
         assert waiter.stdout.readline() == "held\n"
-        assert Store(tmp_envs).lock(NAME, wait=False) is None
+        assert Store(tmp_envs).try_to_lock(NAME) is None
         small.end(waiter)
 
     def test_descriptor_is_not_inherited_unless_asked_for(self, tmp_envs: str) -> None:
@@ -156,15 +161,15 @@ os.kill(os.getpid(), signal.SIGKILL)
             assert fcntl.fcntl(lock.descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
 
 
-class TestSoftLink:
+class TestSoftLock:
     """The lock for file systems without locks, as the lock itself; `tests/stress` takes the system call away."""
 
     @pytest.fixture
     def path(self, tmp_path: Path) -> str:
         return str(tmp_path / "name.lock")
 
-    def link(self, path: str, use: str | None = None) -> SoftLink:
-        return SoftLink(path, f"{use or uses.this_process()}\nscript.py\n")
+    def link(self, path: str, use: str | None = None) -> SoftLock:
+        return SoftLock(path, f"{use or uses.this_process()}\nscript.py\n")
 
     def dead(self) -> str:
         process = subprocess.Popen(["true"])
@@ -219,7 +224,7 @@ class TestSoftLink:
             assert quicker.take() is None
             make_directory(directory)
 
-        monkeypatch.setattr(mutex, "make_directory", first_the_quicker)
+        monkeypatch.setattr(files, "make_directory", first_the_quicker)
         assert self.link(path).take() is not None
         assert self.link(path).take() == f"{uses.this_process()}\nscript.py\n", "it is the quicker one's"
 
@@ -240,9 +245,9 @@ class TestSoftLink:
     def test_who_finds_locks_respects_the_link_of_who_did_not(self, path: str) -> None:
         link = self.link(path)
         link.take()
-        assert Lock.take(path, "", Waiting(False)) is None
+        assert try_to_take(path) is None
         link.release()
-        lock = Lock.take(path, "", Waiting(False))
+        lock = try_to_take(path)
         assert lock is not None
         lock.release()
 
@@ -250,7 +255,7 @@ class TestSoftLink:
         """They have the file open, as an installer has; but that one would have it locked."""
         self.link(path, self.dead()).take()
         with open(path, "w") as file, subprocess.Popen(["sleep", "60"], pass_fds=[file.fileno()]) as waiter:
-            lock = Lock.take(path, "", Waiting(False))
+            lock = try_to_take(path)
             waiter.kill()
         assert lock is not None
         lock.release()
@@ -260,10 +265,10 @@ class TestSoftLink:
     ) -> None:
         """Only the answer of the file system is made up."""
 
-        def has_none(descriptor: int) -> str:
+        def has_none(descriptor: int, *, blocking: bool) -> bool:
             raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-        monkeypatch.setattr(mutex, "_flock", has_none)
-        lock = Lock.take(path, "x" * 5000, Waiting(False))
+        monkeypatch.setattr(filelock, "lock_descriptor", has_none)
+        lock = try_to_take(path, "x" * 5000)
         assert lock is not None
         lock.release()

@@ -15,16 +15,16 @@ from pathlib import Path
 import pytest
 
 from conda_execute import files
-from conda_execute.environments import ensure, layout, sweep
+from conda_execute.environments import ensure, filesystem, layout, processes
 from conda_execute.environments import lock as mutex
 from conda_execute.environments import uses as usage
 from conda_execute.environments.store import Store
 from conda_execute.errors import CreationError, InUseError, PlaceError
-from conda_execute.model import Environment
-from tests.protocol import small
+from conda_execute.model import Built, Environment
+from tests.protocol import small, steps
 
 
-def never(prefix: str, descriptor: int) -> small.Built:
+def never(prefix: str, descriptor: int) -> Built:
     raise AssertionError("nothing was to be created")
 
 
@@ -68,19 +68,16 @@ class TestLookAgain:
         assert small.ensure(tmp_envs).name == prepare_name()
 
     def test_use_is_noted_before_the_lock_is_free(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        from conda_execute.environments import store
-
         seen: list[tuple[str, bool]] = []
         name = prepare_name()
 
-        def reached(step: str) -> None:
-            if step == "noted":
-                environment = Store(tmp_envs).find(name)
-                assert environment is not None
-                busy = Store(tmp_envs).lock(name, wait=False) is None
-                seen.append((notes(environment)[0], busy))
+        def look() -> None:
+            environment = Store(tmp_envs).find(name)
+            assert environment is not None
+            busy = Store(tmp_envs).try_to_lock(name) is None
+            seen.append((notes(environment)[0], busy))
 
-        monkeypatch.setattr(store, "reached", reached)
+        steps.at("noted", look, monkeypatch.setattr)
         small.ensure(tmp_envs)
         assert seen == [(str(usage.this_process()), True)]
 
@@ -100,14 +97,14 @@ def prepare_name() -> str:
 class TestFailure:
     @pytest.mark.parametrize("problem", [CreationError("x"), KeyboardInterrupt(), ZeroDivisionError()], ids=repr)
     def test_failed_creation_leaves_the_prefix_absent(self, tmp_envs: str, problem: BaseException) -> None:
-        def create(prefix: str, descriptor: int) -> small.Built:
+        def create(prefix: str, descriptor: int) -> Built:
             small.create(prefix, descriptor)
             raise problem
 
         with pytest.raises(type(problem)):
             small.ensure(tmp_envs, create=create)
         assert left_over(tmp_envs) == []
-        lock = Store(tmp_envs).lock(prepare_name(), wait=False)
+        lock = Store(tmp_envs).try_to_lock(prepare_name())
         assert lock is not None
         lock.release()
 
@@ -117,10 +114,10 @@ class TestFailure:
     ) -> None:
         """As `rm -rf ~/.cache` does it: the lock goes with the rest."""
 
-        def create(prefix: str, descriptor: int) -> small.Built:
+        def create(prefix: str, descriptor: int) -> Built:
             shutil.rmtree(tmp_envs)
             os.mkdir(tmp_envs, 0o700)
-            next_one = Store(tmp_envs).lock(prepare_name(), wait=False)
+            next_one = Store(tmp_envs).try_to_lock(prepare_name())
             assert next_one is not None
             built = small.create(prefix, next_one.descriptor)
             if not ends_well:
@@ -133,7 +130,7 @@ class TestFailure:
         assert not os.path.exists(layout.trash(tmp_envs))
 
     def test_full_disk_is_said(self, tmp_envs: str) -> None:
-        def create(prefix: str, descriptor: int) -> small.Built:
+        def create(prefix: str, descriptor: int) -> Built:
             small.create(prefix, descriptor)
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -142,7 +139,7 @@ class TestFailure:
         assert left_over(tmp_envs) == []
 
     def test_failure_before_anything_was_made_says_nothing_of_the_disk(self, tmp_envs: str) -> None:
-        def create(prefix: str, descriptor: int) -> small.Built:
+        def create(prefix: str, descriptor: int) -> Built:
             raise CreationError("no package", step="download")
 
         with pytest.raises(CreationError) as caught:
@@ -210,7 +207,7 @@ class TestInUse:
         small.forget(first)
         os.unlink(layout.marker(first.prefix))
         note = Path(layout.uses(first.prefix, first.marker.build), "7-7@other+boot+1")
-        monkeypatch.setattr(sweep, "is_network", lambda path: True)
+        monkeypatch.setattr(filesystem, "is_network", lambda path: True)
         monkeypatch.setattr(time, "sleep", lambda seconds: note.touch())
         assert small.ensure(tmp_envs).name == first.name + ".1"
 
@@ -279,7 +276,7 @@ class TestForce:
         first = small.ensure(tmp_envs)
         small.forget(first)
         daemon = subprocess.Popen([os.path.join(first.prefix, "bin", "sleep"), "60"], cwd="/", env={})
-        small.wait_for(lambda: usage.inhabitants(tmp_envs))
+        small.wait_for(lambda: processes.inhabitants(tmp_envs))
         with pytest.raises(InUseError) as caught:
             small.ensure(tmp_envs, force=True, create=never)
         assert f"process {daemon.pid} (sleep 60): program inside" in str(caught.value.details)
@@ -306,7 +303,7 @@ class TestForce:
         small.forget(first)
         notices: list[str] = []
         note = Path(layout.uses(first.prefix, first.marker.build), "7-7@other+boot+1")
-        monkeypatch.setattr(sweep, "is_network", lambda path: True)
+        monkeypatch.setattr(filesystem, "is_network", lambda path: True)
         monkeypatch.setattr(time, "sleep", lambda seconds: note.touch())
         with pytest.raises(InUseError) as caught:
             small.ensure(tmp_envs, force=True, create=never, notice=notices.append)
@@ -319,9 +316,9 @@ class TestForce:
         small.forget(first)
         code = """
 import sys
-from conda_execute.environments import sweep
+from conda_execute.environments import filesystem
 from tests.protocol import small
-sweep.is_network = lambda path: True
+filesystem.is_network = lambda path: True
 small.ensure(sys.argv[1], force=True, notice=lambda text: print(text, flush=True))
 """
         process = small.python(code, tmp_envs, stderr=subprocess.PIPE)
@@ -338,7 +335,7 @@ small.ensure(sys.argv[1], force=True, notice=lambda text: print(text, flush=True
         lock = Store(tmp_envs).lock(first.name)
         assert lock is not None
         monkeypatch.setattr(mutex, "QUIET_WAIT", 0.0)
-        second = small.ensure(tmp_envs, force=True, on_wait=lambda holder: lock.release())
+        second = small.ensure(tmp_envs, force=True, notice=lambda text: lock.release())
         assert second.marker.build != first.marker.build
 
     @pytest.mark.parametrize("ends_well", [True, False], ids=["made", "failed"])
@@ -352,13 +349,13 @@ small.ensure(sys.argv[1], force=True, notice=lambda text: print(text, flush=True
         delete = files.delete
 
         def look_then_delete(path: str) -> None:
-            lock = Store(tmp_envs).lock(first.name, wait=False)
+            lock = Store(tmp_envs).try_to_lock(first.name)
             is_free.append(lock is not None)
             if lock is not None:
                 lock.release()
             delete(path)
 
-        def create(prefix: str, descriptor: int) -> small.Built:
+        def create(prefix: str, descriptor: int) -> Built:
             built = small.create(prefix, descriptor)
             if not ends_well:
                 raise CreationError("what was linked is not there", step="link")
@@ -373,9 +370,9 @@ small.ensure(sys.argv[1], force=True, notice=lambda text: print(text, flush=True
 class TestHosts:
     """A host that lacks an environment's virtual packages gets its own."""
 
-    def needy(self, prefix: str, descriptor: int) -> small.Built:
+    def needy(self, prefix: str, descriptor: int) -> Built:
         small.create(prefix, descriptor)
-        return small.Built(virtual_packages=("__cuda >=12",))
+        return Built(packages=2, size=1, virtual_packages=("__cuda >=12",))
 
     def test_unfit_environment_is_left_to_others(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs, create=self.needy)
@@ -404,7 +401,7 @@ class TestHosts:
             return not environment.marker.virtual_packages
 
         monkeypatch.setattr(mutex, "QUIET_WAIT", 0.1)
-        second = small.ensure(tmp_envs, fits=fits, on_wait=lambda holder: lock.release())
+        second = small.ensure(tmp_envs, fits=fits, notice=lambda text: lock.release())
         assert second.name == first.name + ".1"
         assert len(asked) == 3, "before it waits, while it waits, and under the lock"
 
@@ -438,7 +435,7 @@ time.sleep(60)
         assert process.stdout is not None
         process.stdout.readline()
         environment = small.ensure(tmp_envs, create=never)
-        assert Store(tmp_envs).lock(environment.name, wait=False) is None, "the other process still has it"
+        assert Store(tmp_envs).try_to_lock(environment.name) is None, "the other process still has it"
         assert notes(environment) == [str(usage.this_process())]
         small.end(process)
 
@@ -460,21 +457,19 @@ os.execv(os.path.join(environment.prefix, "bin", "sleep"), ["sleep", "0"])
 
     @pytest.mark.parametrize(
         "step",
-        ["locked", "begin", "half", "installed", "uses made", "marker written", "marked", "before note", "noted"],
+        ["half", *steps.CREATION],
     )
     def test_creator_killed_at_any_step_leaves_nothing_to_believe_in(self, tmp_envs: str, step: str) -> None:
         code = """
-import os, signal, sys
-from conda_execute.environments import store
-from tests.protocol import small
-def reached(step):
-    if step == sys.argv[2]:
-        os.kill(os.getpid(), signal.SIGKILL)
-store.reached = reached
+import os, sys
+from tests.protocol import small, steps
+if sys.argv[2] != "half":
+    steps.at(sys.argv[2], steps.die)
 def create(prefix, descriptor):
     built = small.create(prefix, descriptor)
     os.unlink(os.path.join(prefix, "bin", "sleep"))
-    reached("half")
+    if sys.argv[2] == "half":
+        steps.die()
     os.rmdir(os.path.join(prefix, "bin"))
     for name in os.listdir(os.path.join(prefix, "conda-meta")):
         os.unlink(os.path.join(prefix, "conda-meta", name))

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import files
 from conda_execute.environments import layout
 from conda_execute.environments import marker as markers
-from conda_execute.environments import store as stores
 from conda_execute.environments.store import Store
-from tests.protocol import small
+from tests.protocol import small, steps
 
 NAME = "ea977067a8fbeb21a594"
 
@@ -87,13 +85,12 @@ class TestMarker:
     ) -> None:
         seen: list[tuple[str, list[str]]] = []
 
-        def reached(step: str) -> None:
-            if step == "marker written":
-                [name] = Store(tmp_envs).list()
-                meta = os.listdir(layout.conda_meta(layout.prefix(tmp_envs, name)))
-                seen.append((Store(tmp_envs).state(name), [one for one in meta if one.startswith(layout.USES)]))
+        def look() -> None:
+            [name] = Store(tmp_envs).list()
+            meta = os.listdir(layout.conda_meta(layout.prefix(tmp_envs, name)))
+            seen.append((Store(tmp_envs).state(name), [one for one in meta if one.startswith(layout.USES)]))
 
-        monkeypatch.setattr(stores, "reached", reached)
+        steps.at("marker written", look, monkeypatch.setattr)
         environment = small.ensure(tmp_envs)
         assert seen == [("unfinished", [layout.USES + environment.marker.build])]
 
@@ -112,11 +109,11 @@ class TestState:
     def test_discarded_prefix_goes_as_a_whole(self, tmp_envs: str) -> None:
         store = Store(tmp_envs)
         name = small.ensure(tmp_envs).name
-        trash = store.discard(name)
+        store.discard(name)
         assert store.state(name) == "absent"
-        assert trash is not None
-        assert os.path.dirname(trash) == layout.trash(tmp_envs)
-        files.delete(trash)
+        [trash] = os.listdir(layout.trash(tmp_envs))
+        assert trash.startswith(name + "-")
+        store.empty_trash(name)
         assert os.listdir(layout.trash(tmp_envs)) == []
 
     def test_list_names_prefixes_only(self, tmp_envs: str) -> None:

@@ -19,12 +19,12 @@ import psutil
 import pytest
 
 from conda_execute import files
-from conda_execute.environments import layout, sweep
-from conda_execute.environments import store as stores
+from conda_execute.environments import filesystem, layout, sweep
 from conda_execute.environments import uses as usage
+from conda_execute.environments.processes import Process
 from conda_execute.environments.store import Store
 from conda_execute.environments.sweep import Found, Policy, choose
-from tests.protocol import small
+from tests.protocol import small, steps
 from tests.protocol.small import idle, uses
 
 HOUR = timedelta(hours=1)
@@ -49,27 +49,27 @@ class TestChoose:
             pytest.param(found(last_used=NOW - 3600), True, id="unused for the hour"),
             pytest.param(found(last_used=NOW - 3599), False, id="used within the hour"),
             pytest.param(found(last_used=NOW + 7200), False, id="used in the future: the clock was set back"),
-            pytest.param(found(last_used=0, processes=(usage.Process(1, "x", "noted"),)), False, id="in use"),
+            pytest.param(found(last_used=0, processes=(Process(1, "x", "noted"),)), False, id="in use"),
             pytest.param(found(last_used=0, foreign=(usage.Note("/n", None),)), False, id="foreign note"),
             pytest.param(found(last_used=0, kept=True), False, id="kept"),
             pytest.param(found(state="unfinished"), True, id="unfinished"),
             pytest.param(found(state="unfinished", busy=True), False, id="being made"),
             pytest.param(
-                found(state="unfinished", processes=(usage.Process(1, "x", "noted"),)), False, id="broken and in use"
+                found(state="unfinished", processes=(Process(1, "x", "noted"),)), False, id="broken and in use"
             ),
         ],
     )
     def test_choice(self, environment: Found, goes: bool) -> None:
-        assert choose([environment], NOW, Policy(HOUR)) == ([environment] if goes else [])
+        assert choose([environment], NOW, Policy(HOUR))[0] == ([environment] if goes else [])
 
     def test_zero_hours_is_whatever_is_not_in_use(self) -> None:
         environments = [found(last_used=NOW), found(last_used=NOW + 7200)]
-        assert choose(environments, NOW, Policy(timedelta(0))) == environments
+        assert choose(environments, NOW, Policy(timedelta(0))) == (environments, [])
 
     def test_fractions_of_hours_count(self) -> None:
         policy = Policy(timedelta(hours=0.5))
-        assert choose([found(last_used=NOW - 1900)], NOW, policy)
-        assert not choose([found(last_used=NOW - 1700)], NOW, policy)
+        assert choose([found(last_used=NOW - 1900)], NOW, policy)[0]
+        assert not choose([found(last_used=NOW - 1700)], NOW, policy)[0]
 
 
 class TestClear:
@@ -158,7 +158,7 @@ class TestClear:
     ) -> None:
         """Nobody asked for that one to go."""
         old = idle(tmp_envs)
-        lock = Store.lock
+        lock = Store.try_to_lock
 
         def make_anew_first(self: Store, *arguments: object, **options: object) -> object:
             monkeypatch.undo()
@@ -166,7 +166,7 @@ class TestClear:
             idle(tmp_envs)
             return lock(self, *arguments, **options)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(Store, "lock", make_anew_first)
+        monkeypatch.setattr(Store, "try_to_lock", make_anew_first)
         assert clear(tmp_envs) == {old.name: "changed meanwhile"}
         new = Store(tmp_envs).find(old.name)
         assert new is not None
@@ -198,11 +198,7 @@ class TestClear:
         environment = idle(tmp_envs)
         rename = os.rename
         states: list[str] = []
-        monkeypatch.setattr(
-            stores,
-            "reached",
-            lambda step: states.append(Store(tmp_envs).state(environment.name)) if step == "marker unlinked" else None,
-        )
+        steps.at("marker unlinked", lambda: states.append(Store(tmp_envs).state(environment.name)), monkeypatch.setattr)
 
         def refuse(source: str, target: str) -> None:
             if layout.TRASH in target:
@@ -217,15 +213,14 @@ class TestClear:
     def test_interrupt_puts_the_marker_back_and_unlocks(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
         environment = idle(tmp_envs)
 
-        def reached(step: str) -> None:
-            if step == "notes listed":
-                raise KeyboardInterrupt
+        def interrupt() -> None:
+            raise KeyboardInterrupt
 
-        monkeypatch.setattr(stores, "reached", reached)
+        steps.at("notes listed", interrupt, monkeypatch.setattr)
         with pytest.raises(KeyboardInterrupt):
             clear(tmp_envs)
         assert Store(tmp_envs).find(environment.name) == environment
-        lock = Store(tmp_envs).lock(environment.name, wait=False)
+        lock = Store(tmp_envs).try_to_lock(environment.name)
         assert lock is not None
         lock.release()
 
@@ -274,7 +269,7 @@ class TestInUse:
     def test_child_that_outlives_its_script(self, tmp_envs: str) -> None:
         code = """
 import os, subprocess, sys
-from tests.protocol import small
+from tests.protocol import small, steps
 from tests.protocol.small import idle, uses
 environment = small.ensure(sys.argv[1])
 program = os.path.join(environment.prefix, "bin", "sleep")
@@ -310,9 +305,8 @@ print(subprocess.Popen([program, "60"], cwd="/", start_new_session=True, stdout=
 import datetime, os, sys
 from conda_execute.environments import store
 from conda_execute.environments import sweep
-from conda_execute.environments import uses as usage
+from conda_execute.environments import observer
 from tests.protocol import small
-from tests.protocol.small import idle, uses
 steps = []
 def watch(event, arguments):
     path = os.fsdecode(arguments[0]) if arguments and isinstance(arguments[0], (str, bytes)) else ""
@@ -322,7 +316,7 @@ def watch(event, arguments):
         steps.append(step)
 sys.addaudithook(watch)
 [name] = store.Store(sys.argv[1]).list()
-usage.live(store.Store(sys.argv[1]).prefix(name), usage.Observer(0, 0))
+observer.users(store.Store(sys.argv[1]).prefix(name), observer.Observer(0, 0))
 print(*steps)
 steps.clear()
 sweep.sweep(store.Store(sys.argv[1]), sweep.Policy(datetime.timedelta(0)))
@@ -448,20 +442,15 @@ class TestSweep:
         sweep.sweep(Store(tmp_envs))
         assert Store(tmp_envs).list() == []
 
-    @pytest.mark.parametrize(
-        "step", ["sweep locked", "unmarked", "notes listed", "in trash", "deleted"], ids=lambda step: step
-    )
+    @pytest.mark.parametrize("step", steps.CLEANING)
     def test_sweeper_killed_at_any_step_breaks_nothing(self, tmp_envs: str, step: str) -> None:
         idle(tmp_envs, "a")
         idle(tmp_envs)
         code = """
-import os, signal, sys
-from conda_execute.environments import store
-from conda_execute.environments import sweep
-def reached(step):
-    if step == sys.argv[2]:
-        os.kill(os.getpid(), signal.SIGKILL)
-store.reached = reached
+import sys
+from conda_execute.environments import store, sweep
+from tests.protocol import steps
+steps.at(sys.argv[2], steps.die)
 sweep.clear(store.Store(sys.argv[1]))
 """
         assert small.python(code, tmp_envs, step).wait() == -signal.SIGKILL
@@ -488,7 +477,7 @@ class TestNetwork:
             waits.append(seconds)
             assert [Store(tmp_envs).state(name) for name in names] == ["aside", "aside"]
             for name in names:
-                lock = Store(tmp_envs).lock(name, wait=False)
+                lock = Store(tmp_envs).try_to_lock(name)
                 assert lock is not None
                 lock.release()
 
@@ -536,7 +525,7 @@ class TestNetwork:
 
 
 def test_local_disk_is_no_network(tmp_path: Path) -> None:
-    assert not sweep.is_network(str(tmp_path))
+    assert not filesystem.is_network(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -560,7 +549,7 @@ def test_the_file_system_of_a_path_is_that_of_its_nearest_mount(
         for mount, kind in mounts.items()
     ]
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: partitions)
-    assert sweep.is_network(str(place / "tmp_envs")) == is_network
+    assert filesystem.is_network(str(place / "tmp_envs")) == is_network
 
 
 class TestSurvey:

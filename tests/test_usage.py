@@ -16,7 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from conda_execute.environments import layout, marker, uses
+from conda_execute.environments import layout, marker, observer, uses
+from conda_execute.environments.observer import Observer
+from conda_execute.environments.processes import Process, inhabitants
 from conda_execute.environments.store import Store
 from conda_execute.model import Environment, Use
 from tests.protocol import small
@@ -45,7 +47,11 @@ def judge(environment: Environment, name: str, age: float = 0) -> str:
     path.touch()
     now = time.time()
     os.utime(path, (now - age, now - age))
-    return uses.Observer(now, TTL).judge(directory, name)
+    return Observer(now, TTL).judge(note(directory, name))
+
+
+def note(directory: str, name: str) -> uses.Note:
+    return uses.Note(os.path.join(directory, name), uses.parse(name))
 
 
 class TestNames:
@@ -61,7 +67,8 @@ class TestNames:
 
     @pytest.mark.usefixtures("namespaces")
     def test_container_with_a_process_2_is_no_machine(self) -> None:
-        code = "from conda_execute.environments.uses import *; print(os.getpid(), place(), use_of(1).start)"
+        code = "from conda_execute.environments.uses import os, place, use_of\n"
+        code += "print(os.getpid(), place(), use_of(1).start)"
         # The shell is process 1 of the container, and waits for process 2.
         container = ["unshare", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", '"$@"; exit "$?"', "sh"]
         environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
@@ -80,8 +87,8 @@ class TestNames:
 
     def test_exec_keeps_the_note_true(self, environment: Environment) -> None:
         process = small.runner(os.path.dirname(environment.prefix))
-        [note] = uses.notes(environment.prefix)
-        assert note.use == Use(process.pid, start_of(process.pid), HERE)
+        [(_, [name])] = uses.listed(environment.prefix)
+        assert uses.parse(name) == Use(process.pid, start_of(process.pid), HERE)
         assert Path(f"/proc/{process.pid}/comm").read_text() == "sleep\n"
         small.end(process)
 
@@ -220,12 +227,12 @@ class TestLiveness:
     def test_process_that_cannot_be_asked_is_live(self, environment: Environment) -> None:
         """Too many open files: the limit is real."""
         use = uses.this_process()
-        observer = uses.Observer(time.time(), TTL)
-        assert observer.judge(environment.prefix, str(use)) == "live"
+        watcher = Observer(time.time(), TTL)
+        assert watcher.judge(note(environment.prefix, str(use))) == "live"
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
         try:
-            verdict = observer.judge(environment.prefix, str(use))
+            verdict = watcher.judge(note(environment.prefix, str(use)))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         assert verdict == "live"
@@ -254,11 +261,11 @@ class TestLiveness:
         assert parent.stdin is not None
         for pid in map(str.strip, parent.stdout):
             name = f"{pid}-{start_of(int(pid))}@{HERE}"
-            observer = uses.Observer(0.0, TTL)
+            watcher = Observer(0.0, TTL)
             parent.stdin.write("\n")
             parent.stdin.flush()
             while os.path.exists(f"/proc/{pid}"):
-                assert observer.judge(environment.prefix, name) == "dead"
+                assert watcher.judge(note(environment.prefix, name)) == "dead"
         assert parent.wait() == 0
 
     def test_process_whose_first_thread_ended_is_live(self, environment: Environment) -> None:
@@ -282,7 +289,7 @@ class TestLiveness:
     def test_other_boot_of_a_name_that_many_hosts_share_is_foreign(
         self, environment: Environment, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(uses, "place", lambda: f"localhost+{BOOT}+{FIRST}")
+        monkeypatch.setattr(observer, "place", lambda: f"localhost+{BOOT}+{FIRST}")
         assert judge(environment, f"1-2@localhost+another+{FIRST}") == "foreign"
 
     @pytest.mark.parametrize(
@@ -297,10 +304,10 @@ class TestLiveness:
         assert judge(environment, ".nfs000000001") == "foreign"
 
     def test_process_that_starts_after_the_notes_were_listed_is_live(self, environment: Environment) -> None:
-        observer = uses.Observer(time.time(), TTL)
+        watcher = Observer(time.time(), TTL)
         process = subprocess.Popen(["sleep", "60"])
         name = f"{process.pid}-{start_of(process.pid)}@{HERE}"
-        assert observer.judge(environment.prefix, name) == "live"
+        assert watcher.judge(note(environment.prefix, name)) == "live"
         process.kill()
         process.wait()
 
@@ -310,10 +317,10 @@ class TestLiveness:
     def test_without_proc_a_process_no_younger_than_its_note_is_live(self, environment: Environment) -> None:
         path = Path(environment.prefix, "note")
         path.touch()
-        assert uses._may_run(str(os.getpid()), str(path))
+        assert observer._may_run(os.getpid(), str(path))
         long_ago = psutil.Process().create_time() - 2 * 24 * 3600
         os.utime(path, (long_ago, long_ago))
-        assert not uses._may_run(str(os.getpid()), str(path))
+        assert not observer._may_run(os.getpid(), str(path))
 
     @pytest.mark.parametrize("seconds", [3600, -3600], ids=["older", "younger"])
     def test_without_proc_clocks_may_differ_by_hours(self, environment: Environment, seconds: float) -> None:
@@ -321,12 +328,12 @@ class TestLiveness:
         path.touch()
         moment = psutil.Process().create_time() + seconds
         os.utime(path, (moment, moment))
-        assert uses._may_run(str(os.getpid()), str(path))
+        assert observer._may_run(os.getpid(), str(path))
 
 
 class TestInhabitants:
     def found(self, environment: Environment) -> dict[int, str]:
-        processes = uses.inhabitants(os.path.dirname(environment.prefix)).get(environment.name, [])
+        processes = inhabitants(os.path.dirname(environment.prefix)).get(environment.name, [])
         return {process.pid: process.why for process in processes}
 
     def test_program_inside(self, environment: Environment) -> None:
@@ -422,10 +429,10 @@ class TestInhabitants:
         link = tmp_path / "link"
         link.symlink_to(os.path.dirname(environment.prefix))
         process = subprocess.Popen(["/bin/sleep", "60"], env={}, cwd=environment.prefix)
-        assert [one.pid for one in uses.inhabitants(str(link))[environment.name]] == [process.pid]
+        assert [one.pid for one in inhabitants(str(link))[environment.name]] == [process.pid]
         process.kill()
         process.wait()
 
 
 def test_a_long_command_is_cut_where_it_stands_in_a_sentence() -> None:
-    assert str(uses.Process(7, "/a/b/python " + "x" * 3000, "noted")) == "7 (python " + "x" * 92 + "…)"
+    assert str(Process(7, "/a/b/python " + "x" * 3000, "noted")) == "7 (python " + "x" * 92 + "…)"

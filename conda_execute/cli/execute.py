@@ -13,10 +13,11 @@ from itertools import takewhile
 
 from ..cache import cache_dir, home_directory, script_cache
 from ..credentials import hide
+from ..environments.ensure import ensure
 from ..errors import NotFoundError, UsageError
 from ..launch import execute, process
 from ..launch.activation import activate
-from ..plan import creation_of, of_one_run, require_trust, store_of, understand, with_lock
+from ..plan import of_one_run, recipe_of, require_trust, store_of, understand, with_lock
 from ..script import interpreter
 from ..terminal.messages import guard, print_json, unwind_on_signals
 from ..text import near
@@ -76,7 +77,7 @@ def _main(chosen: Namespace, restore: Callable[[], None]) -> int:
     store = store_of(run)
     run = with_lock(run, store)
     _tell_specification(run)
-    environment = creation_of(run).ensure(store, title=run.script.title, force=chosen.force_env)
+    environment = ensure(run.request, store, recipe_of(run), force=chosen.force_env)
     run.voice.detail(f"Prefix: {environment.prefix}\n")
     if chosen.print_prefix:
         return _print_prefix(environment, chosen.json)
@@ -177,7 +178,7 @@ def _pass_on(run: Run, environment: Environment) -> int:
         export.pack(environment.prefix, run.chosen.pack)
         run.voice.notice(f"packed `{environment.prefix}` into `{run.chosen.pack}`")
         return 0
-    creation = creation_of(run)
+    recipe = recipe_of(run)
     # conda's own rules for names, and a shell's comfort.
     name = re.sub(r"[^\w.-]+", "-", os.path.splitext(os.path.basename(run.script.title))[0]).strip("-") or "script"
     text = export.export(
@@ -185,8 +186,8 @@ def _pass_on(run: Run, environment: Environment) -> int:
         run.chosen.export,
         run.request,
         name=name,
-        backend=creation.engine(),
-        options=creation.options(),
+        backend=recipe.engine(),
+        options=recipe.options(),
     )
     print(text, end="")
     return 0

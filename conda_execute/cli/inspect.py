@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..environments.name import environment_name
-from ..plan import creation_of, require_trust, store_of, with_lock
+from ..plan import recipe_of, require_trust, store_of, with_lock
 from ..terminal.messages import print_json
 from ..text import megabytes, printable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def check(run: Run) -> int:
     """What the header means, if it is right."""
     run.require_words()
-    creation_of(run).check()
+    recipe_of(run).check()
     meaning = _meaning(run)
     if run.chosen.json:
         print_json(meaning)
@@ -70,7 +70,7 @@ def dry_run(run: Run) -> int:
     meaning = _meaning(run)
     meaning["prefix"] = environment.prefix if environment else store.prefix(name)
     meaning["state"] = "ready" if environment else "missing"
-    solution = None if environment else creation_of(run).solution()
+    solution = None if environment else recipe_of(run).solution()
     if run.chosen.json:
         if solution is not None:
             meaning["packages"] = [

@@ -14,8 +14,8 @@ from ..configuration.settings import load
 from ..errors import PlaceError, UsageError
 from ..launch import process
 from ..lean.values import replace
-from ..plan import asked, creation_of, header_of
-from ..recipe import Creation, check_backend
+from ..plan import asked, header_of, recipe_of
+from ..recipe import Recipe, check_backend
 from ..resolve import resolve
 from ..script import source, specfile
 from ..script.header import read_header
@@ -60,9 +60,9 @@ def edit(chosen: Namespace) -> int:
     folder = os.path.dirname(os.path.abspath(path))
     request = resolve(header, settings, folder=folder, environ=environ)
     backend = check_backend(chosen.backend or settings.backend)
-    creation = Creation(request, settings, voice, environ, backend=backend, offline=chosen.offline, header=header)
+    recipe = Recipe(request, settings, voice, environ, backend=backend, offline=chosen.offline, header=header)
     if not chosen.dry_run:
-        _check_solvable(creation)
+        _check_solvable(recipe)
     if after == before:
         voice.notice(f"`{path}` says so already")
     elif chosen.dry_run:
@@ -77,13 +77,13 @@ def edit(chosen: Namespace) -> int:
     return 0
 
 
-def _check_solvable(creation: Creation) -> None:
+def _check_solvable(recipe: Recipe) -> None:
     """Solve for conda's packages, and for those of PyPI beside them."""
-    solution = creation.solution()
-    if creation.request.pypi:
+    solution = recipe.solution()
+    if recipe.request.pypi:
         from ..engines.pypi import resolve as pylock
 
-        pylock.choose(creation.engine(), creation.request, solution, creation.options())
+        pylock.choose(recipe.engine(), recipe.request, solution, recipe.options())
 
 
 def _file_to_edit(chosen: Namespace) -> str:
@@ -141,10 +141,10 @@ def write_lock(run: Run) -> int:
     if not embeds:
         _check_overwritable(path)
     home = script.folder if embeds else os.path.dirname(os.path.abspath(path))
-    creation = creation_of(run)
-    how = creation.options()
+    recipe = recipe_of(run)
+    how = recipe.options()
     try:
-        text = choice.text(creation.backend, requests, how, script.folder, home)
+        text = choice.text(recipe.backend, requests, how, script.folder, home)
     finally:
         if how.progress is not None:
             how.progress.close()

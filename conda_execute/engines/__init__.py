@@ -13,6 +13,7 @@ import os
 import sys
 
 from ..lean.values import dataclass, field, replace
+from ..model import Built
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,24 +74,6 @@ class Solution:
     def download(self) -> int:
         """Bytes to fetch, as far as the channels say: packages known to be in the cache cost nothing."""
         return sum(package.size or 0 for package in self.packages if not package.cached)
-
-
-@dataclass(frozen=True)
-class Built:
-    """What was installed. `size` is the sum of the files' sizes in bytes, whatever they share with a cache.
-
-    `virtual_packages` are match specs that a host must satisfy to run the environment (`__glibc >=2.17`); those
-    that hold on every host of the platform are left out. `!__cuda` asks for the opposite: the packages were chosen
-    for a host without it, and a host that has it would have got others.
-
-    `messages` are what post-link scripts have to say, after the name of their package. `backend` names the engine.
-    """
-
-    packages: int
-    size: int
-    virtual_packages: tuple[str, ...] = ()
-    messages: tuple[tuple[str, str], ...] = ()
-    backend: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ from ..cache import cache_dir
 from ..environments import layout
 from ..errors import CreationError, SettingsError
 from ..files import make_directory
+from ..model import Built
 from ..specs.match_spec import spec_name
-from . import Built, Options, Package, Solution, subprocesses
+from . import Options, Package, Solution, subprocesses
 from . import records as seal
 from .rattler import explain
 
@@ -251,15 +252,13 @@ def _json(text: str) -> dict[str, Any] | None:
 @contextmanager
 def _turn(prefix: str, options: Options) -> Iterator[int | None]:
     """Wait until no other process of this user creates by conda; the descriptor of the lock that says so."""
-    from ..environments.lock import Lock, Waiting
+    from ..environments import lock as locks
 
     directory = cache_dir(options.environ, options.environ.get("HOME"))
     if directory is None:
         directory = os.path.join(os.path.dirname(prefix), layout.LOCKS)
     make_directory(directory)
-    lock = Lock.take(os.path.join(directory, "conda.lock"), options.command, Waiting())
-    assert lock is not None
-    with lock:
+    with locks.take(os.path.join(directory, "conda.lock"), options.command) as lock:
         yield lock.descriptor if sys.platform != "win32" else None
 
 

@@ -3,8 +3,8 @@
 A prefix is **absent**, **unfinished** (somebody makes it, or died making it), **aside** (a sweeper looks whether it may
 go, or died looking) or **ready** (its marker exists). The marker is written last and atomically; it is never the lock.
 
-Only who holds the lock of a name (`mutex`) may begin, finish, unmark, mark again or discard its prefix. Whatever moment
-a process dies at, its lock is free then, and the state says what the next one must do:
+Only who holds the lock of a name (`lock`) may finish, unmark, mark again or discard its prefix. Whatever moment a
+process dies at, its lock is free then, and the state says what the next one must do:
 
 ==============  ===================================================================
 absent          make it
@@ -22,17 +22,22 @@ import errno
 import os
 import time
 
+from .. import files
 from ..errors import CreationError, PlaceError
-from ..files import delete, make_directory, unlink
-from ..model import Environment, Marker
+from ..model import Environment
 from . import layout
 from . import marker as markers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Literal
 
-    from .lock import Holder, Lock
+    from ..model import Marker
+    from .lock import Holder, Lock, Made
+
+    #: What is to be done with a prefix.
+    State = Literal["absent", "unfinished", "aside", "ready"]
 
 #: A request has at most so many environments side by side: `<name>`, `<name>.1`, ... Each further one means that all
 #: before it are in use and broken, or made for hosts unlike this one.
@@ -41,11 +46,6 @@ CANDIDATES = 10
 #: Why a prefix cannot go to the trash and is deleted where it is, under the lock: a directory of a lower layer
 #: (overlayfs), a mount point, and a disk so full that not even the trash has room.
 _DELETED_IN_PLACE = (errno.EXDEV, errno.EBUSY, errno.ENOSPC, errno.EDQUOT)
-
-
-def reached(step: str) -> None:
-    """A named step of making or removing an environment has been reached. Does nothing: the stress suite puts a
-    SIGKILL here, to show that no step is a bad moment to die at."""
 
 
 class Store:
@@ -82,8 +82,8 @@ class Store:
         """The first ready environment for the request of this name."""
         return next(self.ready(name), None)
 
-    def state(self, name: str) -> str:
-        """One of "ready", "aside", "unfinished" and "absent". Certain only for who holds the lock."""
+    def state(self, name: str) -> State:
+        """The state of this prefix. Certain only for who holds the lock."""
         prefix = self.prefix(name)
         if markers.read(layout.marker(prefix)) is not None:
             return "ready"
@@ -102,103 +102,120 @@ class Store:
         """What the file system's clock says, in seconds: the only clock that ages are measured by."""
         path = os.path.join(self.tmp_envs, layout.LOCKS, ".clock")
         try:
-            make_directory(os.path.dirname(path))
+            files.make_directory(os.path.dirname(path))
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
             os.utime(path)
             return os.stat(path).st_mtime
         except OSError:
             return time.time()  # read-only, or full: good enough to show an age, and nothing can be removed anyway
 
-    def lock(
-        self,
-        name: str,
-        *,
-        script: str = "",
-        wait: bool = True,
-        on_wait: Callable[[Holder], None] | None = None,
-        unless: Callable[[], bool] | None = None,
-    ) -> Lock | None:
-        """The lock of this name, or None if it is taken and not to be waited for.
+    def try_to_lock(self, name: str, script: str = "") -> Lock | None:
+        """The lock of this name, or None if somebody else holds it. `script` is what others are told of us."""
+        from . import lock
 
-        `on_wait` is called once, after a second, with whom we wait for. `unless` is asked again and again while we
-        wait: once it says yes, the lock is not needed any more. A signal ends the wait.
-        """
-        from .lock import Lock, Waiting
+        return self._locked(lambda path: lock.try_to_take(path, script), name)
 
+    def lock(self, name: str, script: str = "", on_wait: Callable[[Holder], object] | None = None) -> Lock:
+        """The lock of this name, when it is free; see `lock.take`."""
+        from . import lock
+
+        return self._locked(lambda path: lock.take(path, script, on_wait), name)
+
+    def lock_unless(
+        self, name: str, made: Callable[[], Made | None], script: str, on_wait: Callable[[Holder], object]
+    ) -> Lock | Made:
+        """The lock of this name, or what `made` finds while we wait for it; see `lock.take_unless`."""
+        from . import lock
+
+        return self._locked(lambda path: lock.take_unless(path, made, script, on_wait), name)
+
+    def _locked(self, take: Callable[[str], Made], name: str) -> Made:
         try:
-            make_directory(os.path.join(self.tmp_envs, layout.LOCKS))
-            return Lock.take(layout.lock(self.tmp_envs, name), script, Waiting(wait, on_wait, unless))
+            files.make_directory(os.path.join(self.tmp_envs, layout.LOCKS))
+            return take(layout.lock(self.tmp_envs, name))
         except OSError as error:
             raise PlaceError.refused(error, self.tmp_envs) from error
 
     # What follows is only for who holds the lock of the name.
 
-    def begin(self, name: str) -> str:
-        """The prefix to fill; nothing is there yet."""
-        reached("begin")
-        return self.prefix(name)
-
     def finish(self, name: str, marker: Marker) -> Environment:
         """Make the directories for notes, then the marker: the environment is ready."""
         prefix = self.prefix(name)
-        reached("installed")
         try:
-            make_directory(layout.uses(prefix, marker.build))
-            make_directory(layout.hosts(prefix, marker.build))
-            reached("uses made")
+            files.make_directory(layout.uses(prefix, marker.build))
+            files.make_directory(layout.hosts(prefix, marker.build))
             _write_marker(layout.marker(prefix), marker)
         except OSError as error:
             raise CreationError(
                 f"the environment could not be marked as ready: {error.strerror}: `{prefix}`", step="finish"
             ) from error
-        reached("marked")
         return Environment(name, prefix, marker)
 
     def unmark(self, name: str) -> bool:
         """Put the marker aside, so that nobody starts to use the environment; False if there is none."""
         prefix = self.prefix(name)
-        try:
-            os.rename(layout.marker(prefix), layout.marker_aside(prefix))
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        reached("unmarked")
-        return True
+        return _rename(layout.marker(prefix), layout.marker_aside(prefix))
 
     def mark_again(self, name: str) -> bool:
         """Put the marker back; False if there is none aside."""
         prefix = self.prefix(name)
-        try:
-            os.rename(layout.marker_aside(prefix), layout.marker(prefix))
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        reached("marked again")
-        return True
+        return _rename(layout.marker_aside(prefix), layout.marker(prefix))
 
-    def discard(self, name: str) -> str | None:
-        """Take the prefix away, whatever is in it. What comes back is left in the trash, to be deleted (`delete`) when
-        the lock is free again; None if nothing is left.
+    def set_aside(self, name: str) -> _Aside:
+        """Nobody starts to use the environment within this block; whatever of it is not discarded is ready again
+        afterwards."""
+        return _Aside(self, name)
+
+    def discard(self, name: str) -> None:
+        """Take the prefix away, whatever is in it, into the trash: `empty_trash` deletes it when the lock is free.
 
         OSError: it could not be moved and is as it was (Windows, while a file in it is open).
         """
         prefix = self.prefix(name)
         trash = layout.trash(self.tmp_envs)
-        target = os.path.join(trash, f"{name}-{os.urandom(8).hex()}")
         try:
-            make_directory(trash)
-            os.rename(prefix, target)
+            files.make_directory(trash)
+            os.rename(prefix, os.path.join(trash, f"{name}-{os.urandom(8).hex()}"))
         except FileNotFoundError:
-            return None
+            return
         except OSError as error:
             if error.errno not in _DELETED_IN_PLACE:
                 raise
             # Nobody may believe in what is left if we die halfway, so the markers go first.
             for marker in (layout.marker(prefix), layout.marker_aside(prefix)):
-                unlink(marker)
-            reached("marker unlinked")
-            delete(prefix)
-            return None
-        reached("in trash")
-        return target
+                files.unlink(marker)
+            files.delete(prefix)
+
+    # And this for anybody.
+
+    def empty_trash(self, name: str = "") -> None:
+        """Delete what was discarded of this name, or of all."""
+        trash = layout.trash(self.tmp_envs)
+        for entry in files.listed(trash):
+            if not name or entry.startswith(name + "-"):
+                files.delete(os.path.join(trash, entry))
+
+
+class _Aside:
+    """A context manager; by hand, since `contextlib` costs a warm run milliseconds."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self._name = store, name
+
+    def __enter__(self) -> bool:
+        """Whether there is an environment, ready until now."""
+        return self._store.unmark(self._name)
+
+    def __exit__(self, *problem: object) -> None:
+        self._store.mark_again(self._name)
+
+
+def _rename(source: str, target: str) -> bool:
+    try:
+        os.rename(source, target)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _write_marker(path: str, marker: Marker) -> None:
@@ -207,7 +224,6 @@ def _write_marker(path: str, marker: Marker) -> None:
         stream.write(markers.text(marker))
         stream.flush()
         os.fsync(stream.fileno())  # a marker that survives a power cut must be a whole one
-    reached("marker written")
     os.replace(temporary, path)
 
 

@@ -5,10 +5,6 @@ from __future__ import annotations
 from ..lean.values import dataclass
 from .messages import say
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..environments.lock import Holder
-
 
 @dataclass(frozen=True)
 class Voice:
@@ -24,6 +20,3 @@ class Voice:
     def detail(self, text: str) -> None:
         if self.verbose:
             say(text)
-
-    def waiting(self, holder: Holder) -> None:
-        self.notice(f"waiting for {holder}, who is making this environment")

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conda_execute.environments import ensure as prepare
+from conda_execute.environments import ensure as ensuring
 from conda_execute.environments import layout
-from conda_execute.environments import uses as usage
+from conda_execute.environments import uses as notes
 from conda_execute.environments.store import Store
-from conda_execute.model import Channel, Environment, Request
+from conda_execute.model import Built, Channel, Environment, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True)
-class Built:
-    packages: int = 2
-    size: int = 1234
-    virtual_packages: tuple[str, ...] = ()
-    backend: str = "small"
+def silent(text: str) -> None:
+    pass
+
+
+def sound(environment: Environment) -> bool:
+    return True
+
+
+def solve_nothing() -> None:
+    pass
 
 
 def request(*specs: str) -> Request:
@@ -53,16 +57,44 @@ def create(prefix: str, descriptor: int) -> Built:
     for number in range(2):
         Path(prefix, "conda-meta", f"package-{number}.json").write_text("{}")
     shutil.copy("/bin/sleep", Path(prefix, "bin", "sleep"))
-    return Built()
+    return Built(packages=2, size=1234, backend="small")
 
 
-def ensure(tmp_envs: str, *specs: str, create: Callable[[str, int], Built] = create, **options: object) -> Environment:
-    return prepare.ensure(request(*specs), Store(tmp_envs), create, script="test.py", **options)  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class Recipe:
+    """An environment in small; each step of making it can be replaced."""
+
+    create_in: Callable[[str, int], Built]
+    solve_first: Callable[[], object]
+    fits: Callable[[Environment], bool]
+    is_sound: Callable[[Environment], bool]
+    tell: Callable[[str], object]
+    title: str = "test.py"
+
+    def solve(self, *, replaces: bool) -> None:
+        self.solve_first()
+
+    def create(self, prefix: str, lock_fd: int, solved: None) -> Built:
+        return self.create_in(prefix, lock_fd)
+
+
+def ensure(
+    tmp_envs: str,
+    *specs: str,
+    force: bool = False,
+    create: Callable[[str, int], Built] = create,
+    solve: Callable[[], object] = solve_nothing,
+    fits: Callable[[Environment], bool] = sound,
+    sound: Callable[[Environment], bool] = sound,
+    notice: Callable[[str], object] = silent,
+) -> Environment:
+    recipe = Recipe(create, solve, fits, sound, notice)
+    return ensuring.ensure(request(*specs), Store(tmp_envs), recipe, force)
 
 
 def forget(environment: Environment) -> None:
     """Take this process's note back: tests do not end between one thing and the next, as runs do."""
-    Path(usage.note_path(environment, usage.this_process())).unlink()
+    Path(notes.note_path(environment, notes.this_process())).unlink()
 
 
 def idle(tmp_envs: str, *specs: str, age: timedelta = timedelta(0)) -> Environment:

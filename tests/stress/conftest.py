@@ -85,7 +85,7 @@ class Machine:
         assert not trash.exists() or os.listdir(trash) == []
         for name in os.listdir(Path(self.store.tmp_envs, ".locks")):
             if name.endswith(".lock"):
-                lock = self.store.lock(name.removesuffix(".lock"), wait=False)
+                lock = self.store.try_to_lock(name.removesuffix(".lock"))
                 assert lock is not None, f"{name} is still held"
                 lock.release()
 

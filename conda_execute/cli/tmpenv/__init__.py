@@ -8,6 +8,7 @@ import sys
 from datetime import timedelta
 
 from ...configuration.settings import load
+from ...environments.ensure import ensure
 from ...environments.name import environment_name
 from ...environments.place import choose_tmp_envs
 from ...environments.store import Store, is_name
@@ -482,24 +483,25 @@ def _resolved(chosen: Namespace, settings: Settings, environ: dict[str, str]) ->
 
 
 def _create(chosen: Namespace) -> int:
-    from ...recipe import Creation, check_backend
+    from ...recipe import Recipe, check_backend
     from ...terminal.voice import Voice
 
     environ = process.inherited_environ()
     settings = load(environ)
     header, request = _resolved(chosen, settings, environ)
-    creation = Creation(
+    recipe = Recipe(
         request,
         settings,
         Voice(verbose=chosen.verbose and not chosen.quiet, quiet=chosen.quiet),
         environ,
         backend=check_backend(chosen.backend or settings.backend),
         offline=chosen.offline,
+        title="conda tmpenv create",
         command="conda tmpenv create",
         header=header,
     )
     store = _place(settings, environ, environment_name(request))
-    environment = creation.ensure(store, title="conda tmpenv create", force=chosen.force_env)
+    environment = ensure(request, store, recipe, force=chosen.force_env)
     if chosen.compile:
         _byte_compile(environment)
     print(environment.prefix)

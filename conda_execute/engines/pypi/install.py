@@ -23,9 +23,10 @@ from ... import credentials
 from ...environments import layout
 from ...errors import CreationError
 from ...lean.values import dataclass
+from ...model import Built
 from ...specs.match_spec import spec_name
 from ...specs.requirement import canonical, requirement_name
-from .. import Built, Options, PyPIPackage, subprocesses
+from .. import Options, PyPIPackage, subprocesses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

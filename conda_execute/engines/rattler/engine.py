@@ -34,7 +34,8 @@ from rattler.exceptions import (
 from rattler.install import InstallerReporter
 
 from ...lean.values import replace
-from .. import Built, Options, Package, Solution, virtual_packages
+from ...model import Built
+from .. import Options, Package, Solution, virtual_packages
 from .. import records as seal
 from . import explain
 from .interruptible import inherited, run

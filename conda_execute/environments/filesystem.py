@@ -1,0 +1,34 @@
+"""What a file system can do that holds environments."""
+
+from __future__ import annotations
+
+import os
+
+#: Seconds; longer than hosts keep what they read of a network file system (60 by default, on NFS for directories).
+NETWORK_PAUSE = 120.0
+
+# fmt: off
+_NETWORK = frozenset((
+    "9p", "acfs", "afs", "beegfs", "ceph", "cephfs", "cifs", "coda", "dvs", "fhgfs", "gfs", "gfs2", "glusterfs", "gpfs",
+    "lustre", "ncpfs", "nfs", "nfs3", "nfs4", "ocfs2", "orangefs", "panfs", "prl_fs", "pvfs2", "smb", "smb2", "smb3",
+    "smbfs", "vboxsf", "virtiofs", "vmhgfs", "webdav", "wekafs",
+))
+# fmt: on
+
+
+def is_network(path: str) -> bool:
+    """Whether this path lies on a file system that other hosts may see, with caches between them and us."""
+    import psutil
+
+    real = os.path.realpath(path)
+    best, kind = "", ""
+    try:
+        partitions = psutil.disk_partitions(all=True)
+    except OSError:
+        return True  # nobody tells: the worse case
+    for partition in partitions:
+        mount = partition.mountpoint
+        below = real == mount or real.startswith(mount.rstrip(os.sep) + os.sep)
+        if below and len(mount) >= len(best):
+            best, kind = mount, partition.fstype.lower()
+    return kind in _NETWORK or kind.startswith("fuse.")

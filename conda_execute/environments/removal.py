@@ -1,0 +1,138 @@
+"""Removing environments: aside, look, trash. `sweep` chooses them, and says in which steps they go and why."""
+
+from __future__ import annotations
+
+import os
+
+from . import layout, processes, uses
+from .filesystem import NETWORK_PAUSE
+from .observer import Observer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .lock import Lock
+    from .store import Store
+    from .sweep import Found, Policy
+
+#: So many environments are put aside at once: their would-be users wait while the processes are looked at, and each
+#: lock that is held is an open file.
+_BATCH = 32
+
+
+class Removal:
+    """The steps, a batch at a time. Whatever ends one early puts the markers back that it put aside."""
+
+    def __init__(self, store: Store, policy: Policy, named: bool, pause: Callable[[float], None] | None) -> None:
+        """`named`: a person chose these environments, and one that is kept on request goes too. `pause`: what waits for
+        the caches of other hosts, on a network file system."""
+        self.store = store
+        self.policy = policy
+        self.named = named
+        self.pause = pause
+        self.freed: list[Found] = []
+        self.kept: list[tuple[Found, str]] = []
+        self._locked: list[tuple[Found, Lock]] = []
+
+    def take(self, chosen: Sequence[Found]) -> None:
+        """A batch at a time; but on a network file system the pause, without locks, is one for all."""
+        stamps = self._put_aside_for_all_hosts(chosen, self.pause) if self.pause else None
+        for first in range(0, len(chosen), _BATCH):
+            self._take(chosen[first : first + _BATCH], stamps)
+
+    def _take(self, batch: Sequence[Found], stamps: Mapping[str, tuple[str, int, int]] | None) -> None:
+        try:
+            for found in batch:
+                if stamps is None:
+                    self._put_aside(found)
+                elif found.name in stamps:
+                    self._take_up_again(found, stamps[found.name])
+            self._judge()
+        finally:
+            while self._locked:
+                self._stay(*self._locked[-1], "the cleaning was interrupted")
+        for found in batch:
+            self.store.empty_trash(found.name)
+
+    def _put_aside(self, found: Found) -> None:
+        lock = self.store.try_to_lock(found.name, "conda tmpenv clear")
+        if lock is None:
+            self.kept.append((found, "is being made, or cleaned"))
+            return
+        self._locked.append((found, lock))
+        environment = self.store.read(found.name)
+        marker = environment.marker if environment else None
+        if (self.store.state(found.name), marker) != (found.state, found.marker):
+            self._stay(found, lock, "changed meanwhile", mark=False)
+        elif environment is not None:
+            self.store.unmark(found.name)
+
+    def _put_aside_for_all_hosts(
+        self, chosen: Sequence[Found], pause: Callable[[float], None]
+    ) -> dict[str, tuple[str, int, int]]:
+        """What was put aside, as it was left when other hosts must have seen it. Holds one lock at a time."""
+        stamps = {}
+        for found in chosen:
+            self._put_aside(found)
+            while self._locked:
+                _, lock = self._locked.pop()
+                stamps[found.name] = self._stamp(found)
+                lock.release()
+        if stamps:
+            pause(NETWORK_PAUSE)
+        return stamps
+
+    def _take_up_again(self, found: Found, stamp: tuple[str, int, int]) -> None:
+        lock = self.store.try_to_lock(found.name, "conda tmpenv clear")
+        if lock is None:
+            self.kept.append((found, "is being made, or cleaned"))
+        elif self._stamp(found) != stamp:
+            lock.release()
+            self.kept.append((found, "used meanwhile"))
+        else:
+            self._locked.append((found, lock))
+
+    def _stamp(self, found: Found) -> tuple[str, int, int]:
+        """Changes when the prefix is made anew, or its marker is put back and aside again."""
+        state = self.store.state(found.name)
+        path = layout.marker_aside(found.prefix) if state == "aside" else found.prefix
+        try:
+            status = os.stat(path)
+        except FileNotFoundError:
+            return state, 0, 0
+        return state, status.st_ino, status.st_ctime_ns if state == "aside" else 0
+
+    def _judge(self) -> None:
+        """Look who uses what is aside now. The notes are listed first: a process outlives its note's making."""
+        listed = [uses.listed(found.prefix) for found, _ in self._locked]
+        now = self.store.now()
+        observer = Observer(now, self.policy.foreign_use_ttl.total_seconds())
+        sorted_notes = [observer.sort(directories) for directories in listed]
+        inhabitants = processes.inhabitants(self.store.tmp_envs) if self._locked else {}
+        for (found, lock), directories, notes in zip(list(self._locked), listed, sorted_notes, strict=True):
+            last_used = uses.last_used(found.prefix, found.marker, [directory for directory, _ in directories])
+            is_recent = last_used > found.last_used and now - last_used < self.policy.unused_for.total_seconds()
+            if notes.live or notes.foreign or inhabitants.get(found.name) or is_recent:
+                self._stay(found, lock, "used meanwhile")
+            elif not self.named and os.path.exists(layout.keep(found.prefix)):
+                self._stay(found, lock, "kept on request")
+            else:
+                self._go(found, lock)
+
+    def _stay(self, found: Found, lock: Lock, why: str, mark: bool = True) -> None:
+        if mark:
+            self.store.mark_again(found.name)
+        self._locked.remove((found, lock))
+        lock.release()
+        self.kept.append((found, why))
+
+    def _go(self, found: Found, lock: Lock) -> None:
+        try:
+            self.store.discard(found.name)
+        except OSError as error:
+            self._stay(found, lock, f"cannot be moved: {error.strerror}")
+            return
+        self._locked.remove((found, lock))
+        lock.release()
+        self.freed.append(found)
