@@ -61,7 +61,7 @@ setup(
         "py-rattler>=0.25",
         "pyyaml",
         "psutil",
-        "filelock >=4.3",
+        "filelock>=3.30",
         "uv",
         "tomli",
     ],

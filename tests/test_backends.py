@@ -24,10 +24,10 @@ from typing import Any
 import pytest
 
 from conda_execute import engines
-from conda_execute.engines import Built, Options, Package, Solution
+from conda_execute.engines import Options, Package, Solution
 from conda_execute.engines.conda import find
 from conda_execute.errors import CreationError, Location, SettingsError
-from conda_execute.model import Request
+from conda_execute.model import Built, Request
 from tests import tiny
 from tests.conftest import CHECKOUT, World
 from tests.oracle import conda_program

@@ -9,6 +9,7 @@ import pytest
 import rattler
 from hypothesis import given
 from hypothesis import strategies as st
+from rattler.exceptions import InvalidMatchSpecError
 
 from conda_execute.configuration.settings import Settings
 from conda_execute.environments.name import NAME_LENGTH, canonical_text
@@ -206,7 +207,7 @@ def test_every_reader_of_a_spec_sees_the_package_that_the_engine_sees(spec: str,
 def test_a_written_spec_is_about_the_package_that_the_engine_sees(spec: str) -> None:
     try:
         name = rattler.MatchSpec(spec, strict=False).name
-    except rattler.exceptions.InvalidMatchSpecError:
+    except InvalidMatchSpecError:
         return
     assert spec_name(spec) == str(name.normalized)
 

@@ -7,7 +7,8 @@ one (`soft_lock`).
 
 Why `filelock.lock_descriptor` and not `FileLock`: whoever lets go of a `FileLock` unlocks it for all that inherited its
 descriptor, and a creator that fails must leave the lock to an installer that still writes. What else is ours is for
-those who wait: whom they wait for, and the end of the wait when somebody has made what they wanted.
+those who wait: whom they wait for, and the end of the wait when somebody has made what they wanted. `filelock` costs 30
+ms, which no warm run pays. Its 3.30 has all that is used, and serves Python 3.10, which 4.3 does not.
 """
 
 from __future__ import annotations

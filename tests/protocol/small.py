@@ -68,11 +68,14 @@ class Recipe:
     solve_first: Callable[[], object]
     fits: Callable[[Environment], bool]
     is_sound: Callable[[Environment], bool]
-    tell: Callable[[str], object]
+    told: Callable[[str], object]
     title: str = "test.py"
 
     def solve(self, *, replaces: bool) -> None:
         self.solve_first()
+
+    def tell(self, text: str) -> None:
+        self.told(text)
 
     def create(self, prefix: str, lock_fd: int, solved: None) -> Built:
         return self.create_in(prefix, lock_fd)
