@@ -9,6 +9,7 @@ for is a HeaderError, and nothing is returned.
 from __future__ import annotations
 
 import os
+from importlib import import_module
 
 from ...errors import HeaderError, Location, UsageError
 from ...lean.values import replace
@@ -20,12 +21,21 @@ from ..header.dependencies import named
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
     from ...model import Header
     from ..header import Found
     from ..header.text import Script
-    from ..header.toml import Block, Path
-    from .toml import Editor, Targets
+
+    class Editing(Protocol):
+        """How the headers of a format are edited: a module of this package."""
+
+        def add(self, data: bytes, found: Found, text: str, kind: str, platform: str) -> bytes:
+            """The script with one more spec or requirement (`kind` is "spec" or "pypi"), or in place of one."""
+
+        def remove(self, data: bytes, found: Found, name: str, kind: str) -> bytes | None:
+            """The script without the specs or requirements of this name; None where there is none."""
+
 
 #: Lines that only mean something where they stand.
 _PHP = r"<\?(?:php)?(?:[ \t](?!.*\?>)|$)"
@@ -111,16 +121,15 @@ def _valid(text: str, kind: str) -> str:
         raise UsageError(error.message, hint=error.hint) from None
 
 
-def _found(data: bytes, path: str) -> tuple[Script, Found]:
-    """Where the header stands. Raises HeaderError where there is none."""
+def _found(data: bytes, path: str) -> Found:
+    """The script's header. Raises HeaderError where there is none."""
     from ..header import find_header, missing
     from ..header.text import read_script
 
-    script = read_script(data, path)
     found = find_header(data, path)
     if found is None:
-        raise missing.no_header(script)
-    return script, found
+        raise missing.no_header(read_script(data, path))
+    return found
 
 
 def _checked(before: bytes, after: bytes, path: str, *, text: str, kind: str, platform: str) -> bytes:
@@ -167,86 +176,29 @@ def _read(data: bytes, path: str, platform: str) -> Header:
 # The edits
 
 
+def _editing(found: Found) -> Editing:
+    return import_module(f".{found.reader.EDITING}", __package__)
+
+
 def _add(data: bytes, path: str, text: str, kind: str, platform: str) -> bytes:
-    script, found = _found(data, path)
-    if found.format == "conda execute":
-        from ..header import native
-        from . import native as native_edit
-
-        return native_edit.add(data, script, next(native.blocks(script)), text, kind)
-    from . import toml
-
-    editor = toml.Editor(data, script, _block(script, found.format))
-    targets = _targets(editor, found.format, kind)
-    name = named(text, kind)
-    everywhere = [target for target in targets if "target" not in target.path]
-    for narrow in targets:
-        if _holds(narrow.path, platform) and toml.matching(editor, narrow, name, kind):
-            raise HeaderError(
-                f"`{'.'.join(map(str, narrow.path))}` says otherwise about `{name}`",
-                where=script.line(found.first),
-                hint="remove it there first, or edit the header by hand",
-            )
-    target = next((target for target in everywhere if toml.matching(editor, target, name, kind)), targets[0])
-    toml.add(editor, target, text, kind)
-    return editor.content()
-
-
-def _holds(path: Path, platform: str) -> bool:
-    """Whether this is a table of `tool.pixi.target` that has the last word on the platform."""
-    return len(path) > 3 and path[2] == "target" and path[3] in (platform, *platforms.families(platform))
+    found = _found(data, path)
+    return _editing(found).add(data, found, text, kind, platform)
 
 
 def _remove(data: bytes, path: str, text: str, kind: str) -> bytes:
-    script, found = _found(data, path)
-    name = named(text, kind)
-    edited: bytes | None = None
-    if found.format == "conda execute":
-        from ..header import native
-        from . import native as native_edit
-
-        edited = native_edit.remove(data, script, next(native.blocks(script)), name, kind)
-    else:
-        from . import toml
-
-        editor = toml.Editor(data, script, _block(script, found.format))
-        removed = [toml.remove(editor, target, name, kind) for target in _targets(editor, found.format, kind)]
-        edited = editor.content() if any(removed) else None
+    found = _found(data, path)
+    edited = _editing(found).remove(data, found, named(text, kind), kind)
     if edited is None:
-        raise _nothing_of_that_name(script, found, text, kind)
+        raise _nothing_of_that_name(found, text, kind)
     return edited
 
 
-def _nothing_of_that_name(script: Script, found: Found, text: str, kind: str) -> HeaderError:
+def _nothing_of_that_name(found: Found, text: str, kind: str) -> HeaderError:
     what = "spec" if kind == "spec" else "PyPI requirement"
     hint = "`--check` shows what the header asks for"
     if kind == "spec":
         hint += f"; a PyPI requirement is removed by `--remove pypi:{text}`"
-    return HeaderError(f"the header has no {what} named `{text}`", where=script.line(found.first), hint=hint)
-
-
-def _block(script: Script, format_name: str) -> Block:
-    from ..header import conda_script, pep723
-
-    return next(iter(pep723.blocks(script) if format_name == pep723.FORMAT else conda_script.blocks(script)))
-
-
-def _targets(editor: Editor, format_name: str, kind: str) -> list[Targets]:
-    """Where the format keeps specs or requirements; the first is where new ones go."""
-    from .toml import Targets
-
-    key = "dependencies" if kind == "spec" else "pypi-dependencies"
-    pixi = [Targets(("tool", "pixi", key), True)]
-    selectors = editor.value(("tool", "pixi", "target"))
-    if isinstance(selectors, dict):
-        pixi += [Targets(("tool", "pixi", "target", selector, key), True) for selector in selectors]
-    if format_name == "conda-script":
-        return [Targets(("dependencies",), True), *pixi] if kind == "spec" else pixi
-    # Where there is `tool.conda`, `tool.pixi` is not read.
-    reads_pixi = editor.value(("tool", "pixi")) is not None and editor.value(("tool", "conda")) is None
-    if kind == "pypi":
-        return [Targets(("dependencies",), False), *(pixi if reads_pixi else [])]
-    return pixi if reads_pixi else [Targets(("tool", "conda", "dependencies"), False)]
+    return HeaderError(f"the header has no {what} named `{text}`", where=found.script.line(found.first), hint=hint)
 
 
 # The first header

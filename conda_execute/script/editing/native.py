@@ -13,6 +13,7 @@ from .lines import Lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..header import Found
     from ..header.native import Block
     from ..header.text import Script
     from ..header.yaml import Value
@@ -53,10 +54,10 @@ class _Entry:
         return named(self.text, self.kind)
 
 
-def add(data: bytes, script: Script, block: Block, text: str, kind: str) -> bytes:
+def add(data: bytes, found: Found, text: str, kind: str, platform: str) -> bytes:
     """The script with one more spec or requirement (`kind` is "spec" or "pypi"), in place of one of the same name."""
-    entries = _entries(script, block)
-    lines = Lines(data, block.last)
+    entries = _entries(found.script, found.block)
+    lines = Lines(data, found.last)
     name = named(text, kind)
     same = [entry for entry in entries if entry.kind == kind and entry.name == name and not entry.conditional]
     if same:
@@ -74,9 +75,9 @@ def add(data: bytes, script: Script, block: Block, text: str, kind: str) -> byte
     return lines.content()
 
 
-def remove(data: bytes, script: Script, block: Block, name: str, kind: str) -> bytes | None:
+def remove(data: bytes, found: Found, name: str, kind: str) -> bytes | None:
     """The script without the specs or requirements of this name; None where there is none."""
-    entries = _entries(script, block)
+    entries = _entries(found.script, found.block)
     gone = [entry for entry in entries if entry.kind == kind and entry.name == name]
     if not gone:
         return None
@@ -87,13 +88,13 @@ def remove(data: bytes, script: Script, block: Block, name: str, kind: str) -> b
             where=gone[0].where,
             hint="add another spec first, or remove the header",
         )
-    lines = Lines(data, block.last)
+    lines = Lines(data, found.last)
     if kind == "pypi" and not any(entry.kind == "pypi" for entry in left):
         _remove_pip(lines, next(entry for entry in entries if entry.kind == "pip"), gone)
         return lines.content()
     for entry in reversed(gone):
         if entry.in_brackets:
-            _remove_in_brackets(lines, entry, block.prefix)
+            _remove_in_brackets(lines, entry, found.block.prefix)
         else:
             lines.delete(entry.line, entry.line)
     return lines.content()

@@ -6,6 +6,7 @@ import re
 
 from ...errors import HeaderError
 from ...lean.values import dataclass
+from ...specs import platforms
 from ...text import shown
 from ..header.dependencies import KEYS, named
 from ..header.toml import Document
@@ -13,6 +14,7 @@ from .lines import Lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..header import Found
     from ..header.text import Script
     from ..header.toml import Block, Path, Place
 
@@ -234,7 +236,53 @@ class Editor:
         return self.block.prefix + line if line else self.block.prefix.rstrip()
 
 
-def add(editor: Editor, target: Targets, text: str, kind: str) -> None:
+def add(data: bytes, found: Found, text: str, kind: str, platform: str) -> bytes:
+    """The script with one more spec or requirement (`kind` is "spec" or "pypi"), in place of one of the same name."""
+    editor = Editor(data, found.script, found.block)
+    targets = _targets(editor, found.format, kind)
+    name = named(text, kind)
+    for narrow in targets:
+        if _holds(narrow.path, platform) and matching(editor, narrow, name, kind):
+            raise HeaderError(
+                f"`{'.'.join(map(str, narrow.path))}` says otherwise about `{name}`",
+                where=found.script.line(found.first),
+                hint="remove it there first, or edit the header by hand",
+            )
+    everywhere = (target for target in targets if "target" not in target.path)
+    target = next((target for target in everywhere if matching(editor, target, name, kind)), targets[0])
+    _add_to(editor, target, text, kind)
+    return editor.content()
+
+
+def remove(data: bytes, found: Found, name: str, kind: str) -> bytes | None:
+    """The script without the specs or requirements of this name; None where there is none."""
+    editor = Editor(data, found.script, found.block)
+    removed = [_remove_from(editor, target, name, kind) for target in _targets(editor, found.format, kind)]
+    return editor.content() if any(removed) else None
+
+
+def _holds(path: Path, platform: str) -> bool:
+    """Whether this is a table of `tool.pixi.target` that has the last word on the platform."""
+    return len(path) > 3 and path[2] == "target" and path[3] in (platform, *platforms.families(platform))
+
+
+def _targets(editor: Editor, format_name: str, kind: str) -> list[Targets]:
+    """Where the format keeps specs or requirements; the first is where new ones go."""
+    key = "dependencies" if kind == "spec" else "pypi-dependencies"
+    pixi = [Targets(("tool", "pixi", key), True)]
+    selectors = editor.value(("tool", "pixi", "target"))
+    if isinstance(selectors, dict):
+        pixi += [Targets(("tool", "pixi", "target", selector, key), True) for selector in selectors]
+    if format_name == "conda-script":
+        return [Targets(("dependencies",), True), *pixi] if kind == "spec" else pixi
+    # Where there is `tool.conda`, `tool.pixi` is not read.
+    reads_pixi = editor.value(("tool", "pixi")) is not None and editor.value(("tool", "conda")) is None
+    if kind == "pypi":
+        return [Targets(("dependencies",), False), *(pixi if reads_pixi else [])]
+    return pixi if reads_pixi else [Targets(("tool", "conda", "dependencies"), False)]
+
+
+def _add_to(editor: Editor, target: Targets, text: str, kind: str) -> None:
     """One more spec or requirement, in place of one of the same name."""
     name = named(text, kind)
     found = matching(editor, target, name, kind)
@@ -252,7 +300,7 @@ def add(editor: Editor, target: Targets, text: str, kind: str) -> None:
         editor.add_to_list(target.path, text)
 
 
-def remove(editor: Editor, target: Targets, name: str, kind: str) -> bool:
+def _remove_from(editor: Editor, target: Targets, name: str, kind: str) -> bool:
     """Take out what has this name; whether there was any."""
     found = matching(editor, target, name, kind)
     for key in found:

@@ -13,7 +13,7 @@ milliseconds and no memory to speak of, whatever the script holds.
 
 from __future__ import annotations
 
-from functools import partial
+from importlib import import_module
 
 from ...errors import HeaderError
 from ...lean.values import dataclass
@@ -21,21 +21,54 @@ from .text import ENOUGH, HEAD, Script, read_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Iterator
+    from typing import Any, Protocol
 
     from ...model import Header
 
+    class Format(Protocol):
+        """A format: a module that finds its headers in a script, reads them, and says which module edits them."""
+
+        FORMAT: str
+        #: The module of `editing`.
+        EDITING: str
+
+        def blocks(self, script: Script) -> Iterable[Any]:
+            """Where each header of this format stands, with `first` and `last` line. Raises HeaderError."""
+
+        def read(self, script: Script, block: Any, platform: str) -> Header:
+            """The header that stands there, for one platform. Raises HeaderError."""
+
+
 __all__ = ["ENOUGH", "HEAD", "Found", "extent", "find_header", "read_header"]
+
+#: The words without which no line opens a header of a format, and the format's module: imported where they occur.
+_FORMATS = {"conda execute": "native", "/// script": "pep723", "/// conda-script": "conda_script"}
 
 
 @dataclass(frozen=True)
 class Found:
-    """A header that is there, not yet read: its format, and its lines counted from 1."""
+    """A header that is there, not yet read; its lines are counted from 1."""
 
-    format: str
-    first: int
-    last: int
-    read: Callable[[str], Header]
+    reader: Format
+    script: Script
+    block: Any
+
+    @property
+    def format(self) -> str:
+        return self.reader.FORMAT
+
+    @property
+    def first(self) -> int:
+        return int(self.block.first)
+
+    @property
+    def last(self) -> int:
+        return int(self.block.last)
+
+    def read(self, platform: str) -> Header:
+        """The header, for one platform. Raises HeaderError."""
+        return self.reader.read(self.script, self.block, platform)
 
 
 def read_header(data: bytes, path: str, platform: str) -> Header:
@@ -93,39 +126,28 @@ def _find(script: Script) -> Found | None:
 
 
 def _all(script: Script) -> list[Found]:
-    """Every header of the script, in the order of their lines. A format's module is imported where its words occur.
+    """Every header of the script, in the order of their lines.
 
     A block that is not closed is an error only where there is no header of another kind: the words may as well stand
     in a text, and PEP 723 has such blocks ignored.
     """
     found: list[Found] = []
     broken: list[tuple[str, HeaderError]] = []
-    if any("conda execute" in line for line in script.lines):
-        from . import native
-
-        for block in native.blocks(script):
-            found.append(Found(native.FORMAT, block.first, block.last, partial(native.read, script, block)))
-    if any("/// script" in line for line in script.lines):
-        from . import pep723
-
+    for reader in _formats(script):
         try:
-            for each in pep723.blocks(script):
-                found.append(Found(pep723.FORMAT, each.first, each.last, partial(pep723.read, script, each)))
+            found += [Found(reader, script, block) for block in reader.blocks(script)]
         except HeaderError as error:
-            broken.append((pep723.FORMAT, error))
-    if any("/// conda-script" in line for line in script.lines):
-        from . import conda_script
-
-        try:
-            for each in conda_script.blocks(script):
-                read = partial(conda_script.read, script, each)
-                found.append(Found(conda_script.FORMAT, each.first, each.last, read))
-        except HeaderError as error:
-            broken.append((conda_script.FORMAT, error))
+            broken.append((reader.FORMAT, error))
     for kind, refusal in broken:
         if all(header.format == kind for header in found):
             raise refusal
     return sorted(found, key=lambda header: header.first)
+
+
+def _formats(script: Script) -> Iterator[Format]:
+    for words, module in _FORMATS.items():
+        if any(words in line for line in script.lines):
+            yield import_module(f".{module}", __name__)
 
 
 def _more_than_one(script: Script, found: list[Found]) -> HeaderError:

@@ -17,6 +17,7 @@ mark and holds no letter or digit, every line repeats it, and nothing but the ke
 from __future__ import annotations
 
 from ...errors import HeaderError, Location
+from ...lean.values import replace
 from ...model import Entrypoint, Header
 from ...specs import platforms
 from ...text import nearest, shown
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .toml import Node
 
 FORMAT = "conda-script"
+EDITING = "toml"
 
 OPENING = "/// conda-script"
 CLOSING = "/// end-conda-script"
@@ -115,40 +117,22 @@ def read(script: Script, block: Block, platform: str) -> Header:
         if key not in keys:
             raise HeaderError(f"the header has no `{key}`", where=script.line(block.first), hint=f"add `{sample}`")
     locations: list[tuple[str, Location]] = [(name, node.key_where) for name, node in keys.items() if name != "tool"]
-    channels = _channels(keys["channels"], locations)
-    entrypoint = _entrypoint(keys["entrypoint"], platform)
-    wanted: dict[str, str] = {}
+    header = Header(
+        FORMAT,
+        channels=dependencies.channels(keys["channels"], locations),
+        entrypoint=_entrypoint(keys["entrypoint"], platform),
+        lines=(block.first, block.last),
+    )
     if "dependencies" in keys:
         wanted = dependencies.table_specs(keys["dependencies"], platform, locations)
+        header = replace(header, specs=tuple(wanted.values()))
     tool = keys["tool"].table() if "tool" in keys else {}
-    from . import pixi
+    if "pixi" in tool:
+        from . import pixi
 
-    added = pixi.read(tool["pixi"], platform, locations, with_channels=False) if "pixi" in tool else pixi.Pixi()
-    everything = (*wanted.values(), *added.specs)
-    return Header(
-        format=FORMAT,
-        specs=dependencies.with_python(everything) if added.pypi else everything,
-        pypi=added.pypi,
-        uv=pixi.with_sources(None, added.sources),
-        channels=channels,
-        entrypoint=entrypoint,
-        exclude_newer=added.exclude_newer,
-        pypi_exclude_newer=added.pypi_exclude_newer,
-        constraints=added.constraints,
-        channel_priority=added.channel_priority,
-        variables=added.variables,
-        notices=added.notices,
-        lines=(block.first, block.last),
-        locations=tuple(locations),
-    )
-
-
-def _channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
-    found = node.strings("a channel")
-    if not found:
-        raise node.error("`channels` is an empty list", 'name at least one: `channels = ["conda-forge"]`')
-    locations += found
-    return tuple(text for text, _ in found)
+        header = pixi.added(header, tool["pixi"], platform, locations)
+    specs = dependencies.with_python(header.specs) if header.pypi else header.specs
+    return replace(header, specs=specs, locations=tuple(locations))
 
 
 def _entrypoint(node: Node, platform: str) -> Entrypoint:

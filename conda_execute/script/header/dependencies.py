@@ -13,6 +13,7 @@ from ...specs import condition
 from ...specs.match_spec import spec_name
 from ...specs.requirement import requirement_name
 from ...text import nearest, shown
+from . import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,3 +189,30 @@ def _holds(node: Node, platform: str) -> bool:
         if not hint.startswith("did"):
             hint = "known here: `__linux`, `__osx`, `__win`, `__unix`, with `and`, `or` and `not`"
         raise node.error(f"`{node.name}` cannot be read: {error.problem}", hint) from None
+
+
+def channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
+    """Channels in order of priority: names, or pixi's tables with `channel` in them."""
+    found: list[str] = []
+    for item in node.items():
+        if isinstance(item.value, dict):
+            channel = item.known(("channel",)).get("channel")
+            if channel is None:
+                raise item.error("a channel is given as a table without `channel`", 'write `"conda-forge"`')
+            item = channel  # noqa: PLW2901
+        found.append(item.text("a channel", 'write it in quotes: `"conda-forge"`'))
+        locations.append((found[-1], item.where))
+    if not found:
+        raise node.error(f"`{node.name}` is an empty list", 'name a channel: `channels = ["conda-forge"]`')
+    return tuple(found)
+
+
+def moment(node: Node) -> str:
+    """A date, a date-time or a duration; TOML has dates of its own, which count as if they were in quotes."""
+    from datetime import date
+
+    if isinstance(node.value, date):
+        text = node.value.isoformat()
+    else:
+        text = node.string('write `"2026-03-31"` or `"7 days"`')
+    return fields.exclude_newer(text, node.name, node.where)

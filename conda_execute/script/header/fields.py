@@ -133,3 +133,12 @@ def command(text: str, key: str, where: Location) -> tuple[str, ...]:
     if not words or not words[0]:
         raise HeaderError(f"`{key}` names no program", where=where, hint="write `python`, say, or leave the key out")
     return words
+
+
+def command_words(words: list[tuple[str, Location]], key: str) -> tuple[str, ...]:
+    """A command given as a list of words, each with its place; all but the program may be empty."""
+    for text, where in words:
+        if text:
+            plain(text + ".", f"a word of `{key}`", where)
+    plain(words[0][0], f"the program of `{key}`", words[0][1])
+    return tuple(text for text, _ in words)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .text import Script
 
 FORMAT = "conda execute"
+EDITING = "native"
 
 #: What begins a comment in one language or another. Words must be parted from what follows by a blank.
 _PREFIX = re.compile(r"(?:#+'?|//+!?|--+|;+|%+|!+|\*+|::)(?=[ \t]|conda execute)|(?:\"|(?i:@?rem|dnl|c))(?=[ \t])")
@@ -406,12 +407,7 @@ def _run_with(value: Value) -> tuple[str, ...]:
     if value.kind == "a list":
         hint = "write the program, then its options, each as one word"
         found = _items(value, "run_with", hint)
-        listed = [_entry(item, "run_with", hint) for item in found]
-        for item in found:
-            if item.text:
-                fields.plain(item.text + ".", "a word of `run_with`", item.where)
-        fields.plain(listed[0], "the program of `run_with`", found[0].where)
-        return tuple(listed)
+        return fields.command_words([(_entry(item, "run_with", hint), item.where) for item in found], "run_with")
     if value.kind != "a string":
         raise HeaderError(
             f"`run_with` must be a string or a list, found {value.kind}",

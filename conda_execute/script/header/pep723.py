@@ -23,7 +23,7 @@ from ...lean.values import dataclass, replace
 from ...model import Header
 from ...text import nearest, shown
 from . import fields
-from .dependencies import with_python
+from .dependencies import channels, moment, with_python
 from .toml import Block, Document
 
 TYPE_CHECKING = False
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .toml import Node
 
 FORMAT = "script"
+EDITING = "toml"
 
 _OPENING = re.compile(r"# /// ([a-zA-Z0-9-]+)\Z")
 _CLOSING = "# ///"
@@ -142,25 +143,24 @@ def read(script: Script, block: Block, platform: str) -> Header:
     locations: list[tuple[str, Location]] = [(name, keys[name].key_where) for name in _KEYS[:2] if name in keys]
     tool = keys["tool"].table() if "tool" in keys else {}
     locations += [("tool.uv", tool["uv"].key_where)] if "uv" in tool else []
-    pypi = _requirements(keys["dependencies"], locations) if "dependencies" in keys else ()
-    uv = _uv(tool["uv"]) if "uv" in tool else None
-    conda, notices = _conda_part(tool, uv, platform, locations)
-    return replace(
-        conda,
-        specs=_with_python(conda.specs, keys.get("requires-python"), locations),
-        pypi=(*pypi, *conda.pypi),
-        notices=(*_ignored(keys), *notices),
+    header = Header(
+        FORMAT,
+        pypi=_requirements(keys["dependencies"], locations) if "dependencies" in keys else (),
+        uv=_uv(tool["uv"]) if "uv" in tool else None,
         lines=(block.first, block.last),
-        locations=tuple(locations),
     )
+    header = _with_conda_part(header, tool, platform, locations)
+    specs = _with_python(header.specs, keys.get("requires-python"), locations)
+    notices = (*_ignored(keys), *header.notices)
+    return replace(header, specs=specs, notices=notices, locations=tuple(locations))
 
 
 def _ignored(keys: dict[str, Node]) -> tuple[str, ...]:
     """A notice of each key that PEP 723 does not know: other runners ignore them, and run the script."""
     return tuple(
-        f"`{shown(name)}` in line {node.key_where.line} is not a key of PEP 723 and is ignored"
+        f"`{shown(name)}` is not a key of PEP 723 and is ignored"
         + (f"; {hint}" if (hint := nearest(name, _KEYS, _FOREIGN_KEYS)).startswith("did") else "")
-        for name, node in keys.items()
+        for name in keys
         if name not in _KEYS
     )
 
@@ -184,57 +184,32 @@ def _with_python(specs: tuple[str, ...], node: Node | None, locations: list[tupl
     return complete
 
 
-def _conda_part(
-    tool: dict[str, Node], uv: str | None, platform: str, locations: list[tuple[str, Location]]
-) -> tuple[Header, tuple[str, ...]]:
-    """What `[tool.conda]` says, or else `[tool.pixi]`, beside `[tool.uv]`."""
+def _with_conda_part(
+    header: Header, tool: dict[str, Node], platform: str, locations: list[tuple[str, Location]]
+) -> Header:
+    """The header with what `[tool.conda]` says, or else `[tool.pixi]`."""
     if "conda" in tool:
         both = "the script has both `tool.conda` and `tool.pixi`: the first is used, the second left out"
-        return replace(_conda(tool["conda"], locations), uv=uv), (both,) if "pixi" in tool else ()
+        return replace(_with_conda(header, tool["conda"], locations), notices=(both,) if "pixi" in tool else ())
     if "pixi" not in tool:
-        return Header(FORMAT, uv=uv), ()
+        return header
     from . import pixi
 
-    said = pixi.read(tool["pixi"], platform, locations)
-    header = Header(
-        FORMAT,
-        specs=said.specs,
-        pypi=said.pypi,
-        channels=said.channels,
-        exclude_newer=said.exclude_newer,
-        pypi_exclude_newer=said.pypi_exclude_newer,
-        constraints=said.constraints,
-        channel_priority=said.channel_priority,
-        variables=said.variables,
-        uv=pixi.with_sources(uv, said.sources),
-    )
-    return header, said.notices
+    return pixi.added(header, tool["pixi"], platform, locations)
 
 
-def _conda(table: Node, locations: list[tuple[str, Location]]) -> Header:
+def _with_conda(header: Header, table: Node, locations: list[tuple[str, Location]]) -> Header:
     keys = table.known(_CONDA_KEYS, _CONDA_FOREIGN_KEYS)
     specs: list[str] = []
     for text, where in keys["dependencies"].strings("a spec") if "dependencies" in keys else ():
         specs.append(fields.spec(text, where))
         locations.append((specs[-1], where))
-    channels = None
-    if "channels" in keys:
-        found = keys["channels"].strings("a channel")
-        if not found:
-            raise keys["channels"].error("`tool.conda.channels` is an empty list", "name a channel, or leave it out")
-        locations += found
-        channels = tuple(text for text, _ in found)
-    exclude_newer = None
-    if "exclude-newer" in keys:
-        from .pixi import moment
-
-        exclude_newer = moment(keys["exclude-newer"])
-    return Header(
-        FORMAT,
+    return replace(
+        header,
         specs=tuple(specs),
-        channels=channels,
+        channels=channels(keys["channels"], locations) if "channels" in keys else None,
         run_with=_run_with(keys["run-with"]) if "run-with" in keys else None,
-        exclude_newer=exclude_newer,
+        exclude_newer=moment(keys["exclude-newer"]) if "exclude-newer" in keys else None,
     )
 
 
@@ -242,14 +217,10 @@ def _run_with(node: Node) -> tuple[str, ...]:
     if isinstance(node.value, str):
         return fields.command(node.value, node.name, node.where)
     items = node.items('write `run-with = "python -u"`, or a list of words')
-    listed = tuple(item.string('write each word in quotes: `"..."`') for item in items)
-    if not listed:
+    if not items:
         raise node.error(f"`{node.name}` is an empty list", "name the program, or leave the key out")
-    for item, text in zip(items, listed, strict=True):
-        if text:
-            fields.plain(text + ".", f"a word of `{node.name}`", item.where)
-    fields.plain(listed[0], f"the program of `{node.name}`", items[0].where)
-    return listed
+    words = [(item.string('write each word in quotes: `"..."`'), item.where) for item in items]
+    return fields.command_words(words, node.name)
 
 
 def _uv(node: Node) -> str | None:

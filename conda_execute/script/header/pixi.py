@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 
 from ...errors import HeaderError, Location
-from ...lean.values import dataclass
+from ...lean.values import replace
 from ...specs import platforms
 from ...specs.requirement import canonical
 from ...text import nearest, shown
 from . import dependencies, fields
+from .dependencies import channels, moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from ...model import Header
     from .toml import Node
 
 _TARGET_KEYS = ("dependencies", "pypi-dependencies", "constraints", "activation")
@@ -35,28 +37,11 @@ _PYPI_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Pixi:
-    """What the table asks for on one platform."""
-
-    specs: tuple[str, ...] = ()
-    pypi: tuple[str, ...] = ()
-    #: For PyPI packages of an index of their own, or editable ones: their name and their entry in uv's `sources`.
-    sources: tuple[tuple[str, dict[str, object]], ...] = ()
-    constraints: tuple[str, ...] = ()
-    variables: tuple[tuple[str, str], ...] = ()
-    channels: tuple[str, ...] | None = None
-    channel_priority: str | None = None
-    exclude_newer: str | None = None
-    pypi_exclude_newer: str | None = None
-    notices: tuple[str, ...] = ()
-
-
-def read(table: Node, platform: str, locations: list[tuple[str, Location]], *, with_channels: bool = True) -> Pixi:
-    """What `[tool.pixi]` says; `with_channels` where channels belong into it."""
+def added(header: Header, table: Node, platform: str, locations: list[tuple[str, Location]]) -> Header:
+    """The header with what `[tool.pixi]` says; one that has channels of its own must not have others there."""
     keys = table.known(_KEYS, unread=_UNREAD)
     workspace = keys["workspace"].known(_WORKSPACE_KEYS, unread=_UNREAD) if "workspace" in keys else {}
-    if "channels" in workspace and not with_channels:
+    if "channels" in workspace and header.channels is not None:
         raise HeaderError(
             "the channels of this header stand outside of `tool.pixi`",
             where=workspace["channels"].key_where,
@@ -68,13 +53,15 @@ def read(table: Node, platform: str, locations: list[tuple[str, Location]], *, w
         found.add(layer, locations)
     unread = [node for name, node in (*keys.items(), *workspace.items()) if name in _UNREAD]
     said = {**workspace, **{name: node for name, node in keys.items() if name in _WORKSPACE_KEYS}}
-    return Pixi(
-        specs=tuple(found.specs.values()),
-        pypi=tuple(found.pypi.values()),
-        sources=tuple((name, source) for name, source in found.sources.items() if name in found.pypi),
+    sources = tuple((name, source) for name, source in found.sources.items() if name in found.pypi)
+    return replace(
+        header,
+        specs=(*header.specs, *found.specs.values()),
+        pypi=(*header.pypi, *found.pypi.values()),
+        uv=with_sources(header.uv, sources),
         constraints=tuple(found.constraints.values()),
         variables=tuple(found.variables.items()),
-        channels=_channels(workspace["channels"], locations) if "channels" in workspace else None,
+        channels=channels(workspace["channels"], locations) if "channels" in workspace else header.channels,
         channel_priority=_priority(said["channel-priority"]) if "channel-priority" in said else None,
         exclude_newer=_when(said.get("exclude-newer")),
         pypi_exclude_newer=_when(said.get("pypi-exclude-newer")),
@@ -126,21 +113,6 @@ def _targets(node: Node | None, platform: str) -> list[Node]:
     return [targets[selector] for selector in order if selector in targets]
 
 
-def _channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
-    channels: list[str] = []
-    for item in node.items():
-        if isinstance(item.value, dict):
-            channel = item.known(("channel",)).get("channel")
-            if channel is None:
-                raise item.error("a channel is given as a table without `channel`", 'write `"conda-forge"`')
-            item = channel  # noqa: PLW2901
-        channels.append(item.text("a channel", 'write it in quotes: `"conda-forge"`'))
-        locations.append((channels[-1], item.where))
-    if not channels:
-        raise node.error(f"`{node.name}` is an empty list", "name a channel, or leave the key out")
-    return tuple(channels)
-
-
 def _priority(node: Node) -> str:
     priority = node.text()
     if priority not in ("strict", "flexible", "disabled"):
@@ -159,17 +131,6 @@ def _when(node: Node | None) -> str | None:
             f"`{node.name}` is a table of packages, which is not supported", 'write one moment for all: `"2026-03-31"`'
         )
     return moment(node)
-
-
-def moment(node: Node) -> str:
-    """A date, a date-time or a duration; TOML has dates of its own, which count as if they were in quotes."""
-    from datetime import date
-
-    if isinstance(node.value, date):
-        text = node.value.isoformat()
-    else:
-        text = node.string('write `"2026-03-31"` or `"7 days"`')
-    return fields.exclude_newer(text, node.name, node.where)
 
 
 def _check_strategy(workspace: dict[str, Node]) -> None:
