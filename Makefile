@@ -20,12 +20,13 @@ SHELL_FILES = $(shell find .ci conda_execute examples recipe tests -name __pycac
     -o -type f -print 2>/dev/null | xargs awk 'FNR == 1 && (FILENAME ~ /\.sh$$/ || /^\#!.*[\/ ](ba|da)?sh$$/) \
     { print FILENAME } { nextfile }')
 
-.PHONY: help run test lint bench stress channel clean
+.PHONY: help run test coverage lint bench stress channel clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make run      run the examples with the local channel (CHANNEL=conda-forge: with the real one)'
 	@echo 'make test     lint, then every test (TESTS="..." adds words for pytest)'
+	@echo 'make coverage every test, and how much of the code they run'
 	@echo 'make lint     ruff, mypy and shellcheck'
 	@echo 'make bench    measure, and print the figures'
 	@echo 'make stress   repeat hundreds of times what must never go wrong'
@@ -63,6 +64,10 @@ test: lint
 	@echo '== pytest'
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 $(TESTS)
 
+coverage: $(VENV)/.installed
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered $(TESTS)
+
 stress: $(VENV)/.installed
 	@$(BIN)/python -m pytest -m stress $(TESTS)
 
@@ -70,5 +75,5 @@ bench: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build *.egg-info .coverage .coverage.*
 	find . -name __pycache__ -prune -exec rm -rf {} +

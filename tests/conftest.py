@@ -32,12 +32,13 @@ from tests.channel import Package, build, write_channel
 
 CHECKOUT = Path(__file__).parents[1]
 
-#: What a program needs from outside to reach a package registry; nothing else of this process's environment is kept.
+#: What a program needs from outside to reach a package registry, or to count coverage; nothing else of this process's
+#: environment is kept.
 _PASSED_ON = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX",
-    "SYSTEMROOT", "COMSPEC", "PATHEXT",
+    "SYSTEMROOT", "COMSPEC", "PATHEXT", "COVERAGE_PROCESS_CONFIG",
 )  # fmt: skip
 
 #: The certificates that the administrator of a Debian machine trusts. uv has its own and, unlike pip, no file in /etc

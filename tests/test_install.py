@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -181,6 +182,16 @@ def test_wheel_for_posix_carries_the_launcher_and_no_entry_point_of_its_name(whe
     assert any(name.endswith(".data/scripts/conda-execute") for name in names)
     assert "conda-execute-py = " in points
     assert "conda-execute = conda_execute.__main__" not in points
+
+
+def test_page_of_the_package_has_full_links_alone(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("/METADATA"))
+        page = archive.read(name).decode()
+    targets = re.findall(r"\]\(([^)#]*)", page.partition("\n\n")[2])
+    assert len(targets) > 20
+    assert [target for target in targets if target and not target.startswith("https://")] == []
+    assert "Project-URL: Changelog, https://" in page
 
 
 @pytest.mark.parametrize("tag", ["win_amd64", "win_arm64"])
