@@ -65,7 +65,7 @@ setup(
         "Source": REPOSITORY,
     },
     packages=find_packages(include=["conda_execute", "conda_execute.*"]),
-    package_data={"conda_execute": ["py.typed", "launch/posix/*", "launch/posix/zsh/.z*"]},
+    package_data={"conda_execute": ["py.typed", "cli/shells/*", "launch/posix/*", "launch/posix/zsh/.z*"]},
     python_requires=">=3.10",
     # The embedded engine needs py-rattler 0.28; beside an older one, conda does the work (`backend.engine`).
     install_requires=[

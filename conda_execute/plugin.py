@@ -43,8 +43,10 @@ def execute(argv: Sequence[str]) -> NoReturn:
     """`conda execute` with these words after it."""
     from .cli.execute import main
     from .terminal.messages import run
+    from .text import call_by_conda
 
     _forget_conda()
+    call_by_conda()
     run(lambda _: main(argv))
 
 
@@ -52,8 +54,10 @@ def tmpenv(argv: Sequence[str]) -> NoReturn:
     """`conda tmpenv` with these words after it."""
     from .cli.tmpenv import main
     from .terminal.messages import run
+    from .text import call_by_conda
 
     _forget_conda()
+    call_by_conda()
     run(lambda _: main(argv))
 
 

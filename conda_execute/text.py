@@ -19,13 +19,50 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
-def close(word: str, known: Iterable[str], most: int = 1, likeness: float = 0.6) -> list[str]:
-    """The known words that a mistyped one is near to, the nearest first; case, and `-` for `_`, make no difference."""
-    import difflib
+_called_by_conda = False
 
-    folded = {other.lower().replace("-", "_"): other for other in sorted(known)}
-    found = difflib.get_close_matches(word[:100].lower().replace("-", "_"), folded, most, likeness)
-    return [folded[other] for other in found]
+
+def call_by_conda() -> None:
+    """From now on `called` writes the commands as subcommands of conda."""
+    global _called_by_conda  # noqa: PLW0603  said once, by conda's door
+    _called_by_conda = True
+
+
+def called(text: str) -> str:
+    """The text with our commands as the person who reads it can type them.
+
+    >>> called("write `conda execute --init s.py`, or see `conda tmpenv --help`")
+    'write `conda-execute --init s.py`, or see `conda-tmpenv --help`'
+    """
+    if _called_by_conda:
+        return text
+    return text.replace("conda execute", "conda-execute").replace("conda tmpenv", "conda-tmpenv")
+
+
+#: How alike two words must be for one to be a slip of the other: a wrong guess is worse than none.
+_LIKENESS = 0.72
+
+
+def close(word: str, known: Iterable[str], most: int = 1, likeness: float = _LIKENESS) -> list[str]:
+    """The known words that a mistyped one is near to, the nearest first; case, and `-` for `_`, make no difference.
+
+    A beginning counts as the whole word.
+
+    >>> close("--forse", ["--force-env"]), close("--off", ["--offline"]), close("--no-cache", ["--no-lock"])
+    (['--force-env'], ['--offline'], [])
+    """
+    from difflib import SequenceMatcher
+
+    wanted = word[:100].lower().replace("-", "_")
+
+    def alike(other: str) -> float:
+        other = other.lower().replace("-", "_")
+        beginnings = (other, other[: len(wanted)]) if len(wanted) > 3 else (other,)
+        return max(SequenceMatcher(None, wanted, each).ratio() for each in beginnings)
+
+    scores = {other: alike(other) for other in known}
+    found = sorted((other for other, score in scores.items() if score >= likeness), key=lambda one: (-scores[one], one))
+    return found[:most]
 
 
 def near(word: str, known: Iterable[str]) -> str | None:

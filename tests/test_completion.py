@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
-from conda_execute.cli import completion, options, tmpenv
+from conda_execute.cli import completion
+from conda_execute.options import COMMANDS, RunOptions
+from tests.conftest import World
 
-OWN = completion.options_of(options.OPTIONS, options.HELP)
-COMMANDS = completion.commands_of(tmpenv.parsers(), tmpenv.HELP, OWN)
+SHELLS = RunOptions.TABLE["completion"].words
 
 #: Seconds for one line of a shell.
 PATIENCE = 15
@@ -57,8 +58,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home.mkdir()
     for name in ("plot.py", "data.csv", "environment.yml"):
         (home / name).write_text("")
-    for shell in completion.SHELLS:
-        (home / f".completion.{shell}").write_text(completion.script(shell, OWN, COMMANDS))
+    for shell in SHELLS:
+        (home / f".completion.{shell}").write_text(completion.script(shell))
     (home / ".bashrc").write_text(f"{BASH_BEFORE}PS1='> '\n. ~/.completion.bash\n")
     (home / ".zshrc").write_text(
         f"PS1='> '\nautoload -Uz compinit\ncompinit -u -D\n{ZSH_BEFORE}. ~/.completion.zsh\nbindkey -e\n"
@@ -216,25 +217,25 @@ def test_zsh_loads_it_from_a_directory_of_functions(machine: Path, tmp_path: Pat
         terminal.close()
 
 
-@pytest.mark.parametrize("shell", completion.SHELLS)
+@pytest.mark.parametrize("shell", SHELLS)
 def test_every_option_and_command_is_offered(shell: str) -> None:
-    text = completion.script(shell, OWN, COMMANDS)
-    for option in OWN:
-        long = option.names[-1]
-        assert (f"-l {long[2:]}" if shell == "fish" else long) in text
+    text = completion.script(shell)
+    for option in RunOptions.TABLE.values():
+        long = option.name
+        assert (f"-l {long[2:]}" if shell == "fish" and long.startswith("--") else long) in text
     for command in COMMANDS:
-        assert command.name in text
+        assert command in text
     assert "@" not in re.sub(r'"\$@"|\$\{?\w+\[@\]\}?|\[@\]', "", text)
 
 
 def test_every_option_and_command_is_explained() -> None:
-    explained: list[Any] = [*OWN, *COMMANDS, *(option for command in COMMANDS for option in command.options)]
-    assert [each for each in explained if not each.meaning] == []
-    assert {command.name for command in COMMANDS if command.environments} == {"clear", "info", "keep", "release"}
+    kinds = (RunOptions, *COMMANDS.values())
+    assert [option.name for kind in kinds for option in kind.TABLE.values() if not option.help] == []
+    assert [kind for kind in kinds if not kind.PROSE] == []
 
 
-def test_the_program_prints_it(world) -> None:
-    assert world.execute("--completion", "bash", check=True).stdout == completion.script("bash", OWN, COMMANDS)
+def test_the_program_prints_it(world: World) -> None:
+    assert world.execute("--completion", "bash", check=True).stdout == completion.script("bash")
     done = world.execute("--completion", "tcsh")
     assert (done.returncode, done.stdout) == (125, "")
-    assert "there is no completion for `tcsh`" in done.stderr
+    assert "`--completion` does not take `tcsh`" in done.stderr

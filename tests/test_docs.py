@@ -22,11 +22,12 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute.cli import options, tmpenv
+from conda_execute.cli.parsing import parse
 from conda_execute.configuration import settings
 from conda_execute.environments import layout
 from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError
 from conda_execute.lockfiles import lockfile
+from conda_execute.options import COMMANDS, RunOptions
 from conda_execute.script.header import find_header, native, pep723, read_header
 from conda_execute.script.languages import LANGUAGES
 from tests.conftest import CHECKOUT, PATIENCE, World
@@ -245,9 +246,9 @@ def test_options_of_commands_that_are_not_run_exist(document: Path) -> None:
             for words in _calls(line):
                 try:
                     if words[0] == "execute":
-                        options.parse(words[1:])
+                        parse(RunOptions, words[1:])
                     else:
-                        tmpenv._parse(words[1:])
+                        parse(COMMANDS[words[1]], words[2:])
                 except ExecuteError as error:
                     pytest.fail(f"{name_of(document)}:{number}: {line}\n{error.message}", pytrace=False)
 
@@ -348,12 +349,12 @@ def reference(name: str) -> str:
     return (REFERENCE / f"{name}.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("option", [*options.NAMES, "-c"])
+@pytest.mark.parametrize("option", [name for option in RunOptions.TABLE.values() for name in option.names])
 def test_option_is_in_the_reference(option: str) -> None:
     assert re.search(rf"`{option}[ `]", reference("command-line"))
 
 
-@pytest.mark.parametrize("name", sorted(tmpenv._COMMANDS))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_command_of_tmpenv_is_in_the_reference(name: str) -> None:
     assert f"`conda tmpenv {name}" in reference("command-line")
 

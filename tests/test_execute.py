@@ -238,8 +238,31 @@ def test_check_says_what_a_header_means_and_makes_nothing(world: World) -> None:
 
 def test_check_shows_what_a_terminal_would_act_on(world: World) -> None:
     script = world.script("a\x1b[31m.py", NUMPY)
-    assert world.execute("--check", script.name, check=True).stdout.startswith("script:   a\\x1b[31m.py\n")
+    assert world.execute("--check", script.name, check=True).stdout.startswith("a\\x1b[31m.py: ok")
+    assert world.execute("--check", "-v", script.name, check=True).stdout.startswith("script:   a\\x1b[31m.py\n")
     assert json.loads(world.execute("--check", "--json", script.name, check=True).stdout)["script"] == script.name
+
+
+def test_check_reads_every_script_and_reports_every_mistake(world: World) -> None:
+    world.script("a.py", NUMPY)
+    world.script("b.py", "# conda execute\n# env: [\n")
+    world.script("c.py", "print('no header')\n")
+    world.script("d.py", NUMPY)
+    done = world.execute("--check", "a.py", "b.py", "c.py", "d.py")
+    assert done.returncode == 125
+    assert done.stdout == "a.py: ok (numpy, python >=3)\nd.py: ok (numpy, python >=3)\n"
+    assert "b.py:2" in done.stderr
+    assert "`c.py` has no header" in done.stderr
+    listed = json.loads(world.execute("--check", "--json", "a.py", "b.py", "d.py").stdout)
+    assert [(each["script"], "error" in each) for each in listed] == [("a.py", False), ("b.py", True), ("d.py", False)]
+    assert world.execute("--check", "a.py", "d.py").returncode == 0
+
+
+def test_options_after_several_scripts_are_refused(world: World) -> None:
+    world.script("a.py", NUMPY)
+    done = world.execute("--check", "a.py", "--json")
+    assert done.returncode == 125
+    assert "`--json` comes after a script" in done.stderr
 
 
 def test_check_refuses_a_spec_that_is_none(world: World) -> None:
@@ -412,7 +435,7 @@ def test_bad_input_is_one_message_and_nothing_is_made(
     [
         ["--json", "--nonsense", "s.py"],
         ["--nonsense", "--json", "s.py"],
-        *(["--json", option, "s.py"] for option in ("--shell", "--lock", "--init", "--add=six", "--export=explicit")),
+        *(["--json", option, "s.py"] for option in ("--shell", "--init", "--add=six", "--export=explicit")),
         ["--json", "--pack=x.zip", "s.py"],
         ["--json", "--remove=six", "--dry-run", "s.py"],
     ],
@@ -619,7 +642,7 @@ def test_help_needs_no_environment(world: World) -> None:
         text=True,
         cwd=Path(__file__).parents[1],
     )
-    assert done.stdout.startswith("usage: conda execute")
+    assert done.stdout.startswith("usage: conda-execute")
 
 
 def test_a_platform_that_is_none_is_refused(world: World) -> None:

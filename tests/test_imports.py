@@ -18,7 +18,7 @@ FLOORS = (
     {"__main__", "plugin"},
     {"cli"},
     {"plan", "recipe"},
-    {"lockfiles", "conda_plugin", "resolve", "housekeeping"},
+    {"lockfiles", "conda_plugin", "resolve", "housekeeping", "options"},
     {"engines"},
     {"script", "launch", "terminal"},
     {"environments", "configuration"},

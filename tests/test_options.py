@@ -1,4 +1,4 @@
-"""Laws of the command line of `conda execute`."""
+"""Laws of the command lines of `conda execute` and `conda tmpenv`."""
 
 from __future__ import annotations
 
@@ -6,37 +6,56 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute.cli import options
+from conda_execute.cli.help import page
+from conda_execute.cli.parsing import parse
 from conda_execute.errors import UsageError
+from conda_execute.options import COMMANDS, CommandLine, Option, RunOptions, TmpenvOptions
+
+KINDS: list[type[CommandLine]] = [RunOptions, TmpenvOptions, *COMMANDS.values()]
+
+
+def run(*argv: str) -> RunOptions:
+    return parse(RunOptions, argv)
 
 
 @given(st.lists(st.text(max_size=8) | st.sampled_from(["--", "-v", "--with", "-c", "--help", "-", "--json"])))
 def test_what_follows_the_script_is_the_scripts_own(arguments: list[str]) -> None:
     """Whatever it looks like."""
-    parsed = options.parse(["-v", "--with", "numpy", "script.py", *arguments])
-    assert parsed.words == ["script.py", *arguments]
-    assert parsed.code is None
+    chosen = run("-v", "--with", "numpy", "script.py", *arguments)
+    assert chosen.words == ("script.py", *arguments)
+    assert chosen.code is None
 
 
 @given(st.lists(st.text(max_size=8) | st.sampled_from(["--", "-v", "-c", "--help"])))
 def test_what_follows_c_is_code(words: list[str]) -> None:
-    parsed = options.parse(["-q", "-c", *words])
-    assert parsed.code == words
-    assert parsed.words == []
+    chosen = run("-q", "-c", *words)
+    assert chosen.code == tuple(words)
+    assert chosen.words == ()
 
 
 def test_double_dash_ends_the_options() -> None:
-    assert options.parse(["-v", "--", "--odd.py", "--"]).words == ["--odd.py", "--"]
+    assert run("-v", "--", "--odd.py", "--").words == ("--odd.py", "--")
 
 
 def test_repeatable_options_keep_their_order() -> None:
-    parsed = options.parse(["--channel", "b", "--channel=a", "--with", "x", "--with", "pypi:y", "s.py"])
-    assert (parsed.channel, getattr(parsed, "with")) == (["b", "a"], ["x", "pypi:y"])
+    chosen = run("--channel", "b", "--channel=a", "--with", "x", "-w", "pypi:y", "s.py")
+    assert (chosen.channels, chosen.extra) == (("b", "a"), ("x", "pypi:y"))
 
 
 def test_flags_of_one_letter_may_stand_together() -> None:
-    parsed = options.parse(["-vf", "s.py"])
-    assert (parsed.verbose, parsed.force_env, parsed.quiet, parsed.words) == (True, True, False, ["s.py"])
+    chosen = run("-vf", "s.py")
+    assert (chosen.verbose, chosen.force_env, chosen.quiet, chosen.words) == (True, True, False, ("s.py",))
+
+
+def test_what_was_chosen_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        run("s.py").offline = True
+
+
+def test_what_was_chosen_can_be_made_without_words() -> None:
+    assert vars(RunOptions(("s.py",), offline=True)) == vars(run("--offline", "s.py"))
+    with pytest.raises(TypeError):
+        RunOptions(("s.py",), ofline=True)
 
 
 @pytest.mark.parametrize(
@@ -44,26 +63,69 @@ def test_flags_of_one_letter_may_stand_together() -> None:
     [
         (["--wiht", "numpy", "s.py"], "there is no option `--wiht`", "did you mean `--with`?"),
         (["--overide-channels", "s.py"], "there is no option `--overide-channels`", "`--override-channels`"),
-        (["-x", "s.py"], "there is no option `-x`", "stand after it"),
+        (["-x", "s.py"], "there is no option `-x`", "come after it"),
         (["--with"], "`--with` needs a value: SPEC", "--help"),
         (["--check=yes", "s.py"], "there is no option `--check=yes`", "`--check`"),
         (["-vx", "s.py"], "there is no option `-vx`", ""),
         (["--off", "s.py"], "there is no option `--off`", "did you mean `--offline`?"),
+        (["--forse", "s.py"], "there is no option `--forse`", "did you mean `--force-env`?"),
+        (["--export", "environment.yaml", "s.py"], "`--export` does not take `environment.yaml`", "environment.yml"),
+        (["--completion", "tcsh"], "`--completion` does not take `tcsh`", "it takes one of `bash`, `zsh`, `fish`"),
     ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistyped_option_gets_the_nearest_one(argv: list[str], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        options.parse(argv)
+        run(*argv)
     assert message in caught.value.message
     assert hint in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("names", [names for names, _ in options.OPTIONS], ids=lambda names: names[-1])
-def test_help_explains_every_option(names: tuple[str, ...]) -> None:
-    for name in names:
-        assert name in options.HELP
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_help_explains_every_option(kind: type[CommandLine]) -> None:
+    text = " ".join(page(kind, 80).split())
+    for option in kind.TABLE.values():
+        assert ", ".join(option.names) in text
+        assert " ".join(option.help.split()).split("`")[0] in text
 
 
-def test_help_fits_a_terminal_of_80_columns() -> None:
-    assert max(map(len, options.HELP.splitlines())) <= 79
+@pytest.mark.parametrize("width", [40, 50, 60, 80, 120, 200])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_help_fits_a_terminal_of_any_width(kind: type[CommandLine], width: int) -> None:
+    usage = len(kind.USAGE.splitlines())
+    for line in page(kind, width).splitlines()[usage:]:
+        unbreakable = " " not in line.strip().replace(", ", "").strip("`")
+        assert len(line) < width or (unbreakable and len(line.strip()) > width - 8)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_no_name_of_an_option_is_given_twice(kind: type[CommandLine]) -> None:
+    names = [name for option in kind.TABLE.values() for name in (*option.names, *option.also)]
+    assert len(names) == len(set(names))
+
+
+def _given(option: Option) -> list[str]:
+    if option.value is None:
+        return [option.name]
+    return [option.name, option.words[0] if option.words else "x"]
+
+
+ACTIONS = [option for option in RunOptions.TABLE.values() if option.action and not option.takes_rest]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (one, other)
+        for index, one in enumerate(ACTIONS)
+        for other in ACTIONS[index + 1 :]
+        if one.action != other.action and other.action not in one.joins and one.action not in other.joins
+    ],
+    ids=lambda option: option.name,
+)
+def test_actions_exclude_each_other(one: Option, other: Option) -> None:
+    if "help" in (one.action, other.action):
+        assert run(*_given(one), *_given(other), "s.py").help  # who asks for help gets it
+        return
+    with pytest.raises(UsageError, match=r"ask for different things|prints no JSON"):
+        run(*_given(one), *_given(other), "s.py")

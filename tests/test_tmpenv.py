@@ -238,6 +238,21 @@ def test_what_is_kept_in_a_read_only_place_is_not_ours_to_change(used: World, ke
 # info --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("how", ["--lock", "--embed"])
+def test_a_script_with_a_lock_names_its_environment(world: World, how: str) -> None:
+    """As a run of it does, whose environment is another than that of the header alone."""
+    script = world.script("s.sh", SIX + "true\n")
+    world.execute("--lock", *(["--embed"] if how == "--embed" else []), script, check=True)
+    world.execute(script, check=True)
+    name = name_of(world)
+    assert json.loads(world.tmpenv("info", "--json", script, check=True).stdout)["name"] == name
+    world.tmpenv("keep", script, check=True)
+    assert json.loads(world.tmpenv("list", "--json", check=True).stdout)[0]["kept"]
+    world.tmpenv("release", script, check=True)
+    world.tmpenv("clear", script, check=True)
+    assert not world.prefixes()
+
+
 def test_info_tells_all(used: World) -> None:
     said = json.loads(used.tmpenv("info", "s.sh", "--json", check=True).stdout)
     assert said["name"] == name_of(used)
@@ -259,7 +274,7 @@ def test_info_tells_all(used: World) -> None:
     [
         (["lst"], "did you mean `list`?"),
         (["list", "--jsn"], "did you mean `--json`?"),
-        (["list", "--sort", "colour"], "invalid choice"),
+        (["list", "--sort", "colour"], "`--sort` does not take `colour`"),
         (["clear", "--min-age", "soon"], "`soon` is not a number of hours"),
         (["clear", "--min-age", "-1"], "not a number of hours"),
         (["clear", "deadbeef"], "neither an environment nor a script"),

@@ -414,7 +414,7 @@ def test_a_lock_overwrites_nothing_but_a_lock(world: World, target: str) -> None
     before = (world.work / target).read_text()
     done = world.execute("--lock", "--lock-file", target, "s.py")
     assert done.returncode == 125
-    assert "is no lock" in done.stderr
+    assert "is not a lock file" in done.stderr
     assert (world.work / target).read_text() == before
 
 
@@ -511,10 +511,12 @@ def test_a_packed_environment_runs_elsewhere_with_the_original_gone(world: World
         (["--export", "explicit", "--shell", "s.py"], "ask for different things"),
         (["--add", "six", "-"], "only the header of a file"),
         (["--init", "--remove", "six", "s.py"], "nothing to remove"),
-        (["--add", "six", "--channel", "bioconda", "s.py"], "`--channel` counts for one run"),
-        (["--remove", "six", "--with", "idna", "s.py"], "`--with` counts for one run"),
-        (["--init", "--exclude-newer", "2026-01-01", "s.py"], "`--exclude-newer` counts for one run"),
-        (["--add", "six", "s.py", "idna"], "--add idna"),
+        (["--add", "six", "--channel", "bioconda", "s.py"], "`--channel` is for one run"),
+        (["--remove", "six", "--with", "idna", "s.py"], "`--with` is for one run"),
+        (["--init", "--exclude-newer", "2026-01-01", "s.py"], "`--exclude-newer` is for one run"),
+        (["--add", "six", "s.py", "idna"], "the script is the last word: `--add six idna s.py`"),
+        (["--add", "six", "--remove", "idna", "attrs", "s.py"], "`--add attrs` or `--remove attrs`"),
+        (["--init", "idna", "s.py"], "one word too many"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

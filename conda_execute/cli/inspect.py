@@ -1,38 +1,63 @@
-"""What `conda execute` says instead of running the script: what the header means, and what would be done."""
+"""`--check` and `--dry-run`: what a header means, and what a run would do."""
 
 from __future__ import annotations
 
-from ..environments.name import environment_name
-from ..plan import recipe_of, require_trust, store_of, with_lock
-from ..terminal.messages import print_json
+from ..plan import understand
 from ..text import megabytes, printable
+from .several import for_each
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..plan import Run
+    from ..options import RunOptions
+    from ..plan import Plan
 
 
-def check(run: Run) -> int:
-    """What the header means, if it is right."""
-    run.require_words()
-    recipe_of(run).check()
-    meaning = _meaning(run)
-    if run.chosen.json:
-        print_json(meaning)
-    else:
-        _print_meaning(meaning)
-    return 0
+def check(options: RunOptions) -> int:
+    """What the headers mean, if they are right: one line for each script, or all of it."""
+
+    def meaning(one: RunOptions) -> dict[str, Any]:
+        plan = understand(one)
+        plan.require_command()
+        plan.recipe().check()
+        return _meaning(plan)
+
+    return for_each(options, meaning, _print_meaning if options.verbose else _print_line)
 
 
-def _meaning(run: Run) -> dict[str, Any]:
+def dry_run(options: RunOptions) -> int:
+    """What runs would install, create or reuse."""
+    return for_each(options, _forecast, _print_forecast)
+
+
+def _forecast(options: RunOptions) -> dict[str, Any]:
+    plan = understand(options)
+    plan.require_command()
+    plan.require_trust()
+    store = plan.store()
+    plan = plan.with_lockfile(store)
+    environment = store.find(plan.name)
+    meaning = _meaning(plan)
+    meaning["prefix"] = environment.prefix if environment else store.prefix(plan.name)
+    meaning["state"] = "ready" if environment else "missing"
+    if environment is None:
+        solution = plan.recipe().solution()
+        meaning["packages"] = [
+            {"name": package.name, "version": package.version, "build": package.build, "url": package.url}
+            for package in solution.packages
+        ]
+        meaning["download"] = solution.download
+    return meaning
+
+
+def _meaning(plan: Plan) -> dict[str, Any]:
     """What a header means, as plain values; what it does not mention is left out."""
-    header, request = run.header, run.request
+    header, request = plan.header, plan.request
     said: dict[str, Any] = {
-        "script": run.script.title,
+        "script": plan.script.title,
         "format": header.format,
-        "name": environment_name(request),
+        "name": plan.name,
         "specs": list(request.specs),
         "pypi": list(request.pypi),
         "channels": [channel.name for channel in request.channels],
@@ -40,12 +65,17 @@ def _meaning(run: Run) -> dict[str, Any]:
         "channel_priority": header.channel_priority,
         "exclude_newer": request.exclude_newer,
         "platform": request.platform,
-        "run_with": None if header.entrypoint else list(run.words()),
+        "run_with": None if header.entrypoint else list(plan.words()),
         "entrypoint": None if header.entrypoint is None else str(header.entrypoint),
         "variables": dict(header.variables),
         "notices": list(header.notices),
     }
     return {name: value for name, value in said.items() if value not in (None, [], {})}
+
+
+def _print_line(meaning: dict[str, Any]) -> None:
+    specs = [*meaning.get("specs", []), *(f"pypi:{one}" for one in meaning.get("pypi", []))]
+    print(f"{printable(meaning['script'])}: ok ({printable(', '.join(specs))})", flush=True)
 
 
 def _print_meaning(meaning: dict[str, Any]) -> None:
@@ -56,33 +86,14 @@ def _print_meaning(meaning: dict[str, Any]) -> None:
             lines = [" ".join(value)]
         texts = map(printable, lines if isinstance(lines, list) else [lines])
         text = ("\n" + " " * width).join(texts)
-        print(f"{name.replace('_', ' ') + ':':{width}}{text}")
+        print(f"{name.replace('_', ' ') + ':':{width}}{text}", flush=True)
 
 
-def dry_run(run: Run) -> int:
-    """What a run would install, make or reuse."""
-    run.require_words()
-    require_trust(run)
-    store = store_of(run)
-    run = with_lock(run, store)
-    name = environment_name(run.request)
-    environment = store.find(name)
-    meaning = _meaning(run)
-    meaning["prefix"] = environment.prefix if environment else store.prefix(name)
-    meaning["state"] = "ready" if environment else "missing"
-    solution = None if environment else recipe_of(run).solution()
-    if run.chosen.json:
-        if solution is not None:
-            meaning["packages"] = [
-                {"name": package.name, "version": package.version, "build": package.build, "url": package.url}
-                for package in solution.packages
-            ]
-            meaning["download"] = solution.download
-        print_json(meaning)
-        return 0
-    if solution is not None:
-        meaning["download"] = megabytes(solution.download)
+def _print_forecast(meaning: dict[str, Any]) -> None:
+    packages = meaning.pop("packages", None)
+    if packages is not None:
+        meaning["download"] = megabytes(meaning["download"])
     _print_meaning(meaning)
-    if solution is not None:
-        print("\nwould install:", *(f"  {package}" for package in solution.packages), sep="\n")
-    return 0
+    if packages is not None:
+        lines = [f"  {one['name']} {one['version']} {one['build']}" for one in packages]
+        print("\nwould install:", *lines, sep="\n", flush=True)

@@ -94,12 +94,12 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
 
 
-def guard(work: Callable[[], int], wants_json: Callable[[], bool]) -> int:
-    """The exit status of `work`; what it raises that is no bug is told, and becomes the status it stands for."""
+def guard(work: Callable[[], int], *, as_json: bool) -> int:
+    """The exit status of `work`; an error that is not a bug is reported, and becomes the status it stands for."""
     try:
         return work()
     except ExecuteError as error:
-        report(error, wants_json())
+        report(error, as_json)
         return error.exit_status
     except KeyboardInterrupt:
         say("interrupted")
@@ -167,8 +167,12 @@ class Terminated(BaseException):
         self.number = number
 
 
-def unwind_on_signals() -> Callable[[], None]:
-    """From now on SIGTERM and SIGHUP raise `Terminated`; the returned function puts things back.
+#: What the signals that unwind did before.
+_dispositions: dict[int, Any] = {}
+
+
+def unwind_on_signals() -> None:
+    """From now on SIGTERM and SIGHUP raise `Terminated`; `leave_signals_alone` puts things back.
 
     A signal that is ignored (nohup) stays ignored: the script inherits that.
     """
@@ -177,14 +181,15 @@ def unwind_on_signals() -> Callable[[], None]:
     def unwind(number: int, frame: FrameType | None) -> None:
         raise Terminated(number)
 
-    before = {}
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            before[number] = signal.signal(number, unwind)
+            _dispositions[number] = signal.signal(number, unwind)
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
-    return restore
+def leave_signals_alone() -> None:
+    """Signals do again what they did before `unwind_on_signals`: the script is to inherit that."""
+    import signal
+
+    while _dispositions:
+        signal.signal(*_dispositions.popitem())

@@ -1,0 +1,134 @@
+"""`--init`, `--add` and `--remove`: the header, edited in place.
+
+What comes out is solved first, and written whole or not at all: a script is never left with a header that cannot work.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..configuration.settings import load
+from ..errors import PlaceError, UsageError
+from ..files import check_folder, rewrite
+from ..launch import process
+from ..recipe import Recipe, check_backend
+from ..resolve import resolve
+from ..script import source, specfile
+from ..script.editing import editor
+from ..script.header import read_header
+from ..specs import platforms
+from ..specs.match_spec import spec_name
+from ..terminal.voice import Voice
+from ..text import called
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..options import RunOptions
+
+
+def edit(options: RunOptions) -> int:
+    """Change the header in place; with `--dry-run`, print the difference."""
+    options = _with_further_specs(options)
+    path = _file_to_edit(options)
+    before = _content(path) if os.path.lexists(path) or not options.init else b""
+    after = _edited(options, path, before)
+    environ = process.inherited_environ()
+    settings = load(environ)
+    voice = Voice(verbose=options.verbose and not options.quiet, quiet=options.quiet)
+    header = read_header(after, path, settings.subdir or platforms.host())
+    request = resolve(header, settings, folder=os.path.dirname(os.path.abspath(path)), environ=environ)
+    backend = check_backend(options.backend or settings.backend)
+    recipe = Recipe(request, settings, voice, environ, backend=backend, offline=options.offline, header=header)
+    if not options.dry_run:
+        _check_solvable(recipe)
+    if after == before:
+        voice.notice(f"`{path}` says so already")
+    elif options.dry_run:
+        sys.stdout.write(_difference(before, after, path))
+    else:
+        if (_content(path) if os.path.lexists(path) else b"") != before:
+            raise PlaceError(
+                f"`{path}` was changed by somebody else in the meantime", hint="nothing was written; try again"
+            )
+        rewrite(path, after)
+        voice.notice(f"`{path}` now asks for {', '.join((*header.specs, *(f'pypi:{name}' for name in header.pypi)))}")
+    return 0
+
+
+def _edited(options: RunOptions, path: str, before: bytes) -> bytes:
+    """What the file is to hold."""
+    added, removed = specfile.from_words(options.add), specfile.from_words(options.remove)
+    both = {spec_name(spec) for spec in added.specs} & {spec_name(spec) for spec in removed.specs}
+    if both:
+        raise UsageError(f"`{min(both)}` is to be added and removed", hint="`--add` alone changes its version")
+    if options.init:
+        check_folder(path)
+        return editor.initial(before, path, added.specs, added.pypi)
+    # Added first: a header that asks for nothing, between the two, would be refused.
+    after = editor.add_specs(before, path, added.specs, added.pypi)
+    return editor.remove_specs(after, path, removed.specs, removed.pypi)
+
+
+def _check_solvable(recipe: Recipe) -> None:
+    """Solve for conda's packages, and for those of PyPI beside them."""
+    solution = recipe.solution()
+    if recipe.request.pypi:
+        from ..engines.pypi import resolve as pylock
+
+        pylock.choose(recipe.engine(), recipe.request, solution, recipe.options())
+
+
+def _with_further_specs(options: RunOptions) -> RunOptions:
+    """`--add a b c SCRIPT`: the words before the last belong to the option, where there is one only."""
+    *further, path = options.words or ("",)
+    if not further:
+        return options
+    if options.init and not options.add:
+        raise UsageError(f"`{path}` is one word too many", hint="`--init` takes one script")
+    if options.add and options.remove:
+        raise UsageError(
+            f"it is not clear whether `{further[0]}` is added or removed",
+            hint=f"repeat the option: `--add {further[0]}` or `--remove {further[0]}`",
+        )
+    if not os.path.lexists(path) and any(map(os.path.isfile, further)):
+        script = next(filter(os.path.isfile, further))
+        specs = " ".join(word for word in options.words if word != script)
+        option = "--add" if options.add else "--remove"
+        first = (options.add or options.remove)[-1]
+        raise UsageError(
+            f"`{path}` comes after the script",
+            hint=f"the script is the last word: `{option} {first} {specs} {script}`",
+        )
+    if options.add:
+        return options.replaced(words=(path,), add=(*options.add, *further))
+    return options.replaced(words=(path,), remove=(*options.remove, *further))
+
+
+def _file_to_edit(options: RunOptions) -> str:
+    if options.code is not None or not options.words or options.words[0] == "-":
+        raise _no_file()
+    path = options.words[0]
+    if source.is_address(path):
+        raise UsageError("a script on the web cannot be edited", hint="save it as a file, and edit that")
+    if path.lower().endswith(".ipynb"):
+        raise UsageError("the header of a notebook cannot be edited", hint="write it in the notebook's first code cell")
+    return path
+
+
+def _content(path: str) -> bytes:
+    script = source.from_file(path)
+    if not script.is_file:
+        raise _no_file()
+    return source.read_whole(script)
+
+
+def _no_file() -> UsageError:
+    return UsageError("only the header of a file can be edited", hint=called("conda execute --add SPEC SCRIPT"))
+
+
+def _difference(before: bytes, after: bytes, path: str) -> str:
+    import difflib
+
+    old, new = (text.decode("utf-8", "replace").splitlines(keepends=True) for text in (before, after))
+    return "".join(difflib.unified_diff(old, new, path, path))

@@ -1,0 +1,116 @@
+"""What is done with a script's environment instead of running the script: its path, a shell in it, a copy of it."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..errors import NotFoundError
+from ..launch import execute
+from ..launch.activation import activate
+from ..plan import understand
+from ..terminal.messages import leave_signals_alone
+from .run import prepare, sweep_if_due
+from .several import for_each
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ..environments.store import Store
+    from ..model import Environment
+    from ..options import RunOptions
+    from ..plan import Plan
+
+
+def _made(options: RunOptions) -> tuple[Plan, Store, Environment]:
+    plan = understand(options)
+    plan.require_trust()
+    store = plan.store()
+    plan = plan.with_lockfile(store)
+    return plan, store, prepare(plan, store)
+
+
+def print_prefix(options: RunOptions) -> int:
+    def find(one: RunOptions) -> dict[str, Any]:
+        _, _, environment = _made(one)
+        return {"prefix": environment.prefix, "name": environment.name}
+
+    return for_each(options, find, lambda found: print(found["prefix"], flush=True))
+
+
+def export(options: RunOptions) -> int:
+    """The environment as a text from which other tools create it."""
+    from ..lockfiles import export
+
+    plan, _, environment = _made(options)
+    assert options.export is not None
+    # conda's own rules for names, and a shell's comfort.
+    stem = os.path.splitext(os.path.basename(plan.script.title))[0]
+    recipe = plan.recipe()
+    text = export.export(
+        environment.prefix,
+        options.export,
+        plan.request,
+        name=re.sub(r"[^\w.-]+", "-", stem).strip("-") or "script",
+        backend=recipe.engine(),
+        options=recipe.options(),
+    )
+    print(text, end="")
+    return 0
+
+
+def pack(options: RunOptions) -> int:
+    """The environment as an archive."""
+    from ..lockfiles import export
+
+    plan, _, environment = _made(options)
+    assert options.pack is not None
+    export.pack(environment.prefix, options.pack)
+    plan.voice.notice(f"packed `{environment.prefix}` into `{options.pack}`")
+    return 0
+
+
+def shell(options: RunOptions) -> int:
+    """Become a shell in the environment."""
+    plan, store, environment = _made(options)
+    sweep_if_due(plan, store, environment)
+    leave_signals_alone()
+    notebook = plan.script.notebook
+    words, needed = _shell(plan.environ)
+    variables = (*plan.header.variables, *(notebook.variables if notebook else ()), *needed.items())
+    try:
+        execute.execute(words, activate(environment.prefix, plan.environ, variables))
+    except NotFoundError as error:
+        error.hint = "the variable SHELL names the shell to open"
+        raise
+
+
+def _shell(environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The command of an interactive shell in the environment, and the variables that it needs.
+
+    What a person's startup file puts first on PATH would hide the environment's programs, so the shell reads a file of
+    ours, which reads theirs and then puts the environment first again.
+    """
+    shell = environ.get("SHELL") or "/bin/sh"
+    files = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "launch", "posix")
+    kind = os.path.basename(shell)
+    if kind == "bash":
+        return [shell, "--rcfile", os.path.join(files, "bashrc"), "-i"], {}
+    if kind == "zsh":
+        theirs = environ.get("ZDOTDIR", "")
+        return [shell, "-i"], {"ZDOTDIR": os.path.join(files, "zsh"), "_CONDA_EXECUTE_ZDOTDIR": theirs}
+    if kind == "fish":
+        from shlex import quote
+
+        return [shell, "--interactive", "--init-command", f"source {quote(os.path.join(files, 'fishrc'))}"], {}
+    return [shell], {}
+
+
+ACTIONS: dict[str, Callable[[RunOptions], int]] = {
+    "print": print_prefix,
+    "export": export,
+    "pack": pack,
+    "shell": shell,
+}

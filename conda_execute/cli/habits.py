@@ -1,0 +1,43 @@
+"""What people type who come from other tools, and what to answer."""
+
+from __future__ import annotations
+
+from ..options import RunOptions
+from ..text import called
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..options import CommandLine
+
+#: Options of uv, pixi, conda and conda-exec that mean something else here, or nothing.
+_ANSWERS: dict[tuple[str, ...], str] = {
+    (
+        "-p",
+    ): "for a version of Python, `--python 3.12`; an environment is named by its contents and has no path to choose",
+    ("-s", "--script"): "it is not needed: `conda execute SCRIPT`",
+    ("--spec",): "for one more requirement, `--with SPEC`",
+    ("--list", "--ls"): "`conda tmpenv list` shows the environments, `conda tmpenv info SCRIPT` the packages of one",
+    ("--clean", "--clear", "--prune"): "`conda tmpenv clear` deletes the environments that no process is using",
+    ("-n", "--name"): "environments are named by their contents; `conda tmpenv list` shows them",
+    ("--file", "-r", "--requirements", "--with-requirements"): (
+        "`conda tmpenv create --file FILE` creates an environment of a file; a script names its own in its header"
+    ),
+    ("--env-file", "--env"): "set variables in the shell: `NAME=value conda execute SCRIPT`",
+    ("-m", "--module"): "`conda execute --with SPEC -c CODE` runs code, and `runpy.run_module` a module",
+    ("--no-cache",): "`--force-env` creates the environment again",
+    ("--isolated", "--no-project"): "it is not needed: an environment holds what the script asks for and nothing else",
+    (
+        "-y",
+        "--yes",
+    ): "it is not needed: nothing is asked but whether to run a script from a URL, which `--trust` answers",
+    ("--index-url", "--index", "-i", "--extra-index-url"): (
+        "name an index in the script: `[[tool.uv.index]]` in inline metadata, or UV_DEFAULT_INDEX in the environment"
+    ),
+}
+
+
+def answer(kind: type[CommandLine], name: str) -> str | None:
+    """The hint for an option that `conda execute` does not have and another tool does."""
+    if kind is not RunOptions:
+        return None
+    return next((called(text) for names, text in _ANSWERS.items() if name in names), None)

@@ -1,0 +1,116 @@
+"""The help pages: prose, and the table of options laid out for the width that there is."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from .. import __version__
+from ..options import COMMANDS
+from ..terminal.table import width_of
+from ..text import called
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..options import CommandLine, Option, RunOptions
+
+
+#: Where the explanations start, and the width of a page that nobody watches.
+_COLUMN, _WIDTH = 25, 80
+
+
+def show(kind: type[CommandLine]) -> int:
+    """Print the page of a command line; the exit status."""
+    print(page(kind, width_of(sys.stdout) or _WIDTH), end="")
+    return 0
+
+
+def show_version() -> int:
+    print(f"conda-execute {__version__}")
+    return 0
+
+
+def show_own(options: RunOptions) -> int:
+    """What `conda execute` prints about itself."""
+    if options.version:
+        return show_version()
+    if options.completion:
+        from .completion import script
+
+        print(script(options.completion), end="")
+        return 0
+    return show(type(options))
+
+
+def page(kind: type[CommandLine], width: int) -> str:
+    """Usage, what it does, its options under their headings, and what else there is to know."""
+    parts = [_usage(kind)]
+    for part in _paragraphs(kind.PROSE, width):
+        parts.append("\n".join(_commands(width)) if part == "@COMMANDS@" else part)
+    terms = {_term(option): option for option in kind.TABLE.values()}
+    column = max(map(len, terms)) + 4
+    for group in dict.fromkeys(option.group for option in terms.values()):
+        listed = [(term, option.help) for term, option in terms.items() if option.group == group]
+        parts.append("\n".join([f"{group or 'Options'}:", *definitions(listed, width, column)]))
+    return "\n\n".join([*parts, *_paragraphs(kind.EPILOGUE, width)]) + "\n"
+
+
+def _commands(width: int) -> list[str]:
+    """Each command with the first sentence of its page."""
+    pairs = [(f"{name} {_takes(kind)}".rstrip(), kind.summary()) for name, kind in COMMANDS.items()]
+    return definitions(pairs, width, _COLUMN)
+
+
+def _takes(kind: type[CommandLine]) -> str:
+    """The words that a command takes: `NAME or SCRIPT`."""
+    return kind.USAGE.partition(kind.plain_program())[2].replace("[OPTIONS]", "").strip()
+
+
+def definitions(pairs: Sequence[tuple[str, str]], width: int, column: int) -> list[str]:
+    """Two columns: a term, and what it means; on a narrow terminal one below the other."""
+    lines: list[str] = []
+    column = min(column, _COLUMN) if width >= 2 * _COLUMN + 10 else 6
+    for term, meaning in pairs:
+        wrapped = list(wrap(called(meaning), width - column - 1))
+        first = f"  {term}"
+        if len(first) + 2 > column:
+            lines.append(first)
+        else:
+            lines.append(first.ljust(column) + wrapped.pop(0))
+        lines += [" " * column + line for line in wrapped]
+    return lines
+
+
+def wrap(text: str, width: int) -> Iterator[str]:
+    """Lines of at most `width` characters, broken at spaces outside of backticks where there are some."""
+    line = ""
+    for word in re.findall(r"`[^`]*`\S*|\S+", text):
+        # A quoted command that fits no line is broken at its spaces like any other words.
+        for piece in [word] if len(word) <= width else word.split():
+            if line and len(line) + 1 + len(piece) > width:
+                yield line
+                line = piece
+            else:
+                line = f"{line} {piece}" if line else piece
+    yield line
+
+
+def _usage(kind: type[CommandLine]) -> str:
+    lines = [called(line) for line in kind.USAGE.splitlines()]
+    return "\n".join(f"{'usage:' if not index else '      '} {line}" for index, line in enumerate(lines))
+
+
+def _paragraphs(text: str, width: int) -> list[str]:
+    """Paragraphs wrapped; one that is indented is left as it is."""
+    return [
+        part if part.startswith(" ") else "\n".join(wrap(called(part), width - 1))
+        for part in text.strip("\n").split("\n\n")
+        if part.strip()
+    ]
+
+
+def _term(option: Option) -> str:
+    value = f" {option.value}" if option.value else ""
+    return ", ".join(option.names) + value

@@ -1,0 +1,82 @@
+"""`--lock`: solve for every platform asked for, and write the lock file."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ..errors import UsageError
+from ..files import rewrite
+from ..lean.values import replace
+from ..lockfiles import choice, lockfile
+from ..plan import asked, header_of, understand
+from ..resolve import resolve
+from ..script import source
+from .several import for_each
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..model import Request
+    from ..options import RunOptions
+    from ..plan import Plan
+
+
+def lock(options: RunOptions) -> int:
+    if options.lock_file and len(options.words) > 1:
+        raise UsageError("`--lock-file` names one file, and each script has a lock of its own", hint="leave it out")
+    return for_each(options, lambda one: _write(understand(one)), lambda written: None)
+
+
+def _write(plan: Plan) -> dict[str, Any]:
+    """Write the lock of one script. Returns what was written, for JSON."""
+    options, script = plan.options, plan.script
+    if not script.is_file:
+        raise UsageError("`--lock` needs a script that is a file")
+    if options.embed and script.notebook:
+        raise UsageError("a lock cannot be embedded in a notebook", hint="leave `--embed` out to write it next to it")
+    requests = _requests(plan)
+    # A script that carries its lock gets the new one in the same place: the old one would go before any other.
+    embeds = options.embed or (options.lock_file is None and lockfile.is_embedded(source.read_whole(script)))
+    path = options.lock_file or script.path + lockfile.SUFFIXES[0]
+    if not embeds:
+        _check_overwritable(path)
+    home = script.folder if embeds else os.path.dirname(os.path.abspath(path))
+    recipe = plan.recipe()
+    how = recipe.options()
+    try:
+        text = choice.text(recipe.backend, requests, how, script.folder, home)
+    finally:
+        if how.progress is not None:
+            how.progress.close()
+    if embeds:
+        path = script.path
+        rewrite(path, choice.embed(source.read_whole(script), plan.header, text, path))
+    else:
+        lockfile.write(path, text)
+    packages = len(re.findall(r"^- (?:conda|pypi): ", text, re.MULTILINE))
+    asked_for = [request.platform for request in requests]
+    plan.voice.notice(f"locked {packages} package{'s' * (packages != 1)} for {', '.join(asked_for)} in `{path}`")
+    return {"script": script.title, "lock": path, "platforms": asked_for, "package_count": packages}
+
+
+def _requests(plan: Plan) -> list[Request]:
+    """What is to be solved, a request for each platform."""
+    requests = []
+    for platform in dict.fromkeys(plan.options.platform or [plan.request.platform]):
+        header = header_of(plan.script, platform, plan.options)
+        wishes = replace(asked(plan.options), platform=platform)
+        requests.append(resolve(header, plan.settings, wishes, folder=plan.script.folder, environ=plan.environ))
+    return requests
+
+
+def _check_overwritable(path: str) -> None:
+    """Only a lock, or nothing at all, is overwritten by a lock."""
+    try:
+        with open(path, "rb") as file:
+            beginning = file.read(64)
+    except OSError:
+        return  # not there; or it cannot be written either, which is reported then
+    if beginning and not beginning.startswith((b"# conda-execute lock", b"version:")):
+        raise UsageError(f"`{path}` exists and is not a lock file", hint="name another file after `--lock-file`")

@@ -1,0 +1,126 @@
+"""Run a script: the whole of it, one step a line."""
+
+from __future__ import annotations
+
+import os
+
+from ..cache import script_cache
+from ..credentials import hide
+from ..environments.ensure import ensure
+from ..launch import execute, process
+from ..launch.activation import activate
+from ..plan import understand
+from ..script import interpreter
+from ..terminal.messages import leave_signals_alone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+    from ..environments.store import Store
+    from ..launch.activation import Activation
+    from ..model import Environment
+    from ..options import RunOptions
+    from ..plan import Plan
+
+
+def run(options: RunOptions) -> NoReturn:
+    """Become the script."""
+    plan = understand(options)
+    plan.require_command()
+    plan.require_trust()
+    store = plan.store()
+    plan = plan.with_lockfile(store)
+    environment = prepare(plan, store)
+    sweep_if_due(plan, store, environment)
+    become(plan, environment)
+
+
+def prepare(plan: Plan, store: Store) -> Environment:
+    """The environment, created if it is missing, and held by a use of this process."""
+    plan.voice.detail(specification(plan))
+    environment = ensure(plan.request, store, plan.recipe(), force=plan.options.force_env)
+    plan.voice.detail(f"Prefix: {environment.prefix}\n")
+    return environment
+
+
+def specification(plan: Plan) -> str:
+    """What the seed's transcript shows under `-v`."""
+    header = plan.header
+    lines = ["Using specification: ", f"env: [{', '.join(header.specs)}]"]
+    if plan.request.pypi:
+        lines.append(f"pip: [{', '.join(plan.request.pypi)}]")
+    if header.channels is not None:
+        lines.append(f"channels: [{', '.join(map(hide, header.channels))}]")
+    if header.entrypoint is not None:
+        lines.append(f"entrypoint: {header.entrypoint}")
+    else:
+        lines.append(f"run_with: [{', '.join(plan.words())}]")
+    return "\n".join(lines) + "\n"
+
+
+def sweep_if_due(plan: Plan, store: Store, environment: Environment) -> None:
+    """Start the hourly sweep, in the background, if it is time."""
+    if not plan.settings.auto_clean:
+        return
+    from .. import housekeeping
+    from ..environments import uses
+
+    note = uses.note_path(environment, uses.this_process())
+    unused_for, foreign_use_ttl = plan.settings.remove_if_unused_for, plan.settings.foreign_use_ttl
+    housekeeping.start_if_due(store, note, unused_for, foreign_use_ttl, plan.cache)
+
+
+def become(plan: Plan, environment: Environment) -> NoReturn:
+    """Become the script's command, and leave a record for the launcher, which does it alone the next time."""
+    leave_signals_alone()
+    script, notebook, arguments = plan.script, plan.script.notebook, plan.options.words[1:]
+    variables = plan.header.variables + (notebook.variables if notebook else ())
+    activation = activate(environment.prefix, plan.environ, variables)
+    entrypoint = plan.header.entrypoint
+    if entrypoint is not None:
+        constant = execute.constant_command(entrypoint, script.path)
+        if constant is not None:
+            _record(plan, environment, activation, constant, passes_script=False)
+        cache = script_cache(plan.cache or environment.prefix, script.path)
+        execute.execute_entrypoint(entrypoint, arguments, activation, script=script.path, cache=cache)
+
+    def provides(name: str) -> bool:
+        return os.access(os.path.join(environment.prefix, "bin", name), os.X_OK)
+
+    words = interpreter.effective(plan.words(provides), provides)
+    if notebook and plan.header.run_with is None:
+        from ..script.notebook import command as jupyter
+
+        words = jupyter(notebook, script.title, environment.prefix)
+    _record(plan, environment, activation, words)
+    execute.execute([*words, script.given, *arguments], activation)
+
+
+def _record(
+    plan: Plan, environment: Environment, activation: Activation, words: Sequence[str], passes_script: bool = True
+) -> None:
+    """Let the launcher do it by itself next time, if it can: what each run has to say, Python must say."""
+    if not plan.script.is_file or plan.script.notebook or plan.voice.verbose or process.LAUNCHED not in os.environ:
+        return
+    from ..launch import record
+    from ..lockfiles import choice
+
+    watched = choice.watched(plan.script.path, plan.lock, plan.options.lock_file)
+    if watched is None or plan.has_stale_lock:
+        return
+    wanted = record.Run(
+        script=plan.script.given,
+        data=plan.script.head,
+        last_line=plan.header.lines[1],
+        sources=plan.settings.sources,
+        environment=environment,
+        activation=activation,
+        command=words,
+        passes_script=passes_script,
+        sweeps=plan.settings.auto_clean,
+        neighbours=tuple(watched[0]),
+        beginnings=tuple(watched[1]),
+    )
+    record.write(wanted, plan.cache, os.environ)

@@ -1,0 +1,43 @@
+"""What is asked of several scripts at once: each is done, each mistake is reported, and the status is the worst."""
+
+from __future__ import annotations
+
+from ..errors import ExecuteError, InterruptError
+from ..terminal.messages import failure, print_json, report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..options import RunOptions
+
+
+def for_each(
+    options: RunOptions, act: Callable[[RunOptions], dict[str, Any]], show: Callable[[dict[str, Any]], None]
+) -> int:
+    """`act` on each script; what it returns is shown, or printed as JSON: an object for one script, a list for several.
+
+    A mistake in one of several scripts does not hide those of the others.
+    """
+    each, status, results = options.each(), 0, []
+    for one in each:
+        try:
+            result = act(one)
+        except InterruptError:
+            raise
+        except ExecuteError as error:
+            if len(each) == 1:
+                raise
+            status = max(status, error.exit_status)
+            if not options.json:
+                report(error)
+                continue
+            result = {"script": one.words[0], **failure(error)}
+        if options.json:
+            results.append(result)
+        else:
+            show(result)
+    if options.json:
+        print_json(results[0] if len(each) == 1 else results)
+    return status

@@ -1,0 +1,112 @@
+"""`conda tmpenv create` and `name`: an environment of specs instead of a script, and its path."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ...configuration.settings import load
+from ...environments.ensure import ensure
+from ...environments.name import environment_name
+from ...environments.place import choose_tmp_envs
+from ...environments.store import Store
+from ...errors import PlaceError, UsageError
+from ...launch import process
+from ...lean.values import replace
+from ...resolve import Options, resolve
+from ...script import specfile
+from ...specs import platforms
+from ...terminal.messages import say
+from ...text import called
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...configuration.settings import Settings
+    from ...model import Environment, Header, Request
+    from ...options import CreateOptions, NameOptions
+
+
+def create(options: CreateOptions) -> int:
+    from ...recipe import Recipe, check_backend
+    from ...terminal.voice import Voice
+
+    environ = process.inherited_environ()
+    settings = load(environ)
+    header, request = _resolved(options, settings, environ)
+    recipe = Recipe(
+        request,
+        settings,
+        Voice(verbose=options.verbose and not options.quiet, quiet=options.quiet),
+        environ,
+        title="conda tmpenv create",
+        backend=check_backend(options.backend or settings.backend),
+        offline=options.offline,
+        command="conda tmpenv create",
+        header=header,
+    )
+    store = _store(request, settings, environ)
+    environment = ensure(request, store, recipe, force=options.force_env)
+    if options.compile:
+        _byte_compile(environment)
+    print(environment.prefix)
+    return 0
+
+
+def name(options: NameOptions) -> int:
+    environ = process.inherited_environ()
+    settings = load(environ)
+    _, request = _resolved(options, settings, environ)
+    store = _store(request, settings, environ)
+    environment = store.find(environment_name(request))
+    print(environment.prefix if environment else store.prefix(environment_name(request)))
+    return 0
+
+
+def _store(request: Request, settings: Settings, environ: dict[str, str]) -> Store:
+    return Store(choose_tmp_envs(settings, environ, platforms.host(), name=environment_name(request), notice=say))
+
+
+def _resolved(options: NameOptions, settings: Settings, environ: dict[str, str]) -> tuple[Header, Request]:
+    header = _wishes(options)
+    asked = Options(
+        channels=options.channels, override_channels=options.override_channels, exclude_newer=options.exclude_newer
+    )
+    return header, resolve(header, settings, asked, folder=os.getcwd(), environ=environ)
+
+
+def _wishes(options: NameOptions) -> Header:
+    """What the words and the files ask for, together."""
+    header = specfile.from_words(options.words)
+    for path in options.file:
+        more = specfile.read(path)
+        header = replace(
+            more,
+            specs=header.specs + more.specs,
+            pypi=header.pypi + more.pypi,
+            channels=header.channels if more.channels is None else (header.channels or ()) + more.channels,
+            variables=header.variables + more.variables,
+            locations=header.locations + more.locations,
+        )
+    if not header.specs and not header.pypi:
+        raise UsageError("no spec is given", hint=called("`conda tmpenv create python=3.12 numpy`, or `--file FILE`"))
+    return header
+
+
+def _byte_compile(environment: Environment) -> None:
+    """Compile all Python modules once, so that five hundred tasks on a shared disk need not.
+
+    The note of this process keeps the environment meanwhile; what is compiled already costs a look.
+    """
+    import subprocess
+
+    python = os.path.join(environment.prefix, "python.exe" if sys.platform == "win32" else "bin/python")
+    if not os.access(python, os.X_OK):
+        raise UsageError("`--compile` needs a Python in the environment", hint="add `python` to the specs")
+    # Templates of other Python versions do not compile and need not: the status says nothing.
+    code = "import compileall, sysconfig; compileall.compile_dir(sysconfig.get_path('stdlib'), quiet=2, workers=0)"
+    done = subprocess.run([python, "-I", "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        raise PlaceError(
+            f"the environment could not be compiled: `{environment.prefix}`",
+            details=done.stderr.decode("utf-8", "replace"),
+        )

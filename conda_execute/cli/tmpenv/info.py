@@ -1,0 +1,79 @@
+"""`conda tmpenv info`: one environment in full."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from ...environments import layout
+from ...environments.sweep import Policy, survey
+from ...terminal.messages import print_json
+from ...text import printable
+from .list import age, as_json, size
+from .which import one, opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ...model import Environment
+    from ...options import InfoOptions
+
+
+def info(options: InfoOptions) -> int:
+    settings, store = opened()
+    environment = one(options.words[0], store)
+    (found,) = survey(store, Policy(foreign_use_ttl=settings.foreign_use_ttl), [environment.name])
+    marker = environment.marker
+    said = as_json(found, store.now()) | {
+        "packages": _packages(environment),
+        "virtual_packages": marker.virtual_packages,
+        "seconds": round(marker.seconds, 1),
+        "version": marker.version,
+        "request": marker.request,
+    }
+    if options.json:
+        print_json(said)
+    else:
+        _print(said)
+    return 0
+
+
+def _packages(environment: Environment) -> list[str]:
+    """`name version build` of what conda's records and the metadata of PyPI's packages say is there."""
+    meta = layout.conda_meta(environment.prefix)
+    packages = []
+    for file in sorted(name for name in os.listdir(meta) if name.endswith(".json")):
+        with open(os.path.join(meta, file), encoding="utf-8") as stream:
+            record = json.load(stream)
+        packages.append(f"{record['name']} {record['version']} {record['build']}")
+    return packages + (_pypi_packages(environment.prefix) if environment.marker.pypi else [])
+
+
+def _pypi_packages(prefix: str) -> list[str]:
+    """What is in site-packages and did not come with a conda package: those say so in their INSTALLER file."""
+    from ...engines.pypi.install import distributions
+
+    found = [one for one in distributions(prefix) if one.installer not in ("", "conda")]
+    return [f"{distribution.name} {distribution.version} pypi" for distribution in found]
+
+
+def _print(said: dict[str, Any]) -> None:
+    said = dict(said)
+    if said["created"] is not None:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(said["created"]))
+        said["created"] = f"{when}, in {said.pop('seconds')} s"
+    said["size"] = size(said["size"])
+    said["last_used"] = f"{age((said.pop('unused_hours') or 0) * 3600)} ago".replace("now ago", "now")
+    said["processes"] = [f"{running['pid']}  {printable(running['command'])}" for running in said["processes"]]
+    said["script"] = printable(said["script"])
+    said["elsewhere"] = [f"{note['pid']} on {note['host']}" for note in said["elsewhere"]]
+    said["kept"] = "yes" if said["kept"] else None
+    said["request"] = said["request"].splitlines()
+    width = max(map(len, said)) + 2
+    for name, value in said.items():
+        if value in (None, [], ()):
+            continue
+        text = ("\n" + " " * width).join(value) if isinstance(value, (list, tuple)) else value
+        print(f"{name.replace('_', ' ') + ':':{width}}{text}")

@@ -1,0 +1,158 @@
+"""`conda tmpenv list`: every environment, for people and as JSON."""
+
+from __future__ import annotations
+
+import sys
+
+from ...environments.sweep import Policy, survey
+from ...terminal import table
+from ...terminal.messages import print_json, say
+from ...text import megabytes, printable
+from .which import opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from ...environments.store import Store
+    from ...environments.sweep import Found
+    from ...model import Marker
+    from ...options import ListOptions
+
+
+def list(options: ListOptions) -> int:  # noqa: A001  the command's name
+    settings, store = opened()
+    environments = sorted(
+        survey(store, Policy(foreign_use_ttl=settings.foreign_use_ttl)), key=_KEYS[options.sort or "used"]
+    )
+    now = store.now()
+    if options.json:
+        print_json([as_json(found, now) for found in environments])
+    elif not environments:
+        say(f"there are no environments in `{store.tmp_envs}`")
+    else:
+        _print_table(environments, now, store)
+    return 0
+
+
+_KEYS: dict[str, Callable[[Found], Any]] = {
+    "name": lambda found: found.name,
+    "size": lambda found: (-(found.size or 0), found.name),
+    "created": lambda found: (-(found.marker.created if found.marker else 0), found.name),
+    "used": lambda found: (-found.last_used, found.name),
+    "script": lambda found: (found.marker.script if found.marker else "", found.name),
+}
+
+_COLUMNS = (
+    table.Column("NAME"),
+    table.Column("SIZE", right=True, gives_way=1),
+    table.Column("CREATED", right=True, gives_way=6),
+    table.Column("USED", right=True, gives_way=2),
+    table.Column("RUNNING", gives_way=3),
+    table.Column("SCRIPT", gives_way=4, shrinks=True),
+    table.Column("SPECS", gives_way=5, shrinks=True),
+)
+
+
+def _print_table(environments: Sequence[Found], now: float, store: Store) -> None:
+    width = table.width_of(sys.stdout)
+    header, *lines = table.layout(_COLUMNS, [_row(found, now) for found in environments], width)
+    print(header)
+    for found, line in zip(environments, lines, strict=True):
+        print(line)
+        for running in found.processes:
+            print(_cut(f"    {running.pid}  {printable(running.command)}", width))
+        for note in found.foreign:
+            print(_cut(f"    {note}" if note.use is None else f"    {note.use.pid} on {host(note.use.place)}", width))
+    if width is not None:
+        count = len(environments)
+        total = size(sum(found.size or 0 for found in environments))
+        print(_cut(f"{count} environment{'s' * (count != 1)}, {total}, in {store.tmp_envs}", width))
+
+
+def _cut(text: str, width: int | None) -> str:
+    return text if width is None else table.cut(text, width)
+
+
+def host(place: str) -> str:
+    return place.rsplit("+", 2)[0]
+
+
+def _row(found: Found, now: float) -> Sequence[str]:
+    marker = found.marker
+    return (
+        found.name,
+        size(found.size),
+        age(now - marker.created) if marker else "-",
+        age(now - found.last_used) if found.last_used else "-",
+        _running(found),
+        printable(marker.script) if marker else "-",
+        specs(marker) if marker else "-",
+    )
+
+
+def specs(marker: Marker) -> str:
+    return ", ".join((*marker.specs, *(f"pypi:{requirement}" for requirement in marker.pypi)))
+
+
+def _running(found: Found) -> str:
+    if found.busy:
+        return "being made"
+    if found.state == "unfinished":
+        return "unfinished"
+    running = str(len(found.processes)) if found.processes else ""
+    foreign = f"{len(found.foreign)} elsewhere" if found.foreign else ""
+    kept = "kept" if found.kept else ""
+    return ", ".join(part for part in (running, foreign, kept) if part) or "-"
+
+
+def size(number: int | None) -> str:
+    return "-" if number is None else megabytes(number)
+
+
+def age(seconds: float) -> str:
+    """A time span in minutes or hours, the unit that the settings and `--min-age` have.
+
+    >>> age(30), age(600), age(5400), age(200_000)
+    ('now', '10 min', '1.5 h', '56 h')
+    """
+    if seconds < 60:
+        return "now"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 10 else f"{hours:.0f} h"
+
+
+def as_json(found: Found, now: float) -> dict[str, Any]:
+    """Times are seconds since the epoch, sizes bytes, ages hours."""
+    marker = found.marker
+    said: dict[str, Any] = {
+        "name": found.name,
+        "prefix": found.prefix,
+        "state": "being made" if found.busy else found.state,
+        "size": found.size,
+        "created": marker.created if marker else None,
+        "last_used": found.last_used or None,
+        "unused_hours": round(max(0.0, now - found.last_used) / 3600, 3) if found.last_used else None,
+        "kept": found.kept,
+        "processes": [
+            {"pid": running.pid, "command": running.command, "why": running.why} for running in found.processes
+        ],
+        "elsewhere": [
+            {"pid": note.use.pid if note.use else None, "host": host(note.use.place) if note.use else None}
+            for note in found.foreign
+        ],
+    }
+    if marker is not None:
+        said |= {
+            "script": marker.script,
+            "specs": marker.specs,
+            "pypi": marker.pypi,
+            "channels": marker.channels,
+            "platform": marker.platform,
+            "package_count": marker.packages,
+            "backend": marker.backend,
+        }
+    return said

@@ -1,0 +1,88 @@
+"""Which environments the words of a command mean: names, beginnings of names, paths of prefixes, or scripts."""
+
+from __future__ import annotations
+
+import os
+
+from ...configuration.settings import load
+from ...environments.place import choose_tmp_envs
+from ...environments.store import Store, is_name
+from ...errors import UsageError
+from ...launch import process
+from ...specs import platforms
+from ...terminal.messages import say
+from ...text import called
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...configuration.settings import Settings
+    from ...model import Environment
+
+#: A name may be shortened to so many digits.
+SHORTEST = 4
+
+
+def opened() -> tuple[Settings, Store]:
+    """The settings, and the environments where a new one would be created."""
+    environ = process.inherited_environ()
+    settings = load(environ)
+    return settings, Store(choose_tmp_envs(settings, environ, platforms.host(), name=None, notice=say))
+
+
+def names_of(words: Sequence[str], store: Store) -> list[str]:
+    """The environments that these words mean. Raises UsageError for a word that means none, or several."""
+    there = store.list()
+    here = os.path.realpath(store.tmp_envs)
+    names = []
+    for word in words:
+        folder, name = os.path.split(os.path.realpath(word))
+        names += _matching(name if folder == here and is_name(name) else word, there, store)
+    return names
+
+
+def one(word: str, store: Store) -> Environment:
+    """The finished environment that this word means."""
+    for name in names_of([word], store):
+        environment = store.read(name)
+        if environment is not None:
+            return environment
+    raise UsageError(
+        f"the environment of `{word}` is not finished",
+        hint=called("`conda tmpenv clear` deletes what is left of it"),
+    )
+
+
+def _matching(word: str, there: Sequence[str], store: Store) -> list[str]:
+    found = [name for name in there if name == word or (len(word) >= SHORTEST and name.startswith(word))]
+    if len({name.partition(".")[0] for name in found}) == 1:
+        return found
+    if len(found) > 1:
+        listed = ", ".join(f"`{name}`" for name in found[:4])
+        raise UsageError(f"`{word}` may mean {len(found)} environments", hint=f"give more of the name: {listed}")
+    if is_name(word):
+        raise UsageError(f"there is no environment `{word}`", hint=called("`conda tmpenv list` shows those that exist"))
+    name, title = _of_script(word, store)
+    found = [one for one in there if one.partition(".")[0] == name]
+    if not found:
+        raise UsageError(f"`{title}` has no environment now", hint=called(f"`conda execute {title}` creates it"))
+    return found
+
+
+def _of_script(word: str, store: Store) -> tuple[str, str]:
+    """The name of the environment in which a run of the script would be, its lock considered, and the script's title.
+
+    Of a script from the web the last copy counts.
+    """
+    from ...options import RunOptions
+    from ...plan import understand
+    from ...script.source import is_address
+
+    if not is_address(word) and not os.path.lexists(word):
+        hint = called("`conda tmpenv list` shows the environments that exist")
+        if len(word) < SHORTEST and all(character in "0123456789abcdef" for character in word):
+            hint = f"a name may be shortened to {SHORTEST} digits; {hint}"
+        raise UsageError(f"there is neither an environment nor a script `{word}`", hint=hint)
+    plan = understand(RunOptions((word,), offline=True, quiet=True)).with_lockfile(store)
+    return plan.name, plan.script.title

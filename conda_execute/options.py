@@ -1,0 +1,475 @@
+"""What `conda execute` and `conda tmpenv` can be told: every option, once, for parsing, help, completion and reference.
+
+A command line is a class whose attributes are its options; an instance is what was chosen, frozen, and typed as it was
+declared. To add an option, add it to the class and use the attribute. The reference is held to `TABLE` by its tests.
+
+On the warm path, so nothing is imported that a run does not need.
+"""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+from .configuration.settings import BACKENDS
+from .errors import UsageError
+from .lean.values import dataclass
+from .specs.platforms import KNOWN
+from .text import called
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, ClassVar, TypeVar
+
+    Line = TypeVar("Line", bound="CommandLine")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: all that is known of it but what it does."""
+
+    #: Short ones first; the help lists them.
+    names: tuple[str, ...]
+    help: str
+    #: What its value is called; None: it takes none.
+    value: str | None
+    #: False, None or (): what it is where it is not given, and so of which kind it is.
+    default: bool | tuple[str, ...] | None
+    #: The heading that it is listed under.
+    group: str = ""
+    #: What the value may be; another one is refused.
+    words: tuple[str, ...] = ()
+    #: Names that other tools have for it, which are taken as well and not listed.
+    also: tuple[str, ...] = ()
+    #: What is done instead of running the script; options of different actions exclude each other...
+    action: str = ""
+    #: ... but this one may come with these actions, and then changes how they are done.
+    joins: tuple[str, ...] = ()
+    #: The action can print JSON.
+    json: bool = False
+    #: The action takes any number of scripts.
+    scripts: bool = False
+    #: Options one of which has to be given, too.
+    needs: tuple[str, ...] = ()
+    #: Its value is all that follows.
+    takes_rest: bool = False
+
+    @property
+    def name(self) -> str:
+        """The long name, in messages."""
+        return self.names[-1]
+
+    @property
+    def is_file(self) -> bool:
+        return self.value in ("FILE", "PATH")
+
+    @property
+    def repeatable(self) -> bool:
+        return self.default == ()
+
+
+def flag(*names: str, help: str, **more: Any) -> bool:  # noqa: A002  the word for it
+    declared: bool = _declared(Option(names, help, None, False, **more))
+    return declared
+
+
+def text(*names: str, value: str, help: str, **more: Any) -> str | None:  # noqa: A002
+    declared: str | None = _declared(Option(names, help, value, None, **more))
+    return declared
+
+
+def many(*names: str, value: str, help: str, **more: Any) -> tuple[str, ...]:  # noqa: A002
+    """An option that may be repeated."""
+    declared: tuple[str, ...] = _declared(Option(names, help, value, (), **more))
+    return declared
+
+
+def rest(*names: str, value: str, help: str, **more: Any) -> tuple[str, ...] | None:  # noqa: A002
+    """An option that takes all words after it, none included."""
+    declared: tuple[str, ...] | None = _declared(Option(names, help, value, None, takes_rest=True, **more))
+    return declared
+
+
+def _declared(option: Option) -> Any:
+    """The option itself, which an instance replaces by what was chosen: type checkers see only that."""
+    return option
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Options of which none of the first go with any of the second; `{0}` and `{1}` are those that were given."""
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    message: str
+    hint: str | None = None
+
+
+class CommandLine:
+    """What was chosen on one command line."""
+
+    help = flag("-h", "--help", help="show this page")
+
+    #: The options by attribute, the inherited ones last.
+    TABLE: ClassVar[Mapping[str, Option]] = {}
+    CONFLICTS: ClassVar[tuple[Conflict, ...]] = ()
+    #: Options end at the first word, and what follows is not ours.
+    ENDS_AT_WORD: ClassVar[bool] = False
+    #: What its words are called, and how many it takes at least and at most.
+    WORDS: ClassVar[tuple[str, int, int | None]] = ("", 0, None)
+    #: The help page: how to call it, in one line a way; what it does; and what follows the options. Paragraphs that
+    #: are not indented are wrapped.
+    USAGE: ClassVar[str] = ""
+    PROSE: ClassVar[str] = ""
+    EPILOGUE: ClassVar[str] = ""
+
+    words: tuple[str, ...]
+
+    def __init_subclass__(cls) -> None:
+        cls.TABLE = {
+            name: value
+            for kind in cls.__mro__
+            for name, value in vars(kind).items()
+            if isinstance(value, Option) and getattr(cls, name) is value
+        }
+
+    def __init__(self, words: Sequence[str] = (), **chosen: Any) -> None:
+        unknown = chosen.keys() - self.TABLE.keys()
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no option {min(unknown)}")
+        defaults = {name: option.default for name, option in self.TABLE.items()}
+        vars(self).update(defaults, words=tuple(words), **chosen)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen: {name}")
+
+    @classmethod
+    def program(cls) -> str:
+        """What a person types to get here, before any option."""
+        return called(cls.plain_program())
+
+    @classmethod
+    def plain_program(cls) -> str:
+        return " ".join(takewhile(str.islower, cls.USAGE.split()))
+
+    @classmethod
+    def help_hint(cls) -> str:
+        return f"`{cls.program()} --help` lists the options"
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first sentence of the page, for lists of commands."""
+        return " ".join(cls.PROSE.split()).partition(". ")[0].rstrip(".")
+
+    def actions(self) -> list[Option]:
+        """What was asked for instead of the usual: one option for each action, those left out that join another."""
+        given = [option for option in self.given() if option.action]
+        said = {option.action: option for option in reversed(given)}
+        return [option for option in reversed(said.values()) if not any(one in said for one in option.joins)]
+
+    def replaced(self: Line, **changes: Any) -> Line:
+        """The same choice but for these options."""
+        return type(self)(**{**vars(self), **changes})
+
+    def given(self, *names: str) -> list[Option]:
+        """The options that were given, in the order of the table; of these attributes alone, if there are some."""
+        return [
+            option
+            for name, option in self.TABLE.items()
+            if (not names or name in names) and vars(self)[name] != option.default
+        ]
+
+
+# conda execute -------------------------------------------------------------------------------------------------------
+
+_RUN, _ACTIONS, _EDIT = "Run options", "Actions, instead of running the script", "Edit the header"
+_LOCKS, _OUTPUT = "Lock files", "Output"
+
+_EDITS = ("init", "add", "remove")
+#: What changes the request of one run.
+_ONE_RUN = ("extra", "channels", "override_channels", "exclude_newer")
+
+
+class RunOptions(CommandLine):
+    """`conda execute`; `words` are the script and its arguments."""
+
+    USAGE = """\
+conda execute [OPTIONS] SCRIPT [ARGUMENTS...]
+conda execute [OPTIONS] -c CODE..."""
+    PROSE = """\
+Run a script in the conda environment declared in its own comments:
+
+  # conda execute
+  # env:
+  #  - python >=3
+  #  - numpy
+
+The environment is created on the first run and shared by every script with the same requirements; `conda tmpenv` lists
+and deletes environments. SCRIPT is a file, a URL, or `-` for standard input; everything after it belongs to the script.
+Inline metadata of PEP 723 (`# /// script`) and conda-script blocks work as well."""
+    EPILOGUE = """\
+The exit status is the script's own. 125: conda-execute failed before the script started; 126: the program cannot be
+executed; 127: it was not found. Settings are read from condarc, under `plugins:` (conda_execute_env_dir, ...), and from
+the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
+    ENDS_AT_WORD = True
+    CONFLICTS = (
+        Conflict(
+            _ONE_RUN,
+            _EDITS,
+            "`{0}` is for one run, and `{1}` for all that follow",
+            "write what the script needs into its header, or leave it out",
+        ),
+        Conflict(("embed",), ("lock_file",), "`{0}` and `{1}` name different places", "give one of them"),
+        Conflict(("lock", "locked"), ("no_lock",), "`{0}` and `{1}` contradict each other"),
+        Conflict(("init",), ("remove",), "`{0}` writes a first header, from which there is nothing to remove"),
+    )
+
+    code = rest(
+        "-c", value="CODE...", group=_RUN, help="run these words, one line each; standard input when no word follows"
+    )
+    extra = many(
+        *("-w", "--with"),
+        value="SPEC",
+        group=_RUN,
+        help="one more requirement for this run (`pypi:NAME` for a PyPI package); repeatable",
+    )
+    channels = many(
+        "--channel", value="CHANNEL", group=_RUN, help="one more channel, before those of the header; repeatable"
+    )
+    override_channels = flag("--override-channels", group=_RUN, help="only the channels given with `--channel`")
+    exclude_newer = text(
+        "--exclude-newer",
+        value="WHEN",
+        group=_RUN,
+        help="ignore packages published after this date, or within this time (`2026-01-31`, `7 days`)",
+    )
+    offline = flag("--offline", group=_RUN, help="do not use the network, only what is cached")
+    backend = text(
+        "--backend",
+        value="NAME",
+        words=BACKENDS,
+        group=_RUN,
+        help="`rattler` (built in, the default) or `conda`",
+    )
+    trust = flag(
+        "--trust",
+        group=_RUN,
+        help="run a script from a URL without asking, now and as long as it stays the same;"
+        " `URL#sha256=...` does not ask either",
+    )
+    force_env = flag(
+        *("-f", "--force-env"),
+        also=("--force-reinstall", "--reinstall", "--refresh"),
+        group=_RUN,
+        help="create the environment again; refused while it is in use",
+    )
+
+    check = flag(
+        "--check",
+        action="check",
+        json=True,
+        scripts=True,
+        group=_ACTIONS,
+        help="read the header and report mistakes; `-v` shows what it means; takes several scripts",
+    )
+    dry_run = flag(
+        "--dry-run",
+        action="dry run",
+        joins=("edit",),
+        json=True,
+        scripts=True,
+        group=_ACTIONS,
+        help="show what would be installed, created or reused; takes several scripts",
+    )
+    print_prefix = flag(
+        "--print-prefix",
+        action="print",
+        json=True,
+        scripts=True,
+        group=_ACTIONS,
+        help="create the environment if needed and print its path; takes several scripts",
+    )
+    shell = flag("--shell", action="shell", group=_ACTIONS, help="open a shell in the script's environment")
+    export = text(
+        "--export",
+        value="FORMAT",
+        words=("environment.yml", "explicit", "pixi.lock"),
+        action="export",
+        group=_ACTIONS,
+        help="print the environment as `environment.yml`, `explicit` or `pixi.lock`",
+    )
+    pack = text(
+        "--pack",
+        value="FILE",
+        action="pack",
+        group=_ACTIONS,
+        help="write an archive of the environment (.tar.gz, .zip) that runs wherever it is unpacked",
+    )
+
+    init = flag("--init", action="edit", group=_EDIT, help="write a header; creates the script if there is none")
+    add = many(
+        "--add",
+        value="SPEC",
+        action="edit",
+        group=_EDIT,
+        help="add a requirement, or change its version; repeatable",
+    )
+    remove = many("--remove", value="NAME", action="edit", group=_EDIT, help="remove a requirement; repeatable")
+
+    lock = flag(
+        "--lock",
+        action="lock",
+        json=True,
+        scripts=True,
+        group=_LOCKS,
+        help="solve, and write SCRIPT.conda-execute.lock; takes several scripts",
+    )
+    embed = flag("--embed", needs=("lock",), group=_LOCKS, help="with --lock: write it at the script's end instead")
+    platform = many(
+        "--platform",
+        value="PLATFORM",
+        words=tuple(sorted(KNOWN)),
+        needs=("lock",),
+        group=_LOCKS,
+        help="with --lock: for this platform (`osx-arm64`); repeatable",
+    )
+    locked = flag("--locked", group=_LOCKS, help="run only with a lock file that is up to date")
+    no_lock = flag("--no-lock", group=_LOCKS, help="run without the lock file")
+    lock_file = text("--lock-file", value="PATH", group=_LOCKS, help="where the lock file is, or is to be written")
+
+    json = flag("--json", group=_OUTPUT, help="print JSON, errors too; without an action, that of `--dry-run`")
+    verbose = flag("-v", "--verbose", group=_OUTPUT, help="show the specification, the prefix and every step")
+    quiet = flag("-q", "--quiet", group=_OUTPUT, help="show errors only")
+    completion = text(
+        "--completion",
+        value="SHELL",
+        words=("bash", "zsh", "fish"),
+        action="completion",
+        group=_OUTPUT,
+        help='print what completes words in `bash`, `zsh` or `fish`: eval "$(conda execute --completion bash)"',
+    )
+    help = flag("-h", "--help", action="help", group=_OUTPUT, help="show this page")
+    version = flag("-V", "--version", action="version", group=_OUTPUT, help="show the version")
+
+    def for_one_run(self) -> list[Option]:
+        """The options given that change what this one run asks for."""
+        return self.given(*_ONE_RUN)
+
+    @property
+    def action(self) -> str:
+        """What to do: `run` unless something else was asked for."""
+        asked = self.actions()
+        return asked[0].action if asked else "dry run" if self.json else "run"
+
+    def each(self) -> list[RunOptions]:
+        """The same choice for each script, where what was asked for takes several."""
+        if len(self.words) < 2:
+            return [self]
+        for word in self.words:
+            if word.startswith("-") and word != "-":
+                raise UsageError(
+                    f"`{word}` comes after a script", hint=f"options come first; a file of that name is `./{word}`"
+                )
+        return [self.replaced(words=(word,)) for word in self.words]
+
+
+# conda tmpenv --------------------------------------------------------------------------------------------------------
+
+_NAMES = "NAME or SCRIPT"
+
+
+class TmpenvOptions(CommandLine):
+    """`conda tmpenv` itself; `words` are the command and what follows it."""
+
+    USAGE = "conda tmpenv COMMAND ..."
+    PROSE = """\
+The environments that `conda execute` creates, shared by all scripts with the same requirements. They are deleted
+automatically after 25 hours without use.
+
+@COMMANDS@
+
+SPEC is a conda match spec (`python=3.12`, `numpy >=2`), or `pypi:` and a PyPI requirement. NAME may be shortened while
+it is unique, to four digits or more. `conda tmpenv COMMAND --help` explains one command."""
+    ENDS_AT_WORD = True
+
+    help = flag("-h", "--help", help="show this page, or that of a command")
+    version = flag("-V", "--version", help="show the version")
+
+
+class ListOptions(CommandLine):
+    USAGE = "conda tmpenv list [OPTIONS]"
+    PROSE = "Show every environment: its size, age and last use, what runs in it, its script and specs."
+    WORDS = ("", 0, 0)
+
+    sort = text(
+        "--sort",
+        value="KEY",
+        words=("name", "size", "created", "used", "script"),
+        help="what comes first: `name`, `size`, `created`, `used` (the default) or `script`",
+    )
+    json = flag("--json", help="print JSON, errors too")
+
+
+class ClearOptions(CommandLine):
+    USAGE = "conda tmpenv clear [OPTIONS] [NAME or SCRIPT...]"
+    PROSE = """\
+Delete every environment that no process is using right now, or these. What is kept (`conda tmpenv keep`) is deleted by
+name only. Shows what was freed, and why the rest was not deleted."""
+
+    min_age = text("--min-age", value="HOURS", help="only those that were not used for so many hours")
+    dry_run = flag("--dry-run", help="show what would be deleted")
+    json = flag("--json", help="print JSON, errors too")
+
+
+class NameOptions(CommandLine):
+    USAGE = "conda tmpenv name [OPTIONS] SPEC..."
+    PROSE = "Print the path that such an environment has, or would have."
+
+    file = many("--file", value="FILE", help="a file of specs, one a line, or an environment.yml; repeatable")
+    channels = many("-c", "--channel", value="CHANNEL", help="one more channel; repeatable")
+    override_channels = flag("--override-channels", help="only the channels given with `--channel`")
+    exclude_newer = text("--exclude-newer", value="WHEN", help="ignore packages published after this date")
+
+
+class CreateOptions(NameOptions):
+    USAGE = "conda tmpenv create [OPTIONS] SPEC..."
+    PROSE = "Create an environment of these specs, or find it, and print its path."
+
+    offline = flag("--offline", help="do not use the network, only what is cached")
+    backend = text("--backend", value="NAME", words=BACKENDS, help="`rattler` or `conda`")
+    compile = flag("--compile", help="byte-compile its Python modules")
+    force_env = flag("-f", "--force-env", help="create it again; refused while it is in use")
+    verbose = flag("-v", "--verbose", help="show every step")
+    quiet = flag("-q", "--quiet", help="show errors only")
+
+
+class InfoOptions(CommandLine):
+    USAGE = "conda tmpenv info [OPTIONS] NAME or SCRIPT"
+    PROSE = "Show one environment in full: its packages and channels, how it was created, who is using it."
+    WORDS = (_NAMES, 1, 1)
+
+    json = flag("--json", help="print JSON, errors too")
+
+
+class KeepOptions(CommandLine):
+    USAGE = "conda tmpenv keep NAME or SCRIPT"
+    PROSE = "Never delete this environment automatically. `conda tmpenv release` undoes it."
+    WORDS = (_NAMES, 1, 1)
+
+
+class ReleaseOptions(CommandLine):
+    USAGE = "conda tmpenv release NAME or SCRIPT"
+    PROSE = "Let this environment be deleted automatically again."
+    WORDS = (_NAMES, 1, 1)
+
+
+#: The commands, in the order of the help page.
+COMMANDS: dict[str, type[CommandLine]] = {
+    "list": ListOptions,
+    "info": InfoOptions,
+    "create": CreateOptions,
+    "name": NameOptions,
+    "keep": KeepOptions,
+    "release": ReleaseOptions,
+    "clear": ClearOptions,
+}
