@@ -35,8 +35,6 @@ class Option:
     value: str | None
     #: False, None or (): what it is where it is not given, and so of which kind it is.
     default: bool | tuple[str, ...] | None
-    #: The heading that it is listed under.
-    group: str = ""
     #: What the value may be; another one is refused.
     words: tuple[str, ...] = ()
     #: Names that other tools have for it, which are taken as well and not listed.
@@ -117,6 +115,8 @@ class CommandLine:
     ENDS_AT_WORD: ClassVar[bool] = False
     #: What its words are called, and how many it takes at least and at most.
     WORDS: ClassVar[tuple[str, int, int | None]] = ("", 0, None)
+    #: Headings of the help page, each after the option that it begins with.
+    GROUPS: ClassVar[tuple[tuple[str, str], ...]] = ()
     #: The help page: how to call it, in one line a way; what it does; and what follows the options. Paragraphs that
     #: are not indented are wrapped.
     USAGE: ClassVar[str] = ""
@@ -153,6 +153,17 @@ class CommandLine:
         return " ".join(takewhile(str.islower, cls.USAGE.split()))
 
     @classmethod
+    def groups(cls) -> dict[str, list[Option]]:
+        """The options by their headings."""
+        headings = dict(cls.GROUPS)
+        found: dict[str, list[Option]] = {}
+        heading = "Options"
+        for attribute, option in cls.TABLE.items():
+            heading = headings.get(attribute, heading)
+            found.setdefault(heading, []).append(option)
+        return found
+
+    @classmethod
     def help_hint(cls) -> str:
         return f"`{cls.program()} --help` lists the options"
 
@@ -182,9 +193,6 @@ class CommandLine:
 
 # conda execute -------------------------------------------------------------------------------------------------------
 
-_RUN, _ACTIONS, _EDIT = "Run options", "Actions, instead of running the script", "Edit the header"
-_LOCKS, _OUTPUT = "Lock files", "Output"
-
 _EDITS = ("init", "add", "remove")
 #: What changes the request of one run.
 _ONE_RUN = ("extra", "channels", "override_channels", "exclude_newer")
@@ -212,6 +220,13 @@ The exit status is the script's own. 125: conda-execute failed before the script
 executed; 127: it was not found. Settings are read from condarc, under `plugins:` (conda_execute_env_dir, ...), and from
 the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     ENDS_AT_WORD = True
+    GROUPS = (
+        ("code", "Run options"),
+        ("check", "Actions, instead of running the script"),
+        ("init", "Edit the header"),
+        ("lock", "Lock files"),
+        ("json", "Output"),
+    )
     CONFLICTS = (
         Conflict(
             _ONE_RUN,
@@ -224,43 +239,23 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         Conflict(("init",), ("remove",), "`{0}` writes a first header, from which there is nothing to remove"),
     )
 
-    code = rest(
-        "-c", value="CODE...", group=_RUN, help="run these words, one line each; standard input when no word follows"
-    )
+    code = rest("-c", value="CODE...", help="run these words, one line each; standard input when no word follows")
     extra = many(
-        *("-w", "--with"),
-        value="SPEC",
-        group=_RUN,
-        help="one more requirement for this run (`pypi:NAME` for a PyPI package); repeatable",
+        "-w", "--with", value="SPEC", help="one more requirement for this run (`pypi:NAME` for PyPI); repeatable"
     )
-    channels = many(
-        "--channel", value="CHANNEL", group=_RUN, help="one more channel, before those of the header; repeatable"
-    )
-    override_channels = flag("--override-channels", group=_RUN, help="only the channels given with `--channel`")
+    channels = many("--channel", value="CHANNEL", help="one more channel, before those of the header; repeatable")
+    override_channels = flag("--override-channels", help="only the channels given with `--channel`")
     exclude_newer = text(
         "--exclude-newer",
         value="WHEN",
-        group=_RUN,
         help="ignore packages published after this date, or within this time (`2026-01-31`, `7 days`)",
     )
-    offline = flag("--offline", group=_RUN, help="do not use the network, only what is cached")
-    backend = text(
-        "--backend",
-        value="NAME",
-        words=BACKENDS,
-        group=_RUN,
-        help="`rattler` (built in, the default) or `conda`",
-    )
-    trust = flag(
-        "--trust",
-        group=_RUN,
-        help="run a script from a URL without asking, now and as long as it stays the same;"
-        " `URL#sha256=...` does not ask either",
-    )
+    offline = flag("--offline", help="do not use the network, only what is cached")
+    backend = text("--backend", value="NAME", words=BACKENDS, help="`rattler` (built in, the default) or `conda`")
+    trust = flag("--trust", help="run a script from a URL without asking, now and as long as it stays the same")
     force_env = flag(
         *("-f", "--force-env"),
         also=("--force-reinstall", "--reinstall", "--refresh"),
-        group=_RUN,
         help="create the environment again; refused while it is in use",
     )
 
@@ -269,8 +264,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         action="check",
         json=True,
         scripts=True,
-        group=_ACTIONS,
-        help="read the header and report mistakes; `-v` shows what it means; takes several scripts",
+        help="report mistakes in the header; `-v` shows what it means",
     )
     dry_run = flag(
         "--dry-run",
@@ -278,78 +272,54 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         joins=("edit",),
         json=True,
         scripts=True,
-        group=_ACTIONS,
-        help="show what would be installed, created or reused; takes several scripts",
+        help="show what would be installed, created or reused",
     )
     print_prefix = flag(
         "--print-prefix",
         action="print",
         json=True,
         scripts=True,
-        group=_ACTIONS,
-        help="create the environment if needed and print its path; takes several scripts",
+        help="create the environment if needed and print its path",
     )
-    shell = flag("--shell", action="shell", group=_ACTIONS, help="open a shell in the script's environment")
+    shell = flag("--shell", action="shell", help="open a shell in the script's environment")
     export = text(
         "--export",
         value="FORMAT",
         words=("environment.yml", "explicit", "pixi.lock"),
         action="export",
-        group=_ACTIONS,
         help="print the environment as `environment.yml`, `explicit` or `pixi.lock`",
     )
-    pack = text(
-        "--pack",
-        value="FILE",
-        action="pack",
-        group=_ACTIONS,
-        help="write an archive of the environment (.tar.gz, .zip) that runs wherever it is unpacked",
-    )
+    pack = text("--pack", value="FILE", action="pack", help="write an archive of the environment that runs anywhere")
 
-    init = flag("--init", action="edit", group=_EDIT, help="write a header; creates the script if there is none")
-    add = many(
-        "--add",
-        value="SPEC",
-        action="edit",
-        group=_EDIT,
-        help="add a requirement, or change its version; repeatable",
-    )
-    remove = many("--remove", value="NAME", action="edit", group=_EDIT, help="remove a requirement; repeatable")
+    init = flag("--init", action="edit", help="write a header; creates the script if there is none")
+    add = many("--add", value="SPEC", action="edit", help="add a requirement, or change its version; repeatable")
+    remove = many("--remove", value="NAME", action="edit", help="remove a requirement; repeatable")
 
-    lock = flag(
-        "--lock",
-        action="lock",
-        json=True,
-        scripts=True,
-        group=_LOCKS,
-        help="solve, and write SCRIPT.conda-execute.lock; takes several scripts",
-    )
-    embed = flag("--embed", needs=("lock",), group=_LOCKS, help="with --lock: write it at the script's end instead")
+    lock = flag("--lock", action="lock", json=True, scripts=True, help="solve, and write SCRIPT.conda-execute.lock")
+    embed = flag("--embed", needs=("lock",), help="with `--lock`: write it at the script's end instead")
     platform = many(
         "--platform",
         value="PLATFORM",
         words=tuple(sorted(KNOWN)),
         needs=("lock",),
-        group=_LOCKS,
-        help="with --lock: for this platform (`osx-arm64`); repeatable",
+        help="with `--lock`: for this platform (`osx-arm64`); repeatable",
     )
-    locked = flag("--locked", group=_LOCKS, help="run only with a lock file that is up to date")
-    no_lock = flag("--no-lock", group=_LOCKS, help="run without the lock file")
-    lock_file = text("--lock-file", value="PATH", group=_LOCKS, help="where the lock file is, or is to be written")
+    locked = flag("--locked", help="run only with a lock file that is up to date")
+    no_lock = flag("--no-lock", help="run without the lock file")
+    lock_file = text("--lock-file", value="PATH", help="where the lock file is, or is to be written")
 
-    json = flag("--json", group=_OUTPUT, help="print JSON, errors too; without an action, that of `--dry-run`")
-    verbose = flag("-v", "--verbose", group=_OUTPUT, help="show the specification, the prefix and every step")
-    quiet = flag("-q", "--quiet", group=_OUTPUT, help="show errors only")
+    json = flag("--json", help="print JSON, errors too; without an action, that of `--dry-run`")
+    verbose = flag("-v", "--verbose", help="show the specification, the prefix and every step")
+    quiet = flag("-q", "--quiet", help="show errors only")
     completion = text(
         "--completion",
         value="SHELL",
         words=("bash", "zsh", "fish"),
         action="completion",
-        group=_OUTPUT,
-        help='print what completes words in `bash`, `zsh` or `fish`: eval "$(conda execute --completion bash)"',
+        help='print what completes words in a shell: eval "$(conda execute --completion bash)"',
     )
-    help = flag("-h", "--help", action="help", group=_OUTPUT, help="show this page")
-    version = flag("-V", "--version", action="version", group=_OUTPUT, help="show the version")
+    help = flag("-h", "--help", action="help", help="show this page")
+    version = flag("-V", "--version", action="version", help="show the version")
 
     def for_one_run(self) -> list[Option]:
         """The options given that change what this one run asks for."""
@@ -363,7 +333,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
 
     def each(self) -> list[RunOptions]:
         """The same choice for each script, where what was asked for takes several."""
-        if len(self.words) < 2:
+        if len(self.words) < 2 or self.code is not None:
             return [self]
         for word in self.words:
             if word.startswith("-") and word != "-":

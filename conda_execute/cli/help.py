@@ -49,11 +49,12 @@ def page(kind: type[CommandLine], width: int) -> str:
     parts = [_usage(kind)]
     for part in _paragraphs(kind.PROSE, width):
         parts.append("\n".join(_commands(width)) if part == "@COMMANDS@" else part)
-    terms = {_term(option): option for option in kind.TABLE.values()}
-    column = max(map(len, terms)) + 4
-    for group in dict.fromkeys(option.group for option in terms.values()):
-        listed = [(term, option.help) for term, option in terms.items() if option.group == group]
-        parts.append("\n".join([f"{group or 'Options'}:", *definitions(listed, width, column)]))
+    column = max(len(_term(option)) for option in kind.TABLE.values()) + 4
+    for heading, options in kind.groups().items():
+        terms = [(_term(option), option.help) for option in options]
+        parts.append("\n".join([f"{heading}:", *definitions(terms, width, column)]))
+    if several := [f"`{option.name}`" for option in kind.TABLE.values() if option.scripts]:
+        parts += _paragraphs(f"{', '.join(several[:-1])} and {several[-1]} take several scripts.", width)
     return "\n\n".join([*parts, *_paragraphs(kind.EPILOGUE, width)]) + "\n"
 
 
