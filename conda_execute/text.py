@@ -40,7 +40,7 @@ def called(text: str) -> str:
 
 
 #: How alike two words must be for one to be a slip of the other: a wrong guess is worse than none.
-_LIKENESS = 0.72
+_LIKENESS = 0.66
 
 
 def close(word: str, known: Iterable[str], most: int = 1, likeness: float = _LIKENESS) -> list[str]:

@@ -14,12 +14,11 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from conda_execute.cli import completion
-from conda_execute.options import COMMANDS, RunOptions
+from conda_execute.options import COMMANDS, CommandLine, RunOptions
 from tests.conftest import World
 
 SHELLS = RunOptions.TABLE["completion"].words
@@ -229,7 +228,7 @@ def test_every_option_and_command_is_offered(shell: str) -> None:
 
 
 def test_every_option_and_command_is_explained() -> None:
-    kinds = (RunOptions, *COMMANDS.values())
+    kinds: list[type[CommandLine]] = [RunOptions, *COMMANDS.values()]
     assert [option.name for kind in kinds for option in kind.TABLE.values() if not option.help] == []
     assert [kind for kind in kinds if not kind.PROSE] == []
 
