@@ -20,7 +20,6 @@ from .specs import platforms
 from .specs.match_spec import spec_name
 from .terminal.messages import ask, can_ask, say
 from .terminal.voice import Voice
-from .text import called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -174,9 +173,7 @@ def find_script(options: RunOptions, settings: Settings, environ: dict[str, str]
     if options.code is not None:
         return source.from_words(options.code) if options.code else source.from_standard_input(source.standard_input())
     if not options.words:
-        raise UsageError(
-            "there is no script to run", hint=called("write `conda execute SCRIPT`; `conda execute --help` explains it")
-        )
+        raise _no_script(options)
     word = options.words[0]
     if word == "-":
         return source.from_standard_input(source.standard_input())
@@ -186,6 +183,17 @@ def find_script(options: RunOptions, settings: Settings, environ: dict[str, str]
 
     offline = options.offline or settings.offline
     return source.from_web(fetch.fetch(address.parse(word), settings, environ, offline=offline))
+
+
+def _no_script(options: RunOptions) -> UsageError:
+    from shlex import quote
+
+    hint = (
+        "`conda execute SCRIPT` runs one, `conda execute --init SCRIPT` starts one; `conda execute --help` shows more"
+    )
+    if options.extra:
+        hint = f"name a script, or run code: `conda execute --with {quote(options.extra[0])} -c 'print(1)'`"
+    return UsageError("there is no script to run", hint=hint)
 
 
 def header_of(script: Script, platform: str, options: RunOptions) -> Header:

@@ -39,6 +39,35 @@ def called(text: str) -> str:
     return text.replace("conda execute", "conda-execute").replace("conda tmpenv", "conda-tmpenv")
 
 
+def as_called(text: str) -> str:
+    """`called` for what quotes scripts and headers too: only what is a command for certain, after a backtick.
+
+    >>> as_called("the line must be `# conda execute`; `conda execute --init s.py` writes it")
+    'the line must be `# conda execute`; `conda-execute --init s.py` writes it'
+    """
+    if _called_by_conda:
+        return text
+    return text.replace("`conda execute ", "`conda-execute ").replace("`conda tmpenv", "`conda-tmpenv")
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most `width` characters, broken at spaces; what is in backticks stays whole where it fits a line.
+
+    >>> wrap("run `conda-execute --init s.py` first", 24)
+    ['run', '`conda-execute --init', 's.py` first']
+    """
+    import re
+
+    lines = [""]
+    for word in re.findall(r"`[^`]*`\S*|\S+", text):
+        for piece in [word] if len(word) <= width else word.split():
+            if lines[-1] and len(lines[-1]) + 1 + len(piece) > width:
+                lines.append(piece)
+            else:
+                lines[-1] = f"{lines[-1]} {piece}".lstrip()
+    return lines
+
+
 #: How alike two words must be for one to be a slip of the other: a wrong guess is worse than none.
 _LIKENESS = 0.66
 

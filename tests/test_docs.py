@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,13 +36,17 @@ from tests.conftest import CHECKOUT, PATIENCE, World
 DOCUMENTS = sorted([CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *(CHECKOUT / "docs").rglob("*.md")])
 REFERENCE = CHECKOUT / "docs" / "reference"
 
-#: conda hands the words after these commands to the plugin, which is the same `main` as the program's.
-CONDA = """\
-#!/bin/sh
-case ${1-} in
-  execute | tmpenv) name=$1; shift; exec "conda-$name" "$@" ;;
-  *) echo "this conda knows \\`execute\\` and \\`tmpenv\\` only" >&2; exit 2 ;;
-esac
+#: What the plugin does with the words that conda hands it: the same `main` as the program's, called by another name.
+CONDA = f"""\
+#!{sys.executable}
+import sys
+sys.path.insert(1, {str(CHECKOUT)!r})
+from conda_execute.cli import execute, tmpenv
+from conda_execute.terminal.messages import run
+from conda_execute.text import call_by_conda
+call_by_conda()
+main = {{"execute": execute.main, "tmpenv": tmpenv.main}}[sys.argv[1]]
+run(lambda words: main(words[1:]))
 """
 
 #: Programs that samples want and that the local channel has on some machines only.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.channel import Package
+from tests.conftest import CHECKOUT
 from tests.test_pypi import wheel
 
 if TYPE_CHECKING:
@@ -146,6 +148,7 @@ def test_closed_streams_are_closed_in_the_script_and_hinder_nothing(
     """In the run that makes the environment, and in the next ones."""
     code = """
 import os
+import re
 closed = [number for number in range(3) if not os.path.exists(f"/proc/self/fd/{number}")]
 os.write(os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), f"{closed}\\n".encode())
 """
@@ -650,3 +653,40 @@ def test_a_platform_that_is_none_is_refused(world: World) -> None:
     refused = world.with_(CONDA_SUBDIR="linux64").execute(script)
     assert refused.returncode == 125
     assert "`subdir` is no platform: `linux64`\n  environment variable CONDA_SUBDIR" in refused.stderr
+
+
+# What it is called ---------------------------------------------------------------------------------------------------
+
+#: What conda's plugin does with the words after `conda execute`.
+AS_PLUGIN = """\
+import sys
+from conda_execute.cli import execute, tmpenv
+from conda_execute.text import call_by_conda
+call_by_conda()
+main = {"execute": execute.main, "tmpenv": tmpenv.main}[sys.argv[1]]
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["execute", "none.py", "--help"],
+        ["execute", "headless.py"],
+        ["execute", "--nonsense", "s.py"],
+        ["execute"],
+        ["execute", "--help"],
+        ["execute", "--json", "headless.py"],
+        ["tmpenv", "--help"],
+        ["tmpenv", "info", "nothing"],
+        ["tmpenv", "clear", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_commands_in_texts_have_the_name_that_was_called(world: World, argv: list[str]) -> None:
+    world.script("headless.py", "print('no header')\n")
+    by_program = world.run([f"conda-{argv[0]}", *argv[1:]])
+    by_conda = world.run([sys.executable, "-c", AS_PLUGIN, *argv], cwd=world.work, env={"PYTHONPATH": str(CHECKOUT)})
+    assert not re.search(r"(?<!# )conda (execute|tmpenv)", by_program.stdout + by_program.stderr)
+    assert "conda-execute -" not in by_conda.stdout + by_conda.stderr
+    assert re.search(r"conda (execute|tmpenv)", by_conda.stdout + by_conda.stderr) or argv[1:2] == ["none.py"]

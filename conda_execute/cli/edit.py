@@ -20,7 +20,6 @@ from ..script.header import read_header
 from ..specs import platforms
 from ..specs.match_spec import spec_name
 from ..terminal.voice import Voice
-from ..text import called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def _content(path: str) -> bytes:
 
 
 def _no_file() -> UsageError:
-    return UsageError("only the header of a file can be edited", hint=called("conda execute --add SPEC SCRIPT"))
+    return UsageError("only the header of a file can be edited", hint="`conda execute --add SPEC SCRIPT`")
 
 
 def _difference(before: bytes, after: bytes, path: str) -> str:

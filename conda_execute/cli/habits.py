@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..options import RunOptions
-from ..text import called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,4 +39,4 @@ def answer(kind: type[CommandLine], name: str) -> str | None:
     """The hint for an option that `conda execute` does not have and another tool does."""
     if kind is not RunOptions:
         return None
-    return next((called(text) for names, text in _ANSWERS.items() if name in names), None)
+    return next((text for names, text in _ANSWERS.items() if name in names), None)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 from .. import __version__
 from ..options import COMMANDS
 from ..terminal.table import width_of
-from ..text import called
+from ..text import called, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ..options import CommandLine, Option, RunOptions
 
@@ -74,7 +73,7 @@ def definitions(pairs: Sequence[tuple[str, str]], width: int, column: int) -> li
     lines: list[str] = []
     column = min(column, _COLUMN) if width >= 2 * _COLUMN + 10 else 6
     for term, meaning in pairs:
-        wrapped = list(wrap(called(meaning), width - column - 1))
+        wrapped = wrap(called(meaning), width - column - 1)
         first = f"  {term}"
         if len(first) + 2 > column:
             lines.append(first)
@@ -82,20 +81,6 @@ def definitions(pairs: Sequence[tuple[str, str]], width: int, column: int) -> li
             lines.append(first.ljust(column) + wrapped.pop(0))
         lines += [" " * column + line for line in wrapped]
     return lines
-
-
-def wrap(text: str, width: int) -> Iterator[str]:
-    """Lines of at most `width` characters, broken at spaces outside of backticks where there are some."""
-    line = ""
-    for word in re.findall(r"`[^`]*`\S*|\S+", text):
-        # A quoted command that fits no line is broken at its spaces like any other words.
-        for piece in [word] if len(word) <= width else word.split():
-            if line and len(line) + 1 + len(piece) > width:
-                yield line
-                line = piece
-            else:
-                line = f"{line} {piece}" if line else piece
-    yield line
 
 
 def _usage(kind: type[CommandLine]) -> str:

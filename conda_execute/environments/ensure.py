@@ -143,7 +143,7 @@ class _Work:
         return self._with_lock(candidate, found, force) if isinstance(found, Lock) else found
 
     def _say_who_is_waited_for(self, holder: Holder) -> None:
-        self.recipe.tell(f"waiting for {holder}, who is making this environment")
+        self.recipe.tell(f"waiting for {holder}, which is creating this environment")
 
     def _is_fit(self, environment: Environment) -> bool:
         """Whether this host satisfies the environment's virtual packages. A yes is remembered for the place: until the

@@ -10,7 +10,7 @@ import os
 import sys
 
 from ..errors import ExecuteError, InterruptError
-from .errors import render
+from ..text import as_called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ def report(error: ExecuteError, as_json: bool = False) -> None:
     elif isinstance(error, InterruptError):
         say(error.message)  # the person knows: it is no mistake to be mended
     else:
-        say(render(error, colour=sys.stderr is not None and colourful(sys.stderr)))
+        from .errors import render
+        from .table import width_of
+
+        colour = sys.stderr is not None and colourful(sys.stderr)
+        say(render(error, colour, width_of(sys.stderr)))
 
 
 def failure(error: ExecuteError) -> dict[str, Any]:
@@ -53,7 +57,7 @@ def failure(error: ExecuteError) -> dict[str, Any]:
     from ..credentials import hide_in_any
 
     def shown(text: str | None) -> str | None:
-        return None if text is None else hide_in_any(text)
+        return None if text is None else hide_in_any(as_called(text))
 
     places = [
         {"path": where.path, "line": where.line, "column": where.column, "text": shown(where.text)}

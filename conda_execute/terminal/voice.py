@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..lean.values import dataclass
+from ..text import as_called
 from .messages import say
 
 
@@ -15,7 +16,7 @@ class Voice:
 
     def notice(self, text: str) -> None:
         if not self.quiet:
-            say(f"conda-execute: {text}")
+            say(f"conda-execute: {as_called(text)}")
 
     def detail(self, text: str) -> None:
         if self.verbose:

@@ -17,7 +17,6 @@ from ...resolve import Options, resolve
 from ...script import specfile
 from ...specs import platforms
 from ...terminal.messages import say
-from ...text import called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def _wishes(options: NameOptions) -> Header:
             locations=header.locations + more.locations,
         )
     if not header.specs and not header.pypi:
-        raise UsageError("no spec is given", hint=called("`conda tmpenv create python=3.12 numpy`, or `--file FILE`"))
+        raise UsageError("no spec is given", hint="`conda tmpenv create python=3.12 numpy`, or `--file FILE`")
     return header
 
 

@@ -11,7 +11,6 @@ from ...errors import UsageError
 from ...launch import process
 from ...specs import platforms
 from ...terminal.messages import say
-from ...text import called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def one(word: str, store: Store) -> Environment:
             return environment
     raise UsageError(
         f"the environment of `{word}` is not finished",
-        hint=called("`conda tmpenv clear` deletes what is left of it"),
+        hint="`conda tmpenv clear` deletes what is left of it",
     )
 
 
@@ -62,11 +61,11 @@ def _matching(word: str, there: Sequence[str], store: Store) -> list[str]:
         listed = ", ".join(f"`{name}`" for name in found[:4])
         raise UsageError(f"`{word}` may mean {len(found)} environments", hint=f"give more of the name: {listed}")
     if is_name(word):
-        raise UsageError(f"there is no environment `{word}`", hint=called("`conda tmpenv list` shows those that exist"))
+        raise UsageError(f"there is no environment `{word}`", hint="`conda tmpenv list` shows those that exist")
     name, title = _of_script(word, store)
     found = [one for one in there if one.partition(".")[0] == name]
     if not found:
-        raise UsageError(f"`{title}` has no environment now", hint=called(f"`conda execute {title}` creates it"))
+        raise UsageError(f"`{title}` has no environment now", hint=f"`conda execute {title}` creates it")
     return found
 
 
@@ -80,7 +79,7 @@ def _of_script(word: str, store: Store) -> tuple[str, str]:
     from ...script.source import is_address
 
     if not is_address(word) and not os.path.lexists(word):
-        hint = called("`conda tmpenv list` shows the environments that exist")
+        hint = "`conda tmpenv list` shows the environments that exist"
         if len(word) < SHORTEST and all(character in "0123456789abcdef" for character in word):
             hint = f"a name may be shortened to {SHORTEST} digits; {hint}"
         raise UsageError(f"there is neither an environment nor a script `{word}`", hint=hint)

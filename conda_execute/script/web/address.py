@@ -111,7 +111,7 @@ def _check_scheme(parts: SplitResult, host: str) -> None:
             hint="begin the address with `https://`",
         )
     if parts.scheme == "file":
-        raise UsageError("a script on this machine is given by its path", hint=f"conda execute {unquote(parts.path)}")
+        raise UsageError("a script on this machine is given by its path", hint=f"`conda execute {unquote(parts.path)}`")
     raise UsageError(
         f"a script cannot be fetched over `{parts.scheme}`", hint="give an address that begins with `https://`"
     )
