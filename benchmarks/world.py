@@ -100,7 +100,7 @@ class World:
         (self.root / "envs").rename(gone)
         (self.root / "envs").mkdir(mode=0o700)
         for path in [*gone.glob("*/.*"), *gone.glob(".*")]:
-            if path.name in (layout.SWEPT, layout.DUE):
+            if path.name == layout.BOOTS:
                 kept = self.root / "envs" / path.relative_to(gone)
                 kept.parent.mkdir(mode=0o700, exist_ok=True)
                 path.rename(kept)

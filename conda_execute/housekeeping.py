@@ -1,7 +1,8 @@
 """The automatic sweep, at most once an hour: a run starts it in the background, and nobody hears of it.
 
-The file `.due` bears the time of the next one as its modification time, and `.swept` that of the last, so that the
-launcher can see without a clock whether it is time.
+Each machine sweeps for itself, since only it knows which of its processes have ended. The file `.boots/<boot id>.due`
+bears the time of its next sweep as its modification time, and `.swept` that of the last, so that the launcher can see
+without a clock whether it is time.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import timedelta
 
 from . import files
 from .cache import SCRIPT_LINK, code_folder, script_cache
-from .environments import layout
+from .environments import layout, uses
 from .environments.store import Store
 from .errors import PlaceError
 
@@ -21,10 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INTERVAL = timedelta(hours=1)
+    from .environments.lock import Lock
 
-#: The lock of the automatic sweep, among those of the environments.
-_SWEEP = ".sweep"
+INTERVAL = timedelta(hours=1)
 
 
 def start_if_due(
@@ -38,35 +38,45 @@ def start_if_due(
     Nothing of it concerns the caller: it has other descriptors, another session and the lowest priority, it is nobody's
     child, and whatever goes wrong with it is silent.
     """
+    boot = uses.boot()
     try:
-        if not _is_due(store, note):
+        if not _is_due(store, boot, note):
             return False
-        lock = store.try_to_lock(_SWEEP, "the automatic sweep")
+        lock = _lock(store, boot)
         if lock is None:
             return False
         with lock:
-            if not _is_due(store, note):
+            if not _is_due(store, boot, note):
                 return False
-            _set_due(store, os.stat(note).st_mtime)
+            _set_due(store, boot, os.stat(note).st_mtime)
     except (OSError, PlaceError):
         return False  # a read-only place, say: others clean it
     _start(store, unused_for, foreign_use_ttl, cache)
     return True
 
 
-def _is_due(store: Store, note: str) -> bool:
+def _lock(store: Store, boot: str) -> Lock | None:
+    """The lock of this machine's sweep, or None if it is being held."""
+    from .environments import lock
+
+    files.make_directory(layout.boots(store.tmp_envs))
+    return lock.try_to_take(layout.sweep_lock(store.tmp_envs, boot), "the automatic sweep")
+
+
+def _is_due(store: Store, boot: str, note: str) -> bool:
     now = os.stat(note).st_mtime
     try:
-        swept, due = os.stat(layout.swept(store.tmp_envs)).st_mtime, os.stat(layout.due(store.tmp_envs)).st_mtime
+        swept = os.stat(layout.swept(store.tmp_envs, boot)).st_mtime
+        due = os.stat(layout.due(store.tmp_envs, boot)).st_mtime
     except FileNotFoundError:
         return True
     return now > due or now < swept  # the latter: the clock was set back
 
 
-def _set_due(store: Store, now: float) -> None:
+def _set_due(store: Store, boot: str, now: float) -> None:
     for path, moment in (
-        (layout.swept(store.tmp_envs), now),
-        (layout.due(store.tmp_envs), now + INTERVAL.total_seconds()),
+        (layout.swept(store.tmp_envs, boot), now),
+        (layout.due(store.tmp_envs, boot), now + INTERVAL.total_seconds()),
     ):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         os.utime(path, (moment, moment))
@@ -78,7 +88,7 @@ def _start(store: Store, unused_for: timedelta, foreign_use_ttl: timedelta, cach
     path = [package, *filter(os.path.isabs, sys.path)]
     program = f"import sys; sys.path[:] = {path!r}; from conda_execute.housekeeping import main; main(sys.argv[1:])"
     seconds = [str(span.total_seconds()) for span in (unused_for, foreign_use_ttl)]
-    command = [sys.executable, "-I", "-c", program, store.tmp_envs, *seconds, cache or ""]
+    command = [sys.executable, "-I", "-c", program, store.tmp_envs, *seconds, cache or "", str(os.getpid())]
     if sys.platform == "win32":
         import subprocess
 
@@ -114,19 +124,38 @@ def _detach(command: list[str]) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """The automatic sweeper, a program of its own that nobody hears of."""
-    from .environments.sweep import Policy, sweep
+    from .environments.sweep import Policy, forget, sweep
 
-    tmp_envs, unused_for, foreign_use_ttl, cache = arguments
+    tmp_envs, unused_for, foreign_use_ttl, cache, starter = arguments
     policy = Policy(timedelta(seconds=float(unused_for)), timedelta(seconds=float(foreign_use_ttl)))
     _lower_priority()
     store = Store(tmp_envs)
-    lock = store.try_to_lock(_SWEEP, "the automatic sweep")
+    lock = _lock(store, uses.boot())
     if lock is None:
         return
     with lock:
         sweep(store, policy)
         if cache:
             clean_cache(cache)
+    if _ends(int(starter), INTERVAL):
+        forget(store, policy)
+
+
+def _ends(pid: int, within: timedelta) -> bool:
+    """Whether a process ends in this time. The run that started the sweep was in use during it; if nothing else ever
+    ran here, its note would keep the environment from all other hosts."""
+    if not hasattr(os, "pidfd_open"):
+        return False
+    import select
+
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # an old kernel, or a sandbox
+    ended, _, _ = select.select([descriptor], [], [], within.total_seconds())
+    return bool(ended)
 
 
 def _lower_priority() -> None:

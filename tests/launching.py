@@ -21,6 +21,7 @@ from conda_execute import __version__
 from conda_execute.cache import launch_record
 from conda_execute.environments import layout
 from conda_execute.environments.store import Store
+from conda_execute.environments.uses import boot
 from conda_execute.model import Environment, Marker
 from tests.channel import debian
 from tests.channel.build import default_destination
@@ -158,10 +159,12 @@ class Place:
     def swept_just_now(self) -> None:
         """As if a sweep had happened: nothing is due for an hour."""
         tmp_envs = str(self.prefix.parent)
-        Path(layout.swept(tmp_envs)).touch()
-        Path(layout.due(tmp_envs)).touch()
-        now = os.stat(layout.swept(tmp_envs)).st_mtime
-        os.utime(layout.due(tmp_envs), (now + 3600, now + 3600))
+        os.makedirs(layout.boots(tmp_envs), exist_ok=True)
+        swept, due = (path(tmp_envs, boot()) for path in (layout.swept, layout.due))
+        for path in (swept, due):
+            Path(path).touch()
+        now = os.stat(swept).st_mtime
+        os.utime(due, (now + 3600, now + 3600))
 
 
 def marker(**values: Any) -> Marker:

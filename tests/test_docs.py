@@ -381,7 +381,7 @@ def test_key_of_a_header_is_in_the_reference(key: str) -> None:
     "name",
     [
         *(layout.MARKER, layout.MARKER_ASIDE, layout.USES, layout.HOSTS, layout.KEEP),
-        *(layout.LOCKS, layout.TRASH, layout.SWEPT, layout.DUE),
+        *(layout.LOCKS, layout.TRASH, layout.BOOTS),
         *lockfile.SUFFIXES,
     ],
 )

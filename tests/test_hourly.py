@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conda_execute import housekeeping
 from conda_execute.cache import SCRIPT_LINK, code_folder, script_cache
-from conda_execute.environments import uses
+from conda_execute.environments import layout, uses
 from conda_execute.environments.store import Store
 from conda_execute.launch import execute
 from conda_execute.model import Environment
@@ -28,13 +28,16 @@ class TestAutomatic:
         environment = idle(tmp_envs)
         note = self.note(environment)
         store = Store(tmp_envs)
-        assert housekeeping._is_due(store, note), "never swept"
+        boot = uses.boot()
+        assert housekeeping._is_due(store, boot, note), "never swept"
         now = os.stat(note).st_mtime
-        housekeeping._set_due(store, now)
-        assert not housekeeping._is_due(store, note)
+        os.mkdir(layout.boots(tmp_envs))
+        housekeeping._set_due(store, boot, now)
+        assert not housekeeping._is_due(store, boot, note)
+        assert housekeeping._is_due(store, "another", note), "each machine for itself"
         for later, due in ((3599, False), (3601, True), (-1, True)):
             os.utime(note, (now + later, now + later))
-            assert housekeeping._is_due(store, note) == due, later
+            assert housekeeping._is_due(store, boot, note) == due, later
 
     def test_starts_a_sweeper_that_is_nobodys_child(self, tmp_envs: str) -> None:
         code = """

@@ -233,16 +233,16 @@ def environment_removed(place: Place, script: Path) -> None:
 
 
 def sweep_due(place: Place, script: Path) -> None:
-    os.utime(layout.due(str(place.prefix.parent)), (1, 1))
+    os.utime(layout.due(str(place.prefix.parent), usage.boot()), (1, 1))
 
 
 def never_swept(place: Place, script: Path) -> None:
-    os.unlink(layout.swept(str(place.prefix.parent)))
+    os.unlink(layout.swept(str(place.prefix.parent), usage.boot()))
 
 
 def clock_went_back(place: Place, script: Path) -> None:
     later = time.time() + 3600
-    os.utime(layout.swept(str(place.prefix.parent)), (later, later))
+    os.utime(layout.swept(str(place.prefix.parent), usage.boot()), (later, later))
 
 
 def change_record(old: str, new: str) -> Callable[[Place, Path], None]:

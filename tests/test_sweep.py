@@ -76,7 +76,7 @@ class TestClear:
     def test_idle_environment_goes(self, tmp_envs: str) -> None:
         environment = idle(tmp_envs)
         assert clear(tmp_envs) == {environment.name: "freed"}
-        assert sorted(os.listdir(tmp_envs)) == [".locks", ".trash"]
+        assert set(os.listdir(tmp_envs)) <= {".boots", ".locks", ".trash"}
         assert os.listdir(layout.trash(tmp_envs)) == []
 
     def test_environment_in_use_stays_with_the_reason(self, tmp_envs: str) -> None:
@@ -316,7 +316,7 @@ def watch(event, arguments):
         steps.append(step)
 sys.addaudithook(watch)
 [name] = store.Store(sys.argv[1]).list()
-observer.users(store.Store(sys.argv[1]).prefix(name), observer.Observer(0, 0))
+observer.users(store.Store(sys.argv[1]).prefix(name), observer.Observer(0, 0, sys.argv[1]))
 print(*steps)
 steps.clear()
 sweep.sweep(store.Store(sys.argv[1]), sweep.Policy(datetime.timedelta(0)))
@@ -621,5 +621,9 @@ def test_process_of_another_pid_namespace_is_foreign(tmp_envs: str) -> None:
         assert [note.use.pid for note in found.foreign if note.use] == [1]
         assert "another container" in clear(tmp_envs)[found.name]
         os.killpg(process.pid, signal.SIGKILL)
-    [reason] = clear(tmp_envs).values()
-    assert "another container" in reason, "a pid of another namespace proves nothing"
+    if usage.place().endswith("+" + usage.MACHINE):
+        # The machine sees the processes of all namespaces.
+        small.wait_for(lambda: list(clear(tmp_envs).values()) == ["freed"])
+    else:
+        [reason] = clear(tmp_envs).values()
+        assert "another container" in reason, "a pid of another namespace proves nothing"

@@ -211,7 +211,7 @@ class _Work:
         prefix = self.store.prefix(candidate)
         if was_ready or uses.listed(prefix):
             self._wait_for_other_hosts()
-        processes, foreign = users(prefix, Observer(self.store.now(), FOREIGN_TTL))
+        processes, foreign = users(prefix, Observer(self.store.now(), FOREIGN_TTL, self.store.tmp_envs))
         # A note of our own, left by the launcher or the warm path, is from before we knew better.
         return [one for one in processes if (one.pid, one.why) != (self.use.pid, "noted")], foreign
 

@@ -18,17 +18,23 @@ _NETWORK = frozenset((
 
 def is_network(path: str) -> bool:
     """Whether this path lies on a file system that other hosts may see, with caches between them and us."""
+    kind = _mount(path)[0]
+    return kind in _NETWORK or kind.startswith("fuse.") or not kind
+
+
+def _mount(path: str) -> tuple[str, str]:
+    """Kind and options of the file system of this path; empty where nobody says: the worse case."""
     import psutil
 
     real = os.path.realpath(path)
-    best, kind = "", ""
+    best, kind, options = "", "", ""
     try:
         partitions = psutil.disk_partitions(all=True)
     except OSError:
-        return True  # nobody tells: the worse case
+        return "", ""
     for partition in partitions:
         mount = partition.mountpoint
         below = real == mount or real.startswith(mount.rstrip(os.sep) + os.sep)
         if below and len(mount) >= len(best):
-            best, kind = mount, partition.fstype.lower()
-    return kind in _NETWORK or kind.startswith("fuse.")
+            best, kind, options = mount, partition.fstype.lower(), getattr(partition, "opts", "")
+    return kind, options

@@ -12,16 +12,14 @@
             conda-meta/conda-execute.keep             never clean this one automatically
         .locks/<name>.lock                held while a prefix is made or removed, never unlinked
         .trash/<name>-<random>/           prefixes being deleted
-        .swept, .due                      time of the last sweep, and of the next, as mtimes
+        .boots/<boot id>                  which machine it was that had this boot (`machine`)
+        .boots/<boot id>.swept, .due      times of its last sweep, and of the next, as mtimes
+        .boots/<boot id>.lock             held while it sweeps
 """
 
 from __future__ import annotations
 
 import os
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
 
 MARKER = "conda-execute"
 MARKER_ASIDE = "conda-execute.aside"
@@ -31,8 +29,7 @@ KEEP = "conda-execute.keep"
 
 LOCKS = ".locks"
 TRASH = ".trash"
-SWEPT = ".swept"
-DUE = ".due"
+BOOTS = ".boots"
 
 
 def conda_meta(prefix: str) -> str:
@@ -71,9 +68,21 @@ def trash(tmp_envs: str) -> str:
     return os.path.join(tmp_envs, TRASH)
 
 
-def swept(tmp_envs: str) -> str:
-    return os.path.join(tmp_envs, SWEPT)
+def boots(tmp_envs: str) -> str:
+    return os.path.join(tmp_envs, BOOTS)
 
 
-def due(tmp_envs: str) -> str:
-    return os.path.join(tmp_envs, DUE)
+def machine(tmp_envs: str, boot: str) -> str:
+    return os.path.join(tmp_envs, BOOTS, boot)
+
+
+def swept(tmp_envs: str, boot: str) -> str:
+    return os.path.join(tmp_envs, BOOTS, boot + ".swept")
+
+
+def due(tmp_envs: str, boot: str) -> str:
+    return os.path.join(tmp_envs, BOOTS, boot + ".due")
+
+
+def sweep_lock(tmp_envs: str, boot: str) -> str:
+    return os.path.join(tmp_envs, BOOTS, boot + ".lock")

@@ -1,6 +1,9 @@
 """Which of the processes that notes name still run, as far as this place can know.
 
-Doubt always means that they do: it costs disk and nothing else.
+A note of this place is judged by its pid and start. The machine itself, which sees all processes, judges those of its
+containers too. One of a former boot of this machine is dead (`machine`). Every other note is foreign, also on a disk of
+this machine alone: others may reach that through a file server. Doubt always means that the process runs: it costs disk
+and nothing else.
 """
 
 from __future__ import annotations
@@ -9,7 +12,8 @@ import os
 
 from ..lean.values import dataclass
 from . import processes
-from .uses import UNKNOWN, Note, fields, listed, parse, place
+from .machine import Boots
+from .uses import MACHINE, UNKNOWN, Note, fields, listed, parse, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +25,6 @@ if TYPE_CHECKING:
 
     #: What a note's process does. A foreign one cannot be asked from here, and counts as live.
     Verdict = Literal["live", "dead", "foreign"]
-
-#: Host names that many machines share say nothing about which machine it was.
-_NAMES_OF_NO_HOST = ("", "localhost", "localhost.localdomain", "(none)")
 
 #: Seconds that a note of another host or container counts as live, unless the settings say otherwise.
 FOREIGN_TTL = 30 * 24 * 3600.0
@@ -51,13 +52,15 @@ class Observer:
     pass.
     """
 
-    def __init__(self, now: float, foreign_ttl: float) -> None:
+    def __init__(self, now: float, foreign_ttl: float, tmp_envs: str) -> None:
         """`now` is the file system's clock, `foreign_ttl` seconds; both concern foreign notes alone."""
         self.now = now
         self.foreign_ttl = foreign_ttl
         self.here = place()
-        self.host, self.boot, self.first = self.here.rsplit("+", 2)
+        _, self.boot, self.first = self.here.rsplit("+", 2)
+        self._boots = Boots(tmp_envs, self.boot)
         self._pids: Collection[str] | None = None
+        self._everybody: Everybody | None = None
 
     def sort(self, notes: Iterable[tuple[str, list[str]]]) -> Sorted:
         """The notes of these names by directory, by what their processes do."""
@@ -87,20 +90,25 @@ class Observer:
             if UNKNOWN in (self.boot, use.start):
                 return "live" if _may_run(use.pid, note.path) else "dead"
             return "live" if str(use.pid) in self._table() and _runs(use.pid, use.start) else "dead"
-        if use is not None and self._is_former_boot(use.place):
+        moment = _moment(note.path)
+        if moment is None:
+            return "dead"  # gone meanwhile
+        if use is not None and self._has_ended(use, moment):
             return "dead"
-        return "foreign" if self._is_recent(note.path) else "dead"
+        return "foreign" if self.now - moment < self.foreign_ttl else "dead"
 
-    def _is_former_boot(self, where: str) -> bool:
-        host, boot, _ = where.rsplit("+", 2)
-        known = UNKNOWN not in (boot, self.boot)
-        return known and host == self.host and boot != self.boot and host not in _NAMES_OF_NO_HOST
-
-    def _is_recent(self, path: str) -> bool:
-        try:
-            return self.now - os.stat(path).st_mtime <= self.foreign_ttl
-        except FileNotFoundError:
+    def _has_ended(self, use: Use, moment: float) -> bool:
+        """Whether a process of another place is known to have ended."""
+        _, boot, _ = use.place.rsplit("+", 2)
+        if UNKNOWN in (boot, self.boot):
             return False
+        if boot != self.boot:
+            return self._boots.was_before(boot, moment)
+        if self.first != MACHINE or use.start == UNKNOWN:
+            return False
+        if self._everybody is None:
+            self._everybody = Everybody()
+        return self._everybody.lacks(use)
 
     def _table(self) -> Collection[str]:
         if self._pids is None:
@@ -108,16 +116,79 @@ class Observer:
         return self._pids
 
 
+class Everybody:
+    """All processes of this machine, by what they are called in any container; only the machine itself sees them all.
+
+    A clock of their own (a time namespace) makes their starts look different. Those of other users than root cannot
+    have left notes here.
+    """
+
+    def __init__(self) -> None:
+        self._starts: dict[int, list[str]] = {}
+        #: Whether some processes could not be looked at.
+        self._veiled = False
+        self._clock = _clock("self") or UNKNOWN
+        self._users = (os.geteuid(), 0)
+        for pid in filter(str.isdecimal, os.listdir("/proc")):
+            self._look_at(pid)
+
+    def lacks(self, use: Use) -> bool:
+        """Whether it is certain that this process has ended, whatever container it ran in."""
+        starts = self._starts.get(use.pid, [])
+        return not self._veiled and use.start not in starts and UNKNOWN not in starts
+
+    def _look_at(self, pid: str) -> None:
+        try:
+            if os.stat(f"/proc/{pid}").st_uid not in self._users:
+                return
+            with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
+                names = next((line.split()[1:] for line in stream if line.startswith("NSpid:")), [])
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+                state, start = fields(stream.read())
+            if _is_zombie(pid, state):
+                return
+            self._veiled = self._veiled or not names  # a kernel before 4.1
+            # The clock of root's processes is hidden from others.
+            known = start if len(names) < 2 or _clock(pid) == self._clock else UNKNOWN
+            for name in names:
+                self._starts.setdefault(int(name), []).append(known)
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended
+        except OSError:
+            self._veiled = True
+
+
+def _clock(pid: str) -> str | None:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/time")
+    except (FileNotFoundError, PermissionError):
+        return None  # a kernel without them, or a process of root's
+
+
+def _moment(path: str) -> float | None:
+    """When the note was made or renewed; None if it is gone."""
+    try:
+        return os.lstat(path).st_mtime
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return float("inf")
+
+
 def _runs(pid: int, start: str) -> bool:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
             state, started = fields(stream.read())
-        # The first thread of a process may end before the others: such a process looks like a zombie and works on.
-        return started == start and (state not in "ZX" or len(os.listdir(f"/proc/{pid}/task")) > 1)
+        return started == start and not _is_zombie(pid, state)
     except (FileNotFoundError, ProcessLookupError):
         return False  # whatever it was, it is gone by now
     except OSError:
         return True  # too many open files, say: nothing is known
+
+
+def _is_zombie(pid: int | str, state: str) -> bool:
+    # The first thread of a process may end before the others: such a process looks like a zombie and works on.
+    return state in "ZX" and len(os.listdir(f"/proc/{pid}/task")) <= 1
 
 
 def _may_run(pid: int, path: str) -> bool:

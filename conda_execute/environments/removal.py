@@ -107,7 +107,7 @@ class Removal:
         """Look who uses what is aside now. The notes are listed first: a process outlives its note's making."""
         listed = [uses.listed(found.prefix) for found, _ in self._locked]
         now = self.store.now()
-        observer = Observer(now, self.policy.foreign_use_ttl.total_seconds())
+        observer = Observer(now, self.policy.foreign_use_ttl.total_seconds(), self.store.tmp_envs)
         sorted_notes = [observer.sort(directories) for directories in listed]
         inhabitants = processes.inhabitants(self.store.tmp_envs) if self._locked else {}
         for (found, lock), directories, notes in zip(list(self._locked), listed, sorted_notes, strict=True):

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class SoftLock:
     """A lock for file systems without locks: a symbolic link whose target says who holds it.
 
-    Links are made atomically, content and all. It is broken only by a process of the place that made it, which alone
-    can know that the holder is dead; whoever breaks it first makes a file of its own in a directory and goes on
-    only if no other live process has one there, so two never break at once.
+    Links are made atomically, content and all. It is broken only by a process of the machine that made it, in this boot
+    or a later one, which alone can know that the holder is dead; whoever breaks it first makes a file of its own in a
+    directory and goes on only if no other live process has one there, so two never break at once.
 
     Installers inherit the descriptor of the lock file here too. It locks nothing, but /proc shows that they have it
     open, while those who wait for the link do not: so an orphan keeps the link until it ends.
@@ -67,8 +67,8 @@ class SoftLock:
 
     def _is_dead(self, holder: str) -> bool:
         use = uses.parse(holder.partition("\n")[0])
-        here = Observer(0.0, float("inf"))
-        return use is not None and use.place == here.here and here.judge(uses.Note(self._link, use)) == "dead"
+        here = Observer(0.0, float("inf"), os.path.dirname(os.path.dirname(self._path)))
+        return use is not None and here.judge(uses.Note(self._link, use)) == "dead"
 
     def _break(self, holder: str) -> bool:
         own = self._holder.partition("\n")[0]

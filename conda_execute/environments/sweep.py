@@ -28,10 +28,10 @@ from datetime import timedelta
 from .. import files
 from ..errors import PlaceError
 from ..lean.values import dataclass, replace
-from . import layout, processes, uses
+from . import layout, machine, processes, uses
 from . import marker as markers
 from .filesystem import is_network
-from .observer import Observer
+from .observer import FOREIGN_TTL, Observer
 from .removal import Removal
 from .store import Store
 
@@ -107,7 +107,7 @@ def survey(store: Store, policy: Policy = Policy(), names: Iterable[str] | None 
     now = store.now()
     chosen = store.list() if names is None else list(names)
     listed = [(name, *_read(store, name)) for name in chosen]
-    observer = Observer(now, policy.foreign_use_ttl.total_seconds())
+    observer = Observer(now, policy.foreign_use_ttl.total_seconds(), store.tmp_envs)
     sorted_notes = [observer.sort(names) for _, _, _, names in listed]
     inhabitants = processes.inhabitants(store.tmp_envs) if listed else {}
     found = []
@@ -205,7 +205,7 @@ def _listing(items: Sequence[str]) -> str:
 
 def sweep(store: Store, policy: Policy = Policy(), *, pause: Callable[[float], None] = time.sleep) -> Report:
     """The automatic cleaning, once: renew what is in use, remove what may go, empty the trash."""
-    _put_back(store)
+    _begin(store)
     found = survey(store, policy)
     _renew(store, found)
     report = _remove(store, found, policy, pause=pause)
@@ -229,7 +229,7 @@ def clear(
     """
     policy = Policy(min_age, foreign_use_ttl)
     if not dry_run:
-        _put_back(store)
+        _begin(store)
     found = survey(store, policy, None if names is None else _with_neighbours(store, names))
     if names is not None:
         found = [replace(one, kept=False) for one in found]
@@ -242,6 +242,7 @@ def clear(
             notice(f"waiting {seconds:.0f} seconds for other hosts that may use `{store.tmp_envs}`")
         pause(seconds)
 
+    _renew(store, found)
     report = _remove(store, found, policy, named=names is not None, pause=patiently)
     store.empty_trash()
     return report
@@ -310,6 +311,22 @@ def _set_last_used(directory: str, last_used: float, before: Sequence[str]) -> N
             os.utime(directory)  # somebody came meanwhile
     except OSError:
         pass
+
+
+def forget(store: Store, policy: Policy = Policy()) -> None:
+    """Remove the notes of processes that have ended, and renew those of the others."""
+    _renew(store, survey(store, policy))
+
+
+def _begin(store: Store) -> None:
+    """Say who this machine is, and mark again what dead sweepers put aside."""
+    now = store.now()
+    try:
+        machine.register(store.tmp_envs, now)
+        machine.forget_former(store.tmp_envs, now, FOREIGN_TTL)
+    except OSError:
+        pass  # a read-only place: nothing can be removed either
+    _put_back(store)
 
 
 def _put_back(store: Store) -> None:

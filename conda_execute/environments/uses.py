@@ -59,8 +59,13 @@ def place() -> str:
     The machine itself, whose process 1 starts once per boot, has `MACHINE` there. It is known by its process 2, which
     is the kernel's `kthreadd` (`rest_init` in init/main.c) and has no such number in any other pid namespace.
     """
-    first = MACHINE if _line("/proc/2/comm") == "kthreadd" else start_of("1")
-    return "+".join((_host(), _line("/proc/sys/kernel/random/boot_id"), first))
+    first = MACHINE if line("/proc/2/comm") == "kthreadd" else start_of("1")
+    return "+".join((_host(), boot(), first))
+
+
+def boot() -> str:
+    """The boot that this process runs in, which is the same for all containers of a machine."""
+    return line("/proc/sys/kernel/random/boot_id")
 
 
 def this_process() -> Use:
@@ -87,7 +92,7 @@ def parse(name: str) -> Use | None:
 
 
 def _host() -> str:
-    name = _line("/proc/sys/kernel/hostname")
+    name = line("/proc/sys/kernel/hostname")
     if name == UNKNOWN:
         import platform
 
@@ -95,7 +100,8 @@ def _host() -> str:
     return name.replace("/", "_")
 
 
-def _line(path: str) -> str:
+def line(path: str) -> str:
+    """The first line of a file of the kernel or the system; `UNKNOWN` if there is none."""
     return _content(path).partition("\n")[0].strip()
 
 

@@ -165,7 +165,7 @@ def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> by
 
 
 def _values(run: Run) -> dict[str, str]:
-    """Which environment it is, and which files say when it is to be swept."""
+    """Which environment it is, and where it says when it is to be swept."""
     environment = run.environment
     tmp_envs = os.path.dirname(environment.prefix)
     return {
@@ -173,8 +173,7 @@ def _values(run: Run) -> dict[str, str]:
         "build": environment.marker.build,
         "records": str(environment.marker.records),
         "virtual": "1" if environment.marker.virtual_packages else "",
-        "swept": layout.swept(tmp_envs) if run.sweeps else "",
-        "due": layout.due(tmp_envs) if run.sweeps else "",
+        "boots": layout.boots(tmp_envs) if run.sweeps else "",
     }
 
 

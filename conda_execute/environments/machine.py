@@ -1,0 +1,141 @@
+"""Which boots were of one machine: what the notes of a former boot are judged by, on a disk that hosts share.
+
+Each machine writes down once per boot who it is (`.boots/<boot id>`), when that boot began by the clock of the file
+system, and which boots were its own before. A host name alone says nothing: two virtual machines that are called
+`ubuntu` share a disk; cloned images share a machine id too, and sometimes the addresses of their cards. So all of this
+must agree, and the machine must remember that boot on a disk of its own, which a clone does only if it was cloned
+later. Containers write nothing, since they have none of this for certain; their boot id is the machine's, whose entry
+counts.
+
+Should two machines be alike in all that, one shows signs of life after the boot of the other began: then they are two,
+and neither judges the other's notes.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .. import files
+from ..lean.digest import digest
+from . import layout, uses
+
+#: Host names that many machines share.
+_NAMES_OF_NO_HOST = ("", "localhost", "localhost.localdomain", "(none)", uses.UNKNOWN)
+
+_CARDS = "/sys/class/net"
+
+#: Where a machine keeps files of any user until after its next boot.
+_LASTING = "/var/tmp"
+
+#: So many of its former boots a machine remembers.
+_REMEMBERED = 50
+
+
+def register(tmp_envs: str, now: float) -> None:
+    """Write down who this machine is, once per boot; `now` is the file system's clock. Raises OSError."""
+    host, boot, first = uses.place().rsplit("+", 2)
+    identity = _identity(host) if first == uses.MACHINE and boot != uses.UNKNOWN else None
+    path = layout.machine(tmp_envs, boot)
+    if identity is None or os.path.exists(path):
+        return
+    lines = [identity, f"{now - _uptime():.0f}", *_former_boots(boot)]
+    files.write_whole(path, ("\n".join(lines) + "\n").encode())
+
+
+def forget_former(tmp_envs: str, now: float, unused_for: float) -> None:
+    """Remove what boots left that showed no sign of life for so long; `unused_for` seconds."""
+    newest: dict[str, float] = {}
+    for name in files.listed(layout.boots(tmp_envs)):
+        boot = name.partition(".")[0]
+        newest[boot] = max(newest.get(boot, 0.0), _moment(os.path.join(layout.boots(tmp_envs), name)))
+    for boot, moment in newest.items():
+        if now - moment > unused_for:
+            for path in (layout.machine, layout.swept, layout.due, layout.sweep_lock):
+                files.try_to_unlink(path(tmp_envs, boot))
+
+
+class _Entry:
+    """What a machine wrote down about a boot."""
+
+    def __init__(self, text: str) -> None:
+        self.identity, began, *self.former = text.split()
+        self.began = float(began)
+
+
+class Boots:
+    """What is known of the boots that left notes."""
+
+    def __init__(self, tmp_envs: str, here: str) -> None:
+        self._tmp_envs = tmp_envs
+        self._mine = self._read(here)
+        self._last_signs: dict[str, float | None] = {}
+
+    def was_before(self, boot: str, moment: float) -> bool:
+        """Whether a note of this boot, made or renewed at this moment, is of this machine before it was booted."""
+        if self._mine is None:
+            return False
+        if boot not in self._last_signs:
+            self._last_signs[boot] = self._last_sign(boot, self._mine)
+        last = self._last_signs[boot]
+        return last is not None and max(last, moment) < self._mine.began
+
+    def _last_sign(self, boot: str, mine: _Entry) -> float | None:
+        """When this machine last showed a sign of life in that boot; None if it was another machine, perhaps."""
+        entry = self._read(boot)
+        if entry is None or boot not in mine.former or entry.identity != mine.identity:
+            return None
+        return max(_moment(path(self._tmp_envs, boot)) for path in (layout.machine, layout.swept))
+
+    def _read(self, boot: str) -> _Entry | None:
+        try:
+            with open(layout.machine(self._tmp_envs, boot), encoding="ascii") as stream:
+                return _Entry(stream.read())
+        except (OSError, ValueError):
+            return None
+
+
+def _identity(host: str) -> str | None:
+    """What tells this machine from all others; None if that is not for certain."""
+    machine_id = uses.line("/etc/machine-id")
+    if len(machine_id) != 32 or host in _NAMES_OF_NO_HOST:
+        return None
+    cards = [card for card in files.listed(_CARDS) if os.path.exists(os.path.join(_CARDS, card, "device"))]
+    addresses = sorted(uses.line(os.path.join(_CARDS, card, "address")) for card in cards)
+    # Hashed, since a machine's id is nobody else's business (machine-id(5)).
+    return digest("\n".join(("conda-execute", machine_id, host, *addresses)).encode())
+
+
+def _former_boots(boot: str) -> list[str]:
+    """The boots that this machine remembers on its own disk; this one is one of them from now on."""
+    from .filesystem import is_network
+
+    if is_network(_LASTING):
+        return []
+    path = os.path.join(_LASTING, f".conda-execute-{os.geteuid()}.boots")
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        with open(os.open(path, flags, 0o600), "r+", encoding="ascii") as stream:
+            status = os.fstat(stream.fileno())
+            if status.st_uid != os.geteuid() or status.st_nlink != 1:
+                return []  # somebody else's
+            former = [line for line in stream.read().split() if line != boot][-_REMEMBERED:]
+            stream.seek(0)
+            stream.write("\n".join([*former, boot]) + "\n")
+            stream.truncate()
+    except (OSError, ValueError):
+        return []
+    return former
+
+
+def _uptime() -> float:
+    try:
+        return float(uses.line("/proc/uptime").split()[0])
+    except ValueError:
+        return 0.0
+
+
+def _moment(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0

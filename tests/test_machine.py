@@ -1,0 +1,242 @@
+"""Who a machine is across its boots, and what it may say of notes that are not of its own place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conda_execute.environments import layout, machine, observer, uses
+from conda_execute.environments.observer import Observer
+from conda_execute.environments.store import Store
+from conda_execute.environments.sweep import clear, survey
+from tests.protocol import small
+from tests.protocol.small import idle
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+
+HOUR = 3600.0
+ID, OTHER_ID = "1" * 32, "2" * 32
+ADDRESS = "52:54:00:00:00:01"
+
+
+class Machine:
+    """A machine with a disk of its own. Only what the kernel and the system say of themselves is made up."""
+
+    def __init__(self, path: Path, name: str = "ubuntu", machine_id: str = ID, address: str = ADDRESS) -> None:
+        self.path, self.name, self.machine_id, self.address = path, name, machine_id, address
+        (path / "cards" / "eth0" / "device").mkdir(parents=True)
+
+    def boots(self, patch: pytest.MonkeyPatch, boot: str, uptime: float, first: str = uses.MACHINE) -> None:
+        """From here on this process runs on that machine."""
+        lines = {
+            "/etc/machine-id": self.machine_id,
+            "/proc/uptime": f"{uptime} 0",
+            str(self.path / "cards" / "eth0" / "address"): self.address,
+        }
+        patch.setattr(uses, "line", lambda path: lines.get(path, uses.UNKNOWN))
+        for module in (uses, observer):
+            patch.setattr(module, "place", lambda: f"{self.name}+{boot}+{first}")
+        patch.setattr(machine, "_CARDS", str(self.path / "cards"))
+        patch.setattr(machine, "_LASTING", str(self.path))
+
+
+def judge(tmp_envs: str, place: str, age: float = 10 * HOUR) -> str:
+    """What becomes of a note that a process of that place left so many seconds ago."""
+    path = Path(tmp_envs, f"7-7@{place}")
+    path.touch()
+    now = time.time()
+    os.utime(path, (now - age, now - age))
+    return Observer(now, 30 * 24 * HOUR, tmp_envs).judge(uses.Note(str(path), uses.parse(path.name)))
+
+
+def register(tmp_envs: str, age: float = 0) -> None:
+    """This machine writes down who it is, so many seconds ago."""
+    now = time.time()
+    machine.register(tmp_envs, now)
+    boot = uses.place().split("+")[1]
+    os.utime(layout.machine(tmp_envs, boot), (now - age, now - age))
+
+
+class TestFormerBoot:
+    @pytest.fixture
+    def one(self, tmp_path: Path) -> Machine:
+        return Machine(tmp_path / "one")
+
+    def test_note_of_this_machine_before_its_last_boot_is_dead(
+        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one.boots(monkeypatch, "first", HOUR)
+        register(tmp_envs, age=11 * HOUR)
+        one.boots(monkeypatch, "second", HOUR)
+        register(tmp_envs)
+        assert judge(tmp_envs, "ubuntu+first+machine") == "dead"
+        assert judge(tmp_envs, "container+first+77") == "dead", "a container has its machine's boot"
+        assert judge(tmp_envs, "ubuntu+first+machine", age=60) == "foreign", "younger than this boot"
+
+    def test_containers_of_the_machine_know_it_too(
+        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one.boots(monkeypatch, "first", HOUR)
+        register(tmp_envs, age=11 * HOUR)
+        one.boots(monkeypatch, "second", HOUR)
+        register(tmp_envs)
+        Machine(one.path / "inside", name="pod").boots(monkeypatch, "second", HOUR, first="99")
+        assert judge(tmp_envs, "ubuntu+first+machine") == "dead"
+
+    @pytest.mark.parametrize(
+        "others",
+        [{"machine_id": OTHER_ID}, {"address": "52:54:00:00:00:02"}, {}],
+        ids=["one name", "one name and machine id", "alike in all but their disks"],
+    )
+    def test_other_machine_of_one_name_is_foreign(
+        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch, others: dict[str, str]
+    ) -> None:
+        one.boots(monkeypatch, "first", HOUR)
+        register(tmp_envs, age=11 * HOUR)
+        Machine(one.path / "two", **others).boots(monkeypatch, "second", HOUR)
+        register(tmp_envs)
+        assert judge(tmp_envs, "ubuntu+first+machine") == "foreign"
+
+    def test_clone_that_remembers_that_boot_is_foreign_once_the_other_shows_signs_of_life(
+        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Cloned, disk and all, while it ran: nothing tells them apart but that both are there."""
+        one.boots(monkeypatch, "first", HOUR)
+        register(tmp_envs, age=11 * HOUR)
+        one.boots(monkeypatch, "second", HOUR)
+        register(tmp_envs)
+        Path(layout.swept(tmp_envs, "first")).touch()
+        assert judge(tmp_envs, "ubuntu+first+machine") == "foreign"
+
+    def test_boot_without_an_entry_is_foreign(
+        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one.boots(monkeypatch, "second", HOUR)
+        register(tmp_envs)
+        assert judge(tmp_envs, "ubuntu+first+machine") == "foreign"
+
+    @pytest.mark.parametrize(
+        ("changes", "first"),
+        [
+            ({}, "99"),
+            ({"machine_id": ""}, uses.MACHINE),
+            ({"machine_id": "uninitialized"}, uses.MACHINE),
+            ({"name": "localhost"}, uses.MACHINE),
+        ],
+        ids=["container", "no machine id", "first boot of an image", "name of no host"],
+    )
+    def test_who_is_nobody_for_certain_writes_nothing(
+        self, tmp_envs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], first: str
+    ) -> None:
+        Machine(tmp_path / "one", **changes).boots(monkeypatch, "first", HOUR, first)
+        machine.register(tmp_envs, time.time())
+        assert not os.path.exists(layout.machine(tmp_envs, "first"))
+
+    def test_boots_that_another_user_wrote_down_are_not_believed(
+        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one.boots(monkeypatch, "first", HOUR)
+        register(tmp_envs, age=11 * HOUR)
+        os.chown(one.path / f".conda-execute-{os.geteuid()}.boots", 65534, 65534)
+        one.boots(monkeypatch, "second", HOUR)
+        register(tmp_envs)
+        assert judge(tmp_envs, "ubuntu+first+machine") == "foreign"
+
+    def test_what_boots_left_goes_when_their_notes_count_for_nothing(
+        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one.boots(monkeypatch, "first", HOUR)
+        register(tmp_envs, age=31 * 24 * HOUR)
+        one.boots(monkeypatch, "second", HOUR)
+        register(tmp_envs)
+        machine.forget_former(tmp_envs, time.time(), 30 * 24 * HOUR)
+        assert os.listdir(layout.boots(tmp_envs)) == ["second"]
+
+    def test_this_very_machine_writes_down_who_it_is(self, tmp_envs: str) -> None:
+        """Nothing made up: where it is no container, and knows its id."""
+        clear(Store(tmp_envs))
+        is_somebody = uses.place().endswith("+" + uses.MACHINE) and len(uses.line("/etc/machine-id")) == 32
+        assert os.path.exists(layout.machine(tmp_envs, uses.boot())) == is_somebody
+
+
+@pytest.fixture
+def is_machine() -> None:
+    if not uses.place().endswith("+" + uses.MACHINE):
+        pytest.skip("this is a container, which cannot see all processes of its machine")
+
+
+@pytest.mark.usefixtures("namespaces", "is_machine")
+class TestContainers:
+    CONTAINER = ("unshare", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c")
+
+    def contained(self, tmp_envs: str, before: str = "") -> subprocess.Popen[str]:
+        """A run in a container of its own, which is process 2 there or so."""
+        code = f'{before} hostname pod; "$@"; exit "$?"'
+        words = [*self.CONTAINER, code, "sh", sys.executable, "-c", small.RUN_AND_SLEEP, tmp_envs, "60"]
+        environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
+        process = subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline().strip()
+        return process
+
+    def foreign(self, tmp_envs: str) -> int:
+        [found] = survey(Store(tmp_envs))
+        return len(found.foreign)
+
+    def test_machine_knows_when_a_run_in_a_container_has_ended(self, tmp_envs: str) -> None:
+        process = self.contained(tmp_envs)
+        assert self.foreign(tmp_envs) == 1
+        assert clear(Store(tmp_envs)).freed == ()
+        small.end(process)
+        small.wait_for(lambda: self.foreign(tmp_envs) == 0)
+        assert len(clear(Store(tmp_envs)).freed) == 1
+
+    def test_container_with_a_boot_id_of_its_own_is_another_host(self, tmp_envs: str, tmp_path: Path) -> None:
+        """As systemd-nspawn makes them. Not even on a disk of this machine's own: it may be exported to others."""
+        other = tmp_path / "boot_id"
+        other.write_text("11111111-2222-3333-4444-555555555555\n")
+        process = self.contained(tmp_envs, f"mount --bind {other} /proc/sys/kernel/random/boot_id;")
+        assert self.foreign(tmp_envs) == 1
+        small.end(process)
+        assert self.foreign(tmp_envs) == 1
+
+    def test_container_with_a_clock_of_its_own_is_doubted(self, tmp_envs: str) -> None:
+        """A time namespace shifts the start that the run notes."""
+        if subprocess.run(["unshare", "--time", "--boottime", "100", "true"], check=False).returncode != 0:
+            pytest.skip("no time namespaces here")
+        words = ["unshare", "--time", "--boottime", "100000", *self.CONTAINER[1:-2]]
+        code = [sys.executable, "-c", small.RUN_AND_SLEEP, tmp_envs, "60"]
+        environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
+        process = subprocess.Popen([*words, *code], env=environ, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline().strip()
+        assert self.foreign(tmp_envs) == 1
+        small.end(process)
+        small.wait_for(lambda: self.foreign(tmp_envs) == 0)
+
+
+class TestForgetting:
+    """Notes of runs that have ended go with the first cleaning of their own host, whoever does it."""
+
+    def ended(self, tmp_envs: str) -> Path:
+        environment = idle(tmp_envs)
+        note = small.uses(environment) / f"{2**30}-7@{uses.place()}"
+        note.touch()
+        return note
+
+    def test_clear_removes_notes_of_processes_that_have_ended(self, tmp_envs: str) -> None:
+        from datetime import timedelta
+
+        note = self.ended(tmp_envs)
+        clear(Store(tmp_envs), min_age=timedelta(hours=25))
+        assert not note.exists()
+
+    def test_a_dry_run_removes_none(self, tmp_envs: str) -> None:
+        note = self.ended(tmp_envs)
+        clear(Store(tmp_envs), dry_run=True)
+        assert note.exists()
