@@ -39,6 +39,7 @@ NEIGHBOURS = {
 HOMES = {
     "filelock": {"environments"},
     "psutil": {"environments", "housekeeping"},
+    "urllib3": {"script"},
     "yaml": {"script", "configuration", "lockfiles"},
     "rattler": {"engines", "lockfiles"},
     "conda": {"plugin", "conda_plugin", "engines"},

@@ -11,6 +11,8 @@ What `fetch` promises:
 - Proxies and certificates are those of the settings and the environment, as for packages. What this module cannot do
   (a client's certificate, a SOCKS proxy) is refused.
 
+The conversation itself is urllib3's: connections, proxies, TLS, repetitions.
+
 Nothing here decides whether a script is trusted, and nothing runs it. The last copy of each address is kept, for
 `--offline` and for pins; a copy is believed only when its content still has its hash.
 """
@@ -33,9 +35,12 @@ from .address import Address, hint_for_page, is_this_machine, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Iterator, Mapping
-    from http.client import HTTPConnection, HTTPResponse
+
+    from urllib3 import BaseHTTPResponse, HTTPResponse, PoolManager, Retry
+    from urllib3.exceptions import HTTPError
 
     from ...configuration.settings import Settings
 
@@ -50,7 +55,7 @@ REDIRECTS = 10
 #: Statuses of a server that may do better in a moment.
 _PASSING = frozenset((429, 502, 503, 504))
 
-#: Seconds before the first repetition; twice as long before each further one.
+#: Seconds before the second repetition; twice as long before each further one.
 _PAUSE = 0.3
 
 _PIECE = 64 * 1024
@@ -167,45 +172,54 @@ def _check_status(status: int, address: Address) -> None:
 
 def _answer(address: Address, settings: Settings, environ: Mapping[str, str]) -> _Answer:
     """One address asked, again where the connection broke or the server was busy."""
-    for attempt in range(settings.remote_max_retries + 1):
-        last = attempt == settings.remote_max_retries
-        try:
-            return _ask(address, settings, environ, last=last)
-        except _Again:
-            time.sleep(_PAUSE * 2**attempt)
-    raise AssertionError("the last attempt does not ask for another")
+    import urllib3
 
-
-class _Again(Exception):
-    """It went wrong in a way that may pass."""
-
-
-def _ask(address: Address, settings: Settings, environ: Mapping[str, str], *, last: bool) -> _Answer:
-    connection = _connection(address, settings, environ)
+    pools = _pools(address, settings, environ)
     try:
-        connection.connect()
-        connection.sock.settimeout(settings.remote_read_timeout_secs)
-        connection.putrequest("GET", _target(address.url), skip_accept_encoding=True)
-        for name, value in _headers(address).items():
-            connection.putheader(name, value)
-        connection.endheaders()
-        with _deadline(connection, settings.remote_read_timeout_secs):
-            response = connection.getresponse()
-        if response.status in _PASSING and not last:
-            raise _Again
+        response = pools.urlopen(
+            "GET",
+            address.url,
+            redirect=False,
+            preload_content=False,
+            headers=_headers(address),
+            retries=_retries(settings),
+            timeout=urllib3.Timeout(
+                connect=settings.remote_connect_timeout_secs, read=settings.remote_read_timeout_secs
+            ),
+        )
         return _understood(response, address, settings)
-    except (OSError, HTTPException) as error:
-        if isinstance(error, ConnectionResetError) and not last:  # RemoteDisconnected is one
-            raise _Again from None
+    except urllib3.exceptions.HTTPError as error:
         raise _failure(error, address, settings) from None
     finally:
-        connection.close()
+        pools.clear()
+
+
+def _retries(settings: Settings) -> Retry:
+    from urllib3 import Retry
+    from urllib3.exceptions import ReadTimeoutError
+
+    class Retries(Retry):
+        def increment(self, method=None, url=None, response=None, error=None, *rest, **more):  # type: ignore[no-untyped-def]
+            # A server that was silent for so long is not asked again.
+            if isinstance(error, ReadTimeoutError):
+                raise error
+            return super().increment(method, url, response, error, *rest, **more)
+
+    return Retries(
+        settings.remote_max_retries,
+        connect=0,
+        other=0,
+        status_forcelist=_PASSING,
+        backoff_factor=_PAUSE,
+        raise_on_status=False,
+        respect_retry_after_header=False,
+    )
 
 
 @contextmanager
-def _deadline(connection: HTTPConnection, seconds: float) -> Iterator[None]:
+def _deadline(socket: socket.socket | None, seconds: float) -> Iterator[None]:
     """End what is done within by TimeoutError after this time: a head that trickles never falls silent."""
-    import socket
+    import socket as sockets
     import threading
 
     late = threading.Event()
@@ -214,7 +228,7 @@ def _deadline(connection: HTTPConnection, seconds: float) -> Iterator[None]:
         late.set()
         try:
             # Of the socket itself: the reader is in the midst of what TLS makes of it.
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+            sockets.socket.shutdown(socket, sockets.SHUT_RDWR)  # type: ignore[arg-type]
         except OSError:
             pass  # it is closed already
 
@@ -240,45 +254,35 @@ def _headers(address: Address) -> dict[str, str]:
         "Connection": "close",
     }
     if address.credentials is not None:
-        import base64
-
-        plain = ":".join(address.credentials).encode()
-        headers["Authorization"] = "Basic " + base64.b64encode(plain).decode("ascii")
+        headers["Authorization"] = _basic(":".join(address.credentials))
     return headers
 
 
-def _target(url: str) -> str:
-    """What a request line names: path and query."""
-    return "/" + url.split("://", 1)[1].partition("/")[2]
+def _basic(user: str) -> str:
+    import base64
+
+    return "Basic " + base64.b64encode(user.encode()).decode("ascii")
 
 
-def _understood(response: HTTPResponse, address: Address, settings: Settings) -> _Answer:
-    if response.status in (301, 302, 303, 307, 308):
-        location = response.getheader("Location")
-        if location:
-            return _Answer(location=location)
+def _understood(response: BaseHTTPResponse, address: Address, settings: Settings) -> _Answer:
+    if response.status in (301, 302, 303, 307, 308) and (location := response.headers.get("Location")):
+        return _Answer(location=location)
     _check_status(response.status, address)
-    kind = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     body = _body(response, address, settings)
-    return _Answer(kind=kind, content=_unpacked(body, response.getheader("Content-Encoding"), address))
+    return _Answer(kind=kind, content=_unpacked(body, response.headers.get("Content-Encoding"), address))
 
 
-def _body(response: HTTPResponse, address: Address, settings: Settings) -> bytes:
+def _body(response: BaseHTTPResponse, address: Address, settings: Settings) -> bytes:
     """The body as it was sent. Stops reading as soon as it is too large, too slow, or at its end."""
-    remaining = response.length
-    if remaining is not None and remaining > LARGEST:
+    if response.length_remaining is not None and response.length_remaining > LARGEST:
         raise _too_large(address)
     started, size, pieces = time.monotonic(), 0, []
-    while remaining is None or remaining > 0:
-        piece = response.read1(_PIECE if remaining is None else min(_PIECE, remaining))
-        if not piece:
-            break
+    while piece := response.read1(_PIECE, decode_content=False):
         pieces.append(piece)
         size += len(piece)
         if size > LARGEST:
             raise _too_large(address)
-        if remaining is not None:
-            remaining -= len(piece)
         seconds = time.monotonic() - started
         if seconds > settings.remote_read_timeout_secs and size / seconds < SLOWEST:
             raise ExecuteError(
@@ -286,17 +290,14 @@ def _body(response: HTTPResponse, address: Address, settings: Settings) -> bytes
                 hint="set `remote_read_timeout_secs` in condarc to wait longer",
                 step="fetch",
             )
-    if remaining:
-        raise ExecuteError(
-            f"`{address.host}` sent only {size} of {size + remaining} bytes of `{address}`",
-            hint="try again",
-            step="fetch",
-        )
     return b"".join(pieces)
 
 
 def _unpacked(body: bytes, encoding: str | None, address: Address) -> bytes:
-    """The content of a body that was packed for the way although nobody asked for that."""
+    """The content of a body that was packed for the way although nobody asked for that.
+
+    urllib3 unpacks too, but takes a body that was cut off for whole.
+    """
     name = (encoding or "identity").strip().lower()
     if name == "identity":
         return body
@@ -322,66 +323,87 @@ def _too_large(address: Address) -> ExecuteError:
     return ExecuteError(f"`{address}` is larger than {LARGEST >> 20} MiB: that is no script", step="fetch")
 
 
-def _failure(error: Exception, address: Address, settings: Settings) -> ExecuteError:
+def _causes(error: object) -> Iterator[BaseException]:
+    """An error of urllib3 and those that it stands for, the nearest first."""
+    while isinstance(error, BaseException):
+        yield error
+        wrapped = (one for one in error.args if isinstance(one, BaseException))
+        error = getattr(error, "reason", None) or error.__cause__ or next(wrapped, None)
+
+
+def _failure(broken: HTTPError, address: Address, settings: Settings) -> ExecuteError:
     """What broke a conversation, in words that hold nothing but host and reason."""
     import socket
     import ssl
 
+    from urllib3.exceptions import IncompleteRead
+    from urllib3.exceptions import TimeoutError as LateError
+
     host = address.host
+    causes = list(_causes(broken))
+    kinds = (IncompleteRead, ssl.SSLError, OSError, LateError)
+    error = next((cause for kind in kinds for cause in causes if isinstance(cause, kind)), broken)
+    if isinstance(error, IncompleteRead) and isinstance(error.expected, int):
+        sent = int(error.partial)
+        return ExecuteError(
+            f"`{host}` sent only {sent} of {sent + error.expected} bytes of `{address}`", hint="try again", step="fetch"
+        )
+    without = "without a network, `--offline` runs the last copy that was fetched"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return ExecuteError(
-            f"the certificate of `{host}` cannot be trusted: {error.verify_message}",
-            hint="set `ssl_verify` in condarc to the file of the certificates that vouch for it",
-            step="fetch",
+        message = f"the certificate of `{host}` cannot be trusted: {error.verify_message}"
+        hint = "set `ssl_verify` in condarc to the file of the certificates that it is signed with"
+    elif isinstance(error, ssl.SSLError):
+        message, hint = f"no secure connection to `{host}`: {error.reason or 'it broke off'}", ""
+    elif isinstance(error, (TimeoutError, LateError)):
+        message = f"`{host}` took too long to answer"
+        hint = (
+            "the limits are `remote_connect_timeout_secs` and `remote_read_timeout_secs` in condarc, now"
+            f" {settings.remote_connect_timeout_secs:g} and {settings.remote_read_timeout_secs:g}"
         )
-    if isinstance(error, ssl.SSLError):
-        return ExecuteError(f"no secure connection to `{host}`: {error.reason or 'it broke off'}", step="fetch")
-    if isinstance(error, TimeoutError):
-        return ExecuteError(
-            f"`{host}` took too long to answer",
-            hint="the limits are `remote_connect_timeout_secs` and `remote_read_timeout_secs` in condarc, now"
-            f" {settings.remote_connect_timeout_secs:g} and {settings.remote_read_timeout_secs:g}",
-            step="fetch",
-        )
-    if isinstance(error, socket.gaierror):
-        return ExecuteError(
-            f"the host `{host}` is not known: {error.strerror}",
-            hint="without a network, `--offline` runs the last copy that was fetched",
-            step="fetch",
-        )
-    if isinstance(error, OSError):
-        return ExecuteError(
-            f"no connection to `{host}`: {printable(error.strerror or str(error))}",
-            hint="without a network, `--offline` runs the last copy that was fetched",
-            step="fetch",
-        )
-    return ExecuteError(f"`{host}` broke off, or does not speak HTTP ({type(error).__name__})", step="fetch")
+    elif isinstance(error, socket.gaierror):
+        message, hint = f"the host `{host}` is not known: {error.strerror}", without
+    elif isinstance(error, OSError) and not isinstance(error, ConnectionResetError):
+        message, hint = f"no connection to `{host}`: {printable(error.strerror or str(error))}", without
+    else:
+        message, hint = f"`{host}` broke off, or does not speak HTTP ({type(error).__name__})", ""
+    return ExecuteError(message, hint=hint or None, step="fetch")
 
 
 # Proxies and certificates -----------------------------------------------------------------------------------------
 
 
-def _connection(address: Address, settings: Settings, environ: Mapping[str, str]) -> HTTPConnection:
-    from http.client import HTTPConnection, HTTPSConnection
-    from urllib.parse import urlsplit
+def _pools(address: Address, settings: Settings, environ: Mapping[str, str]) -> PoolManager:
+    """Connections to an address, through the proxy for it, that give up a head which trickles."""
+    import urllib3
+    from urllib3.connection import HTTPConnection, HTTPSConnection
 
-    parts = urlsplit(address.url)
-    host, patience = parts.hostname or "", settings.remote_connect_timeout_secs
+    class Prompt(HTTPConnection):
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+            with _deadline(self.sock, settings.remote_read_timeout_secs):
+                return super().getresponse()
+
+    class PromptTLS(HTTPSConnection, Prompt):
+        pass
+
+    parts = urllib3.util.parse_url(address.url)
     if parts.scheme == "http":
-        return HTTPConnection(host, parts.port, timeout=patience)
-    tls = _tls(settings, environ)
-    proxy = _proxy(host, parts.port, settings, environ)
-    if proxy is None:
-        return HTTPSConnection(host, parts.port, timeout=patience, context=tls)
-    connection = HTTPSConnection(proxy.host, proxy.port, timeout=patience, context=tls)
-    connection.set_tunnel(host, parts.port, proxy.headers)
-    return connection
+        pools = urllib3.PoolManager()
+    else:
+        tls = _tls(settings, environ)
+        proxy = _proxy(address.host, parts.port, settings, environ)
+        pools = urllib3.PoolManager(ssl_context=tls)
+        if proxy is not None:
+            pools = urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, ssl_context=tls)
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # `ssl_verify: false` was somebody's wish
+    plain = type("Plain", (urllib3.HTTPConnectionPool,), {"ConnectionCls": Prompt})
+    secure = type("Secure", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": PromptTLS})
+    pools.pool_classes_by_scheme = {"http": plain, "https": secure}
+    return pools
 
 
 @dataclass(frozen=True)
 class _Proxy:
-    host: str
-    port: int
+    url: str
     headers: dict[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -401,7 +423,6 @@ def _proxy(host: str, port: int | None, settings: Settings, environ: Mapping[str
 
 
 def _parsed_proxy(url: str | None, settings: Settings, name: str | None) -> _Proxy | None:
-    import base64
     from urllib.parse import unquote, urlsplit
 
     if not url:
@@ -409,7 +430,7 @@ def _parsed_proxy(url: str | None, settings: Settings, name: str | None) -> _Pro
     where = settings.origin("proxy_servers", name) if name else ()
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port
+        parts.port  # noqa: B018  raises what a wrong one deserves
     except ValueError:
         raise SettingsError("the proxy for `https` is not a URL", where=where) from None
     if parts.scheme != "http" or not parts.hostname:
@@ -420,9 +441,9 @@ def _parsed_proxy(url: str | None, settings: Settings, name: str | None) -> _Pro
         )
     headers = {}
     if parts.username is not None:
-        plain = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-        headers["Proxy-Authorization"] = "Basic " + base64.b64encode(plain).decode("ascii")
-    return _Proxy(parts.hostname, port or 8080, headers)
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Proxy-Authorization"] = _basic(user)
+    return _Proxy(f"http://{parts.netloc.rpartition('@')[2]}", headers)
 
 
 def _tls(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLContext:
