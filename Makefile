@@ -20,7 +20,7 @@ SHELL_FILES = $(shell find .ci conda_execute examples recipe tests -name __pycac
     -o -type f -print 2>/dev/null | xargs awk 'FNR == 1 && (FILENAME ~ /\.sh$$/ || /^\#!.*[\/ ](ba|da)?sh$$/) \
     { print FILENAME } { nextfile }')
 
-.PHONY: help run test coverage lint bench stress channel clean
+.PHONY: help run test coverage lint bench stress older channel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo 'make test     lint, then every test (TESTS="..." adds words for pytest)'
 	@echo 'make coverage every test, and how much of the code they run'
 	@echo 'make lint     ruff, mypy and shellcheck'
+	@echo 'make older    test the embedded engine with the py-rattler of a current conda'
 	@echo 'make bench    measure, and print the figures'
 	@echo 'make stress   repeat hundreds of times what must never go wrong'
 	@echo 'make clean    remove everything that was made'
@@ -67,6 +68,14 @@ test: lint
 coverage: $(VENV)/.installed
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered $(TESTS)
+
+# The py-rattler that conda-rattler-solver keeps in the base environment, in an environment of its own.
+older: $(VENV)/.installed
+	@[ -x .cache/older/bin/python ] || .ci/venv '$(PYTHON)' .cache/older
+	@.cache/older/bin/python -m pip install -qq --disable-pip-version-check --editable '.[test]' 'py-rattler<0.27'
+	@.cache/older/bin/python -m pytest -q -n auto --maxprocesses 4 -p no:cacheprovider tests/test_rattler.py \
+	    tests/test_backends.py tests/test_explain.py tests/test_interruptible.py tests/test_lock.py tests/test_network.py \
+	    tests/test_pypi.py $(TESTS)
 
 stress: $(VENV)/.installed
 	@$(BIN)/python -m pytest -m stress $(TESTS)

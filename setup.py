@@ -67,9 +67,9 @@ setup(
     packages=find_packages(include=["conda_execute", "conda_execute.*"]),
     package_data={"conda_execute": ["py.typed", "cli/shells/*", "launch/posix/*", "launch/posix/zsh/.z*"]},
     python_requires=">=3.10",
-    # The embedded engine needs py-rattler 0.28; beside an older one, conda does the work (`backend.engine`).
+    # conda-rattler-solver keeps it at 0.26 in the base environment (`engines.rattler.bridge`).
     install_requires=[
-        "py-rattler>=0.25",
+        "py-rattler>=0.26",
         "pyyaml",
         "psutil",
         "filelock>=3.30",

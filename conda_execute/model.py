@@ -186,6 +186,8 @@ class Marker:
     virtual_packages: tuple[str, ...] = ()
     #: The canonical text whose hash is the name.
     request: str = ""
+    #: Which engine `backend` was, and why it was chosen: `rattler (py-rattler 0.28.0), the default`.
+    engine: str = ""
     #: How many package records (`conda-meta/*.json`) were there when it was made. Fewer later: something removed files.
     records: int = 0
 
@@ -198,7 +200,8 @@ class Built:
     that hold on every host of the platform are left out. `!__cuda` asks for the opposite: the packages were chosen
     for a host without it, and a host that has it would have got others.
 
-    `messages` are what post-link scripts have to say, after the name of their package. `backend` names the engine.
+    `messages` are what post-link scripts have to say, after the name of their package. `backend` names the engine, and
+    `engine` says which one that was, and why.
     """
 
     packages: int
@@ -206,6 +209,7 @@ class Built:
     virtual_packages: tuple[str, ...] = ()
     messages: tuple[tuple[str, str], ...] = ()
     backend: str = ""
+    engine: str = ""
 
 
 @dataclass(frozen=True)

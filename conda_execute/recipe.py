@@ -6,7 +6,7 @@ import os
 import sys
 
 from .errors import ExecuteError, PlaceError, SettingsError
-from .lean.values import dataclass, field
+from .lean.values import dataclass, field, replace
 from .model import Header
 from .text import printable
 
@@ -87,6 +87,7 @@ class Recipe:
         _check_directory()
         for notice in self.header.notices:
             self.tell(notice)
+        self.voice.detail(f"engine: {self._account()}")
         # Where nothing is there to be lost, an engine that will solve again need not do it twice; with a lock it will
         # not solve.
         return self.solution() if replaces or self.lock is not None or self.engine().solves_first else None
@@ -101,13 +102,18 @@ class Recipe:
             built = engines.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solved)
         for package, message in built.messages:
             self.tell("\n  ".join([f"`{package}` says", *map(printable, message.split("\n"))]))
-        return built
+        return replace(built, engine=self._account())
+
+    def _account(self) -> str:
+        from . import engines
+
+        return engines.account(self.backend, self.settings, self.environ)
 
     def engine(self) -> Backend:
         """What installs. Raises SettingsError where it cannot work."""
         from . import engines
 
-        return engines.engine(self.backend, self.environ)
+        return engines.engine(self.backend)
 
     def options(self) -> Options:
         """How the engine is to work; worked out once."""

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 
 import pytest
-import rattler
+import rattler.exceptions
 from hypothesis import given
 from hypothesis import strategies as st
 from rattler.exceptions import InvalidMatchSpecError

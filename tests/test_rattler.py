@@ -687,7 +687,7 @@ def test_no_process_that_leaves_hard_dies_of_the_engine(main, tmp_path):
         "import os, sys; from conda_execute import engines as backend; from conda_execute.engines import Options;"
         "from tests import tiny; engine = backend.engine('rattler');"
         "engine.solve(tiny.request('app', channels={'c': sys.argv[1]}), Options(cache=sys.argv[2]));"
-        "assert backend.touched(); sys.stdout.flush(); os._exit(7)"
+        "sys.stdout.flush(); os._exit(7)"
     )
     command = [sys.executable, "-c", code, main.as_uri(), str(tmp_path)]
     statuses = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..environments import layout
 
@@ -26,6 +26,7 @@ class Findings:
 
 def examine(prefix: str, environ: Mapping[str, str]) -> Findings:
     """How the environments are that scripts use; of `prefix` alone, if that is one of them."""
+    from .. import engines
     from ..configuration.settings import load
     from ..environments.place import choose_tmp_envs
     from ..environments.store import Store, is_name
@@ -43,7 +44,12 @@ def examine(prefix: str, environ: Mapping[str, str]) -> Findings:
         found = survey(store, policy, [name] if name else None)
     except ExecuteError as error:
         return Findings(f"The environments of scripts cannot be looked at: {error.message}", _said(error.hint))
-    return judge(found, store.now(), settings, tmp_envs)
+    findings = judge(found, store.now(), settings, tmp_envs)
+    try:
+        engine = engines.account(settings.backend, settings, environ)
+    except ExecuteError as error:
+        return replace(findings, complaints=(*findings.complaints, error.message, *_said(error.hint)))
+    return replace(findings, summary=f"{findings.summary}\n\n  engine: {engine}")
 
 
 def judge(environments: Sequence[Found], now: float, settings: Settings, tmp_envs: str) -> Findings:

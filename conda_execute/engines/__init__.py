@@ -10,7 +10,6 @@ packages, and last what tells other tools how the prefix was made.
 from __future__ import annotations
 
 import os
-import sys
 
 from ..lean.values import dataclass, field, replace
 from ..model import Built
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Protocol
 
+    from ..configuration.settings import Settings
     from ..errors import Location
     from ..model import Request
     from ..terminal.progress import Progress
@@ -103,6 +103,10 @@ if TYPE_CHECKING:
         """An engine. Both methods raise `CreationError` naming the step; signals raise `InterruptError`."""
 
         name: str
+
+        def program(self, environ: Mapping[str, str]) -> str:
+            """What does the work: a library and its version, or the path of a program. Raises SettingsError."""
+
         #: Whether `create` takes a solution that was found before instead of solving again.
         solves_first: bool
 
@@ -121,45 +125,38 @@ if TYPE_CHECKING:
             """Install the conda packages of `request` (or just those of `solution`, unsolved) into `prefix`."""
 
 
-def engine(name: str | None, environ: Mapping[str, str] | None = None) -> Backend:
-    """The engine of this name; None means the one that works here, of which `environ` knows."""
-    from ..errors import SettingsError
-
-    if name is None:
-        name = _default(environ or {})
-    if name == "rattler":
-        import rattler
-
-        if not hasattr(rattler, "PackageCache"):
-            raise SettingsError(
-                f"the embedded engine needs py-rattler 0.28, and here is {rattler.__version__}",
-                hint="update py-rattler; `--backend conda` does without, but writes no locks. Where conda's solver "
-                "`rattler` wants the older one, conda-execute can be installed outside of conda's environment",
-            )
+def engine(name: str | None) -> Backend:
+    """The engine of this name; None means the embedded one. Raises SettingsError where it cannot work."""
+    if name in (None, "rattler"):
+        from .rattler import bridge
         from .rattler.engine import Rattler
 
+        bridge.require()
         return Rattler()
     if name == "conda":
         from .conda import Conda
 
         return Conda()
+    from ..errors import SettingsError
+
     raise SettingsError(f"there is no engine `{name}`", hint="`rattler`, the default, or `conda`")
 
 
-def _default(environ: Mapping[str, str]) -> str:
-    """The embedded one, or conda where py-rattler is too old for that, as conda's own solver wants it."""
-    import rattler
+def account(name: str | None, settings: Settings, environ: Mapping[str, str]) -> str:
+    """Which engine works, and why, for people: `rattler (py-rattler 0.28.0), the default`."""
+    chosen = engine(name)
+    if name is None:
+        why = "the default"
+    elif name == settings.backend:
+        why = f"by the setting `backend` in {settings.origin('backend')[-1]}"
+    else:
+        why = "by `--backend`"
+    return f"{chosen.name} ({chosen.program(environ)}), {why}"
 
-    from ..errors import SettingsError
-    from .conda import find
 
-    if hasattr(rattler, "PackageCache"):
-        return "rattler"
-    try:
-        find(environ)
-    except SettingsError:
-        return "rattler"  # whose complaint says what to do
-    return "conda"
+def stem(archive: str) -> str:
+    """The name of a package's archive without its suffix."""
+    return archive.removesuffix(".conda").removesuffix(".tar.bz2")
 
 
 def build(
@@ -183,11 +180,3 @@ def build(
         built = replace(built, packages=built.packages + added.packages, size=built.size + added.size)
     seal.freeze(prefix)
     return replace(built, backend=backend.name)
-
-
-def touched() -> bool:
-    """Whether this process may have used py-rattler's threads: it must then end by exec or `os._exit`.
-
-    They outlive the interpreter and crash it now and then while it shuts down (py-rattler 0.28).
-    """
-    return "conda_execute.engines.rattler.engine" in sys.modules

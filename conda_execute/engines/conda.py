@@ -29,7 +29,7 @@ from ..errors import CreationError, SettingsError
 from ..files import make_directory
 from ..model import Built
 from ..specs.match_spec import spec_name
-from . import Options, Package, Solution, subprocesses
+from . import Options, Package, Solution, stem, subprocesses
 from . import records as seal
 from .rattler import explain
 
@@ -66,6 +66,10 @@ class Conda:
     #: conda solves again when it creates: a solution that was found before spares it nothing.
     solves_first = False
 
+    def program(self, environ: Mapping[str, str]) -> str:
+        """The path of conda."""
+        return find(environ)
+
     def solve(self, request: Request, options: Options) -> Solution:
         """What `conda create --dry-run` says. Raises CreationError and InterruptError."""
         if options.progress is not None:
@@ -74,7 +78,7 @@ class Conda:
             prefix = os.path.join(directory, "prefix")
             said = _create(request, prefix, options, ["--dry-run"], ())
         actions = said.get("actions", {})
-        fetched = {entry.get("dist_name") or _stem(entry.get("fn", "")): entry for entry in actions.get("FETCH", ())}
+        fetched = {entry.get("dist_name") or stem(entry.get("fn", "")): entry for entry in actions.get("FETCH", ())}
         packages = [_package(entry, fetched.get(entry["dist_name"])) for entry in actions.get("LINK", ())]
         return Solution(tuple(sorted(packages, key=lambda package: package.name)))
 
@@ -279,10 +283,6 @@ def _package(entry: Mapping[str, Any], fetch: Mapping[str, Any] | None) -> Packa
         md5=fetch.get("md5") if fetch else None,
         cached=fetch is None,
     )
-
-
-def _stem(archive: str) -> str:
-    return archive.removesuffix(".conda").removesuffix(".tar.bz2")
 
 
 def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solution | None) -> Built:

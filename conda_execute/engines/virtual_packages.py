@@ -10,7 +10,7 @@ from __future__ import annotations
 import rattler
 from rattler.exceptions import DetectVirtualPackageError, InvalidVersionError
 
-from .rattler import explain
+from .rattler import bridge, explain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def packages(request: Request) -> list[GenericVirtualPackage]:
 
 
 def package(name: str, version: str, build: str = "0") -> GenericVirtualPackage:
-    return rattler.GenericVirtualPackage(
-        rattler.PackageName(name), rattler.Version(version), rattler.BuildString(build)
-    )
+    return rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), bridge.BuildString(build))
 
 
 def of_this_machine() -> list[GenericVirtualPackage]:

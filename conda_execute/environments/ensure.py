@@ -258,6 +258,7 @@ class _Work:
             channels=tuple(channel.name for channel in self.request.channels),
             platform=self.request.platform,
             backend=built.backend,
+            engine=built.engine,
             version=__version__,
             created=time.time(),
             seconds=time.monotonic() - started,

@@ -23,8 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from filelock import FileLock
-from rattler.platform import Subdir
 
+from conda_execute.engines.rattler.bridge import Subdir
 from tests.channel import interpreter, package, specials, wheels
 from tests.channel.interpreter import Interpreter
 from tests.channel.package import Package

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from conda_package_streaming.create import conda_builder
 from rattler.index import index_fs
-from rattler.platform import Subdir
+
+from conda_execute.engines.rattler.bridge import Subdir
 
 #: The prefix that packages are "built" in. As long as conda-build's own, so that every real prefix fits in a binary.
 PLACEHOLDER = "/placeholder".ljust(255, "_")

@@ -17,6 +17,7 @@ import rattler
 import uv
 from rattler.exceptions import SolverError
 
+from conda_execute.engines.rattler.bridge import Subdir
 from tests.channel import PLACEHOLDER, Package, index, interpreter
 from tests.channel.interpreter import Interpreter
 
@@ -28,7 +29,7 @@ def solve(url: str, specs: Sequence[str], exclude_newer: datetime | None = None)
         rattler.solve(
             [rattler.Channel(url)],
             [rattler.MatchSpec(spec) for spec in specs],
-            platforms=[rattler.Subdir.current(), rattler.Subdir("noarch")],
+            platforms=[Subdir.current(), Subdir("noarch")],
             virtual_packages=rattler.VirtualPackage.detect(),
             exclude_newer=exclude_newer,
         )

@@ -154,5 +154,6 @@ def as_json(found: Found, now: float) -> dict[str, Any]:
             "platform": marker.platform,
             "package_count": marker.packages,
             "backend": marker.backend,
+            "engine": marker.engine,
         }
     return said

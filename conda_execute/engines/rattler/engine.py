@@ -5,16 +5,14 @@ so shared with pixi and rattler-build; rattler itself locks that cache. SIGINT, 
 install at once; whatever was being written into the prefix is then finished or given up, and the prefix is the
 caller's to throw away.
 
-Facts of py-rattler 0.28 that shape this module: its threads may crash the interpreter's shutdown, so `backend.touched`
-tells the doors to leave by exec or `os._exit`; `install(requested_specs=...)` wants the specs' inner objects; a
-post-link script that fails is told to the reporter only. An older one is refused by `backend.engine`, but does not keep
-this module, of which other engines use some, from being imported.
+Facts of py-rattler that shape this module, up to 0.28: its threads may crash the interpreter's shutdown, so a process
+that used it leaves by exec or `os._exit`; `install(requested_specs=...)` wants the specs' inner objects; a post-link
+script that fails is reported to the reporter only. What an older one lacks is in `bridge`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import sys
 import threading
@@ -35,21 +33,21 @@ from rattler.install import InstallerReporter
 
 from ...lean.values import replace
 from ...model import Built
-from .. import Options, Package, Solution, virtual_packages
+from .. import Options, Package, Solution, stem, virtual_packages
 from .. import records as seal
-from . import explain
+from . import bridge, explain
 from .interruptible import inherited, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from rattler import MatchSpec, MultiSource, RepoDataRecord
+    from rattler import MatchSpec, RepoDataRecord
     from rattler.networking import Client
     from rattler.repo_data import Gateway
 
     from ...errors import CreationError
-    from ...model import Channel, Request
+    from ...model import Request
     from ...terminal.progress import Progress
 
     #: What `Options.connect` gives: a client for downloads, and a gateway for repodata that works as offline as asked.
@@ -64,6 +62,10 @@ class Rattler:
 
     name = "rattler"
     solves_first = True
+
+    def program(self, environ: Mapping[str, str]) -> str:
+        """The library and its version."""
+        return f"py-rattler {rattler.__version__}"
 
     def solve(self, request: Request, options: Options) -> Solution:
         """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
@@ -84,7 +86,7 @@ class Rattler:
             records = run(lambda: _create(request, prefix, options, solution, installing), "install", installing.settle)
         if installing.failed_scripts:
             cache = os.path.join(cache_dir(options), "pkgs")
-            sources = {r.name.normalized: os.path.join(cache, _stem(r.file_name)) for r in records}
+            sources = {r.name.normalized: os.path.join(cache, stem(r.file_name)) for r in records}
             raise explain.link_scripts_failed(installing.failed_scripts, sources, installing.messages)
         built = _finish(request, prefix, options, records, installing.cuda_matters)
         return replace(built, messages=tuple(installing.messages.items()))
@@ -147,17 +149,18 @@ async def _ask(
     if request.channel_priority == "strict":
         specs, constraints = [_whole(spec) for spec in specs], [*constraints, *specs]
 
-    async def solve(platforms: list[rattler.Subdir]) -> list[RepoDataRecord]:
-        return await rattler.solve(
-            sources=_sources(request.channels),
-            specs=specs,
+    async def solve(platforms: Sequence[Any]) -> list[RepoDataRecord]:
+        found = await rattler.solve(
+            sources=await bridge.sources(request.channels, gateway, platforms),
+            specs=bridge.addressed(specs, request.channels),
             gateway=gateway,
             platforms=platforms,
             virtual_packages=machine,
             channel_priority=rattler.ChannelPriority[request.channel_priority.capitalize()],
             exclude_newer=newest,
-            constraints=constraints,
+            constraints=bridge.addressed(constraints, request.channels),
         )
+        return bridge.restored(found)
 
     platforms = _platforms(request)
     try:
@@ -211,18 +214,8 @@ def _whole(spec: MatchSpec) -> MatchSpec:
     return rattler.MatchSpec(_name(spec))
 
 
-def _sources(channels: Sequence[Channel]) -> list[MultiSource | rattler.Channel]:
-    """Channels as sources. The name is kept with them, since a spec may say `name::package` wherever the name leads."""
-    sources: list[MultiSource | rattler.Channel] = []
-    for channel in channels:
-        urls = [rattler.Channel(url) for url in channel.urls]
-        named = "://" not in channel.name and not os.path.isabs(channel.name)
-        sources.append(rattler.MultiSource(channel.name, urls) if named or len(urls) > 1 else urls[0])
-    return sources
-
-
-def _platforms(request: Request) -> list[rattler.Subdir]:
-    return [rattler.Subdir(request.platform), rattler.Subdir("noarch")]
+def _platforms(request: Request) -> list[Any]:
+    return [bridge.Subdir(request.platform), bridge.Subdir("noarch")]
 
 
 async def _explain_unsolvable(text: str, request: Request, options: Options, gateway: Gateway) -> CreationError:
@@ -230,10 +223,10 @@ async def _explain_unsolvable(text: str, request: Request, options: Options, gat
     specs = _parse(request.specs, options)
     asked = [(_name(spec), spec_text) for spec, spec_text in zip(specs, request.specs, strict=True)]
     written = dict(asked)
-    sources = _sources(request.channels)
     platforms = _platforms(request)
     described = [virtual_packages.describe(package) for package in virtual_packages.packages(request)]
     try:
+        sources = await bridge.sources(request.channels, gateway, platforms)
         names = {name.normalized for name in await gateway.names(sources, platforms)}
         found = await gateway.query(sources, platforms, list(written), recursive=False)
     except GatewayError:  # offline, not all of it is cached
@@ -278,7 +271,7 @@ async def _create(
     connection = _connect(options)
     gateway = connection[1] if solution is None else solution.state
     records = list(solution.records) if solution is not None else await _solve(request, options, connection[1])
-    packages = _package_cache(request, options)
+    packages = bridge.package_cache(os.path.join(cache_dir(options), "pkgs"), full=request.lock is not None)
     await _check_archives(records, packages, options)
     installing.sizes = {record.name.normalized: record.size for record in records}
     if options.progress is not None:
@@ -295,13 +288,6 @@ async def _create(
     return records
 
 
-def _package_cache(request: Request, options: Options) -> rattler.PackageCache:
-    """The cache of unpacked packages. One that lacks files (a purge took them) is fetched again; for a lock, also one
-    with a file that is not what its package says: prefixes share these files, and what wrote to one wrote to all."""
-    mode = rattler.ValidationMode.full() if request.lock is not None else rattler.ValidationMode.fast()
-    return rattler.PackageCache.new_layered([os.path.join(cache_dir(options), "pkgs")], validation_mode=mode)
-
-
 async def _install(
     records: list[RepoDataRecord],
     request: Request,
@@ -310,7 +296,7 @@ async def _install(
     *,
     prefix: str,
     client: Client,
-    packages: rattler.PackageCache,
+    packages: bridge.PackageCache,
 ) -> None:
     requested: Any = [spec._match_spec for spec in _parse(request.specs, options)]
     try:
@@ -318,13 +304,13 @@ async def _install(
             records,
             target_prefix=prefix,
             installed_packages=[],
-            platform=rattler.Subdir(request.platform),
+            platform=bridge.Subdir(request.platform),
             execute_link_scripts=options.run_link_scripts and request.platform == request.host_platform,
             show_progress=False,
             client=_unconnected() if options.offline else client,
             requested_specs=requested,
             reporter=installing,
-            package_cache=packages,
+            **await packages.arguments(records),
         )
     except InstallerError as error:
         urls = {record.file_name: record.url for record in records}
@@ -341,7 +327,7 @@ def _unconnected() -> Client:
     return rattler.networking.Client([rattler.networking.AddHeadersMiddleware(refuse)])
 
 
-async def _check_archives(records: Sequence[RepoDataRecord], packages: rattler.PackageCache, options: Options) -> None:
+async def _check_archives(records: Sequence[RepoDataRecord], packages: bridge.PackageCache, options: Options) -> None:
     """Before anything is written: offline, whether all is there; always, whether archives on this disk are whole.
 
     py-rattler 0.28 checks the hash of what it downloads, but not of what a `file:` URL names.
@@ -349,8 +335,7 @@ async def _check_archives(records: Sequence[RepoDataRecord], packages: rattler.P
     if not options.offline and not any(_is_local(record) for record in records):
         return
     try:
-        index = await packages.index()
-        absent = [record for record in records if not index.contains_record(record)]
+        absent = await packages.absent(records)
     except IoError:
         absent = list(records)  # no cache, or none that can be read: the installer says what is wrong with it
     if options.offline and (missing := [record for record in absent if not _is_local(record)]):
@@ -371,15 +356,12 @@ def _path(url: str) -> str:
 def _check_archive(record: RepoDataRecord) -> None:
     algorithm, expected = ("sha256", record.sha256) if record.sha256 else ("md5", record.md5)
     assert expected is not None
-    digest = hashlib.new(algorithm, usedforsecurity=False)
     try:
-        with open(_path(record.url), "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        found = bridge.file_digest(_path(record.url), algorithm)
     except OSError:
         return  # the installer says what is wrong with it
-    if digest.digest() != expected:
-        raise explain.wrong_hash(record.file_name, record.url, algorithm, expected.hex(), digest.hexdigest())
+    if found != expected:
+        raise explain.wrong_hash(record.file_name, record.url, algorithm, expected.hex(), found.hex())
 
 
 class _Installing(InstallerReporter):
@@ -453,7 +435,7 @@ def _finish(
     installed = []
     for record in records:
         channel = (record.channel or "").rstrip("/")
-        installed.append(f"{names.get(channel, channel)}/{record.subdir}::{_stem(record.file_name)}")
+        installed.append(f"{names.get(channel, channel)}/{record.subdir}::{stem(record.file_name)}")
     seal.write_history(prefix, options.command, installed, request.specs, time.time())
     relied_on = virtual_packages.relied_on(records, request.specs) + (("!__cuda",) if cuda_matters else ())
     return Built(len(records), seal.settle_records(prefix), relied_on)
@@ -494,7 +476,7 @@ def described(records: Sequence[RepoDataRecord], cache: str | None = None) -> tu
     takes long where it is large.
     """
     packages = [
-        _package(record, os.path.isdir(os.path.join(cache, _stem(record.file_name))) if cache is not None else None)
+        _package(record, os.path.isdir(os.path.join(cache, stem(record.file_name))) if cache is not None else None)
         for record in records
     ]
     return tuple(sorted(packages, key=lambda package: package.name))
@@ -513,10 +495,3 @@ def _package(record: RepoDataRecord, cached: bool | None) -> Package:
         md5=record.md5.hex() if record.md5 else None,
         cached=cached,
     )
-
-
-def _stem(archive: str) -> str:
-    for suffix in (".conda", ".tar.bz2"):
-        if archive.endswith(suffix):
-            return archive[: -len(suffix)]
-    return archive

@@ -1,0 +1,229 @@
+"""What the embedded engine needs of py-rattler 0.28, for the older ones that a base environment may have.
+
+conda's solver `conda-rattler-solver` keeps py-rattler at 0.26, so that is what a current conda brings along. Each piece
+here names the version that makes it unnecessary, and steps aside where that version is installed:
+
+- `Subdir`: 0.27 gave the platform its new name.
+- `BuildString`: 0.28; before, a text was enough.
+- `sources`, `addressed`, `restored`: 0.28 has `MultiSource`, a named channel that may lead to several URLs of one
+  priority. Before, a channel has one URL and is known by it; of several URLs a source of our own makes one.
+- `package_cache`: 0.28 has `PackageCache` and `ValidationMode`. Before, an installer trusts what lies unpacked in the
+  cache, so we compare it, and take away what is damaged: it is then fetched again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from typing import Any
+
+import rattler
+
+from ...errors import SettingsError
+from .. import stem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rattler import MatchSpec, PackageName, RepoDataRecord
+    from rattler.repo_data import Gateway
+
+    from ...model import Channel
+
+#: The oldest version that works: what the network settings need (`Config`) is not in 0.25.
+OLDEST = "0.26"
+
+Subdir: Any = getattr(rattler, "Subdir", None) or rattler.Platform  # type: ignore[attr-defined, unused-ignore]
+BuildString: Any = getattr(rattler, "BuildString", str)
+
+_HAS_GROUPS = hasattr(rattler, "MultiSource")
+
+
+def require() -> None:
+    """Raise SettingsError where py-rattler is too old for all this."""
+    if not hasattr(rattler, "Config"):
+        raise SettingsError(
+            f"the embedded engine needs py-rattler {OLDEST} or later, and here is {rattler.__version__}",
+            hint="update py-rattler, or use the backend `conda`, which writes no lock files",
+        )
+
+
+# -- channels --------------------------------------------------------------------------------------------------------
+
+
+async def sources(channels: Sequence[Channel], gateway: Gateway, platforms: Sequence[Any]) -> list[Any]:
+    """Channels as sources. The name is kept with them, since a spec may say `name::package` wherever the name leads."""
+    found: list[Any] = []
+    for channel in channels:
+        urls = [rattler.Channel(url) for url in channel.urls]
+        if _HAS_GROUPS and (_is_name(channel.name) or len(urls) > 1):
+            found.append(rattler.MultiSource(channel.name, urls))
+        elif len(urls) > 1:
+            found.append(await _Group.of(urls, gateway, platforms))
+        else:
+            found.append(urls[0])
+    return found
+
+
+def addressed(specs: Sequence[MatchSpec], channels: Sequence[Channel]) -> list[MatchSpec]:
+    """The specs, with the URL of a channel where they say its name."""
+    if _HAS_GROUPS:
+        return list(specs)
+    urls = {channel.name: channel.urls[0] for channel in channels if _is_name(channel.name)}
+    return [rattler.MatchSpec(_with_url(str(spec), urls), strict=False) if spec.channel else spec for spec in specs]
+
+
+def _with_url(spec: str, urls: dict[str, str]) -> str:
+    place, _, rest = spec.partition("::")
+    name, slash, subdir = place.rpartition("/")
+    for known, further in ((place, ""), (name, slash + subdir)):
+        if known in urls:
+            return f"{urls[known].rstrip('/')}{further}::{rest}"
+    return spec
+
+
+def restored(records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
+    """The records of a solution, each with the URL of its channel as `_Group` found it."""
+    if not _HAS_GROUPS:
+        for record in records:
+            record.channel = record.url.rsplit("/", 2)[0] + "/"
+    return list(records)
+
+
+def _is_name(channel: str) -> bool:
+    return "://" not in channel and not os.path.isabs(channel)
+
+
+class _Group:
+    """Several URLs as one channel: to the solver all their packages are of the first one."""
+
+    def __init__(self, urls: Sequence[rattler.Channel], gateway: Gateway, names: dict[str, list[str]]) -> None:
+        self._urls = list(urls)
+        self._gateway = gateway
+        self._names = names
+
+    @classmethod
+    async def of(cls, urls: Sequence[rattler.Channel], gateway: Gateway, platforms: Sequence[Any]) -> _Group:
+        names = {
+            str(platform): [name.normalized for name in await gateway.names(urls, [platform])] for platform in platforms
+        }
+        return cls(urls, gateway, names)
+
+    async def fetch_package_records(self, platform: Any, name: PackageName) -> list[RepoDataRecord]:
+        found = await self._gateway.query(self._urls, [platform], [name.normalized], recursive=False)
+        records = [record for of_url in found for record in of_url]
+        for record in records:
+            record.channel = self._urls[0].base_url
+        return records
+
+    def package_names(self, platform: Any) -> list[str]:
+        return self._names[str(platform)]
+
+
+# -- the package cache -----------------------------------------------------------------------------------------------
+
+
+def package_cache(directory: str, *, full: bool) -> PackageCache:
+    """The cache of unpacked packages. One that lacks files (a purge took them) is fetched again; with `full`, also one
+    with a file that is not what its package says: prefixes share these files, and what wrote to one wrote to all."""
+    return PackageCache(directory, full) if hasattr(rattler, "PackageCache") else _OlderPackageCache(directory, full)
+
+
+class PackageCache:
+    """A directory of unpacked packages, which py-rattler 0.28 compares by itself."""
+
+    def __init__(self, directory: str, full: bool) -> None:
+        self.directory = directory
+        self.full = full
+
+    async def absent(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
+        """Those that would have to be fetched. Raises IoError where the cache cannot be read."""
+        index = await self._packages().index()
+        return [record for record in records if not index.contains_record(record)]
+
+    async def arguments(self, records: Sequence[RepoDataRecord]) -> dict[str, Any]:
+        """The arguments by which `rattler.install` takes these packages from here."""
+        return {"package_cache": self._packages()}
+
+    def _packages(self) -> rattler.PackageCache:
+        mode = rattler.ValidationMode.full() if self.full else rattler.ValidationMode.fast()
+        return rattler.PackageCache.new_layered([self.directory], validation_mode=mode)
+
+
+class _OlderPackageCache(PackageCache):
+    """The same by ourselves: a directory for each package, and beside it `NAME.lock` with its archive's SHA-256."""
+
+    async def absent(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
+        return [record for record in records if not self._contains(record)]
+
+    async def arguments(self, records: Sequence[RepoDataRecord]) -> dict[str, Any]:
+        await asyncio.to_thread(self._discard_damaged, records)
+        return {"cache_dir": self.directory}
+
+    def _contains(self, record: RepoDataRecord) -> bool:
+        package = self._package(record)
+        try:
+            with open(f"{package}.lock", "rb") as file:
+                digest = file.read()[8:]  # after a revision number of eight bytes
+        except OSError:
+            return False
+        return os.path.isdir(package) and (not record.sha256 or digest == record.sha256)
+
+    def _package(self, record: RepoDataRecord) -> str:
+        return os.path.join(self.directory, stem(record.file_name))
+
+    def _discard_damaged(self, records: Sequence[RepoDataRecord]) -> None:
+        """Take away the packages that are not as they were unpacked; the installer then fetches them again."""
+        there = [self._package(record) for record in records if self._contains(record)]
+        damaged = [package for package in there if not self._is_whole(package)]
+        if not damaged:
+            return
+        with self._locked(), tempfile.TemporaryDirectory(prefix=".damaged-", dir=self.directory) as trash:
+            for package in damaged:
+                if not self._is_whole(package):
+                    os.rename(package, os.path.join(trash, os.path.basename(package)))
+
+    def _is_whole(self, package: str) -> bool:
+        try:
+            with open(os.path.join(package, "info", "paths.json"), encoding="utf-8") as file:
+                paths = json.load(file)["paths"]
+        except FileNotFoundError:
+            return os.path.isfile(os.path.join(package, "info", "index.json"))  # an old package lists no hashes
+        except (OSError, ValueError, KeyError):
+            return False
+        return all(self._is_as_listed(os.path.join(package, entry["_path"]), entry) for entry in paths)
+
+    def _is_as_listed(self, path: str, entry: dict[str, Any]) -> bool:
+        if not self.full or entry.get("path_type") != "hardlink" or not entry.get("sha256"):
+            return os.path.lexists(path)
+        try:
+            return bool(file_digest(path, "sha256").hex() == entry["sha256"])
+        except OSError:
+            return False
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """rattler's own lock on its cache: nobody links packages from it now."""
+        if sys.platform == "win32":
+            yield  # a package that is being linked cannot be moved there
+            return
+        import fcntl
+
+        with open(os.path.join(self.directory, ".cache.lock"), "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def file_digest(path: str, algorithm: str) -> bytes:
+    """The digest of a file's content."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.digest()
