@@ -195,7 +195,7 @@ class CommandLine:
 
 _EDITS = ("init", "add", "remove")
 #: What changes the request of one run.
-_ONE_RUN = ("extra", "channels", "override_channels", "exclude_newer")
+_ONE_RUN = ("extra", "python", "channels", "override_channels", "exclude_newer")
 
 
 class RunOptions(CommandLine):
@@ -243,6 +243,9 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     extra = many(
         "-w", "--with", value="SPEC", help="one more requirement for this run (`pypi:NAME` for PyPI); repeatable"
     )
+    python = text(
+        "--python", value="VERSION", help="one more requirement, this Python: `3.12` is `--with 'python 3.12.*'`"
+    )
     channels = many("--channel", value="CHANNEL", help="one more channel, before those of the header; repeatable")
     override_channels = flag("--override-channels", help="only the channels given with `--channel`")
     exclude_newer = text(
@@ -257,6 +260,12 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         *("-f", "--force-env"),
         also=("--force-reinstall", "--reinstall", "--refresh"),
         help="create the environment again; refused while it is in use",
+    )
+    update = flag(
+        "-U",
+        "--update",
+        also=("--upgrade",),
+        help="the same with the newest packages that fit; writes the lock file again, too, where there is one",
     )
 
     check = flag(
@@ -280,6 +289,13 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         json=True,
         scripts=True,
         help="create the environment if needed and print its path",
+    )
+    print_python = flag(
+        "--print-python",
+        action="print python",
+        json=True,
+        scripts=True,
+        help="the same, and print the path of its Python, for editors",
     )
     shell = flag("--shell", action="shell", help="open a shell in the script's environment")
     export = text(
@@ -320,6 +336,14 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     )
     help = flag("-h", "--help", action="help", help="show this page")
     version = flag("-V", "--version", action="version", help="show the version")
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What `--with` and `--python` ask for."""
+        if self.python is None:
+            return self.extra
+        plain = self.python.replace(".", "").isdigit()
+        return (*self.extra, f"python {self.python}{'.*' * plain}")
 
     def for_one_run(self) -> list[Option]:
         """The options given that change what this one run asks for."""
@@ -391,6 +415,23 @@ name only. Shows what was freed, and why the rest was not deleted."""
     json = flag("--json", help="print JSON, errors too")
 
 
+class PruneOptions(CommandLine):
+    USAGE = "conda tmpenv prune [OPTIONS]"
+    PROSE = """\
+Delete the environments that have expired: not used for the time in the setting `remove-if-unused-for`, 25 hours unless
+set. This happens automatically; `conda tmpenv clear` deletes the others too."""
+    WORDS = ("", 0, 0)
+
+    dry_run = flag("--dry-run", help="show what would be deleted")
+    json = flag("--json", help="print JSON, errors too")
+
+
+class DirOptions(CommandLine):
+    USAGE = "conda tmpenv dir"
+    PROSE = "Print the directory of the environments."
+    WORDS = ("", 0, 0)
+
+
 class NameOptions(CommandLine):
     USAGE = "conda tmpenv name [OPTIONS] SPEC..."
     PROSE = "Print the path that such an environment has, or would have."
@@ -442,4 +483,6 @@ COMMANDS: dict[str, type[CommandLine]] = {
     "keep": KeepOptions,
     "release": ReleaseOptions,
     "clear": ClearOptions,
+    "prune": PruneOptions,
+    "dir": DirOptions,
 }

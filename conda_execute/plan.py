@@ -162,7 +162,7 @@ def understand(options: RunOptions) -> Plan:
 
 def asked(options: RunOptions) -> Options:
     return Options(
-        extra=options.extra,
+        extra=options.requirements,
         channels=options.channels,
         override_channels=options.override_channels,
         exclude_newer=options.exclude_newer,
@@ -205,7 +205,7 @@ def header_of(script: Script, platform: str, options: RunOptions) -> Header:
 
         if find_header(script.head, script.place) is not None:
             raise
-        if options.extra:
+        if options.requirements:
             return specfile.from_words([])
         if script.notebook is None:
             raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.channel import Package
+from tests.channel import Package, write_channel
 from tests.conftest import CHECKOUT
 from tests.test_pypi import wheel
 
@@ -653,6 +653,49 @@ def test_a_platform_that_is_none_is_refused(world: World) -> None:
     refused = world.with_(CONDA_SUBDIR="linux64").execute(script)
     assert refused.returncode == 125
     assert "`subdir` is no platform: `linux64`\n  environment variable CONDA_SUBDIR" in refused.stderr
+
+
+# For editors and updates -------------------------------------------------------------------------------------------
+
+
+def test_print_python_prints_a_python_or_nothing(world: World) -> None:
+    world.script("s.py", "# conda execute\n# env: [python]\n")
+    world.script("r.sh", "# conda execute\n# env: [prefixed-binary]\n# run_with: sh\n")
+    python = world.execute("--print-python", "s.py", check=True).stdout.strip()
+    assert world.run([python, "-c", "print('ran')"], check=True).stdout == "ran\n"
+    done = world.execute("--print-python", "r.sh")
+    assert (done.returncode, done.stdout) == (127, "")
+    assert "the environment of `r.sh` has no Python" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "spec"),
+    [("3.12", "python 3.12.*"), ("3", "python 3.*"), (">=3.10", "python >=3.10"), ("3.12.*", "python 3.12.*")],
+)
+def test_python_asks_for_one_more_spec(world: World, version: str, spec: str) -> None:
+    world.script("s.py", NUMPY)
+    done = world.execute("--check", "--json", "--python", version, "s.py", check=True)
+    assert spec in json.loads(done.stdout)["specs"]
+
+
+def test_update_takes_the_newest_that_fits(world: World, make_channel: Callable[..., str]) -> None:
+    """For the lock, too, where the script has one."""
+    echo = "#!/bin/sh\necho {}\n"
+    url = make_channel(Package("greet", "1.0", {"bin/greet": echo.format("old")}))
+    header = f"# conda execute\n# env: [greet]\n# channels: ['{url}']\n# run_with: sh\ngreet\n"
+    plain, locked = world.script("plain.sh", header), world.script("locked.sh", header + "# more\n")
+    world.execute("--lock", locked, check=True)
+    for script in (plain, locked):
+        assert world.execute(script, check=True).stdout == "old\n"
+    newer = Package("greet", "2.0", {"bin/greet": echo.format("new")})
+    write_channel(
+        Path(url.removeprefix("file://")), [Package("greet", "1.0", {"bin/greet": echo.format("old")}), newer]
+    )
+    for script in (plain, locked):
+        assert world.execute(script, check=True).stdout == "old\n"
+        assert world.execute("--update", script, check=True).stdout == "new\n"
+        assert world.execute(script, check=True).stdout == "new\n"
+    assert "greet-2.0" in Path(f"{locked}.conda-execute.lock").read_text()
 
 
 # What it is called ---------------------------------------------------------------------------------------------------

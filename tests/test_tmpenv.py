@@ -238,6 +238,21 @@ def test_what_is_kept_in_a_read_only_place_is_not_ours_to_change(used: World, ke
 # info --------------------------------------------------------------------------------------------------------------
 
 
+def test_prune_deletes_only_what_has_expired(used: World) -> None:
+    prefix = used.prefixes()[0]
+    assert used.tmpenv("prune", check=True).stdout.startswith("kept")
+    assert used.prefixes() == [prefix]
+    expired = used.with_(CONDA_EXECUTE_REMOVE_IF_UNUSED_FOR="0")
+    assert json.loads(expired.tmpenv("prune", "--dry-run", "--json", check=True).stdout)["removed"]
+    assert used.prefixes() == [prefix]
+    expired.tmpenv("prune", check=True)
+    assert not used.prefixes()
+
+
+def test_dir_is_where_environments_are(used: World) -> None:
+    assert Path(used.tmpenv("dir", check=True).stdout.strip()) == used.prefixes()[0].parent
+
+
 @pytest.mark.parametrize("how", ["--lock", "--embed"])
 def test_a_script_with_a_lock_names_its_environment(world: World, how: str) -> None:
     """As a run of it does, whose environment is another than that of the header alone."""

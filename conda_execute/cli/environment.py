@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from ..errors import NotFoundError
 from ..launch import execute
@@ -38,6 +39,19 @@ def print_prefix(options: RunOptions) -> int:
         return {"prefix": environment.prefix, "name": environment.name}
 
     return for_each(options, find, lambda found: print(found["prefix"], flush=True))
+
+
+def print_python(options: RunOptions) -> int:
+    def find(one: RunOptions) -> dict[str, Any]:
+        plan, _, environment = _made(one)
+        python = os.path.join(environment.prefix, "python.exe" if sys.platform == "win32" else "bin/python")
+        if not os.access(python, os.X_OK):
+            raise NotFoundError(
+                f"the environment of `{plan.script.title}` has no Python", hint="add `python` to its header"
+            )
+        return {"python": python, "prefix": environment.prefix, "name": environment.name}
+
+    return for_each(options, find, lambda found: print(found["python"], flush=True))
 
 
 def export(options: RunOptions) -> int:
@@ -110,6 +124,7 @@ def _shell(environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
 
 ACTIONS: dict[str, Callable[[RunOptions], int]] = {
     "print": print_prefix,
+    "print python": print_python,
     "export": export,
     "pack": pack,
     "shell": shell,

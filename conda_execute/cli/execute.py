@@ -37,6 +37,10 @@ def main(argv: Sequence[str]) -> int:
 def act(options: RunOptions) -> int:
     """Do what was asked for. Nothing is imported for an action that another does not need."""
     action = options.action
+    if options.update:
+        from .lock import renew
+
+        options = renew(options)
     if action == "run":
         from .run import run
 

@@ -29,6 +29,24 @@ def lock(options: RunOptions) -> int:
     return for_each(options, lambda one: _write(understand(one)), lambda written: None)
 
 
+def renew(options: RunOptions) -> RunOptions:
+    """For `--update`: write the script's lock again, for the same platforms; without one, the environment is forced."""
+    plan = understand(options)
+    if options.no_lock or not plan.script.is_file:
+        return options.replaced(force_env=True)
+    path = options.lock_file
+    found = lockfile.read(path) if path and os.path.exists(path) else None
+    found = found or (None if path else lockfile.find(plan.script.path, source.read_whole(plan.script)))
+    if found is None:
+        return options.replaced(force_env=True)
+    if not found.inputs:
+        raise UsageError(
+            f"the lock `{found.path}` is another tool's", hint="update it with that tool; `--no-lock` runs without it"
+        )
+    _write(replace(plan, options=options.replaced(platform=tuple(found.inputs))))
+    return options
+
+
 def _write(plan: Plan) -> dict[str, Any]:
     """Write the lock of one script. Returns what was written, for JSON."""
     options, script = plan.options, plan.script

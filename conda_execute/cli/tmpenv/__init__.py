@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 #: What people type who come from other tools.
-_OTHER_WORDS = dict.fromkeys(("rm", "remove", "delete", "clean", "gc"), "clear") | {
+_OTHER_WORDS = dict.fromkeys(("rm", "remove", "delete", "clean"), "clear") | {
     **dict.fromkeys(("ls", "envs"), "list"),
     "show": "info",
+    "gc": "prune",
     **dict.fromkeys(("path", "find", "prefix"), "name"),
 }
 
@@ -54,7 +55,7 @@ def act(argv: Sequence[str]) -> int:
 
 
 #: Commands that share a module, which has a function of the command's name.
-_MODULES = {"name": "create", "release": "keep"}
+_MODULES = {"name": "create", "release": "keep", "prune": "clear", "dir": "which"}
 
 
 def _known(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`conda tmpenv clear`: delete what no process is using."""
+"""`conda tmpenv clear` and `prune`: delete what no process is using."""
 
 from __future__ import annotations
 
@@ -7,41 +7,62 @@ from datetime import timedelta
 from ...environments import sweep
 from ...errors import UsageError
 from ...terminal.messages import print_json, say
-from ...text import printable
+from ...text import as_called, printable
 from .list import size, specs
 from .which import names_of, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ...options import ClearOptions
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from ...configuration.settings import Settings
+    from ...environments.sweep import Report
+    from ...options import ClearOptions, PruneOptions
 
 
 def clear(options: ClearOptions) -> int:
-    min_age = _hours(options.min_age)
+    return _delete(options.words, lambda _: _hours(options.min_age), options)
+
+
+def prune(options: PruneOptions) -> int:
+    return _delete((), lambda settings: settings.remove_if_unused_for, options)
+
+
+def _delete(
+    words: Sequence[str], min_age: Callable[[Settings], timedelta], options: ClearOptions | PruneOptions
+) -> int:
     settings, store = opened()
-    names = names_of(options.words, store) if options.words else None
+    names = names_of(words, store) if words else None
     done = sweep.clear(
         store,
         names,
-        min_age=min_age,
+        min_age=min_age(settings),
         foreign_use_ttl=settings.foreign_use_ttl,
         dry_run=options.dry_run,
         notice=say,
     )
     if options.json:
-        freed = [{"name": found.name, "prefix": found.prefix, "size": found.size} for found in done.freed]
-        kept = [{"name": found.name, "prefix": found.prefix, "why": why} for found, why in done.kept]
-        print_json({"removed": freed, "kept": kept, "freed": done.size, "dry_run": options.dry_run})
+        print_json(_as_json(done, options.dry_run))
     else:
-        verb = "would remove" if options.dry_run else "removed"
-        for found in done.freed:
-            print(f"{verb} {found.name} ({size(found.size)}): {specs(found.marker) if found.marker else 'unfinished'}")
-        for found, why in done.kept:
-            print(f"kept {found.name}: {printable(why)}")
-        count = len(done.freed)
-        print(f"{verb} {count} environment{'s' * (count != 1)}, {size(done.size)}; kept {len(done.kept)}")
+        _print(done, "would remove" if options.dry_run else "removed")
     # Asked for by name and still there: the caller should know without reading.
     return 1 if names and done.kept else 0
+
+
+def _as_json(done: Report, dry_run: bool) -> dict[str, Any]:
+    freed = [{"name": found.name, "prefix": found.prefix, "size": found.size} for found in done.freed]
+    kept = [{"name": found.name, "prefix": found.prefix, "why": why} for found, why in done.kept]
+    return {"removed": freed, "kept": kept, "freed": done.size, "dry_run": dry_run}
+
+
+def _print(done: Report, verb: str) -> None:
+    for found in done.freed:
+        print(f"{verb} {found.name} ({size(found.size)}): {specs(found.marker) if found.marker else 'unfinished'}")
+    for found, why in done.kept:
+        print(f"kept {found.name}: {as_called(printable(why))}")
+    count = len(done.freed)
+    print(f"{verb} {count} environment{'s' * (count != 1)}, {size(done.size)}; kept {len(done.kept)}")
 
 
 def _hours(text: str | None) -> timedelta:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ...configuration.settings import Settings
     from ...model import Environment
+    from ...options import DirOptions
 
 #: A name may be shortened to so many digits.
 SHORTEST = 4
@@ -85,3 +86,10 @@ def _of_script(word: str, store: Store) -> tuple[str, str]:
         raise UsageError(f"there is neither an environment nor a script `{word}`", hint=hint)
     plan = understand(RunOptions((word,), offline=True, quiet=True)).with_lockfile(store)
     return plan.name, plan.script.title
+
+
+def dir(options: DirOptions) -> int:  # noqa: A001  the command's name
+    """Print where the environments are."""
+    _, store = opened()
+    print(store.tmp_envs)
+    return 0
