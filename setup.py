@@ -73,7 +73,7 @@ setup(
         "pyyaml",
         "psutil",
         "filelock>=3.30",
-        "urllib3 >=2",
+        "urllib3>=2",
         "uv",
         "tomli",
     ],
