@@ -1,3 +1,40 @@
-"""Run a script in the conda environment that its own comments ask for."""
+"""Run a script in the conda environment that its own comments ask for.
+
+The Python interface: `read_header`, `find`, `prepare`, `list_environments` and `clear`, what they return, and
+`ExecuteError`.
+"""
 
 __version__ = "1.0.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .environments.sweep import Found, Report
+    from .errors import ExecuteError
+    from .interface import clear, find, list_environments, prepare, read_header
+    from .model import Environment, Header
+
+__all__ = [
+    "Environment",
+    "ExecuteError",
+    "Found",
+    "Header",
+    "Report",
+    "clear",
+    "find",
+    "list_environments",
+    "prepare",
+    "read_header",
+]
+
+
+def __getattr__(name: str) -> object:
+    """What is asked for is imported then: the program needs none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module `conda_execute` has no attribute `{name}`")
+    from importlib import import_module
+
+    return getattr(import_module("conda_execute.interface"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -17,6 +17,7 @@ from .cache import SCRIPT_LINK, code_folder, script_cache
 from .environments import layout, uses
 from .environments.store import Store
 from .errors import PlaceError
+from .launch.process import python_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,12 +84,9 @@ def _set_due(store: Store, boot: str, now: float) -> None:
 
 
 def _start(store: Store, unused_for: timedelta, foreign_use_ttl: timedelta, cache: str | None) -> None:
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    # `-I`: neither PYTHON* variables nor the working directory of the script decide what the sweeper imports.
-    path = [package, *filter(os.path.isabs, sys.path)]
-    program = f"import sys; sys.path[:] = {path!r}; from conda_execute.housekeeping import main; main(sys.argv[1:])"
     seconds = [str(span.total_seconds()) for span in (unused_for, foreign_use_ttl)]
-    command = [sys.executable, "-I", "-c", program, store.tmp_envs, *seconds, cache or "", str(os.getpid())]
+    command = python_command("from conda_execute.housekeeping import main; main(sys.argv[1:])")
+    command += [store.tmp_envs, *seconds, cache or "", str(os.getpid())]
     if sys.platform == "win32":
         import subprocess
 

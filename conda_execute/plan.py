@@ -160,6 +160,13 @@ def understand(options: RunOptions) -> Plan:
     return Plan(options, script, environ, settings, header, request, voice)
 
 
+def open_store(notice: Callable[[str], None]) -> tuple[Settings, Store]:
+    """The settings, and the environments where a new one would be created."""
+    environ = process.inherited_environ()
+    settings = load(environ)
+    return settings, Store(choose_tmp_envs(settings, environ, platforms.host(), name=None, notice=notice))
+
+
 def asked(options: RunOptions) -> Options:
     return Options(
         extra=options.requirements,

@@ -202,8 +202,10 @@ def _run(world: World, steps: list[Block]) -> list[str]:
     files = world.root / "files"
     for directory in (programs, files):
         directory.mkdir()
-    (programs / "conda").write_text(CONDA)
-    (programs / "conda").chmod(0o755)
+    # `python3` is the one that conda-execute is installed in.
+    for name, text in (("conda", CONDA), ("python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
     mark = "--- the next command ---"
     lines = ["status=0"]
     for number, block in enumerate(steps):

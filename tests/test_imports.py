@@ -16,7 +16,7 @@ from tests.structure import arrows, modules
 #: Floors from the top down. A module or package may import what is on a lower floor, lazily too, or its own package.
 FLOORS = (
     {"__main__", "plugin"},
-    {"cli"},
+    {"cli", "interface"},
     {"plan", "recipe"},
     {"lockfiles", "conda_plugin", "resolve", "housekeeping", "options"},
     {"engines"},

@@ -91,6 +91,14 @@ def ensure(request: Request, store: Store, recipe: Recipe[Any], force: bool = Fa
     )
 
 
+def find(request: Request, store: Store, recipe: Recipe[Any], use: Use | None) -> Environment | None:
+    """The environment that `ensure` would take as it is, if there is one; held by `use`, where one is given."""
+    from .name import environment_name
+
+    work = _Work(request, store, recipe, use or uses.this_process())
+    return work.find(environment_name(request), hold=use is not None)
+
+
 def damage(environment: Environment) -> str | None:
     """What something removed from the environment since it was made; None if nothing that shows at once.
 
@@ -116,10 +124,11 @@ class _Work:
     recipe: Recipe[Any]
     use: Use
 
-    def find(self, name: str) -> Environment | None:
-        """The environment of this name, held, if one is ready, fits and is whole: the warm path."""
+    def find(self, name: str, hold: bool = True) -> Environment | None:
+        """The environment of this name, if one is ready, fits and is whole, and can be held: the warm path."""
         for environment in self.store.ready(name):
-            if self._is_fit(environment) and self._is_whole(environment) and uses.hold(environment, self.use):
+            usable = self._is_fit(environment) and self._is_whole(environment)
+            if usable and (not hold or uses.hold(environment, self.use)):
                 return environment
         return None
 

@@ -31,6 +31,16 @@ IGNORING = "CONDA_EXECUTE_LAUNCHED_IGNORING"
 COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 
 
+def python_command(code: str) -> list[str]:
+    """The command of a Python that runs this code of ours, with `sys` imported.
+
+    It imports from where this process does. `-I`: neither PYTHON* variables nor the working directory decide that.
+    """
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    path = [package, *filter(os.path.isabs, sys.path)]
+    return [sys.executable, "-I", "-c", f"import sys; sys.path[:] = {path!r}; {code}"]
+
+
 def inherited_environ(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment that conda-execute was started with: without what the launcher put aside or Python set.
 

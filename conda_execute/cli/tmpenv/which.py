@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 
-from ...configuration.settings import load
-from ...environments.place import choose_tmp_envs
-from ...environments.store import Store, is_name
+from ...environments.store import is_name
 from ...errors import UsageError
-from ...launch import process
-from ...specs import platforms
+from ...plan import open_store, understand
 from ...terminal.messages import say
 
 TYPE_CHECKING = False
@@ -17,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...configuration.settings import Settings
+    from ...environments.store import Store
     from ...model import Environment
     from ...options import DirOptions
 
@@ -25,10 +23,8 @@ SHORTEST = 4
 
 
 def opened() -> tuple[Settings, Store]:
-    """The settings, and the environments where a new one would be created."""
-    environ = process.inherited_environ()
-    settings = load(environ)
-    return settings, Store(choose_tmp_envs(settings, environ, platforms.host(), name=None, notice=say))
+    """The settings and the environments; a notice about their place is printed."""
+    return open_store(say)
 
 
 def names_of(words: Sequence[str], store: Store) -> list[str]:
@@ -76,7 +72,6 @@ def _of_script(word: str, store: Store) -> tuple[str, str]:
     Of a script from the web the last copy counts.
     """
     from ...options import RunOptions
-    from ...plan import understand
     from ...script.source import is_address
 
     if not is_address(word) and not os.path.lexists(word):

@@ -1,0 +1,160 @@
+"""The Python interface: what an editor plugin, a notebook or a workflow engine needs of conda-execute.
+
+Nothing here prints, reads standard input, ends the process, or changes its signals, variables or working directory.
+Environments are created by a child process, since a process that used py-rattler may crash when it exits. What can go
+wrong is an `ExecuteError`; a person's text of one is `str(error)`, with `error.hint` and `error.where` beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from .environments import ensure, uses
+from .environments.sweep import Found, Policy, Report
+from .errors import CreationError, ExecuteError, InterruptError, Location, NotExecutableError, NotFoundError
+from .launch.process import python_command
+from .model import Environment, Header
+from .options import RunOptions
+from .plan import open_store, understand
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    Notice = Callable[[str], object]
+
+
+def read_header(script: str | os.PathLike[str], platform: str | None = None) -> Header:
+    """What the script's comments ask for, on `platform` (such as `linux-64`; default: this one). Reads nothing else.
+
+    Raises HeaderError where there is no header or a mistake in it, NotFoundError where there is no script.
+    """
+    from .script import header, source
+    from .specs import platforms
+
+    found = source.from_file(os.fspath(script))
+    return header.read_header(found.head, found.place, platform or platforms.host())
+
+
+def find(script: str | os.PathLike[str]) -> Environment | None:
+    """The environment in which a run of the script would be now, its lock file considered; None if it is missing.
+
+    A script from the web (an `https://` address) is the copy that was fetched last. Creates nothing and notes no use:
+    `prepare` is for an environment that must stay.
+    """
+    return _find(os.fspath(script), hold=False)
+
+
+def prepare(
+    script: str | os.PathLike[str], *, offline: bool = False, locked: bool = False, notice: Notice | None = None
+) -> Environment:
+    """The environment of the script, created if it is missing, and in use by this process until it ends.
+
+    `offline` uses caches only; `locked` requires a lock file that is up to date. `notice` is called with each line that
+    a run would print to standard error, while it is printed. A script from the web must be trusted already. Several
+    processes and threads may prepare the same script at once: one creates the environment.
+
+    Raises the errors of `read_header`, and CreationError where no environment can be created; nothing is left then.
+    """
+    from .script.source import is_address
+
+    given = os.fspath(script)
+    for attempt in range(3):
+        if attempt or not (is_address(given) or locked):
+            environment = _find(given, hold=True)
+            if environment is not None:
+                return environment
+        flags = [flag for flag, wanted in (("--offline", offline), ("--locked", locked)) if wanted]
+        _create([*flags, "--print-prefix", "--json", given], notice)
+    raise CreationError(f"the environment of `{given}` was deleted as soon as it was created")
+
+
+def list_environments() -> list[Found]:
+    """Every environment, in whatever state, with the processes that use it."""
+    from .environments.sweep import survey
+
+    settings, store = open_store(_silent)
+    return survey(store, Policy(foreign_use_ttl=settings.foreign_use_ttl))
+
+
+def clear(
+    names: Sequence[str] | None = None,
+    *,
+    min_age: timedelta = timedelta(0),
+    dry_run: bool = False,
+    notice: Notice | None = None,
+) -> Report:
+    """Delete environments that no process is using: all, or those of these names (`Found.name`).
+
+    With `min_age`, only what nobody has used for so long. `dry_run` deletes nothing and reports what would go.
+    """
+    from .environments import sweep
+
+    settings, store = open_store(_silent)
+    return sweep.clear(
+        store,
+        names,
+        min_age=min_age,
+        foreign_use_ttl=settings.foreign_use_ttl,
+        dry_run=dry_run,
+        notice=notice,
+    )
+
+
+def _silent(_: str) -> None:
+    """Where the environments are is no news to a program."""
+
+
+def _find(script: str, hold: bool) -> Environment | None:
+    plan = understand(RunOptions((script,), offline=True, quiet=True))
+    store = plan.store()
+    plan = plan.with_lockfile(store)
+    use = uses.this_process() if hold else None
+    return ensure.find(plan.request, store, plan.recipe(), use)
+
+
+def _create(words: Sequence[str], notice: Notice | None) -> None:
+    """Run the program in a child. Its mistakes are raised here."""
+    import json
+    import subprocess
+    import tempfile
+
+    with tempfile.TemporaryFile() as output:
+        child = subprocess.Popen(
+            [*python_command("from conda_execute.__main__ import program; program()"), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE if notice else subprocess.DEVNULL,
+        )
+        try:
+            for line in child.stderr or ():
+                if notice is not None:
+                    notice(line.decode("utf-8", "replace").rstrip("\n"))
+            status = child.wait()
+        except BaseException:
+            child.terminate()  # it deletes what is unfinished, and ends
+            child.wait()
+            raise
+        output.seek(0)
+        text = output.read()
+    if status:
+        try:
+            told = json.loads(text)
+        except ValueError:
+            if status < 0:
+                raise InterruptError(f"the creation was ended by signal {-status}", signal=-status) from None
+            raise ExecuteError(f"the creation ended with status {status}, and said nothing") from None
+        raise _error(told)
+
+
+def _error(told: dict[str, Any]) -> ExecuteError:
+    """The error that the program printed as JSON."""
+    kind: type[ExecuteError] = {126: NotExecutableError, 127: NotFoundError}.get(told["exit_status"], ExecuteError)
+    if told.get("step"):
+        kind = CreationError
+    where = [
+        Location(place["path"], place["line"], place["column"], text=place["text"]) for place in told.get("where", ())
+    ]
+    return kind(told["error"], hint=told.get("hint"), where=where, step=told.get("step"), details=told.get("details"))
