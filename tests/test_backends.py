@@ -17,7 +17,6 @@ import textwrap
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from conda_execute import engines
 from conda_execute.engines import Options, Package, Solution
 from conda_execute.engines.conda import find
 from conda_execute.errors import CreationError, Location, SettingsError
+from conda_execute.lean.values import replace
 from conda_execute.model import Built, Request
 from tests import tiny
 from tests.conftest import CHECKOUT, World

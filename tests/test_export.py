@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from conda_execute import engines
 from conda_execute.engines import Options
 from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError, PlaceError, UsageError
+from conda_execute.lean.values import replace
 from conda_execute.lockfiles import export, lockfile
 from conda_execute.lockfiles.lockfile import Lock
 from tests import tiny
@@ -134,6 +134,6 @@ def test_a_request_with_other_channels_keeps_their_order(made, options):  # noqa
     prefix, request = made
     from conda_execute.model import Channel
 
-    two = dataclasses.replace(request, channels=(Channel("bioconda", ("https://host.invalid/b",)), *request.channels))
+    two = replace(request, channels=(Channel("bioconda", ("https://host.invalid/b",)), *request.channels))
     read = yaml.safe_load(exported((prefix, two), "environment.yml", options))
     assert read["channels"] == ["bioconda", "conda-forge"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import pytest
 import rattler.exceptions
@@ -14,6 +13,7 @@ from rattler.exceptions import InvalidMatchSpecError
 from conda_execute.configuration.settings import Settings
 from conda_execute.environments.name import NAME_LENGTH, canonical_text
 from conda_execute.environments.name import environment_name as name
+from conda_execute.lean.values import replace
 from conda_execute.model import Channel, Header, Request
 from conda_execute.resolve import resolve
 from conda_execute.specs.match_spec import normalise_spec, spec_name

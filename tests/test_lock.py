@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import http.server
 import os
 import re
@@ -21,6 +20,7 @@ from conda_execute.engines import Options
 from conda_execute.engines.pypi import install
 from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError
+from conda_execute.lean.values import replace
 from conda_execute.lockfiles import lockfile
 from conda_execute.lockfiles.lockfile import Lock
 from tests import tiny
@@ -119,7 +119,7 @@ class TestUsed:
         engines.build(ENGINE, asked, str(tmp_path / "first"), plain, solution=lockfile.solution(made, asked))
         served.close()
         shutil.rmtree(f"{plain.cache}/repodata")
-        offline = dataclasses.replace(plain, offline=True)
+        offline = replace(plain, offline=True)
         engines.build(ENGINE, asked, str(tmp_path / "second"), offline, solution=lockfile.solution(made, asked))
         assert Path(tmp_path, "second/share/lib.txt").exists()
 
@@ -175,15 +175,11 @@ class TestFits:
     def test_a_lock_is_stale_when_something_else_is_asked_for(self, place, plain, tmp_path, change):
         asked = tiny.request("app", channels={"mine": place})
         made = locked(asked, plain, tmp_path)
-        assert "asks for something else" in str(
-            lockfile.stale(made, dataclasses.replace(asked, **change), str(tmp_path))
-        )
+        assert "asks for something else" in str(lockfile.stale(made, replace(asked, **change), str(tmp_path)))
 
     def test_the_input_does_not_depend_on_the_machine(self, place):
         here = tiny.request("app", channels={"mine": place})
-        there = dataclasses.replace(
-            here, host_platform="osx-arm64", overrides=(("CONDA_OVERRIDE_CUDA", "12"),), lock="x"
-        )
+        there = replace(here, host_platform="osx-arm64", overrides=(("CONDA_OVERRIDE_CUDA", "12"),), lock="x")
         assert lockfile.input_digest(here, "") == lockfile.input_digest(there, "")
 
     def test_the_input_does_not_depend_on_where_the_folder_lies(self, place):
@@ -196,7 +192,7 @@ class TestFits:
     def test_another_platform_is_a_reason(self, place, plain, tmp_path):
         asked = tiny.request("app", channels={"mine": place})
         made = locked(asked, plain, tmp_path)
-        elsewhere = dataclasses.replace(asked, platform="osx-arm64")
+        elsewhere = replace(asked, platform="osx-arm64")
         assert "no packages for osx-arm64, only for linux-64" in str(lockfile.stale(made, elsewhere, str(tmp_path)))
         assert "no packages for osx-arm64, only for linux-64" in refusal(lambda: lockfile.solution(made, elsewhere))
 
@@ -358,7 +354,7 @@ class TestPyPI:
         assert chosen["plain"].version == "1.0"
         assert all(package.sha256 for package in chosen.values())
         prefix = str(tmp_path / "prefix")
-        nowhere = dataclasses.replace(options, environ={**options.environ, "UV_DEFAULT_INDEX": "http://127.0.0.1:9"})
+        nowhere = replace(options, environ={**options.environ, "UV_DEFAULT_INDEX": "http://127.0.0.1:9"})
         engines.build(ENGINE, asked, prefix, nowhere, solution=solution)
         installed = {one.name: (one.version, one.installer) for one in install.distributions(prefix)}
         assert installed["plain"] == ("1.0", "uv")
@@ -373,13 +369,13 @@ class TestPyPI:
         name = "plain-1.0-py3-none-any.whl"
         (pages / "index.html").write_text(f'<a href="{server.url}/{name}">{name}</a>\n')
         environ = {**options.environ, "UV_DEFAULT_INDEX": (tmp_path / "simple").as_uri()}
-        there = dataclasses.replace(options, environ=environ)
+        there = replace(options, environ=environ)
         asked = tiny.request("python", channels={"conda-forge": channel}, pypi=("plain",))
         made = locked(asked, there, tmp_path)
         assert server.asked
         server.asked.clear()
         prefix = str(tmp_path / "prefix")
-        how = dataclasses.replace(options, offline=offline)
+        how = replace(options, offline=offline)
         engines.build(ENGINE, asked, prefix, how, solution=lockfile.solution(made, asked))
         server.close()
         assert "plain" in [one.name for one in install.distributions(prefix)]
@@ -402,7 +398,7 @@ class TestPyPI:
     )
     def test_each_platform_gets_its_own_wheels(self, options, tmp_path, platform, tag):  # noqa: F811
         registry = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_", "http"))}
-        online = dataclasses.replace(options, environ={"PATH": os.defpath, "HOME": options.environ["HOME"], **registry})
+        online = replace(options, environ={"PATH": os.defpath, "HOME": options.environ["HOME"], **registry})
         place = tiny.channel(
             tmp_path / "pythons",
             Tiny("python", "3.12.1", subdir="win-64"),
@@ -412,7 +408,7 @@ class TestPyPI:
         asked = tiny.request(
             "python", channels={"mine": place}, pypi=("markupsafe",), pypi_exclude_newer="2026-10-31", platform=platform
         )
-        asked = dataclasses.replace(asked, host_platform="linux-aarch64")
+        asked = replace(asked, host_platform="linux-aarch64")
         solution = lockfile.solution(locked(asked, online, tmp_path), asked)
         (chosen,) = solution.pypi or ()
         assert f"cp312-cp312-{tag}" in chosen.location

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 import http.server
 import json
@@ -27,6 +26,7 @@ from conda_execute.engines.pypi import install
 from conda_execute.engines.rattler import engine
 from conda_execute.environments.name import environment_name
 from conda_execute.errors import CreationError, InterruptError, Location
+from conda_execute.lean.values import replace
 from conda_execute.model import Header
 from conda_execute.resolve import resolve
 from tests import tiny
@@ -191,7 +191,7 @@ class TestInstalled:
         assert version(prefix, "plain") == "2.0"
 
     def test_variables_that_lead_elsewhere_do_not_matter(self, make, options, tmp_path):
-        led = dataclasses.replace(
+        led = replace(
             options, environ={**options.environ, "UV_PYTHON": "3.4", "UV_SYSTEM_PYTHON": "1", "PYTHONHOME": "/nowhere"}
         )
         prefix, _ = make((), "plain", options=led)
@@ -205,7 +205,7 @@ class TestInstalled:
     def test_variables_that_choose_packages_do_not_matter(self, make, options, tmp_path, variable, value):
         """They are not part of the name, and the environment is everybody's."""
         (tmp_path / "old.txt").write_text("plain<2")
-        set_here = dataclasses.replace(options, environ={**options.environ, variable: value.format(tmp_path)})
+        set_here = replace(options, environ={**options.environ, variable: value.format(tmp_path)})
         prefix, _ = make((), "plain", options=set_here)
         assert version(prefix, "plain") == "2.0"
 
@@ -217,14 +217,14 @@ class TestInstalled:
         (tmp_path / "scripts").mkdir()
         beside = tmp_path / "scripts" / "plain-1.0-py3-none-any.whl"
         beside.write_bytes((wheels / beside.name).read_bytes())
-        script = dataclasses.replace(options, script=str(tmp_path / "scripts/run.py"))
+        script = replace(options, script=str(tmp_path / "scripts/run.py"))
         table = json.dumps({"sources": {"plain": {"path": beside.name}}})
         prefix, _ = make((), "plain", uv=table, options=script)
         assert version(prefix, "plain") == "1.0"
 
     def test_a_package_from_the_index_installs_for_real(self, make, options):
         registry = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_", "http"))}
-        online = dataclasses.replace(
+        online = replace(
             options,
             environ={"PATH": os.defpath, "HOME": options.environ["HOME"], **registry},
         )
@@ -262,7 +262,7 @@ def test_a_table_without_local_paths_is_the_same_everywhere():
 class TestRefused:
     def test_a_conflict_with_conda_names_both_sides(self, make, options):
         places = {"idna<3.5": Location("script.py", 6), "idna ==3.7": Location("script.py", 4)}
-        locating = dataclasses.replace(options, locate=places.get)
+        locating = replace(options, locate=places.get)
         error = failure(lambda: make(("idna ==3.7",), "idna<3.5", options=locating))
         assert error.message == "`idna<3.5` does not fit idna 3.7, which conda installs"
         assert error.where == tuple(places.values())
@@ -274,7 +274,7 @@ class TestRefused:
         }
         url = make_channel(Package("pytables", "3.9", metadata, depends=["python"], noarch="python"))
         places = {"tables<3": Location("script.py", 6), "pytables": Location("script.py", 4)}
-        locating = dataclasses.replace(options, locate=places.get)
+        locating = replace(options, locate=places.get)
         channels = {"made": Path(url.removeprefix("file://")), "conda-forge": channel}
         error = failure(lambda: make(("pytables",), "tables<3", options=locating, channels=channels))
         assert error.message == "`tables<3` does not fit tables 3.9 of `pytables`, which conda installs"
@@ -299,20 +299,18 @@ class TestRefused:
         assert error.message == "there is no package `no-such-package-anywhere` on PyPI"
 
     def test_offline_says_so(self, make, options):
-        offline = dataclasses.replace(
-            options, offline=True, environ={"PATH": os.defpath, "HOME": options.environ["HOME"]}
-        )
+        offline = replace(options, offline=True, environ={"PATH": os.defpath, "HOME": options.environ["HOME"]})
         error = failure(lambda: make((), "no-such-package-anywhere", options=offline))
         assert "--offline" in error.message
 
     def test_an_index_that_cannot_be_reached_is_said_to_be(self, make, options):
         away = {**options.environ, "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
-        error = failure(lambda: make((), "plain", options=dataclasses.replace(options, environ=away)))
+        error = failure(lambda: make((), "plain", options=replace(options, environ=away)))
         assert error.message == "PyPI cannot be reached"
 
     def test_credentials_are_not_shown(self, make, options):
         away = {**options.environ, "UV_DEFAULT_INDEX": "http://me:secret@127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
-        error = failure(lambda: make((), "plain", options=dataclasses.replace(options, environ=away)))
+        error = failure(lambda: make((), "plain", options=replace(options, environ=away)))
         assert "secret" not in str(error.details)
 
     @pytest.mark.parametrize(
@@ -321,7 +319,7 @@ class TestRefused:
         ids=["key", "value", "index"],
     )
     def test_a_mistake_in_tool_uv_is_never_left_out(self, make, options, table):
-        locating = dataclasses.replace(options, locate={"tool.uv": Location("script.py", 3)}.get)
+        locating = replace(options, locate={"tool.uv": Location("script.py", 3)}.get)
         error = failure(lambda: make((), "plain", uv=json.dumps(table), options=locating))
         assert (error.message, error.where) == ("uv cannot read `[tool.uv]`", (Location("script.py", 3),))
         assert "at line" not in str(error.details)

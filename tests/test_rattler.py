@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import http.server
 import json
@@ -23,6 +22,7 @@ from conda_execute import engines
 from conda_execute.engines import Options, virtual_packages
 from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError, ExecuteError, Location
+from conda_execute.lean.values import replace
 from conda_execute.model import Channel
 from conda_execute.terminal.errors import render
 from conda_execute.terminal.progress import Progress
@@ -148,7 +148,7 @@ class TestInstalled:
         ]
 
     def test_history_has_a_command_whose_script_is_not_named_in_utf8(self, main, options, prefix):
-        named = dataclasses.replace(options, command="conda execute " + os.fsdecode(b"caf\xe9.py"))
+        named = replace(options, command="conda execute " + os.fsdecode(b"caf\xe9.py"))
         engines.build(ENGINE, tiny.request("app >=1", channels={"conda-forge": main}), prefix, named)
         assert "# cmd: conda execute caf\\udce9.py\n" in Path(prefix, "conda-meta/history").read_text(encoding="utf-8")
 
@@ -214,7 +214,7 @@ def test_steps_downloads_and_links_are_told(tmp_path, options, prefix):
     noted = Noted()
     with serving(place) as url:
         asked = tiny.request("app", channels={"c": url})
-        engines.build(ENGINE, asked, prefix, dataclasses.replace(options, progress=noted))
+        engines.build(ENGINE, asked, prefix, replace(options, progress=noted))
     assert noted.steps == [("solve", 0), ("install", 2)]
     archive = place / "noarch/lib-1.0-0.tar.bz2"
     assert noted.downloads["lib"] == (archive.stat().st_size, archive.stat().st_size)
@@ -403,7 +403,7 @@ class TestExplained:
     def test_a_package_that_is_pinned_twice_is_shown_in_both_places(self, main, options):
         asked = tiny.request("lib 1.0", "lib 2.0", channels={"conda-forge": main})
         places = {"lib 1.0": Location("script.py", 3), "lib 2.0": Location("script.py", 4)}
-        error = failure(lambda: ENGINE.solve(asked, dataclasses.replace(options, locate=places.get)))
+        error = failure(lambda: ENGINE.solve(asked, replace(options, locate=places.get)))
         assert error.message == "the packages asked for cannot be installed together"
         assert error.where == tuple(places.values())
 
@@ -488,7 +488,7 @@ class TestChannels:
         urls = [place.as_uri() for place in places]
         channels = (Channel("pair", (urls[0], urls[1])), Channel("other", (urls[2],)))
         for spec in ("tool", "pair::tool"):
-            asked = dataclasses.replace(tiny.request(spec, channels={}, channel_priority=priority), channels=channels)
+            asked = replace(tiny.request(spec, channels={}, channel_priority=priority), channels=channels)
             assert names(ENGINE.solve(asked, options)) == ["tool 2.0"]
 
 
@@ -669,12 +669,12 @@ class TestOffline:
     def test_what_is_cached_is_installed(self, url, options, prefix):
         asked = tiny.request("app", channels={"c": url})
         engines.build(ENGINE, asked, prefix, options)
-        offline = dataclasses.replace(options, offline=True)
+        offline = replace(options, offline=True)
         assert engines.build(ENGINE, asked, prefix + "2", offline).packages == 2
 
     def test_what_is_not_cached_is_named(self, url, options, prefix):
         ENGINE.solve(tiny.request("app", channels={"c": url}), options)
-        offline = dataclasses.replace(options, offline=True)
+        offline = replace(options, offline=True)
         error = failure(lambda: engines.build(ENGINE, tiny.request("app", channels={"c": url}), prefix, offline))
         assert error.message == "2 packages are not in the cache, and `--offline` forbids to fetch: app 1.0, lib 2.0"
         assert error.step == "download"

@@ -79,16 +79,10 @@ def test_wrong_fields_are_refused(classes: tuple[Any, Any], given: tuple[int, ..
         classes[0](*given, **named)
 
 
-def test_standard_library_takes_them_for_its_own(classes: tuple[Any, Any]) -> None:
+def test_values_can_be_copied_and_name_their_fields(classes: tuple[Any, Any]) -> None:
     point, _ = classes
     value = point(1, 2, [3])
-    assert dataclasses.is_dataclass(value)
-    assert not isinstance(value, type)
-    assert [(field.name, field.compare) for field in dataclasses.fields(value)] == [
-        ("x", True), ("y", True), ("seen", True), ("where", False),
-    ]  # fmt: skip
-    assert dataclasses.asdict(value) == {"x": 1, "y": 2, "seen": [3], "where": "here"}
-    assert dataclasses.replace(value, y=5) == point(1, 5, [3])
+    assert point.__match_args__ == ("x", "y", "seen", "where")
     assert copy.deepcopy(value) == value
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+<<<<<<< 38d6513905f705c9bb6f8459b08cbb9b2667cbf4
 from dataclasses import dataclass, replace
+=======
+>>>>>>> 1ee6755e2ed88aa8e9d4c3da899450f619966d6f
 
 from ..environments import layout
+from ..lean.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

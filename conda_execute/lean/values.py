@@ -3,8 +3,7 @@
 `dataclass` of the standard library imports `inspect`, `ast` and `tokenize` and compiles four functions for each class:
 a third of what a warm run through Python takes. The decorator here gives the same classes by looking at the fields when
 a value is made, which is slower for millions of values and much quicker for a process that makes a dozen. Type
-checkers see the standard library's, and so does everything in there that takes an instance: `__dataclass_fields__`
-is what it would be (`fields`, `asdict` and `replace` work).
+checkers see the standard library's.
 
 Only what this package uses is there: `dataclass`, plain or with `frozen=True`; `field` with `default`,
 `default_factory`, `compare` and `repr`; `replace`. No inheritance of fields, no `__post_init__`.
@@ -50,7 +49,6 @@ else:
         cls._value_compared = tuple(name for name, field in cls._value_fields.items() if field.compare)
         cls._value_required = frozenset(name for name, field in cls._value_fields.items() if field.required)
         cls.__match_args__ = tuple(cls._value_fields)
-        cls.__dataclass_fields__ = _StandardFields()
         cls.__init__ = _init
         cls.__eq__ = _eq
         # As in the standard library, what can change has no hash.
@@ -105,19 +103,3 @@ else:
         from dataclasses import FrozenInstanceError
 
         raise FrozenInstanceError(f"cannot change field {name!r}")
-
-    class _StandardFields:
-        """`__dataclass_fields__` of a class, made by the standard library when somebody asks for it."""
-
-        def __get__(self, instance, cls):
-            import dataclasses
-
-            made = []
-            for name, said in cls._value_fields.items():
-                options = {"compare": said.compare, "repr": said.repr}
-                if said.default_factory is not _MISSING:
-                    options["default_factory"] = said.default_factory
-                elif said.default is not _MISSING:
-                    options["default"] = said.default
-                made.append((name, cls.__annotations__[name], dataclasses.field(**options)))
-            return dataclasses.make_dataclass(cls.__name__, made).__dataclass_fields__

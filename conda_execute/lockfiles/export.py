@@ -8,9 +8,9 @@ with no network and no conda, `bin/conda-unpack` makes it right for its new plac
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from ..errors import CreationError, ExecuteError, UsageError
+from ..lean.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

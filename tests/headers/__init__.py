@@ -6,7 +6,6 @@ so that whoever reviews it sees the caret. After a change: `python -m tests.head
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from conda_execute.errors import HeaderError
@@ -46,17 +45,18 @@ def outcome(script: Path) -> str:
 def description(header: Header) -> str:
     """All that a header says, a line for each thing said."""
     lines = [f"{header.format}, lines {header.lines[0]} to {header.lines[1]}"]
-    for field in dataclasses.fields(header):
-        value = getattr(header, field.name)
-        if field.name in ("format", "lines", "locations") or value == field.default:
+    nothing = Header(format=header.format)
+    for name in Header.__match_args__:
+        value = getattr(header, name)
+        if name in ("format", "lines", "locations") or value == getattr(nothing, name):
             continue
-        if field.name == "entrypoint":
+        if name == "entrypoint":
             lines.append(f"entrypoint: {entrypoint(value)}")
         elif isinstance(value, tuple):
-            lines.append(f"{field.name}:")
+            lines.append(f"{name}:")
             lines += [f"  {item}" if isinstance(item, str) else "  " + " = ".join(item) for item in value]
         else:
-            lines.append(f"{field.name}: {value}")
+            lines.append(f"{name}: {value}")
     lines += [f"{text!r} at {str(where).partition(':')[2]}" for text, where in header.locations]
     return "\n".join(lines)
 

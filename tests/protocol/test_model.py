@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from conda_execute.lean.values import replace
 from tests.protocol import model
 from tests.protocol.model import STARRED, Setting, explore, without
 

@@ -7,7 +7,6 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from conda_execute.environments import layout, sweep
 from conda_execute.environments import uses as usage
 from conda_execute.environments.store import Store
+from conda_execute.lean.values import replace
 from tests.conftest import World
 from tests.protocol import small
 

@@ -13,11 +13,11 @@ import re
 import sys
 import tempfile
 import zipfile
-from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from ... import credentials
 from ...errors import CreationError
+from ...lean.values import replace
 from ...specs.requirement import canonical
 from .. import PyPIPackage
 from . import install
