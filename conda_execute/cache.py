@@ -1,9 +1,11 @@
-"""The user's cache directory, and where each thing is in it. Path arithmetic only.
+"""The user's cache directory, and where each thing is in it.
+
+Without a home that can be used there is a private directory instead; only asking for that one reads or changes a disk.
 
 ::
 
     <cache>/
-        launch/<absolute path>.sh         launch records, one per script
+        launch/<absolute path>.sh         launch records; launch.2/ to launch.8/ have those for other callers
         code/<digest>/...                 code given by -c or standard input
         scripts/<digest>/                 `${CACHE}` of a script
         scripts/<digest>.script           a symbolic link to that script
@@ -15,42 +17,110 @@ from __future__ import annotations
 import os
 import sys
 
+from .errors import PlaceError
+from .files import is_foreign, make_directory_or_fail, refuse_shared
 from .lean.digest import digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
+
+    Result = TypeVar("Result")
 
 
-def home_directory() -> str | None:
-    """The user's home, or None: a container may run as a user that nobody knows."""
-    found = os.path.expanduser("~") if os.environ.get("HOME") != "" else ""
+#: Names the cache, whatever the platform's convention is.
+ASKED = "CONDA_EXECUTE_CACHE_DIR"
+
+
+def home_directory(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:
+    """The user's home as the environment names it, or None: a container may run as a user that nobody knows."""
+    found = environ.get("HOME", "") or (environ.get("USERPROFILE", "") if platform == "win32" else "")
     return found if os.path.isabs(found) else None
 
 
-def cache_dir(environ: Mapping[str, str], home: str | None) -> str | None:
-    """The user's cache directory for conda-execute, or None where there is no home to put it in.
+def cache_dir(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:
+    """Where the user's cache of conda-execute should be, or None where there is no home to put it in.
 
     `CONDA_EXECUTE_CACHE_DIR`, else what the platform's convention says: the XDG base directory specification on
     Linux, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows. The launcher works out the same path.
     """
-    asked = environ.get("CONDA_EXECUTE_CACHE_DIR")
+    asked = environ.get(ASKED)
     if asked and os.path.isabs(asked):
         return asked
-    if sys.platform == "win32":
+    home = home_directory(environ, platform)
+    if platform == "win32":
         base = environ.get("LOCALAPPDATA") or (home and os.path.join(home, "AppData", "Local"))
         return os.path.join(base, "conda-execute", "Cache") if base else None
-    if sys.platform == "darwin":
-        return os.path.join(home, "Library", "Caches", "conda-execute") if home else None
     xdg = environ.get("XDG_CACHE_HOME")
-    if xdg and os.path.isabs(xdg):
+    if platform != "darwin" and xdg and os.path.isabs(xdg):
         return os.path.join(xdg, "conda-execute")
-    return os.path.join(home, ".cache", "conda-execute") if home else None
+    folder = ("Library", "Caches") if platform == "darwin" else (".cache",)
+    return os.path.join(home, *folder, "conda-execute") if home else None
 
 
-def launch_record(cache: str, script: str) -> str:
-    """The launch record of the script at this absolute path: the path itself, below `launch/`, plus `.sh`."""
-    return os.path.join(cache, "launch", script.lstrip("/") + ".sh")
+def fitting_cache(environ: Mapping[str, str]) -> str:
+    """The cache that can be used: the user's; where that cannot be written to or belongs to another user, a private
+    directory among temporary files, beside the environments that go there then. PlaceError if that is not private.
+
+    One that was asked for is taken as it is: what fails there is reported.
+    """
+    named = cache_dir(environ)
+    if named is not None and (named == environ.get(ASKED) or _fits(named)):
+        return named
+    return private_directory(environ)
+
+
+def in_a_cache(environ: Mapping[str, str], write: Callable[[str], Result]) -> Result:
+    """What `write` returns for a cache that it could write to: where the user's is full, the private directory."""
+    named = fitting_cache(environ)
+    try:
+        return write(named)
+    except OSError as error:
+        if named == environ.get(ASKED) or named == private_directory(environ):
+            raise PlaceError.refused(error, named, ASKED) from None
+    try:
+        return write(private_directory(environ))
+    except OSError as error:
+        raise PlaceError.refused(error, private_directory(environ), ASKED) from None
+
+
+def private_directory(environ: Mapping[str, str]) -> str:
+    """A directory of this user's among temporary files, for those who have no other; PlaceError if it is not
+    private."""
+    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
+    temporary = os.path.join(environ.get("TMPDIR") or "/tmp", f"conda-execute-{user}")
+    make_directory_or_fail(temporary)
+    if os.path.islink(temporary):
+        raise PlaceError(
+            f"`{temporary}` is a symbolic link, which another user may have put there",
+            hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
+        )
+    refuse_shared(temporary)
+    return os.path.abspath(temporary)  # a script may go elsewhere
+
+
+def _fits(cache: str) -> bool:
+    """Whether this is a directory, or can become one, that we can write to and nobody else can."""
+    if is_foreign(cache):
+        return False
+    try:
+        make_directory_or_fail(cache)
+        refuse_shared(cache)
+    except PlaceError:
+        return False
+    return os.access(cache, os.W_OK | os.X_OK)
+
+
+def launch_folders(cache: str) -> tuple[str, ...]:
+    """The folders of launch records, in the order in which the launcher looks into them. A script has a record in each
+    at most: one per way to be called."""
+    return tuple(os.path.join(cache, name) for name in ("launch", *(f"launch.{number}" for number in range(2, 9))))
+
+
+def launch_records(cache: str, script: str) -> tuple[str, ...]:
+    """Where launch records of the script at this absolute path may be: that path below each folder, plus `.sh`."""
+    return tuple(os.path.join(folder, script.lstrip("/") + ".sh") for folder in launch_folders(cache))
 
 
 def code_folder(cache: str, digest: str) -> str:

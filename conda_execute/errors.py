@@ -84,11 +84,11 @@ class PlaceError(ExecuteError):
     """No directory fits, or the one asked for cannot be used: missing rights, another owner, a full disk."""
 
     @classmethod
-    def refused(cls, error: OSError, path: str) -> PlaceError:
-        """What the file system said of a path where environments are to lie."""
-        hint = "set `CONDA_EXECUTE_ENV_DIR` to a directory that you can write to"
+    def refused(cls, error: OSError, path: str, variable: str = "CONDA_EXECUTE_ENV_DIR") -> PlaceError:
+        """What the file system said of a path that `variable` may replace."""
+        hint = f"set `{variable}` to a directory that you can write to"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "free some space there, or set `CONDA_EXECUTE_ENV_DIR` to a directory with room"
+            hint = f"free some space there, or set `{variable}` to a directory with room"
         return cls(f"`{path}` cannot be used: {error.strerror or error}", hint=hint)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .cache import cache_dir, home_directory
+from .cache import fitting_cache
 from .configuration.settings import load
 from .environments.name import environment_name
 from .environments.place import choose_tmp_envs
@@ -53,8 +53,8 @@ class Plan:
         return environment_name(self.request)
 
     @property
-    def cache(self) -> str | None:
-        return cache_dir(self.environ, home_directory())
+    def cache(self) -> str:
+        return fitting_cache(self.environ)
 
     def words(self, provides: Callable[[str], bool] | None = None) -> tuple[str, ...]:
         """The command before the script's path; where it is not written, as far as the specs show, or `provides`."""

@@ -150,9 +150,10 @@ class Recipe:
 
     def _cache(self) -> str | None:
         """Where packages are kept if not where the engine keeps them: it needs a home that can be written to."""
+        from .cache import private_directory
         from .engines import Options
         from .engines.rattler.engine import cache_dir
-        from .environments.place import is_writable, private_directory
+        from .environments.place import is_writable
 
         usual = cache_dir(Options(environ=self.environ))
         if self.environ.get("RATTLER_CACHE_DIR") or (os.path.isabs(usual) and is_writable(usual)):

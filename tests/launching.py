@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from conda_execute import __version__
-from conda_execute.cache import launch_record
+from conda_execute.cache import launch_records
 from conda_execute.environments import layout
 from conda_execute.environments.store import Store
 from conda_execute.environments.uses import boot
@@ -40,7 +40,6 @@ from conda_execute.launch import record
 from conda_execute.launch import execute as start
 from conda_execute.environments import uses as usage
 from conda_execute.launch.activation import activate
-from conda_execute.cache import cache_dir
 from conda_execute.script.header import read_header
 from conda_execute.configuration.settings import load
 from conda_execute.environments.store import Store
@@ -55,13 +54,13 @@ environment = Store({{tmp_envs!r}}).find("fake")
 if environment is None or not usage.hold(environment, usage.this_process()):
     sys.exit("the environment is gone")
 activation = activate(environment.prefix, environ, header.variables)
-run = record.Run(
+run = record.Recorded(
     script=given, data=data, last_line=header.lines[1], sources=settings.sources, environment=environment,
     activation=activation, command=header.run_with, sweeps=settings.auto_clean,
     neighbours=tuple((path, None) for path in {{neighbours!r}}),
     beginnings=tuple((path, open(path, "rb").readline()) for path in {{beginnings!r}}),
 )
-record.write(run, cache_dir(environ, environ.get("HOME")), os.environ)
+record.write(run, os.environ)
 start.execute([*header.run_with, given, *arguments], activation)
 """
 
@@ -128,7 +127,7 @@ class Place:
         return self.root / "work"
 
     def record(self, script: Path) -> Path:
-        return Path(launch_record(self.environ["CONDA_EXECUTE_CACHE_DIR"], str(script)))
+        return Path(launch_records(self.environ["CONDA_EXECUTE_CACHE_DIR"], str(script))[0])
 
     def script(self, name: str, text: str | bytes = HEADER + "\n" + SHOW) -> Path:
         path = self.work / name

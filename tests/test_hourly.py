@@ -11,7 +11,7 @@ from conda_execute import housekeeping
 from conda_execute.cache import SCRIPT_LINK, code_folder, script_cache
 from conda_execute.environments import layout, uses
 from conda_execute.environments.store import Store
-from conda_execute.launch import execute
+from conda_execute.launch import entrypoint
 from conda_execute.model import Environment
 from tests.protocol import small
 from tests.protocol.small import idle
@@ -93,7 +93,7 @@ class TestCache:
         folders = []
         for script in (tmp_path / "there.py", tmp_path / "gone.py"):
             folder = Path(script_cache(str(tmp_path), str(script)))
-            execute._make_cache(str(folder), str(script))
+            assert entrypoint.made_cache(str(script), {"CONDA_EXECUTE_CACHE_DIR": str(tmp_path)}) == str(folder)
             (folder / "compiled").mkdir(parents=True)
             folders.append(folder)
         (tmp_path / "there.py").touch()

@@ -33,6 +33,8 @@ NEIGHBOURS = {
     ("model", "lean"),
     ("errors", "lean"),
     ("cache", "lean"),
+    ("cache", "files"),
+    ("cache", "errors"),
 }
 
 #: Third-party packages, and the rooms that may import them.

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import pytest
 from conda_execute import __version__
 from conda_execute.environments import layout
 from conda_execute.environments import uses as usage
+from conda_execute.lean.values import replace
 from tests.launching import HEADER, LAUNCHER, ROOT, SHELLS, SHOW, Place, make_place, shell
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="these look into /proc")
@@ -409,7 +409,7 @@ def test_names_of_activation_files_are_compared_in_any_order(shelled: Place, fol
     path.mkdir(parents=True)
     names = [f"{name}.{'json' if folder == 'env_vars.d' else 'sh'}" for name in ("~b", "B", "a-c", "a_b", "c")]
     for name in [*names, "a.fish"]:
-        (path / name).write_text("{}" if name.endswith(".json") else ":\n")
+        (path / name).write_text("{}" if folder == "env_vars.d" else ":\n")
     script = shelled.script("x.py")
     warm(shelled, script)
     (path / names[0]).unlink()
@@ -434,6 +434,95 @@ def test_variable_that_was_asked_for_is_compared(shelled: Place, name: str) -> N
     assert changed.asked == asked + 1
     assert changed.run(script).returncode == 0
     assert changed.asked == asked + 1
+
+
+def test_callers_that_differ_in_turn_are_all_warm(shelled: Place) -> None:
+    """Two shells with different environments activated, or cron beside a terminal; at most eight."""
+    script = shelled.script("x.py")
+    callers = [shelled.with_(CONDA_PREFIX=f"/opt/c{number}", CONDA_SHLVL="1") for number in range(8)]
+    for asked in (8, 8):
+        for number, caller in enumerate(callers):
+            assert seen(caller.run(script))[1]["CONDA_PREFIX_1"] == f"/opt/c{number}"
+        assert shelled.asked == asked
+    ninth = shelled.with_(CONDA_PREFIX="/opt/c9", CONDA_SHLVL="1")
+    warm(ninth, script)
+    asked = shelled.asked
+    for caller in (*callers[1:], ninth):
+        caller.run(script)
+    assert shelled.asked == asked, "the oldest record is replaced"
+
+
+def test_record_is_found_where_one_before_it_is_gone(place: Place) -> None:
+    script = place.script("x.py")
+    other = place.with_(CONDA_PREFIX="/opt/c", CONDA_SHLVL="1")
+    place.run(script)
+    other.run(script)
+    place.record(script).unlink()
+    warm(other, script)
+    assert place.asked == 2
+
+
+def test_records_of_another_header_are_replaced(place: Place) -> None:
+    script = place.script("x.py")
+    for prefix in ("/opt/a", "/opt/b", "/opt/c"):
+        place.with_(CONDA_PREFIX=prefix, CONDA_SHLVL="1").run(script)
+    edit_header(place, script)
+    warm(place, script)
+    assert b"python >=3" in place.record(script).read_bytes()
+
+
+def test_record_that_is_exchanged_while_it_is_judged_is_not_run(shelled: Place) -> None:
+    """What was opened is judged and read: the file that lies at its path by then is another user's."""
+    script = shelled.script("x.py", HEADER + "\nprint('mine')\n")
+    warm(shelled, script)
+    launcher = shelled.launcher.read_text()
+    exchange = (
+        'echo "echo evil; exit" >"$_ce_record.evil"; /bin/mv "$_ce_record.evil" "$_ce_record"; command . /dev/fd/9'
+    )
+    assert "command . /dev/fd/9" in launcher
+    shelled.launcher.write_text(launcher.replace("command . /dev/fd/9", exchange))
+    asked = shelled.asked
+    assert shelled.run(script).stdout == b"mine\n"
+    assert shelled.asked == asked, "the record that was opened is whole, and ours"
+
+
+def test_descriptors_of_the_caller_reach_the_script_and_none_of_ours_does(shelled: Place) -> None:
+    look = "import os; print([n for n in range(99) if os.path.exists(f'/dev/fd/{n}') and n != 3], os.read(9, 9))"
+    script = shelled.script("x.py", f"{HEADER}\n{look}\n")
+    (shelled.work / "nine").write_text("nine")
+    words = ["/bin/sh", "-c", 'exec "$@" 9<nine', "sh", *shelled.command(script)]
+    for _ in range(2):
+        done = subprocess.run(words, env=shelled.environ, cwd=shelled.work, capture_output=True, check=False)
+        assert done.stdout == b"[0, 1, 2, 9] b'nine'\n", done.stderr
+    assert shelled.asked == 1
+
+
+#: What a disk, or a purge, may make of a program.
+DAMAGES = {
+    "empty": lambda data: b"",
+    "zeros": lambda data: b"\0" * len(data),
+    "truncated": lambda data: data[: len(data) // 2],
+    "random": lambda data: bytes((number * 7919 + 13) % 251 for number in range(4096)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_program_is_never_a_success(shelled: Place, damage: str) -> None:
+    """Shells run what the kernel does not know as shell text: an empty file would end with 0, random bytes as they may.
+    A file that still begins as a program is the kernel's to judge. busybox takes zeros for an empty script."""
+    program = shelled.prefix / "bin" / "python"
+    whole = program.resolve().read_bytes()
+    program.unlink()
+    program.write_bytes(whole)
+    program.chmod(0o755)
+    script = shelled.script("x.py", HEADER + "\nprint('run')\n")
+    warm(shelled, script)
+    program.write_bytes(DAMAGES[damage](whole))
+    for _ in range(2):
+        done = shelled.run(script)
+        runs_zeros = damage == "zeros" and "busybox" in shelled.shell[0]
+        assert done.returncode != 0 or runs_zeros, done
+        assert done.stdout == b""
 
 
 def test_program_found_on_path_outside_the_prefix_ties_the_record_to_path(place: Place) -> None:
@@ -646,11 +735,16 @@ def test_note_in_a_container_is_the_one_that_python_would_make(shelled: Place) -
 @pytest.mark.usefixtures("namespaces")
 @pytest.mark.skipif(not os.access("/bin/hostname", os.X_OK), reason="there is no /bin/hostname")
 def test_note_without_proc_is_the_one_that_python_would_make(shelled: Place) -> None:
-    """As on macOS, whose notes say `pid` and host alone."""
+    """As on macOS, whose notes say `pid` and host alone, and whose /dev/fd needs no /proc."""
     script = shelled.script("x.py", HEADER + "\nimport os; print(os.getpid())\n")
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
     code += "from conda_execute.environments import uses\nprint(uses.place())"
-    bare = ["unshare", "--mount", "/bin/sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
+    devices = """\
+mkdir -p proc dev && mount --rbind /proc proc && mount -t tmpfs none dev && ln -s "$PWD/proc/self/fd" dev/fd
+for name in null urandom tty; do : >"dev/$name" && mount --bind "/dev/$name" "dev/$name"; done
+mount --rbind dev /dev && umount -l /proc && exec "$@"
+"""
+    bare = ["unshare", "--mount", "/bin/sh", "-c", devices, "sh"]
 
     def run(*words: str) -> str:
         options: dict[str, Any] = {"env": shelled.environ, "cwd": shelled.work, "capture_output": True, "text": True}

@@ -15,7 +15,8 @@ import pytest
 
 from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError
 from conda_execute.launch.activation import Activation, activate
-from conda_execute.launch.execute import constant_command, execute
+from conda_execute.launch.entrypoint import constant_command
+from conda_execute.launch.execute import execute
 from conda_execute.launch.process import KEPT, find_program, inherited_environ
 from conda_execute.launch.sourcing import sourced
 from conda_execute.model import Entrypoint, Substitution, Text, Variable, Word
@@ -146,6 +147,10 @@ def test_missing_program_that_sets_a_variable_is_told_how(prefix: Path) -> None:
             "#!/no/such/python -x\n", 0o755, 127, b"its interpreter `/no/such/python` is not there", id="dead"
         ),
         pytest.param("\x7fELF\0\0", 0o755, 126, b"is not a program for this machine", id="binary"),
+        pytest.param("", 0o755, 126, b"is not a program for this machine", id="empty"),
+        pytest.param("\n\n", 0o755, 126, b"is not a program for this machine", id="as good as empty"),
+        pytest.param("\0" * 5000, 0o755, 126, b"is not a program for this machine", id="zeros"),
+        pytest.param("echo \x01\x02\n", 0o755, 126, b"is not a program for this machine", id="random"),
     ],
 )
 def test_what_cannot_be_executed_is_said(prefix: Path, text: str, mode: int, status: int, message: bytes) -> None:
@@ -181,7 +186,8 @@ def test_activation_scripts_are_sourced_once_in_order_and_see_no_arguments(prefi
     done = run(
         prefix, "python", "-c", "import os, sys; print(os.environ['A'], os.environ['IN'], sys.argv[1:])", "'x y'"
     )
-    assert done.stdout.decode() == f"sourced\na0b{prefix} bash [\"'x y'\"]\n"
+    assert done.stdout.decode() == f"a0b{prefix} bash [\"'x y'\"]\n"
+    assert done.stderr == b"sourced\n"
 
 
 def test_activation_script_may_put_more_on_path(prefix: Path, tmp_path: Path) -> None:
@@ -258,23 +264,23 @@ class TestEntrypoint:
         RUN.split("try:", 1)[0]
         + """
 from conda_execute.model import *
-from conda_execute.launch.execute import execute_entrypoint
+from conda_execute.launch.entrypoint import execute_entrypoint
 def word(*pieces):
     return Word(tuple(Text(p) if isinstance(p, str) else p for p in pieces))
 entrypoint = eval(sys.argv[2])
-arguments = sys.argv[5:]
+arguments = sys.argv[4:]
 activation = activate(sys.argv[1], inherited_environ())
-execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3], cache=sys.argv[4])
+execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3])
 """
     )
 
     def command(self, prefix: Path, entrypoint: str, *arguments: str) -> list[str]:
-        cache = str(prefix.parent / "cache" / "x")
-        return [sys.executable, "-I", "-c", self.DRIVER, str(prefix), entrypoint, "/the script", cache, *arguments]
+        return [sys.executable, "-I", "-c", self.DRIVER, str(prefix), entrypoint, "/the script", *arguments]
 
     def run(self, prefix: Path, entrypoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = self.command(prefix, entrypoint, *arguments)
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        environ = {**os.environ, "CONDA_EXECUTE_CACHE_DIR": str(prefix.parent / "cache")}
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environ)
 
     def test_commands_run_in_order_and_the_last_takes_our_place(self, prefix: Path) -> None:
         one = "word('sh'), word('-c'), word('echo one $PPID')"
@@ -327,7 +333,7 @@ execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3], cache=
             "word('<', Substitution(((word('printf'), word('a b\\n\\n')),)), '>'))"
         )
         done = self.run(prefix, f"Entrypoint(({command},))", "more")
-        cache = prefix.parent / "cache" / "x"
+        [cache] = (path for path in (prefix.parent / "cache" / "scripts").iterdir() if not path.is_symlink())
         assert done.stdout == f"[/the script][x{cache}][<a b>][more]"
         assert cache.is_dir()
 
@@ -350,7 +356,8 @@ execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3], cache=
     def test_activation_scripts_are_sourced_once_for_the_whole_chain(self, prefix: Path) -> None:
         script(prefix, "a.sh", "echo sourced; export A=a")
         chain = "Entrypoint(((word('sh'), word('-c'), word('echo $A')), (word('sh'), word('-c'), word('echo $A'))))"
-        assert self.run(prefix, chain).stdout == "sourced\na\na\n"
+        done = self.run(prefix, chain)
+        assert (done.stdout, done.stderr) == ("a\na\n", "sourced\n")
 
 
 def test_entrypoint_that_is_the_same_each_time_is_known() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conda_execute.configuration.settings import Sources
-from conda_execute.launch import record
+from conda_execute.launch import record, shell
 from conda_execute.launch.activation import activate
 from conda_execute.launch.process import LAUNCHED, LAUNCHED_BY
+from conda_execute.lean.values import replace
 from tests.launching import HEADER, Place, make_place
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the launcher is a POSIX shell's")
@@ -25,8 +25,8 @@ def place(tmp_path: Path) -> Place:
     return make_place(tmp_path / "a place")
 
 
-def run_of(place: Place, **changes: object) -> record.Run:
-    run = record.Run(
+def run_of(place: Place, **changes: object) -> record.Recorded:
+    run = record.Recorded(
         script="x.py",
         data=HEADER.encode() + b"\nprint()\n",
         last_line=4,
@@ -42,7 +42,7 @@ def run_of(place: Place, **changes: object) -> record.Run:
 def written(place: Place, **changes: object) -> Path | None:
     given = "/some/x.py"
     cache = place.root / "cache"
-    record.write(run_of(place, **changes), str(cache), {LAUNCHED: given, LAUNCHED_BY: "/bin/ce", **place.environ})
+    record.write(run_of(place, **changes), {LAUNCHED: given, LAUNCHED_BY: "/bin/ce", **place.environ})
     path = cache / "launch" / "some" / "x.py.sh"
     return path if path.exists() else None
 
@@ -72,9 +72,9 @@ def test_nothing_of_a_record_is_done_unless_it_is_whole(place: Place, part: floa
 
 
 def test_run_that_the_launcher_did_not_start_is_not_recorded(place: Place) -> None:
-    record.write(run_of(place), str(place.root / "cache"), place.environ)
-    record.write(run_of(place), None, {LAUNCHED: "/x.py", LAUNCHED_BY: "/bin/ce"})
-    record.write(run_of(place), str(place.root / "cache"), {LAUNCHED: "/other.py", LAUNCHED_BY: "/bin/ce"})
+    record.write(run_of(place), place.environ)
+    record.write(run_of(place), {LAUNCHED: "/x.py", LAUNCHED_BY: "/bin/ce"})
+    record.write(run_of(place), {LAUNCHED: "/other.py", LAUNCHED_BY: "/bin/ce", **place.environ})
     assert not (place.root / "cache").exists()
 
 
@@ -85,7 +85,7 @@ def test_path_that_leads_out_of_the_folder_of_records_is_not_recorded(place: Pla
     (own / "x.py.sh").write_text("mine\n")
     (place.root / "cache" / "launch" / "some").mkdir(parents=True)
     environ = {LAUNCHED: f"/{folder}/x.py", LAUNCHED_BY: "/bin/ce", **place.environ}
-    record.write(run_of(place), str(place.root / "cache"), environ)
+    record.write(run_of(place), environ)
     assert (own / "x.py.sh").read_text() == "mine\n"
 
 
@@ -126,7 +126,11 @@ anything = st.binary().filter(lambda data: b"\0" not in data)
 @settings(max_examples=50, deadline=None)
 @given(anything)
 def test_quoting_gives_every_byte_back(data: bytes) -> None:
-    done = subprocess.run([b"/bin/sh", b"-c", b"printf %s " + record._quote(data)], capture_output=True, check=True)
+    done = subprocess.run(
+        [b"/bin/sh", b"-c", b"printf %s " + os.fsencode(shell.quote(os.fsdecode(data)))],
+        capture_output=True,
+        check=True,
+    )
     assert done.stdout == data
 
 
@@ -140,7 +144,7 @@ def test_lines_compare_with_themselves_and_nothing_shorter_or_longer(parts: list
 _ce_line() { IFS= read -r _ce_text && [ "$_ce_text" = "$1" ]; }
 _ce_rest() { ! IFS= read -r _ce_text && [ "$_ce_text" = "$1" ]; }
 """
-    program = functions + b" &&\n".join(record._same_lines(content, whole=whole))
+    program = functions + os.fsencode(shell.all_of(shell.same_lines(content, whole=whole)))
 
     def same(data: bytes) -> bool:
         return subprocess.run([b"/bin/sh", b"-c", program], input=data, check=False).returncode == 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from ..cache import script_cache
 from ..credentials import hide
 from ..environments.ensure import ensure
-from ..launch import execute, process
+from ..launch import entrypoint, process
 from ..launch.activation import activate
+from ..launch.execute import execute
 from ..plan import understand
 from ..script import interpreter
 from ..terminal.messages import leave_signals_alone
@@ -78,13 +78,12 @@ def become(plan: Plan, environment: Environment) -> NoReturn:
     script, notebook, arguments = plan.script, plan.script.notebook, plan.options.words[1:]
     variables = plan.header.variables + (notebook.variables if notebook else ())
     activation = activate(environment.prefix, plan.environ, variables)
-    entrypoint = plan.header.entrypoint
-    if entrypoint is not None:
-        constant = execute.constant_command(entrypoint, script.path)
+    commands = plan.header.entrypoint
+    if commands is not None:
+        constant = entrypoint.constant_command(commands, script.path)
         if constant is not None:
             _record(plan, environment, activation, constant, passes_script=False)
-        cache = script_cache(plan.cache or environment.prefix, script.path)
-        execute.execute_entrypoint(entrypoint, arguments, activation, script=script.path, cache=cache)
+        entrypoint.execute_entrypoint(commands, arguments, activation, script=script.path)
 
     def provides(name: str) -> bool:
         return os.access(os.path.join(environment.prefix, "bin", name), os.X_OK)
@@ -95,7 +94,7 @@ def become(plan: Plan, environment: Environment) -> NoReturn:
 
         words = jupyter(notebook, script.title, environment.prefix)
     _record(plan, environment, activation, words)
-    execute.execute([*words, script.given, *arguments], activation)
+    execute([*words, script.given, *arguments], activation)
 
 
 def _record(
@@ -110,7 +109,7 @@ def _record(
     watched = choice.watched(plan.script.path, plan.lock, plan.options.lock_file)
     if watched is None or plan.has_stale_lock:
         return
-    wanted = record.Run(
+    wanted = record.Recorded(
         script=plan.script.given,
         data=plan.script.head,
         last_line=plan.header.lines[1],
@@ -123,4 +122,4 @@ def _record(
         neighbours=tuple(watched[0]),
         beginnings=tuple(watched[1]),
     )
-    record.write(wanted, plan.cache, os.environ)
+    record.write(wanted, os.environ)

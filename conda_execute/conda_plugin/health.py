@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-<<<<<<< 38d6513905f705c9bb6f8459b08cbb9b2667cbf4
+<<<<<<< 6d9f8b8d2ac38599d4701c178321ca91912a1be5
 from dataclasses import dataclass, replace
 =======
->>>>>>> 1ee6755e2ed88aa8e9d4c3da899450f619966d6f
+>>>>>>> 136778e9ef4138386b5f9d27a538931b8cb2cb0c
 
 from ..environments import layout
 from ..lean.values import dataclass

@@ -258,7 +258,7 @@ def _turn(prefix: str, options: Options) -> Iterator[int | None]:
     """Wait until no other process of this user creates by conda; the descriptor of the lock that says so."""
     from ..environments import lock as locks
 
-    directory = cache_dir(options.environ, options.environ.get("HOME"))
+    directory = cache_dir(options.environ)
     if directory is None:
         directory = os.path.join(os.path.dirname(prefix), layout.LOCKS)
     make_directory(directory)

@@ -173,7 +173,7 @@ def _surroundings(settings: Settings, secrets: Mapping[str, str], environ: Mappi
         # `http: ~` means no proxy, whatever the environment says.
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             variables[name] = variables[name.upper()] = None
-    home = home_directory()
+    home = home_directory(environ)
     if home is None or not os.access(home, os.X_OK):
         # rattler looks for credentials there, and fails where it cannot look.
         variables["HOME"] = os.sep

@@ -56,6 +56,11 @@ def keep(prefix: str) -> str:
     return os.path.join(prefix, "conda-meta", KEEP)
 
 
+def state(prefix: str) -> str:
+    """The file that `conda env config vars` writes."""
+    return os.path.join(prefix, "conda-meta", "state")
+
+
 def prefix(tmp_envs: str, name: str) -> str:
     return os.path.join(tmp_envs, name)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from ..cache import cache_dir
+from ..cache import cache_dir, private_directory
 from ..errors import PlaceError
-from ..files import make_directory
+from ..files import is_foreign, make_directory_or_fail, refuse_shared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,11 +40,14 @@ def choose_tmp_envs(
         _fit(place, name)
         return place
     root = _root_prefix()
-    cache = cache_dir(environ, environ.get("HOME") or environ.get("USERPROFILE"))
+    cache = cache_dir(environ)
     defaults = ([os.path.join(root, "tmp_envs")] if root else []) + (
         [os.path.join(cache, platform, "tmp_envs")] if cache else []
     )
     why = "there is no HOME"
+    if cache and is_foreign(cache):
+        why = f"`{cache}` would be in the home of another user"
+        defaults.pop()
     for place in defaults:
         try:
             _fit(place, name)
@@ -57,20 +60,6 @@ def choose_tmp_envs(
     if notice is not None:
         notice(f"environments go to `{place}`, which may not last: {why}")
     return place
-
-
-def private_directory(environ: Mapping[str, str]) -> str:
-    """A directory of this user's among temporary files, for whom there is no other; PlaceError if it is not private."""
-    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    temporary = os.path.join(environ.get("TMPDIR") or "/tmp", f"conda-execute-{user}")
-    _make_directory_or_fail(temporary)
-    if os.path.islink(temporary):
-        raise PlaceError(
-            f"`{temporary}` is a symbolic link, which another user may have put there",
-            hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
-        )
-    _refuse_shared(temporary)
-    return os.path.abspath(temporary)  # a script may go elsewhere
 
 
 def is_writable(path: str) -> bool:
@@ -93,8 +82,8 @@ def _root_prefix() -> str | None:
 
 def _fit(tmp_envs: str, name: str | None) -> None:
     """Make the place if need be; PlaceError says why it does not fit."""
-    _make_directory_or_fail(tmp_envs)
-    _refuse_shared(tmp_envs)
+    make_directory_or_fail(tmp_envs)
+    refuse_shared(tmp_envs)
     if os.access(tmp_envs, os.W_OK | os.X_OK):
         return
     if name is None or _holds(tmp_envs, name):
@@ -109,28 +98,3 @@ def _holds(tmp_envs: str, name: str) -> bool:
     from .store import Store
 
     return Store(tmp_envs).find(name) is not None
-
-
-def _refuse_shared(directory: str) -> None:
-    if not hasattr(os, "geteuid"):
-        return
-    found = os.stat(directory)
-    if found.st_uid not in (os.geteuid(), 0):
-        raise PlaceError(
-            f"`{directory}` belongs to another user (uid {found.st_uid}), who could change what your scripts run",
-            hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
-        )
-    if found.st_mode & 0o022:
-        import shlex
-
-        raise PlaceError(
-            f"other users can write to `{directory}`, and so change what your scripts run",
-            hint=f"chmod go-w {shlex.quote(directory)}",
-        )
-
-
-def _make_directory_or_fail(path: str) -> None:
-    try:
-        make_directory(path)
-    except OSError as error:
-        raise PlaceError.refused(error, path) from error

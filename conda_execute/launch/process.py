@@ -150,12 +150,14 @@ def flush() -> None:
 
 
 def _is_text(program: str) -> bool:
-    """Whether shells would take the file for a script: no NUL byte in its beginning."""
+    """Whether this is text, which shells take for a script: shells are less strict, and run an empty file, which would
+    be a success, and random bytes."""
     try:
         with open(program, "rb") as file:
-            return b"\0" not in file.read(128)
-    except OSError:
+            text = file.read(4096).decode("utf-8", "ignore" if os.path.getsize(program) > 4096 else "strict")
+    except (OSError, ValueError):
         return False
+    return bool(text.strip()) and all(character.isprintable() or character in "\t\n\r\f\x1b" for character in text)
 
 
 def explain(error: OSError, program: str) -> ExecuteError:
@@ -166,7 +168,10 @@ def explain(error: OSError, program: str) -> ExecuteError:
             hint="`getconf ARG_MAX` tells the limit; pass long lists through a file or standard input",
         )
     if error.errno == errno.ENOEXEC:
-        return NotExecutableError(f"`{program}` is not a program for this machine")
+        return NotExecutableError(
+            f"`{program}` is not a program for this machine",
+            hint="if it was one, it is damaged: `--force-env` creates the environment again",
+        )
     if error.errno == errno.ENOENT and os.path.exists(program):
         return NotFoundError(f"`{program}` cannot start: {_missing_interpreter(program)} is not there")
     if error.errno in (errno.ENOENT, errno.ENOTDIR):

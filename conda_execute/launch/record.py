@@ -1,21 +1,25 @@
 """Launch records: what the POSIX launcher needs to run a script again without Python.
 
 A record is written after a run went the long way, read by the launcher alone, and never believed without comparing.
-Deleting all of them loses time and nothing else. It is shell text, one compound command, which a shell does not begin
-unless it has read its end: so it is done whole or not at all. It says
+Deleting all of them loses time and nothing else. It is shell text (`shell` says how), one compound command, which a
+shell does not begin unless it has read its end: so it is done whole or not at all. It says
 
-- for whom it was written: launcher, its version, and the script's path as the launcher made it absolute;
-- which build of which prefix it runs in, how many package records that had, when it is to be swept;
-- the variables that were asked for, the settings files word for word, and what was absent; likewise the files in the
-  prefix that say which variables it sets, and the names of the scripts that activate it;
-- the first lines of the script, through the one after the header, which ends it;
-- if all of that is so, and the launcher's `_ce_hold` has noted the use: exports and the program. What the environment
-  looks like outside is compared where it matters: CONDA_PREFIX and CONDA_SHLVL always, PATH where the program was found
-  there rather than in the prefix, or where an environment outside is to be deactivated by scripts of its own.
+- for whom it was written: launcher, its version, the script's path as the launcher made it absolute, and the variables
+  that were asked for;
+- what must be true: which build of which prefix it runs in, how many package records that had, when it is to be swept;
+  the settings files word for word, and what was absent; likewise the files in the prefix that say which variables it
+  sets, and the names of the scripts that activate it; the first lines of the script, through the one after the header,
+  which ends it;
+- what is run, if all of that is so and the launcher's `_ce_hold` has noted the use: a function that exports and becomes
+  the program, which the launcher calls once the record is closed again.
 
-Everything of the outside world stands between single quotes. Whatever a record cannot say truly makes no record, never
-a wrong one: NUL bytes, names no shell can hold, more than `LARGEST` bytes to compare (dash reads a byte per system
-call), a program that only Python can judge.
+What the environment looks like outside is compared where it matters: CONDA_PREFIX and CONDA_SHLVL always, PATH where
+the program was found there rather than in the prefix, or where an environment outside is to be deactivated by scripts
+of its own. Callers that differ in that have a record each, at most as many as there are folders of records
+(`cache.launch_records`); the launcher tries one after the other.
+
+Whatever a record cannot say truly makes no record, never a wrong one: NUL bytes, names no shell can hold, more than
+`LARGEST` bytes to compare (dash reads a byte per system call), a program that only Python can judge.
 
 Environment variables are compared by name, so `CONDA_OVERRIDE_*` are those that conda and rattler know; another one
 means nothing to the solver.
@@ -27,17 +31,19 @@ import os
 import sys
 
 from .. import __version__, credentials
-from ..cache import launch_record
+from ..cache import cache_dir, fitting_cache, launch_folders, launch_records
 from ..environments import layout
 from ..errors import ExecuteError
 from ..files import make_directory
+from ..lean.digest import digest
 from ..lean.values import dataclass
-from . import process, sourcing
-from .activation import shell_level
+from . import process, shell, sourcing
+from .activation import activation_folder, shell_level, variable_files
+from .shell import UnsayableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..configuration.settings import Sources
     from ..model import Environment
@@ -47,10 +53,13 @@ if TYPE_CHECKING:
 LARGEST = 4096
 
 #: What the launcher wants to see before it runs a record.
-_FIRST_LINE = b"# conda-execute"
+_FIRST_LINE = "# conda-execute"
 
 #: And what a whole one ends with.
 _LAST_LINES = b"\n}\n}\n"
+
+#: Bytes of a record that hold its first three lines.
+_BEGINNING = 256
 
 #: Variables that decide where things lie, and those that tell the solver of another machine.
 _ALWAYS_COMPARED = (
@@ -63,24 +72,12 @@ _ALWAYS_COMPARED = (
     *(f"CONDA_OVERRIDE_{name}" for name in ("ARCHSPEC", "CUDA", "CUDA_ARCH", "GLIBC", "LINUX", "OSX", "UNIX", "WIN")),
 )
 
-#: Where the packages of a prefix put what activates it.
-_ACTIVATION = ("etc", "conda")
-
 #: How programs begin that are no scripts: ELF's, and on macOS those of Mach-O for one processor and for several.
 _BINARIES = (b"\x7fELF",) if sys.platform != "darwin" else (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
-#: Shells do not let these be set, or set them themselves.
-_OF_SHELLS = frozenset(
-    ["BASHOPTS", "BASH_VERSINFO", "EUID", "IFS", "LINENO", "OPTIND", "PATH", "PPID", "SHELLOPTS", "SHLVL", "UID", "_"]
-)
-
-
-class _Unsayable(Exception):
-    """The run cannot be recorded: it would not be the same, or comparing would cost more than it saves."""
-
 
 @dataclass(frozen=True)
-class Run:
+class Recorded:
     """One run as Python worked it out, just before it begins."""
 
     #: The script as given.
@@ -102,89 +99,106 @@ class Run:
     passes_script: bool = True
 
 
-def write(run: Run, cache: str | None, environ: Mapping[str, str]) -> None:
+def write(run: Recorded, environ: Mapping[str, str]) -> None:
     """Record the run, if the launcher started it and it can be recorded; else do nothing. Raises nothing.
 
     `environ` is the environment of this process itself (`os.environ`).
     """
     given, launcher = environ.get(process.LAUNCHED, ""), environ.get(process.LAUNCHED_BY, "")
-    if cache is None or not launcher or not given.endswith(run.script.removeprefix("./")):
+    if not launcher or not given.endswith(run.script.removeprefix("./")):
         return
     if ".." in given.split("/"):  # the record would lie outside of launch/, perhaps in place of a file of the user's
         return
+    theirs = process.inherited_environ(environ)
+    cache = cache_dir(theirs)
+    if cache is None or cache != fitting_cache(theirs):
+        return
     try:
-        _write(launch_record(cache, given), _text(run, launcher, given, environ))
-    except (_Unsayable, OSError):
+        head = _head(run)
+        program, depends_on_path = _program(run.command[0], run.activation)
+        callers = list(_same_caller(run, theirs, depends_on_path=depends_on_path))
+        # Two digests: records of another version or header are of no use any more, and one for the same callers is
+        # replaced.
+        what, who = (digest(os.fsencode("\n".join(parts)))[:20] for parts in ((__version__, head), callers))
+        text = [
+            *(_FIRST_LINE, "# How a script was run, for the launcher to compare. Written by Python; may be deleted."),
+            *(f"# {what} {who}", "{\ntrap - 0"),
+            *_for_whom(run, launcher, given, program),
+            *(
+                "{",
+                shell.all_of([*callers, *_what_must_be_true(run, head, program)]),
+                '} 2>/dev/null <"$1" && _ce_run() {',
+            ),
+            *_what_is_run(run, program),
+        ]
+        _write_among(launch_records(cache, given), os.fsencode("\n".join(text)) + _LAST_LINES, what, who)
+    except (UnsayableError, OSError):
         return
 
 
-def _text(run: Run, launcher: str, given: str, environ: Mapping[str, str]) -> bytes:
-    environment, activation, sources = run.environment, run.activation, run.sources
-    if not sources.repeatable:
-        raise _Unsayable
-    head = _head(run.data, run.last_line)
-    if credentials.holds(head):  # the record repeats the header, and a password is not to be found in two places
-        raise _Unsayable
-    by_packages = _variables_by_packages(environment.prefix)
-    files = [*sources.files, *run.neighbours, _variables_by_person(environment.prefix), *by_packages]
-    if len(head) + sum(len(content or b"") for _, content in (*files, *run.beginnings)) > LARGEST:
-        raise _Unsayable
-    program, depends_on_path = _program(run.command[0], activation)
-    # What deactivates the environment outside is told the new PATH word for word.
-    path = ("PATH",) if depends_on_path or activation.outer_scripts else ()
-    compared = dict.fromkeys((*_ALWAYS_COMPARED, *(name for name, _ in sources.variables), *path))
-    theirs = process.inherited_environ(environ)
-    words = _words(activation, program, run.command[1:])
-    values = {"by": launcher, "for": given, **_values(run), "program": program}
-    lines = [
-        _FIRST_LINE,
-        b"# How a script was run, for the launcher to compare. Written by Python; may be deleted.",
-        b"{\ntrap - 0",
-        *(b"_ce_%s=%s" % (name.encode(), _quote(value)) for name, value in values.items()),
-        b"{",
-        b'[ "$_ce_version" = %s ] &&' % _quote(__version__),
-        b'[ "$_ce_by" = "$_ce_self" ] && [ "$_ce_for" = "$_ce_script" ] &&',
-        b" &&\n".join(
-            [
-                *_same_variables(compared, theirs),
-                *_same_activation(activation, [path for path, _ in by_packages]),
-                *(_same_file(path, content) for path, content in files),
-                *(_same_file(path, lines, whole=False) for path, lines in run.beginnings),
-                *(command for path, names in sources.directories for command in _same_settings_in(path, names)),
-                *_same_lines(head, whole=head == run.data),
-                *(b"[ -x %s ]" % _quote(shell) for shell in words[:1] if shell != program),
-                b"_ce_hold <&-",
-            ]
-        ),
-        # The last exec stands outside of every redirection, since some shells would keep it.
-        b'} 2>/dev/null <"$1" && {',
-        *([] if run.passes_script else [b"shift"]),
-        *_run(activation, words),
-    ]
-    return b"\n".join(lines) + _LAST_LINES
+# For whom
 
 
-def _values(run: Run) -> dict[str, str]:
-    """Which environment it is, and where it says when it is to be swept."""
+def _for_whom(run: Recorded, launcher: str, given: str, program: str) -> Iterator[str]:
+    """Values for the launcher: which script and environment it is, and where it says when it is to be swept."""
     environment = run.environment
     tmp_envs = os.path.dirname(environment.prefix)
-    return {
+    values = {
+        "by": launcher,
+        "for": given,
         "prefix": environment.prefix,
         "build": environment.marker.build,
         "records": str(environment.marker.records),
         "virtual": "1" if environment.marker.virtual_packages else "",
         "boots": layout.boots(tmp_envs) if run.sweeps else "",
+        "program": program,
     }
+    return (f"_ce_{name}={shell.quote(value)}" for name, value in values.items())
 
 
-def _head(data: bytes, last_line: int) -> bytes:
+def _same_caller(run: Recorded, theirs: Mapping[str, str], *, depends_on_path: bool) -> Iterator[str]:
+    yield f'[ "$_ce_version" = {shell.quote(__version__)} ]'
+    yield '[ "$_ce_by" = "$_ce_self" ] && [ "$_ce_for" = "$_ce_script" ]'
+    # What deactivates the environment outside is told the new PATH word for word.
+    path = ("PATH",) if depends_on_path or run.activation.outer_scripts else ()
+    names = (*_ALWAYS_COMPARED, *(name for name, _ in run.sources.variables), *path, *run.activation.looked_at)
+    yield from shell.same_variables(dict.fromkeys(names), theirs)
+
+
+# What must be true
+
+
+def _what_must_be_true(run: Recorded, head: str, program: str) -> Iterator[str]:
+    """Everything that was read, compared by content; then the environment, held."""
+    activation, sources = run.activation, run.sources
+    if not sources.repeatable:
+        raise UnsayableError
+    own = variable_files(activation.prefix)
+    outer = variable_files(activation.outer_prefix) if activation.outer_prefix else []
+    files = [*sources.files, *run.neighbours, *((path, _content(path)) for path in (*own, *outer))]
+    if len(os.fsencode(head)) + sum(len(content or b"") for _, content in (*files, *run.beginnings)) > LARGEST:
+        raise UnsayableError
+    yield from _same_activation(activation)
+    yield from (shell.same_file(path, content) for path, content in files)
+    yield from (shell.same_file(path, lines, whole=False) for path, lines in run.beginnings)
+    for path, names in sources.directories:
+        yield from _same_settings_in(path, names)
+    yield from shell.same_lines(os.fsencode(head), whole=os.fsencode(head) == run.data)
+    yield from (f"[ -x {shell.quote(word)} ]" for word in _words(run, program)[:1] if word != program)
+    yield "_ce_hold <&-"
+
+
+def _head(run: Recorded) -> str:
     """The script through the line after its header: a header ends where the next line is not part of it."""
-    end = 0
-    for _ in range(last_line + 1):
+    data, end = run.data, 0
+    for _ in range(run.last_line + 1):
         end = data.find(b"\n", end) + 1
         if end == 0:
-            return data
-    return data[:end]
+            end = len(data)
+            break
+    if credentials.holds(data[:end]):  # the record repeats it, and a password is not to be found in two places
+        raise UnsayableError
+    return os.fsdecode(data[:end])
 
 
 def _program(name: str, activation: Activation) -> tuple[str, bool]:
@@ -192,75 +206,44 @@ def _program(name: str, activation: Activation) -> tuple[str, bool]:
     try:
         program = process.find_program(name, activation.environ, activation.prefix)
     except ExecuteError:
-        raise _Unsayable from None
+        raise UnsayableError from None
     # Kernel and shells start these in the same way; a script without a shebang they do not.
     with open(program, "rb") as file:
         start = file.read(4)
     if not os.path.isabs(program) or not start.startswith((b"#!", *_BINARIES)):
-        raise _Unsayable
+        raise UnsayableError
     return program, "/" not in name and os.path.dirname(program) not in activation.front
 
 
-# What is compared
-
-
-def _same_variables(names: Iterable[str], environ: Mapping[str, str]) -> Iterator[bytes]:
-    unset = [_name(name) for name in names if name not in environ]
-    if unset:
-        yield b"case %s in ?*) false ;; esac" % b"".join(b"${%s+x}" % name for name in unset)
-    for name in names:
-        if name in environ:
-            yield b'[ "${%s+x$%s}" = %s ]' % (_name(name), _name(name), _quote("x" + environ[name]))
-
-
-def _same_activation(activation: Activation, variable_files: Sequence[str]) -> Iterator[bytes]:
+def _same_activation(activation: Activation) -> Iterator[str]:
     """That the prefix still has the same files to activate it, and the environment outside, whose prefix was compared,
-    the same scripts to deactivate it. A prefix without any takes one look."""
-    folder = os.path.join(activation.prefix, *_ACTIVATION)
-    if os.path.exists(folder):
-        yield from _same_names(os.path.join(folder, "activate.d"), "*.sh", activation.scripts)
-        yield from _same_names(os.path.join(folder, "env_vars.d"), "*.json", variable_files)
+    the same files to deactivate it. A prefix without any takes one look."""
+    yield from _same_files_in(activation.prefix, "activate.d", activation.scripts)
+    if activation.outer_prefix:
+        scripts = activation.outer_scripts if shell_level(activation.outer.get("CONDA_SHLVL", "")) else None
+        yield from _same_files_in(activation.outer_prefix, "deactivate.d", scripts)
+
+
+def _same_files_in(prefix: str, scripts_in: str, scripts: Sequence[str] | None) -> Iterator[str]:
+    folder, variables = activation_folder(prefix), variable_files(prefix)
+    if not os.path.exists(folder):
+        yield shell.same_file(folder, None)
     else:
-        yield _same_file(folder, None)
-    outer = activation.outer.get("CONDA_PREFIX")
-    if outer and shell_level(activation.outer.get("CONDA_SHLVL", "")):
-        yield from _same_names(os.path.join(outer, *_ACTIVATION, "deactivate.d"), "*.sh", activation.outer_scripts)
+        if scripts is not None:
+            yield from shell.same_names(os.path.join(folder, scripts_in), "*.sh", scripts)
+        below = os.path.join(folder, "env_vars.d")
+        yield from shell.same_names(below, "*", [path for path in variables if os.path.dirname(path) == below])
+    state = layout.state(prefix)
+    if state not in variables:
+        yield shell.same_file(state, None)
 
 
-def _same_settings_in(folder: str, names: Sequence[str]) -> Iterator[bytes]:
+def _same_settings_in(folder: str, names: Sequence[str]) -> Iterator[str]:
     """That these are all settings files in a folder; what they hold is compared like any other's."""
     for suffix in (".yml", ".yaml"):
         for pattern, hidden in ((f"*{suffix}", False), (f".*{suffix}", True)):
             these = [name for name in names if name.endswith(suffix) and name.startswith(".") is hidden]
-            yield from _same_names(folder, pattern, [os.path.join(folder, name) for name in these])
-
-
-def _same_names(folder: str, pattern: str, paths: Sequence[str]) -> Iterator[bytes]:
-    """That these are all files of a kind in a folder that need not be there: as many, and each of them. (Comparing the
-    whole list would take the shell's word for their order, which depends on the locale.)"""
-    found = b"%s/%s" % (_quote(folder), pattern.encode())
-    if not paths:
-        yield b"[ %s = %s ]" % (found, _quote(f"{folder}/{pattern}"))
-        return
-    yield b"! _ce_count %d %s" % (len(paths) + 1, found)
-    for path in paths:
-        yield b"[ -e %s ]" % _quote(path)
-
-
-def _variables_by_person(prefix: str) -> tuple[str, bytes | None]:
-    """The file that `conda env config vars` writes, if there is one."""
-    path = os.path.join(prefix, "conda-meta", "state")
-    return path, _content(path) if os.path.exists(path) else None
-
-
-def _variables_by_packages(prefix: str) -> list[tuple[str, bytes]]:
-    folder = os.path.join(prefix, *_ACTIVATION, "env_vars.d")
-    try:
-        names = sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    paths = [os.path.join(folder, name) for name in names if name.endswith(".json")]
-    return [(path, _content(path)) for path in paths]
+            yield from shell.same_names(folder, pattern, [os.path.join(folder, name) for name in these])
 
 
 def _content(path: str) -> bytes:
@@ -269,71 +252,60 @@ def _content(path: str) -> bytes:
         return file.read(LARGEST + 1)
 
 
-def _same_file(path: str, content: bytes | None, *, whole: bool = True) -> bytes:
-    if content is None:
-        return b"[ ! -e %s ]" % _quote(path)
-    return b"{\n%s\n} <%s" % (b" &&\n".join(_same_lines(content, whole=whole)), _quote(path))
-
-
-def _same_lines(content: bytes, *, whole: bool) -> Iterator[bytes]:
-    """Commands that compare standard input with `content`; `whole`: and see that nothing follows."""
-    if b"\0" in content:
-        raise _Unsayable
-    *lines, rest = content.split(b"\n")
-    for line in lines:
-        yield b"_ce_line " + _quote(line)
-    if whole:
-        yield b"_ce_rest " + _quote(rest)
-
-
 # What is run
 
 
-def _run(activation: Activation, words: Sequence[str]) -> Iterator[bytes]:
-    """What is done once all was compared. PATH alone is worked out anew; what else depends on the outside was compared.
+def _what_is_run(run: Recorded, program: str) -> Iterator[str]:
+    """PATH alone is worked out anew; what else depends on the outside was compared.
 
     Where the environment outside must be deactivated first, the shell that does so sets everything after that.
     """
-    fixed = dict(activation.exports)
-    outer = activation.outer.get("CONDA_PREFIX", "")
-    for name in sorted(activation.environ):
-        if name == "CONDA_SHLVL" or (name.startswith("CONDA_PREFIX_") and name not in activation.outer):
-            fixed[name] = activation.environ[name]
+    activation = run.activation
+    if not run.passes_script:
+        yield "shift"
     if not activation.outer_scripts:
-        for name in activation.unsets:
-            yield b"unset " + _name(name)
-        if fixed:  # in two steps, since `set -k`, which SHELLOPTS may ask for, would not let `export` see values
-            yield b" ".join(b"%s=%s" % (_name(name), _quote(value)) for name, value in fixed.items())
-            yield b"export " + b" ".join(map(_name, fixed))
+        yield from (f"unset {shell.name(name)}" for name in activation.unsets)
+        yield from shell.export({**dict(activation.exports), **activation.moving})
         # What has a colon in it is no entry of PATH, though the shell, which looks at the whole, might find it there.
-        leaves = f"{outer}/bin" if outer and ":" not in outer else ""
-        yield b"_ce_first %s %s" % (_quote(":".join(activation.front)), _quote(leaves))
-    yield b"exec %s" % b" ".join([*map(_quote, words), b'"$@"'])
+        leaves = (
+            f"{activation.outer_prefix}/bin" if activation.outer_prefix and ":" not in activation.outer_prefix else ""
+        )
+        yield f"_ce_first {shell.quote(':'.join(activation.front))} {shell.quote(leaves)}"
+    yield f'exec {" ".join(map(shell.quote, _words(run, program)))} "$@"'
 
 
-def _words(activation: Activation, program: str, arguments: Sequence[str]) -> list[str]:
+def _words(run: Recorded, program: str) -> list[str]:
     """The program's words, after those of the shell that sources activation scripts where there are any."""
-    words = [program, *arguments]
-    if activation.scripts or activation.outer_scripts:
-        return [*sourcing.find_shell(activation.environ), sourcing.sourcing_program(activation), *words]
-    return words
-
-
-def _name(name: str) -> bytes:
-    if not (name.isascii() and name.isidentifier()) or (name in _OF_SHELLS and name != "PATH"):
-        raise _Unsayable
-    return name.encode()
-
-
-def _quote(text: str | bytes) -> bytes:
-    """`text` as one word for any POSIX shell, byte for byte."""
-    data = os.fsencode(text) if isinstance(text, str) else text
-    if b"\0" in data:
-        raise _Unsayable
-    return b"'" + data.replace(b"'", b"'\\''") + b"'"
+    words = [program, *run.command[1:]]
+    if not run.activation.has_scripts:
+        return words
+    before = sourcing.becoming_words(run.activation)
+    if before is None:
+        raise UnsayableError
+    return [*before, *words]
 
 
 # On the disk
+
+
+def _write_among(paths: Sequence[str], text: bytes, what: str, who: str) -> None:
+    """Write the record in the place of one for the same callers, else in the first place that is free or holds one of
+    no use, else in that of the oldest. Raises OSError."""
+    found = [_digests(path) for path in paths]
+    same = [path for path, digests in zip(paths, found, strict=True) if digests == (what, who)]
+    free = [path for path, digests in zip(paths, found, strict=True) if digests is None or digests[0] != what]
+    _write(next(iter((*same, *free)), None) or min(paths, key=os.path.getmtime), text)
+
+
+def _digests(path: str) -> tuple[str, str] | None:
+    """What a record says of itself in its third line; None for a file that is no record of ours."""
+    try:
+        with open(path, "rb") as file:
+            lines = file.read(_BEGINNING).split(b"\n")
+    except OSError:
+        return None
+    words = lines[2].decode("ascii", "replace").split() if len(lines) > 3 else []
+    return (words[1], words[2]) if lines[0] == _FIRST_LINE.encode() and len(words) == 3 else None
 
 
 def _write(path: str, text: bytes) -> None:
@@ -367,19 +339,20 @@ def discard_vanished(cache: str) -> int:
     """Remove the records whose script or prefix is gone (workflows have a new path per task), and directories that
     are empty then. Returns how many records went. Raises nothing for what cannot be read or removed."""
     gone = 0
-    for directory, _, names in os.walk(os.path.join(cache, "launch"), topdown=False):
-        for name in names:
-            path = os.path.join(directory, name)
-            if not all(os.path.exists(other) for other in _named_in(path)):
-                try:
-                    os.unlink(path)
-                    gone += 1
-                except OSError:
-                    pass
-        try:
-            os.rmdir(directory)
-        except OSError:
-            pass  # not empty
+    for folder in launch_folders(cache):
+        for directory, _, names in os.walk(folder, topdown=False):
+            for name in names:
+                path = os.path.join(directory, name)
+                if not all(os.path.exists(other) for other in _named_in(path)):
+                    try:
+                        os.unlink(path)
+                        gone += 1
+                    except OSError:
+                        pass
+            try:
+                os.rmdir(directory)
+            except OSError:
+                pass  # not empty
     return gone
 
 

@@ -1,4 +1,10 @@
-"""Activation scripts that packages bring: sourced once, all by one shell, which is bash where there is one."""
+"""Activation scripts that packages bring: sourced once, all by one shell, which is bash where there is one.
+
+They cannot spoil the run: their standard output is our standard error and their input is empty, and one that ends the
+shell, becomes another program, changes directory or leaves `set -e` or `-u` on is reported by its path, with the status
+125 of our own errors. bash lets functions stand for `exit` and `exec`, so it can be trusted to come back, and becomes
+the program itself. Any other shell is a child, whose answer must be whole.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +13,11 @@ import sys
 
 from ..errors import ExecuteError
 from .process import COERCED
+from .shell import export, is_name, quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from io import FileIO
     from subprocess import Popen
 
@@ -18,6 +25,28 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks whether a shell that says nothing has ended.
 _PAUSE = 0.1
+
+_HINT = "a script sourced by `conda activate` would do that to your shell; tell the people who make the package"
+
+#: Functions of the sourcing shell. `_ce_fail` is set before. What runs in a subshell may end as it likes.
+_FUNCTIONS = """\
+exit() { [ "$BASH_SUBSHELL" != 0 ] || _ce_fail "ended with status ${1-$?}"; builtin exit "$@"; }
+exec() { [ "$BASH_SUBSHELL" != 0 ] || [ $# = 0 ] || _ce_fail "became another program, \\`$1\\`"; builtin exec "$@"; }
+"""
+
+_SOURCE = """\
+_ce_source() {
+  _ce_at=$1
+  shift
+  command . "$_ce_at"
+  case $- in *e*) set +e; _ce_fail 'left `set -e` on' ;; *u*) _ce_fail 'left `set -u` on' ;; esac
+  [ "$PWD" = "$_ce_directory" ] || _ce_fail "changed the working directory to \\`$PWD\\`"
+}
+_ce_end() { [ "$1" -le 128 ] || { trap - 0; kill -"$(($1 - 128))" $$; }; _ce_fail "ended with status $1"; }
+trap '_ce_end "$?"' 0
+trap 'trap - 0 2; kill -2 $$' 2
+_ce_directory=$PWD
+"""
 
 
 def find_shell(environ: Mapping[str, str]) -> list[str]:
@@ -31,35 +60,47 @@ def find_shell(environ: Mapping[str, str]) -> list[str]:
     return ["/bin/sh", "-c"]
 
 
-def quote(text: str) -> str:
-    """`text` as one word for any POSIX shell."""
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
 def environ_of_shell(activation: Activation) -> dict[str, str]:
     """What the sourcing shell starts with: scripts of `deactivate.d` expect the environment outside."""
     return dict(activation.outer) if activation.outer_scripts else activation.environ
 
 
-def sourcing_program(activation: Activation) -> str:
-    """Shell text that activates and then becomes `$0` with the arguments `$@`.
+def becoming_words(activation: Activation) -> list[str] | None:
+    """The words before a program that activate and then become it; None where no shell can be trusted to come back."""
+    shell = find_shell(activation.environ)
+    return [*shell, "\n".join(_lines(shell, activation))] if len(shell) == 3 else None
+
+
+def _lines(shell: list[str], activation: Activation, report: int | None = None) -> Iterator[str]:
+    """Shell text that activates and then becomes `$0` with the arguments `$@`. What a script did wrong is told on the
+    descriptor `report`, else as a message.
 
     Within a function, so that sourced scripts see no arguments, and with `command .`, since a missing file would end
     a POSIX shell.
     """
-    lines = ["activate() {", *(f"command . {quote(path)}" for path in activation.outer_scripts)]
+    message = f'\'error: the activation script `%s` %s\\nhint: {_HINT}\\n\' "$_ce_at" "$1" >&2'
+    told = f'\'%s\\n%s\' "$_ce_at" "$1" >/dev/fd/{report}'
+    is_bash = len(shell) == 3
+    leave = "builtin exit 125" if is_bash else "exit 125"
+    yield f"_ce_fail() {{ trap - 0; printf {message if report is None else told}; {leave}; }}"
+    if is_bash:
+        yield _FUNCTIONS
+    yield _SOURCE + "activate() {"
+    yield from (f"_ce_source {quote(path)}" for path in activation.outer_scripts)
     if activation.outer_scripts:
         outer = activation.outer
         gone = [name for name in (*outer, *activation.unsets) if name not in activation.environ]
         changed = [name for name, value in activation.environ.items() if outer.get(name) != value]
-        fixed = [*changed, *(name for name, _ in activation.exports if name not in changed)]
-        lines += [f"unset {name}" for name in gone if name.isidentifier()]
-        lines += [f"export {name}={quote(activation.environ[name])}" for name in fixed if name.isidentifier()]
-    lines += [*(f"command . {quote(path)}" for path in activation.scripts), ":", "}"]
-    return "\n".join([*lines, "activate", "unset -f activate", 'exec "$0" "$@"'])
+        fixed = dict.fromkeys([*changed, *(name for name, _ in activation.exports)])
+        yield from (f"unset {name}" for name in gone if is_name(name))
+        yield from export({name: activation.environ[name] for name in fixed if is_name(name)})
+    yield from (f"_ce_source {quote(path)}" for path in activation.scripts)
+    yield ":\n}\nactivate </dev/null >&2 || activate </dev/null >/dev/null || { trap - 0; exit 125; }"
+    yield "trap - 0 2\nunset -f activate _ce_source _ce_end _ce_fail" + (" exit exec" if is_bash else "")
+    yield 'exec "$0" "$@"'
 
 
-#: Run by our interpreter at the end of a sourcing shell: says what the environment has become: variables parted by
+#: Run by our interpreter at the end of a sourcing shell: writes what the environment has become: variables separated by
 #: one NUL, and two at the end.
 _TELL = """\
 import os, sys
@@ -77,25 +118,31 @@ def sourced(activation: Activation) -> dict[str, str]:
     import subprocess
 
     shell = find_shell(activation.environ)
-    program = sourcing_program(activation)
     reading, writing = os.pipe()
     with open(reading, "rb", buffering=0) as answer:
         try:
+            program = "\n".join(_lines(shell, activation, writing))
             command = [*shell, program, sys.executable, "-I", "-S", "-c", _TELL, str(writing)]
             child = subprocess.Popen(command, env=environ_of_shell(activation), pass_fds=(writing,))
         finally:
             os.close(writing)
         told = _told(answer, child)
-    if child.wait() != 0:
-        raise ExecuteError(
-            f"the environment's activation scripts ended with status {child.returncode}",
-            hint="they are " + ", ".join(f"`{path}`" for path in (*activation.outer_scripts, *activation.scripts)),
-        )
+    child.wait()
+    if not told.endswith(b"\0\0"):
+        raise _failure(activation, os.fsdecode(told))
     pairs = (os.fsdecode(entry).partition("=") for entry in told.split(b"\0") if entry)
     environ = {name: value for name, _, value in pairs}
     if environ.get("LC_CTYPE") in COERCED and "LC_CTYPE" not in activation.environ:
         del environ["LC_CTYPE"]
     return environ
+
+
+def _failure(activation: Activation, told: str) -> ExecuteError:
+    path, separator, why = told.partition("\n")
+    if separator:
+        return ExecuteError(f"the activation script `{path}` {why}", hint=_HINT)
+    scripts = ", ".join(f"`{path}`" for path in (*activation.outer_scripts, *activation.scripts))
+    return ExecuteError(f"an activation script became another program: {scripts}", hint=_HINT)
 
 
 def _told(answer: FileIO, child: Popen[bytes]) -> bytes:

@@ -10,8 +10,8 @@ import os
 import stat
 import sys
 
-from ..cache import cache_dir, code_folder, home_directory
-from ..errors import ExecuteError, NotExecutableError, NotFoundError, PlaceError, UsageError
+from ..cache import code_folder, in_a_cache
+from ..errors import ExecuteError, NotExecutableError, NotFoundError, UsageError
 from ..files import write_whole
 from ..lean.values import dataclass, replace
 from .header import ENOUGH
@@ -133,18 +133,14 @@ def _kept(code: bytes, title: str, suffix: str = "") -> Script:
         raise UsageError("there is no code to run", hint="give it on standard input, or as words after `-c`")
     import hashlib
 
-    cache = cache_dir(os.environ, home_directory())
-    if cache is None:
-        raise PlaceError("there is no place for the code: HOME is not set", hint="set CONDA_EXECUTE_CACHE_DIR")
-    folder = code_folder(cache, hashlib.sha256(code).hexdigest()[:20])
-    path = os.path.join(folder, "script" + suffix)
-    try:
+    digest = hashlib.sha256(code).hexdigest()[:20]
+
+    def keep(cache: str) -> str:
+        path = os.path.join(code_folder(cache, digest), "script" + suffix)
         write_whole(path, code)
-    except OSError as error:
-        raise PlaceError(
-            f"the code could not be kept in `{folder}`: {error.strerror}",
-            hint="set CONDA_EXECUTE_CACHE_DIR to a directory that you can write to",
-        ) from None
+        return path
+
+    path = in_a_cache(os.environ, keep)
     return Script(given=path, path=path, head=code[:ENOUGH], title=title, is_file=False)
 
 

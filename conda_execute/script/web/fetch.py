@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 
 from ... import __version__
-from ...cache import cache_dir, code_folder, home_directory
+from ...cache import code_folder, fitting_cache
 from ...errors import ExecuteError, NotFoundError, SettingsError
 from ...lean.values import dataclass, field
 from .address import Address, hint_for_page, is_this_machine, printable
@@ -83,7 +83,7 @@ def fetch(address: Address, settings: Settings, environ: Mapping[str, str], *, o
 
     Raises ExecuteError, or NotFoundError where the server says that there is no such file.
     """
-    cache = cache_dir(environ, home_directory())
+    cache = fitting_cache(environ)
     if offline or address.pin is not None:
         copy = _last_copy(address, cache)
         if copy is not None and address.pin in (None, copy.digest):
@@ -490,11 +490,9 @@ def _copy_path(address: Address, cache: str) -> str:
     return os.path.join(code_folder(cache, digest), "fetched")
 
 
-def _keep_copy(fetched: Fetched, cache: str | None) -> None:
+def _keep_copy(fetched: Fetched, cache: str) -> None:
     from ...files import write_whole
 
-    if cache is None:
-        return
     about = {"way": fetched.way, "suffix": fetched.suffix, "sha256": fetched.digest}
     try:
         write_whole(_copy_path(fetched.address, cache), json.dumps(about).encode() + b"\n" + fetched.content)
@@ -502,9 +500,7 @@ def _keep_copy(fetched: Fetched, cache: str | None) -> None:
         pass  # a later `--offline` will say that there is none
 
 
-def _last_copy(address: Address, cache: str | None) -> Fetched | None:
-    if cache is None:
-        return None
+def _last_copy(address: Address, cache: str) -> Fetched | None:
     try:
         with open(_copy_path(address, cache), "rb") as file:
             first, _, content = file.read().partition(b"\n")

@@ -1,0 +1,120 @@
+"""Entrypoints: commands of a header, run one after the other, the last of which takes our place.
+
+Each runs only if the one before succeeded; `${SCRIPT}`, `${CACHE}` and `$(...)` are filled in when it is its turn.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..cache import SCRIPT_LINK, in_a_cache, script_cache
+from ..errors import NotFoundError
+from ..files import make_directory
+from ..lean.values import replace
+from .execute import execute
+from .sourcing import sourced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
+
+    from ..model import Entrypoint, Word
+    from .activation import Activation
+
+
+def execute_entrypoint(
+    entrypoint: Entrypoint, arguments: Sequence[str], activation: Activation, *, script: str
+) -> NoReturn:
+    """Run the commands of a conda-script entrypoint, each only if the one before succeeded.
+
+    `arguments` go to the last command, which takes our place. `script` is what `${SCRIPT}` means; the
+    directory that `${CACHE}` means is made when it is first asked for. A command within `$(...)` that fails ends the
+    run with its status, as a failing command does.
+    """
+    from .children import leave_unless_successful, wait
+
+    environ = sourced(activation)
+    activation = replace(activation, environ=environ, scripts=(), outer_scripts=())
+    *before, last = entrypoint.commands
+    for command in before:
+        leave_unless_successful(wait(_expand_all(command, script, activation), activation).returncode)
+    execute([*_expand_all(last, script, activation), *arguments], activation)
+
+
+def constant_command(entrypoint: Entrypoint, script: str) -> list[str] | None:
+    """The words of an entrypoint that is one command, the same each time; None for any other.
+
+    A directory for `${CACHE}` may be missing next time, so such an entrypoint is not the same.
+    """
+    from ..model import Text, Variable
+
+    words = entrypoint.commands[0]
+    moving = [piece for word in words for piece in word.pieces if not isinstance(piece, Text)]
+    if len(entrypoint.commands) != 1 or any(piece != Variable("SCRIPT") for piece in moving):
+        return None
+    return ["".join(piece.text if isinstance(piece, Text) else script for piece in word.pieces) for word in words]
+
+
+def _expand_all(command: Sequence[Word], script: str, activation: Activation) -> list[str]:
+    words = [text for word in command for text in _expand(word, script, activation)]
+    if not words:
+        raise NotFoundError("a command of the entrypoint is empty", hint="what it substitutes has no output")
+    return words
+
+
+def _expand(word: Word, script: str, activation: Activation) -> list[str]:
+    """The words that a word stands for: one, unless the output of a bare `$(...)` has blanks in it or is empty."""
+    from ..model import Text, Variable
+
+    words: list[str] = []
+    text: str | None = None
+    for piece in word.pieces:
+        if isinstance(piece, Text):
+            text = (text or "") + piece.text
+        elif isinstance(piece, Variable):
+            value = script if piece.name == "SCRIPT" else made_cache(script, activation.outer)
+            text = (text or "") + value
+        else:
+            output = _output(piece.commands, script, activation)
+            if not piece.split:
+                text = (text or "") + output
+                continue
+            # What touches the output at either end is one word with it; a blank at that end parts them.
+            for index, part in enumerate(output.split()):
+                if text is not None and (index or output[0].isspace()):
+                    words.append(text)
+                    text = None
+                text = (text or "") + part
+            if text is not None and output[-1:].isspace():
+                words.append(text)
+                text = None
+    return words if text is None else [*words, text]
+
+
+def _output(commands: Sequence[Sequence[Word]], script: str, activation: Activation) -> str:
+    """What the commands print one after the other; with the first that fails, everything ends."""
+    from .children import leave_unless_successful, wait
+
+    output = b""
+    for command in commands:
+        done = wait(_expand_all(command, script, activation), activation, capture=True)
+        leave_unless_successful(done.returncode)
+        output += done.output
+    return os.fsdecode(output).rstrip("\n")
+
+
+def made_cache(script: str, environ: Mapping[str, str]) -> str:
+    """The directory that `${CACHE}` means, and a link to the script beside it, so that both can go with it."""
+
+    def make(cache: str) -> str:
+        folder = script_cache(cache, script)
+        make_directory(folder)
+        return folder
+
+    folder = in_a_cache(environ, make)
+    try:
+        os.symlink(script, folder + SCRIPT_LINK)
+    except OSError:
+        pass  # there already, or no links here: then the directory stays
+    return folder

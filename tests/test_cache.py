@@ -1,0 +1,95 @@
+"""Where the user's cache is: Python and the launcher say the same, under the rules of each platform."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conda_execute.cache import cache_dir, fitting_cache, launch_records
+from conda_execute.errors import PlaceError
+from tests.launching import LAUNCHER
+
+#: The launcher up to where it knows the cache, then the paths at which it would look for records.
+LAUNCHER_TEXT = LAUNCHER.read_text().partition("\n# Read the records")[0] + '\nprintf %s "$_ce_cache"\n'
+
+paths = st.none() | st.sampled_from(["", "/", "/home/me", "relative", "/a::/b", "~", "/with blank/*"])
+
+
+def by_launcher(environ: dict[str, str], platform: str) -> str:
+    """What the launcher takes for the cache; on macOS there is one file more."""
+    text = LAUNCHER_TEXT
+    if platform == "darwin":
+        assert "[ ! -e /usr/libexec/path_helper ]" in text
+        text = text.replace("/usr/libexec/path_helper", "/")
+    words = ["/bin/sh", "-c", text, "conda-execute", "/x.py"]
+    return subprocess.run(words, env=environ, capture_output=True, check=True, text=True).stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the launcher is a POSIX shell's")
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+@given(asked=paths, xdg=paths, home=paths)
+def test_launcher_looks_where_python_writes(
+    platform: str, asked: str | None, xdg: str | None, home: str | None
+) -> None:
+    named = {"CONDA_EXECUTE_CACHE_DIR": asked, "XDG_CACHE_HOME": xdg, "HOME": home}
+    environ = {name: value for name, value in named.items() if value is not None}
+    assert by_launcher(environ, platform).replace("//", "/") == (cache_dir(environ, platform) or "").replace("//", "/")
+
+
+@pytest.mark.usefixtures("namespaces")
+@pytest.mark.skipif(not os.path.isdir("/usr/libexec"), reason="there is no /usr/libexec")
+def test_macos_is_known_by_a_file_that_only_it_has() -> None:
+    macos = ["unshare", "--mount", "/bin/sh", "-c"]
+    shown = 'mount -t tmpfs none /usr/libexec && : >/usr/libexec/path_helper && exec "$@"'
+    words = [*macos, shown, "sh", "/bin/sh", "-c", LAUNCHER_TEXT, "conda-execute", "/x.py"]
+    environ = {"HOME": "/home/me", "XDG_CACHE_HOME": "/xdg", "PATH": os.environ["PATH"]}
+    done = subprocess.run(words, env=environ, capture_output=True, check=True, text=True)
+    assert done.stdout == cache_dir(environ, "darwin") == "/home/me/Library/Caches/conda-execute"
+
+
+def test_records_of_one_script_are_at_most_eight_and_no_script_has_those_of_another() -> None:
+    records = launch_records("/cache", "/x.py")
+    assert len(set(records)) == len(records) == 8
+    assert not set(records) & set(launch_records("/cache", "/x.py.2"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="homes of POSIX systems")
+class TestOddHome:
+    @pytest.mark.parametrize("home", [None, "", "/proc/nowhere", "/dev/null"], ids=str)
+    def test_cache_is_a_private_directory_then(self, tmp_path: Path, home: str | None) -> None:
+        environ = {"TMPDIR": str(tmp_path)} | ({} if home is None else {"HOME": home})
+        cache = fitting_cache(environ)
+        assert cache == str(tmp_path / f"conda-execute-{os.getuid()}")
+        assert stat.S_IMODE(os.stat(cache).st_mode) == 0o700
+
+    def test_cache_that_others_can_write_to_is_not_used(self, tmp_path: Path) -> None:
+        cache = tmp_path / "home" / ".cache" / "conda-execute"
+        cache.mkdir(parents=True)
+        cache.chmod(0o777)
+        environ = {"TMPDIR": str(tmp_path), "HOME": str(tmp_path / "home")}
+        assert fitting_cache(environ) == str(tmp_path / f"conda-execute-{os.getuid()}")
+
+    def test_private_directory_that_is_not_private_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / f"conda-execute-{os.getuid()}").symlink_to(tmp_path)
+        with pytest.raises(PlaceError, match="symbolic link"):
+            fitting_cache({"TMPDIR": str(tmp_path)})
+
+    def test_cache_that_was_asked_for_is_taken_as_it_is(self, tmp_path: Path) -> None:
+        (tmp_path / "asked").mkdir(mode=0o777)
+        environ = {"CONDA_EXECUTE_CACHE_DIR": str(tmp_path / "asked"), "HOME": str(tmp_path)}
+        assert fitting_cache(environ) == str(tmp_path / "asked")
+
+    @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root is meant")
+    def test_root_leaves_nothing_in_the_home_of_another_user(self, tmp_path: Path) -> None:
+        home = tmp_path / "home"
+        home.mkdir()
+        os.chown(home, 54399, 54399)
+        assert fitting_cache({"TMPDIR": str(tmp_path), "HOME": str(home)}) == str(tmp_path / "conda-execute-0")
+        assert list(home.iterdir()) == []
