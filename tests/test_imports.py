@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import World
-from tests.structure import arrows, modules
+from tests.structure import PACKAGE, arrows, modules
 
 #: Floors from the top down. A module or package may import what is on a lower floor, lazily too, or its own package.
 FLOORS = (
@@ -53,6 +54,16 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 def test_each_module_is_in_a_room_of_the_plan() -> None:
     assert {room for room, _, _ in modules()} - {"__init__"} == set(FLOOR)
+
+
+def test_the_map_has_each_room_on_its_floor() -> None:
+    page = (PACKAGE.parent / "docs" / "explanation" / "code.md").read_text(encoding="utf-8")
+    on_page: list[set[str]] = []
+    for floor, rooms in re.findall(r"(?m)^\| (\d?) *\| (`[^|]+) \|", page):
+        if floor:
+            on_page.append(set())
+        on_page[-1].update(re.findall(r"`(\w+)`", rooms))
+    assert on_page == list(FLOORS)
 
 
 @pytest.mark.parametrize(("room", "other"), sorted(arrows()))

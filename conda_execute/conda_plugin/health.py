@@ -6,7 +6,7 @@ import os
 <<<<<<< 6d9f8b8d2ac38599d4701c178321ca91912a1be5
 from dataclasses import dataclass, replace
 =======
->>>>>>> 136778e9ef4138386b5f9d27a538931b8cb2cb0c
+>>>>>>> 144fedd1baaffd3f1cff0c5e6f575b3c2ef75cda
 
 from ..environments import layout
 from ..lean.values import dataclass
