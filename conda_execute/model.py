@@ -208,6 +208,8 @@ class Built:
     size: int
     virtual_packages: tuple[str, ...] = ()
     messages: tuple[tuple[str, str], ...] = ()
+    #: What a user should know of how the packages were chosen.
+    notices: tuple[str, ...] = ()
     backend: str = ""
     engine: str = ""
 

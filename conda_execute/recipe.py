@@ -100,6 +100,8 @@ class Recipe:
         options = self.options()
         with options.progress or Progress():
             built = engines.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solved)
+        for notice in built.notices:
+            self.tell(notice)
         for package, message in built.messages:
             self.tell("\n  ".join([f"`{package}` says", *map(printable, message.split("\n"))]))
         return replace(built, engine=self._account())

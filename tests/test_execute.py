@@ -17,7 +17,7 @@ import pytest
 
 from tests.channel import Package, write_channel
 from tests.conftest import CHECKOUT
-from tests.test_pypi import wheel
+from tests.tiny import wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

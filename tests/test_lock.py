@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 
 from conda_execute import engines
 from conda_execute.engines import Options
-from conda_execute.engines.pypi import install
+from conda_execute.engines.pypi import installed
 from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError
 from conda_execute.lean.values import replace
 from conda_execute.lockfiles import lockfile
 from conda_execute.lockfiles.lockfile import Lock
 from tests import tiny
-from tests.test_pypi import options, packages, wheel, wheels  # noqa: F401  # fixtures
-from tests.tiny import Tiny
+from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
+from tests.tiny import Tiny, wheel
 
 ENGINE = engine.Rattler()
 
@@ -83,8 +83,12 @@ def plain(tmp_path: Path) -> Options:
     return Options(cache=str(tmp_path / "cache"))
 
 
+def text(backend, requests, how: Options, folder: Path) -> str:
+    return lockfile.make(backend, requests, how, folder=str(folder), home=str(folder), notice=print)
+
+
 def locked(asked, how: Options, folder: Path) -> Lock:
-    return Lock(str(folder / "s.py.conda-execute.lock"), lockfile.make(ENGINE, [asked], how, str(folder), str(folder)))
+    return Lock(str(folder / "s.py.conda-execute.lock"), text(ENGINE, [asked], how, folder))
 
 
 def refusal(work) -> str:
@@ -125,7 +129,7 @@ class TestUsed:
 
     def test_several_platforms_in_one_lock(self, place, plain, tmp_path):
         requests = [tiny.request("here", channels={"mine": place}, platform=p) for p in ("linux-64", "osx-arm64")]
-        made = Lock("s.lock", lockfile.make(ENGINE, requests, plain, str(tmp_path), str(tmp_path)))
+        made = Lock("s.lock", text(ENGINE, requests, plain, tmp_path))
         for asked in requests:
             (package,) = lockfile.solution(made, asked).packages
             assert package.subdir == asked.platform
@@ -356,9 +360,9 @@ class TestPyPI:
         prefix = str(tmp_path / "prefix")
         nowhere = replace(options, environ={**options.environ, "UV_DEFAULT_INDEX": "http://127.0.0.1:9"})
         engines.build(ENGINE, asked, prefix, nowhere, solution=solution)
-        installed = {one.name: (one.version, one.installer) for one in install.distributions(prefix)}
-        assert installed["plain"] == ("1.0", "uv")
-        assert installed["idna"] == ("3.7", "conda")
+        added = {one.name: (one.version, one.installer) for one in installed.distributions(prefix)}
+        assert added["plain"] == ("1.0", "uv")
+        assert added["idna"] == ("3.7", "conda")
 
     @pytest.mark.parametrize("offline", [True, False], ids=["offline", "online"])
     def test_nothing_is_asked_of_the_network_after_locking(self, channel, options, tmp_path, wheels, offline):  # noqa: F811
@@ -378,7 +382,7 @@ class TestPyPI:
         how = replace(options, offline=offline)
         engines.build(ENGINE, asked, prefix, how, solution=lockfile.solution(made, asked))
         server.close()
-        assert "plain" in [one.name for one in install.distributions(prefix)]
+        assert "plain" in [one.name for one in installed.distributions(prefix)]
         assert not server.asked
 
     def test_a_tampered_wheel_is_refused(self, channel, options, tmp_path, wheels):  # noqa: F811

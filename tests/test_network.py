@@ -330,7 +330,7 @@ def test_stored_credentials_are_used(
         settings = machine.settings("")
         (other,) = resolve_channels(["https://u:p@other.example/x"], settings)
         request_channels = (*resolve_channels(channels[:1], settings), other)
-        client, _ = connector(settings, request_channels, os.environ, repodata=str(home / "r"))()
+        client, _ = connector(settings, request_channels, os.environ, repodata=str(home / "r"))(False)
         assert os.environ["RATTLER_AUTH_FILE"] == str(home / "auth.json")
         assert client is not None
     machine.install("", *channels[:1])

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import pytest
 from conda_execute import engines
 from conda_execute.configuration.settings import load
 from conda_execute.engines import Options
-from conda_execute.engines.pypi import install
+from conda_execute.engines.pypi import installed, project
 from conda_execute.engines.rattler import engine
 from conda_execute.environments.name import environment_name
 from conda_execute.errors import CreationError, InterruptError, Location
@@ -32,29 +31,9 @@ from conda_execute.resolve import resolve
 from tests import tiny
 from tests.channel import Package
 from tests.conftest import World
+from tests.tiny import wheel
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local channel is made for POSIX")
-
-
-def wheel(directory: Path, name: str, version: str = "1.0", requires: tuple[str, ...] = (), extra: str = "") -> Path:
-    """A pure wheel of one module, that prints its version when it runs."""
-    directory.mkdir(parents=True, exist_ok=True)
-    module, info = name.replace("-", "_"), f"{name.replace('-', '_')}-{version}.dist-info"
-    metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
-    metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
-    if extra:
-        metadata += [f"Provides-Extra: more\nRequires-Dist: {extra}; extra == 'more'"]
-    members = {
-        f"{module}.py": f"VERSION = {version!r}\n",
-        f"{info}/METADATA": "\n".join(metadata) + "\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{path},,{len(text)}\n" for path, text in members.items()) + f"{info}/RECORD,,\n"
-    path = directory / f"{module}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for member, text in {**members, f"{info}/RECORD": record}.items():
-            archive.writestr(member, text)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +45,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wheel(directory, "plain", "2.0")
     wheel(directory, "needs-idna", requires=("idna>=3",))
     wheel(directory, "needs-old-idna", requires=("idna<3.5",))
-    wheel(directory, "with-extra", extra="plain")
+    wheel(directory, "with-extra", extras={"more": "plain"})
     for path in directory.glob("*.whl"):
         page = directory / "simple" / path.name.split("-")[0].replace("_", "-") / "index.html"
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -129,14 +108,14 @@ class TestInstalled:
 
     def test_pip_and_conda_lists_can_tell_who_installed_what(self, make):
         prefix, _ = make(("idna",), "plain")
-        installers = {one.name: one.installer for one in install.distributions(prefix)}
+        installers = {one.name: one.installer for one in installed.distributions(prefix)}
         assert installers["plain"] == "uv"
         assert installers["idna"] == "conda"
 
     def test_what_conda_installed_satisfies_requirements_and_is_not_installed_twice(self, make):
         prefix, built = make(("idna ==3.7",), "needs-idna")
         assert version(prefix, "idna") == "3.7"
-        assert [one.name for one in install.distributions(prefix)].count("idna") == 1
+        assert [one.name for one in installed.distributions(prefix)].count("idna") == 1
         assert built.packages == len(list(Path(prefix, "conda-meta").glob("*.json"))) + 1
 
     def test_an_extra_brings_its_packages(self, make):
@@ -145,7 +124,7 @@ class TestInstalled:
 
     def test_a_marker_that_does_not_hold_installs_nothing(self, make):
         prefix, _ = make((), "plain; sys_platform == 'win32'")
-        assert "plain" not in [one.name for one in install.distributions(prefix)]
+        assert "plain" not in [one.name for one in installed.distributions(prefix)]
 
     def test_a_url_with_its_hash(self, make, wheels):
         path = wheels / "plain-1.0-py3-none-any.whl"
@@ -229,7 +208,7 @@ class TestInstalled:
             environ={"PATH": os.defpath, "HOME": options.environ["HOME"], **registry},
         )
         prefix, _ = make((), "rich", options=online)
-        assert "rich" in [one.name for one in install.distributions(prefix)]
+        assert "rich" in [one.name for one in installed.distributions(prefix)]
         prefix, _ = make((), "idna", options=online, exclude_newer="2024-01-01")
         assert version(prefix, "idna") == "3.6"
 
@@ -458,7 +437,7 @@ class TestProcess:
         lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
         fake = tmp_path / "seen"
         with tempfile_program(f'import os; open({str(fake)!r}, "w").write(os.readlink("/proc/self/fd/{lock}"))') as uv:
-            install.run([str(uv)], options.environ, lock)
+            project.run([str(uv)], options.environ, lock)
         os.close(lock)
         assert fake.read_text() == str(tmp_path / "lock")
 
@@ -467,7 +446,7 @@ class TestProcess:
         threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
         before = time.monotonic()
         with tempfile_program("import time; time.sleep(60)") as uv, pytest.raises(InterruptError) as caught:
-            install.run([str(uv)], options.environ, None)
+            project.run([str(uv)], options.environ, None)
         assert time.monotonic() - before < 10
         assert caught.value.message == f"interrupted by {number.name}"
 
@@ -504,4 +483,4 @@ class tempfile_program:  # noqa: N801
 def test_only_versions_that_uv_can_read_become_constraints(version_text, valid):
     import re
 
-    assert bool(re.fullmatch(install._VERSION, version_text, re.IGNORECASE)) == valid
+    assert bool(re.fullmatch(project.VERSION, version_text, re.IGNORECASE)) == valid

@@ -8,7 +8,8 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,40 @@ class Tiny:
         return target
 
 
+def wheel(
+    directory: Path,
+    name: str,
+    version: str = "1.0",
+    requires: Sequence[str] = (),
+    *,
+    extras: Mapping[str, str] | None = None,
+    python: str | None = None,
+    programs: Mapping[str, str] | None = None,
+) -> Path:
+    """A pure wheel of one module, which has its VERSION; `programs` are its entry points."""
+    directory.mkdir(parents=True, exist_ok=True)
+    module, info = name.replace("-", "_"), f"{name.replace('-', '_')}-{version}.dist-info"
+    metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
+    metadata += [f"Requires-Python: {python}"] * bool(python)
+    metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
+    for extra, requirement in (extras or {}).items():
+        metadata += [f"Provides-Extra: {extra}\nRequires-Dist: {requirement}; extra == '{extra}'"]
+    members = {
+        f"{module}.py": f"VERSION = {version!r}\n\ndef main():\n    print({name!r}, VERSION)\n",
+        f"{info}/METADATA": "\n".join(metadata) + "\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    if programs:
+        points = "".join(f"{program} = {target}\n" for program, target in programs.items())
+        members[f"{info}/entry_points.txt"] = f"[console_scripts]\n{points}"
+    record = "".join(f"{path},,{len(text)}\n" for path, text in members.items()) + f"{info}/RECORD,,\n"
+    path = directory / f"{module}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, text in {**members, f"{info}/RECORD": record}.items():
+            archive.writestr(member, text)
+    return path
+
+
 def _path_entry(path: str, data: bytes) -> dict[str, object]:
     entry: dict[str, object] = {
         "_path": path,
@@ -91,6 +126,17 @@ def channel(path: Path, *packages: Tiny) -> Path:
         package.write(path)
     asyncio.run(index_fs(path, write_zst=True, write_shards=True, force=True))
     return path
+
+
+def by_build_time(place: Path) -> None:
+    """Have the builds' time count: the indexer stamps everything with its own, which counts before it."""
+    for path in (place / "noarch").glob("repodata*"):
+        if path.name != "repodata.json":
+            path.unlink()
+    repodata = json.loads((place / "noarch/repodata.json").read_text())
+    for entry in repodata["packages"].values():
+        entry.pop("indexed_timestamp", None)
+    (place / "noarch/repodata.json").write_text(json.dumps(repodata))
 
 
 def request(*specs: str, channels: Mapping[str, Path | str], platform: str = "linux-64", **rest: Any) -> Request:

@@ -71,11 +71,12 @@ def _edited(options: RunOptions, path: str, before: bytes) -> bytes:
 
 def _check_solvable(recipe: Recipe) -> None:
     """Solve for conda's packages, and for those of PyPI beside them."""
-    solution = recipe.solution()
-    if recipe.request.pypi:
-        from ..engines.pypi import resolve as pylock
+    if not recipe.request.pypi:
+        recipe.solution()
+        return
+    from ..engines.pypi import resolve
 
-        pylock.choose(recipe.engine(), recipe.request, solution, recipe.options())
+    resolve.solve(recipe.engine(), recipe.request, recipe.options())
 
 
 def _with_further_specs(options: RunOptions) -> RunOptions:

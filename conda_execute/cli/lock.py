@@ -64,7 +64,7 @@ def _write(plan: Plan) -> dict[str, Any]:
     recipe = plan.recipe()
     how = recipe.options()
     try:
-        text = choice.text(recipe.backend, requests, how, script.folder, home)
+        text = choice.text(recipe.backend, requests, how, folder=script.folder, home=home, notice=recipe.tell)
     finally:
         if how.progress is not None:
             how.progress.close()

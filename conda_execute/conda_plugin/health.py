@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-<<<<<<< 6d9f8b8d2ac38599d4701c178321ca91912a1be5
-from dataclasses import dataclass, replace
-=======
->>>>>>> 144fedd1baaffd3f1cff0c5e6f575b3c2ef75cda
 
 from ..environments import layout
-from ..lean.values import dataclass
+from ..lean.values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -69,6 +69,8 @@ class Solution:
     pypi: tuple[PyPIPackage, ...] | None = None
     #: What the engine keeps of the solve.
     state: Any = field(default=None, compare=False, repr=False)
+    #: What a user should know of how it was chosen.
+    notices: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def download(self) -> int:
@@ -86,8 +88,9 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     #: Directory for downloaded packages and repodata; None: the engine's own convention, shared with its peers.
     cache: str | None = None
-    #: Makes the engine's network objects (py-rattler: a client and a gateway's configuration); None: plain ones.
-    connect: Callable[[], Any] | None = field(default=None, repr=False)
+    #: Makes the engine's network objects (py-rattler: a client and a gateway, with no cached repodata if it is told
+    #: so); None: plain ones.
+    connect: Callable[[bool], Any] | None = field(default=None, repr=False)
     progress: Progress | None = field(default=None, repr=False, compare=False)
     #: Where a spec, a requirement or a channel of the request is written, for errors.
     locate: Callable[[str], Location | None] = field(default=lambda written: None, repr=False, compare=False)
@@ -110,8 +113,9 @@ if TYPE_CHECKING:
         #: Whether `create` takes a solution that was found before instead of solving again.
         solves_first: bool
 
-        def solve(self, request: Request, options: Options) -> Solution:
-            """The packages that `request` asks for; nothing is downloaded but repodata."""
+        def solve(self, request: Request, options: Options, *, like: Solution | None = None) -> Solution:
+            """The packages that `request` asks for; nothing is downloaded but repodata, and that not again where an
+            earlier solution has it."""
 
         def create(
             self,
@@ -171,9 +175,14 @@ def build(
     """Fill `prefix`: conda packages, then PyPI packages, then the history and the marker that freezes it."""
     from . import records as seal
 
-    built = backend.create(request, prefix, options, lock_fd=lock_fd, solution=solution)
     chosen = solution.pypi if solution is not None else None
-    if chosen or (chosen is None and request.pypi):
+    if chosen is None and request.pypi:
+        from .pypi import joint
+
+        built = joint.build(backend, request, prefix, options, lock_fd=lock_fd, solution=solution)
+    else:
+        built = backend.create(request, prefix, options, lock_fd=lock_fd, solution=solution)
+    if chosen:
         from .pypi import install
 
         added = install.install(request, prefix, options, chosen, lock_fd=lock_fd)

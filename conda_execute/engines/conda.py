@@ -70,7 +70,7 @@ class Conda:
         """The path of conda."""
         return find(environ)
 
-    def solve(self, request: Request, options: Options) -> Solution:
+    def solve(self, request: Request, options: Options, *, like: Solution | None = None) -> Solution:
         """What `conda create --dry-run` says. Raises CreationError and InterruptError."""
         if options.progress is not None:
             options.progress.step("solve")

@@ -46,16 +46,17 @@ def connector(
     *,
     repodata: str,
     offline: bool = False,
-) -> Callable[[], tuple[Client, Gateway]]:
+) -> Callable[[bool], tuple[Client, Gateway]]:
     """What makes a client for downloads and a gateway for repodata, once the engine wants them.
 
     It is then that it refuses what this engine cannot honour; another engine may. `repodata` is the directory of
     cached repodata.
     """
 
-    def connect() -> tuple[Client, Gateway]:
+    def connect(fresh: bool) -> tuple[Client, Gateway]:
         made = client(settings, channels, environ)
-        return made, gateway(settings, made, repodata=repodata, offline=offline or settings.offline)
+        offline_too = offline or settings.offline
+        return made, gateway(settings, made, repodata=repodata, offline=offline_too, fresh=fresh)
 
     return connect
 
@@ -79,11 +80,11 @@ def client(settings: Settings, channels: Sequence[Channel], environ: Mapping[str
             ) from None
 
 
-def gateway(settings: Settings, client: Client, *, repodata: str, offline: bool) -> Gateway:
-    """A gateway to repodata; offline, it takes what is cached whatever its age."""
+def gateway(settings: Settings, client: Client, *, repodata: str, offline: bool, fresh: bool = False) -> Gateway:
+    """A gateway to repodata; offline, it takes what is cached whatever its age; `fresh`, nothing that is cached."""
     import rattler
 
-    action: Any = "force-cache-only" if offline else "cache-or-fetch"
+    action: Any = "force-cache-only" if offline else "no-cache" if fresh else "cache-or-fetch"
     source = rattler.SourceConfig(
         zstd_enabled=settings.repodata_use_zst, sharded_enabled=settings.repodata_use_shards, cache_action=action
     )

@@ -190,11 +190,19 @@ def _prefix(data: bytes, header: Header) -> str:
     return line[: line.index("///")]
 
 
-def text(backend: str | None, requests: Sequence[Request], options: Options, folder: str, home: str) -> str:
+def text(
+    backend: str | None,
+    requests: Sequence[Request],
+    options: Options,
+    *,
+    folder: str,
+    home: str,
+    notice: Callable[[str], object],
+) -> str:
     """The text of a new lock for these requests, one for each platform; it is to lie in the directory `home`."""
     from .. import engines as backends
 
     if backend not in (None, "rattler"):
         raise UsageError("only the backend `rattler` writes locks", hint="leave `--backend` out")
     plain = [replace(request, lock=None) for request in requests]
-    return locks.make(backends.engine("rattler"), plain, options, folder, home)
+    return locks.make(backends.engine("rattler"), plain, options, folder=folder, home=home, notice=notice)

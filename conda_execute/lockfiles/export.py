@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..engines import Backend, Options
-    from ..engines.pypi.install import Distribution
+    from ..engines.pypi.installed import Distribution
     from ..model import Request
 
 FORMATS = ("environment.yml", "explicit", "pixi.lock")
@@ -33,23 +33,18 @@ def export(prefix: str, form: str, request: Request, *, name: str, backend: Back
     `name` is what `environment.yml` calls it. Raises UsageError for a format that there is not, and CreationError
     where PyPI packages have to be looked up (for a `pixi.lock`) and cannot be.
     """
+    from ..engines.pypi.installed import from_pypi
     from ..engines.rattler.engine import installed
 
     if form not in FORMATS:
         raise UsageError(f"there is no export format `{form}`", hint=", ".join(f"`{each}`" for each in FORMATS))
     records = installed(prefix)
-    added = _from_pypi(prefix)
+    added = from_pypi(prefix)
     if form == "environment.yml":
         return _environment_yml(name, request, records, added)
     if form == "explicit":
         return _explicit(request, records, added)
     return _pixi_lock(request, records, added, backend, options)
-
-
-def _from_pypi(prefix: str) -> list[Distribution]:
-    from ..engines.pypi.install import distributions
-
-    return [one for one in distributions(prefix) if one.installer == "uv"]
 
 
 def _environment_yml(name: str, request: Request, records: Sequence[Any], added: Sequence[Distribution]) -> str:

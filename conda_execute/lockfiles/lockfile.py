@@ -27,7 +27,7 @@ from ..lean.values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rattler import RepoDataRecord
     from rattler.lock import Environment, LockFile, LockPlatform
@@ -296,17 +296,28 @@ def _allows(requirement: str, version: str | None) -> bool:
 # -- writing ---------------------------------------------------------------------------------------------------------
 
 
-def make(backend: Backend, requests: Sequence[Request], options: Options, folder: str, home: str) -> str:
+def make(
+    backend: Backend,
+    requests: Sequence[Request],
+    options: Options,
+    *,
+    folder: str,
+    home: str,
+    notice: Callable[[str], object],
+) -> str:
     """The text of a lock for these requests, one for each platform. It is to lie in the directory `home`.
 
-    Raises CreationError where one of them has no solution.
+    `notice` is called with what a user should know of how the packages were chosen. Raises CreationError where one of
+    them has no solution.
     """
     from ..engines.pypi import resolve
 
     packages = {}
     for request in requests:
-        solved = backend.solve(request, options)
-        packages[request.platform] = (solved.records, resolve.choose(backend, request, solved, options))
+        solved = resolve.solve(backend, request, options)
+        packages[request.platform] = (solved.records, solved.pypi or ())
+        for said in solved.notices:
+            notice(said)
     body = text_of(requests[0].channels, packages, home)
     lines = [_TITLE]
     lines += [f"# input {request.platform}: {input_digest(request, folder)}" for request in requests]

@@ -52,11 +52,9 @@ def _packages(environment: Environment) -> list[str]:
 
 
 def _pypi_packages(prefix: str) -> list[str]:
-    """What is in site-packages and did not come with a conda package: those say so in their INSTALLER file."""
-    from ...engines.pypi.install import distributions
+    from ...engines.pypi.installed import from_pypi
 
-    found = [one for one in distributions(prefix) if one.installer not in ("", "conda")]
-    return [f"{distribution.name} {distribution.version} pypi" for distribution in found]
+    return [f"{distribution.name} {distribution.version} pypi" for distribution in from_pypi(prefix)]
 
 
 def _print(said: dict[str, Any]) -> None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import tempfile
-import zipfile
 from urllib.parse import unquote, urlsplit
 
 from ... import credentials
@@ -20,89 +18,76 @@ from ...errors import CreationError
 from ...lean.values import replace
 from ...specs.requirement import canonical
 from .. import PyPIPackage
-from . import install
+from . import complaints, install, installed, joint, offer, project
+from .joint import Trial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from ...model import Request
     from .. import Backend, Options, Solution
-    from .install import Distribution
-
-_UV_PLATFORMS = {
-    "linux-64": "x86_64-unknown-linux-gnu",
-    "linux-aarch64": "aarch64-unknown-linux-gnu",
-    "linux-riscv64": "riscv64-unknown-linux-gnu",
-    "osx-64": "x86_64-apple-darwin",
-    "osx-arm64": "aarch64-apple-darwin",
-    "win-64": "x86_64-pc-windows-msvc",
-    "win-arm64": "aarch64-pc-windows-msvc",
-}
 
 _OLDEST = r"(?:manylinux|musllinux|macosx)_(\d+)_(\d+)"
 
 
-def choose(backend: Backend, request: Request, solution: Solution, options: Options) -> tuple[PyPIPackage, ...]:
-    """The PyPI packages for `request` beside the conda packages of `solution`, sorted by name."""
+def solve(engine: Backend, request: Request, options: Options) -> Solution:
+    """Conda packages and PyPI packages for `request`, chosen together."""
+    solution = engine.solve(request, options)
     if not request.pypi:
-        return ()
-    python = next((package.version for package in solution.packages if package.name == "python"), None)
-    if python is None:
+        return replace(solution, pypi=())
+    if not any(package.name == "python" for package in solution.packages):
         raise CreationError(
             "PyPI packages need `python` among the conda packages", step="pypi", hint="add `python` to the header"
         )
-    if request.platform not in _UV_PLATFORMS:
-        raise CreationError(f"uv has no name for the platform {request.platform}", step="pypi")
     with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
-        prefix = os.path.join(directory, "prefix")
-        backend.create(request, prefix, replace(options, run_link_scripts=False), solution=solution)
-        present = install.distributions(prefix)
-        files = install.write_project(directory, request, options, present)
-        _offer(directory, present)
-        target = os.path.join(directory, "pylock.toml")
-        platform = ["--python-platform", _UV_PLATFORMS[request.platform], "--python-version", python]
-        command = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", target, *platform]
-        command += ["--python", _builder(request, prefix), "--no-python-downloads"]
-        command += ["--no-header", "--find-links", directory, *files[:2], "--constraints", files[2]]
-        command += [*install.isolation(directory), *install.limits(request, options), *_never_too_new(request, present)]
-        status, said = install.run([install.find_uv(options.environ), *command], options.environ, None)
-        if status != 0 or install.UNREAD in said:
-            raise install.explain(said, request, present, options)
-        chosen = _read(target, {one.name for one in present})
-        if request.platform == request.host_platform and chosen:
-            # Each hash is seen to be right, and the archives are cached: the lock works with no network from now on.
-            install.install(request, prefix, options, chosen)
+
+        def attempt(solution: Solution) -> Trial:
+            return _attempt(engine, request, options, solution, tempfile.mkdtemp(dir=directory))
+
+        best, notices = joint.Talk(engine, request, options, attempt).agree(solution)
+        _check(request, best, options)
+        return replace(best.solution, pypi=best.result, notices=notices)
+
+
+def choose(engine: Backend, request: Request, solution: Solution, options: Options) -> tuple[PyPIPackage, ...]:
+    """The PyPI packages for `request` beside just the conda packages of `solution`, sorted by name."""
+    if not request.pypi:
+        return ()
+    with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
+        trial = _attempt(engine, request, options, solution, directory)
+        if trial.error is not None:
+            raise trial.error
+        _check(request, trial, options)
+        chosen: tuple[PyPIPackage, ...] = trial.result
         return chosen
 
 
-def _builder(request: Request, prefix: str) -> str:
-    """The interpreter that asks a source for its requirements: of the environment, if it runs here."""
-    return install.interpreter(request, prefix) if request.platform == request.host_platform else sys.executable
+def _check(request: Request, trial: Trial, options: Options) -> None:
+    if request.platform == request.host_platform and trial.result:
+        # Each hash is seen to be right, and the archives are cached: the lock works with no network from now on.
+        install.install(request, trial.prefix, options, trial.result)
 
 
-def _offer(directory: str, present: Sequence[Distribution]) -> None:
-    """Write an empty wheel for each package that conda installs."""
-    for one in present:
-        name = re.sub(r"[-_.]+", "_", one.name)
-        info = f"{name}-{one.version}.dist-info"
-        try:
-            with open(os.path.join(one.path, "METADATA"), encoding="utf-8", errors="replace") as file:
-                metadata = file.read()
-        except OSError:
-            metadata = f"Metadata-Version: 2.1\nName: {one.name}\nVersion: {one.version}\n"
-        with zipfile.ZipFile(os.path.join(directory, f"{name}-{one.version}-py3-none-any.whl"), "w") as wheel:
-            wheel.writestr(f"{info}/METADATA", metadata)
-            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            wheel.writestr(f"{info}/RECORD", "")
-
-
-def _never_too_new(request: Request, present: Sequence[Distribution]) -> list[str]:
-    """The wheels on offer have no date; `exclude-newer` would leave them out."""
-    if request.pypi_exclude_newer is None and request.exclude_newer is None:
-        return []
-    return [word for one in present for word in ("--exclude-newer-package", f"{one.name}=false")]
+def _attempt(engine: Backend, request: Request, options: Options, solution: Solution, directory: str) -> Trial:
+    prefix = os.path.join(directory, "prefix")
+    engine.create(request, prefix, replace(options, run_link_scripts=False), solution=solution)
+    present = tuple(installed.distributions(prefix))
+    trial = Trial(solution, prefix, present)
+    files = project.write(directory, request, options, present)
+    offer.write_present(directory, present)
+    target = os.path.join(directory, "pylock.toml")
+    command = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", target]
+    command += project.platform(request, prefix, trial.python)
+    command += ["--no-header", "--find-links", directory, *files[:2], "--constraints", files[2]]
+    command += [*project.isolation(directory), *project.limits(request, options)]
+    command += project.never_too_new(request, trial.provided)
+    status, said = project.run([project.find_uv(options.environ), *command], options.environ, None)
+    if status != 0 or complaints.UNREAD in said:
+        return replace(trial, error=complaints.explain(said, request, prefix, present, options))
+    chosen = _read(target, trial.provided)
+    return replace(trial, result=chosen, chosen={canonical(one.name): one.version for one in chosen})
 
 
 def _read(path: str, conda: set[str]) -> tuple[PyPIPackage, ...]:

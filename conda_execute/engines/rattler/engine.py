@@ -67,9 +67,9 @@ class Rattler:
         """The library and its version."""
         return f"py-rattler {rattler.__version__}"
 
-    def solve(self, request: Request, options: Options) -> Solution:
+    def solve(self, request: Request, options: Options, *, like: Solution | None = None) -> Solution:
         """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
-        return run(lambda: _solve_only(request, options), "solve")
+        return run(lambda: _solve(request, options, like), "solve")
 
     def create(
         self,
@@ -88,6 +88,11 @@ class Rattler:
             cache = os.path.join(cache_dir(options), "pkgs")
             sources = {r.name.normalized: os.path.join(cache, stem(r.file_name)) for r in records}
             raise explain.link_scripts_failed(installing.failed_scripts, sources, installing.messages)
+        wheels = [record for record in records if _is_wheel(record)]
+        if wheels:
+            from ..pypi import channel_wheels
+
+            channel_wheels.add(request, prefix, options, wheels, lock_fd)
         built = _finish(request, prefix, options, records, installing.cuda_matters)
         return replace(built, messages=tuple(installing.messages.items()))
 
@@ -96,6 +101,14 @@ def check(request: Request, options: Options) -> None:
     """Raise CreationError for a spec that does not parse; solves nothing."""
     _parse(request.specs, options)
     _parse(request.constraints, options)
+
+
+def available(
+    request: Request, options: Options, names: Sequence[str], like: Solution
+) -> dict[str, list[RepoDataRecord]]:
+    """For each of these names the records that `request` allows by itself, newest first, from the channels as they
+    were for a solution."""
+    return run(lambda: _available(request, options, names, like.state), "solve")
 
 
 def cache_dir(options: Options) -> str:
@@ -119,32 +132,31 @@ def cache_dir(options: Options) -> str:
 # -- solving ---------------------------------------------------------------------------------------------------------
 
 
-async def _solve_only(request: Request, options: Options) -> Solution:
-    gateway = _connect(options)[1]
-    records = await _solve(request, options, gateway)
-    return Solution(described(records, os.path.join(cache_dir(options), "pkgs")), tuple(records), state=gateway)
-
-
-async def _solve(request: Request, options: Options, gateway: Gateway) -> list[RepoDataRecord]:
+async def _solve(request: Request, options: Options, like: Solution | None = None) -> Solution:
     if options.progress is not None:
         options.progress.step("solve")
+    gateway = like.state if like is not None and like.state is not None else _connect(options)[1]
+    machine = virtual_packages.packages(request)
     try:
-        return await _ask(request, options, gateway, virtual_packages.packages(request))
+        try:
+            records = await _ask(request, options, gateway, machine)
+        except GatewayError as error:
+            if options.offline or not explain.is_undated(str(error)):
+                raise
+            gateway = _connect(options, fresh=True)[1]
+            records = await _ask(request, options, gateway, machine)
     except SolverError as error:
         raise await _explain_unsolvable(str(error), request, options, gateway) from None
     except GatewayError as error:
         cache = os.path.join(cache_dir(options), "repodata")
         raise explain.repodata_failed(str(error), request, options.offline, cache, options.locate) from None
+    return Solution(described(records, os.path.join(cache_dir(options), "pkgs")), tuple(records), state=gateway)
 
 
 async def _ask(
     request: Request, options: Options, gateway: Gateway, machine: Sequence[rattler.GenericVirtualPackage]
 ) -> list[RepoDataRecord]:
-    newest = None
-    if request.exclude_newer is not None:
-        from ...specs.moment import cutoff
-
-        newest = cutoff(request.exclude_newer, datetime.now(timezone.utc), options.locate(request.exclude_newer))
+    newest = _newest(request, options)
     specs, constraints = _parse(request.specs, options), _parse(request.constraints, options)
     if request.channel_priority == "strict":
         specs, constraints = [_whole(spec) for spec in specs], [*constraints, *specs]
@@ -170,6 +182,32 @@ async def _ask(
         if options.offline and len(request.channels) == 1 and f"/{request.platform}/" in str(error):
             return await solve(platforms[1:])
         raise
+
+
+def _newest(request: Request, options: Options) -> datetime | None:
+    """The last moment of publication that counts."""
+    if request.exclude_newer is None:
+        return None
+    from ...specs.moment import cutoff
+
+    return cutoff(request.exclude_newer, datetime.now(timezone.utc), options.locate(request.exclude_newer))
+
+
+async def _available(
+    request: Request, options: Options, names: Sequence[str], gateway: Gateway
+) -> dict[str, list[RepoDataRecord]]:
+    newest = _newest(request, options)
+    limits = bridge.addressed(_parse((*request.specs, *request.constraints), options), request.channels)
+    platforms = _platforms(request)
+    sources = await bridge.sources(request.channels, gateway, platforms)
+    found = await gateway.query(sources, platforms, names, recursive=False)
+    records: dict[str, list[RepoDataRecord]] = {name: [] for name in names}
+    for record in (record for of_source in found for record in of_source):
+        mine = [spec for spec in limits if _name(spec) == record.name.normalized]
+        when = getattr(record, "indexed_timestamp", None) or record.timestamp
+        if all(record.matches(spec) for spec in mine) and not (newest and (when is None or when > newest)):
+            records[record.name.normalized].append(record)
+    return {name: sorted(each, key=_newest_first) for name, each in records.items()}
 
 
 async def _would_differ_with_cuda(
@@ -268,18 +306,18 @@ class _Reversed:
 async def _create(
     request: Request, prefix: str, options: Options, solution: Solution | None, installing: _Installing
 ) -> list[RepoDataRecord]:
-    connection = _connect(options)
-    gateway = connection[1] if solution is None else solution.state
-    records = list(solution.records) if solution is not None else await _solve(request, options, connection[1])
+    found = solution if solution is not None else await _solve(request, options)
+    gateway, records = found.state, list(found.records)
+    archives = [record for record in records if not _is_wheel(record)]
     packages = bridge.package_cache(os.path.join(cache_dir(options), "pkgs"), full=request.lock is not None)
-    await _check_archives(records, packages, options)
-    installing.sizes = {record.name.normalized: record.size for record in records}
+    await _check_archives(archives, packages, options)
+    installing.sizes = {record.name.normalized: record.size for record in archives}
     if options.progress is not None:
-        options.progress.step("install", len(records))
+        options.progress.step("install", len(archives))
     # Costs another solve, which is over before the packages are linked.
     compared = asyncio.ensure_future(_would_differ_with_cuda(request, options, gateway, records)) if gateway else None
     try:
-        await _install(records, request, options, installing, prefix=prefix, client=connection[0], packages=packages)
+        await _install(archives, request, options, installing, prefix=prefix, packages=packages)
         installing.cuda_matters = compared is not None and await compared
     finally:
         if compared is not None:
@@ -295,7 +333,6 @@ async def _install(
     installing: _Installing,
     *,
     prefix: str,
-    client: Client,
     packages: bridge.PackageCache,
 ) -> None:
     requested: Any = [spec._match_spec for spec in _parse(request.specs, options)]
@@ -307,7 +344,7 @@ async def _install(
             platform=bridge.Subdir(request.platform),
             execute_link_scripts=options.run_link_scripts and request.platform == request.host_platform,
             show_progress=False,
-            client=_unconnected() if options.offline else client,
+            client=_unconnected() if options.offline else _connect(options)[0],
             requested_specs=requested,
             reporter=installing,
             **await packages.arguments(records),
@@ -342,6 +379,10 @@ async def _check_archives(records: Sequence[RepoDataRecord], packages: bridge.Pa
         raise explain.not_cached([f"{record.name.normalized} {record.version}" for record in missing])
     local = [record for record in absent if _is_local(record) and (record.sha256 or record.md5)]
     await asyncio.gather(*(asyncio.to_thread(_check_archive, record) for record in local))
+
+
+def _is_wheel(record: RepoDataRecord) -> bool:
+    return urlsplit(record.url).path.endswith(".whl")
 
 
 def _is_local(record: RepoDataRecord) -> bool:
@@ -444,13 +485,13 @@ def _finish(
 # -- running ---------------------------------------------------------------------------------------------------------
 
 
-def _connect(options: Options) -> Connection:
-    """A client and a gateway."""
+def _connect(options: Options, *, fresh: bool = False) -> Connection:
+    """A client and a gateway; a `fresh` one has no cache of repodata."""
     if options.connect is not None:
-        connection: Connection = options.connect()
+        connection: Connection = options.connect(fresh)
         return connection
     client = rattler.networking.Client.default_client()
-    action: Any = "force-cache-only" if options.offline else "cache-or-fetch"
+    action: Any = "force-cache-only" if options.offline else "no-cache" if fresh else "cache-or-fetch"
     gateway = rattler.Gateway(
         cache_dir=os.path.join(cache_dir(options), "repodata"),  # type: ignore[arg-type]
         default_config=rattler.SourceConfig(cache_action=action),

@@ -244,8 +244,7 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
     hint = "check that this is the address of a channel, and that no proxy answers in its place"
     if _TOO_MANY_FILES in text:
         hint = _MORE_FILES
-    if "304 Not Modified" in text:
-        # Python's http.server does so (conda/rattler#2719).
+    if is_undated(text):
         sentences = ["the server says that nothing has changed, but not since when"]
         hint = "the setting `repodata_use_shards: false` has it asked in another way"
     return CreationError(
@@ -255,6 +254,12 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
         details="\n".join(sentences),
         hint=hint,
     )
+
+
+def is_undated(text: str) -> bool:
+    """Whether a server said that nothing has changed, but not since when, which rattler takes for no answer. Python's
+    http.server does so (conda/rattler#2719)."""
+    return "304 Not Modified" in text
 
 
 def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: str, locate: Locate) -> CreationError:

@@ -1,0 +1,89 @@
+"""Wheels that a conda channel serves (repodata v3): conda's solver chooses them, and uv installs them.
+
+They come after the conda packages, which bring the Python to install for, each from the URL and with the hash that the
+channel's record has. What is in the prefix then is conda's: `conda-meta` has a record of each wheel with its files, and
+`INSTALLER` says conda.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import os
+import re
+from urllib.parse import unquote, urlsplit
+
+from ... import files
+from ...environments import layout
+from ...specs.requirement import canonical
+from .. import PyPIPackage
+from . import install, installed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from rattler import RepoDataRecord
+
+    from ...model import Request
+    from .. import Options
+    from .installed import Distribution
+
+
+def add(
+    request: Request, prefix: str, options: Options, records: Sequence[RepoDataRecord], lock_fd: int | None = None
+) -> None:
+    """Install the wheels of these records into a prefix that has its conda packages.
+
+    Raises CreationError and InterruptError; the prefix is then worthless.
+    """
+    chosen = {canonical(package.name): package for package in map(_package, records)}
+    install.install(request, prefix, options, list(chosen.values()), lock_fd=lock_fd, anywhere=True)
+    added = {one.name: one for one in installed.distributions(prefix) if one.name in chosen}
+    for record in records:
+        _write_record(prefix, record, added[canonical(_package(record).name)])
+
+
+def _package(record: RepoDataRecord) -> PyPIPackage:
+    """Named as in the wheel's file: the record has conda's name."""
+    name, version = unquote(urlsplit(record.url).path).rpartition("/")[2].split("-")[:2]
+    return PyPIPackage(name, version, record.url, record.sha256.hex() if record.sha256 else None)
+
+
+def _write_record(prefix: str, record: RepoDataRecord, distribution: Distribution) -> None:
+    _take_over(distribution)
+    paths = list(_paths(prefix, distribution))
+    said: dict[str, Any] = json.loads(record.to_json())
+    said |= {"fn": record.file_name, "url": record.url, "channel": record.channel}
+    said |= {"files": [path["_path"] for path in paths], "paths_data": {"paths": paths, "paths_version": 1}}
+    name = f"{record.name.normalized}-{record.version}-{record.build}.json"
+    with open(os.path.join(layout.conda_meta(prefix), name), "w", encoding="utf-8") as file:
+        json.dump(said, file, indent=2)
+
+
+def _take_over(distribution: Distribution) -> None:
+    """Have INSTALLER say conda, and RECORD no hash of it. uv may have linked the files from its cache: they are
+    written again, not written to."""
+    record = distribution.read("RECORD")
+    changed = {"INSTALLER": "conda\n", "RECORD": re.sub(r"(/INSTALLER),[^\n]*", r"\1,,", record)}
+    for name, text in changed.items():
+        path = os.path.join(distribution.path, name)
+        files.unlink(path)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _paths(prefix: str, distribution: Distribution) -> Iterator[dict[str, Any]]:
+    """The wheel's files, as conda records them."""
+    site_packages = os.path.dirname(distribution.path)
+    for path, digest, size in csv.reader(distribution.read("RECORD").splitlines()):
+        entry: dict[str, Any] = {"path_type": "hardlink"}
+        entry["_path"] = os.path.relpath(os.path.join(site_packages, path), os.path.realpath(prefix))
+        if size:
+            entry["size_in_bytes"] = int(size)
+        if digest.startswith("sha256="):
+            encoded = digest.removeprefix("sha256=")
+            entry["sha256"] = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
+        yield entry

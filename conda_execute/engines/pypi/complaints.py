@@ -1,0 +1,131 @@
+"""What uv says when it fails, as errors that say what to do, and name both sides where conda's packages are one."""
+
+from __future__ import annotations
+
+import re
+
+from ... import credentials
+from ...errors import CreationError
+from ...specs.match_spec import spec_name
+from ...specs.requirement import canonical, requirement_name
+from .installed import owners
+from .project import NAME
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...errors import Location
+    from ...model import Request
+    from .. import Options
+    from .installed import Distribution
+
+#: What uv says, and no more, where it leaves out all of `[tool.uv]` for a mistake in it.
+UNREAD = "pyproject.toml` during settings discovery"
+
+_UNREADABLE = rf"{UNREAD}|undeclared index|Failed to parse: \S*pyproject\.toml"
+
+#: What uv says, what that means, and what to do about it. The first that fits counts.
+_COMPLAINTS = (
+    (
+        "network was disabled|network connectivity is disabled",
+        "PyPI packages are not in the cache, and `--offline` forbids to fetch them",
+        "run once without `--offline`",
+    ),
+    (
+        "lack of valid authentication credentials|401 Unauthorized|403 Forbidden",
+        "an index of PyPI packages wants a user name and a password, or others",
+        "set UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD for the index NAME, or write them into ~/.netrc",
+    ),
+    (
+        r"(\S+) was not found in the (?:package registry|provided package locations)",
+        "there is no package `{}` on PyPI",
+        "check its spelling; another index is set in `[tool.uv]` of a `# /// script` header, or in UV_INDEX",
+    ),
+    ("No space left|os error 28", "no space left on the disk", "`conda tmpenv clear` removes unused environments"),
+    (
+        "error sending request|dns error|[Cc]onnection refused|timed out|tcp connect",
+        "PyPI cannot be reached",
+        "check the network; `--offline` uses what is in the cache, UV_INDEX names another index",
+    ),
+    ("[Hh]ash mismatch", "a PyPI package is not the one that its hash describes", None),
+    ("Failed to build|Build backend failed", "a PyPI package cannot be built", "ask for a version that has wheels"),
+    ("Failed to parse|Couldn't parse", "a PyPI requirement does not parse", "`NAME`, `NAME >=1.2` or `NAME[EXTRA]`"),
+    ("No solution found", "the PyPI packages cannot be installed together", None),
+    ("", "the PyPI packages cannot be installed", None),
+)
+
+#: Lines of uv's that say what went well.
+_WENT_WELL = (
+    r"\s*(Using Python|Resolved |Prepared |Installed |Downloading |Downloaded |Building |Built |warning: |[+~-] )"
+)
+
+#: Where uv read what it complains of: places in files that were written for it.
+_PLACES = r"\s*(TOML parse error|Failed to parse|\d* *\|)"
+
+
+def explain(
+    said: str, request: Request, prefix: str, present: Sequence[Distribution], options: Options
+) -> CreationError:
+    """uv's complaint as an error."""
+    text = _tidy(said)
+    asked = [each for each in request.pypi if requirement_name(each) in _words(text) or each in text]
+    where = [place for requirement in asked if (place := options.locate(requirement)) is not None]
+    if re.search(_UNREADABLE, said):
+        return _unreadable(text, options.locate("tool.uv") or where)
+    against = mentioned(present, text)
+    if "No solution found" in said and against and "disabled" not in said:
+        packages = owners(prefix, against)
+        theirs = {f"{one.name} {one.version}": packages.get(one.name, one.name) for one in against}
+        specs = (spec for spec in request.specs if spec_name(spec) in theirs.values())
+        where += [place for spec in specs if (place := options.locate(spec)) is not None]
+        return _conflict(text, asked, theirs, where)
+    found, message, hint = next(
+        (found, message, hint) for sign, message, hint in _COMPLAINTS if (found := re.search(sign, said))
+    )
+    return CreationError(message.format(*found.groups()), step="pypi", where=where, details=text, hint=hint)
+
+
+def mentioned(present: Sequence[Distribution], text: str) -> list[Distribution]:
+    """The packages of conda's that a text of uv's names with their versions."""
+    return [one for one in present if re.search(rf"(?<![\w.-]){re.escape(one.name)}=={re.escape(one.version)}", text)]
+
+
+def _conflict(text: str, asked: Sequence[str], theirs: dict[str, str], where: Sequence[Location]) -> CreationError:
+    """`theirs`: packages of conda's with their versions, and the conda packages that brought them."""
+    both = [one if package == one.split()[0] else f"{one} of `{package}`" for one, package in theirs.items()]
+    ours = " and ".join(f"`{requirement}`" for requirement in asked) or "what PyPI packages need"
+    return CreationError(
+        f"{ours} does not fit {' and '.join(both)}, which conda installs",
+        step="pypi",
+        where=where,
+        details=text,
+        hint="change one of the two; what conda installs is never replaced by PyPI's",
+    )
+
+
+def _unreadable(text: str, where: Location | Sequence[Location]) -> CreationError:
+    """uv does not understand the script's settings for it."""
+    return CreationError(
+        "uv cannot read `[tool.uv]`",
+        step="pypi",
+        details="\n".join(line for line in text.split("\n") if not re.match(_PLACES, line)),
+        where=where,
+        hint="uv's documentation lists the keys and their values",
+    )
+
+
+def _words(text: str) -> set[str]:
+    """The names that a text mentions, in the form in which names are compared."""
+    return {canonical(word) for word in re.findall(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", text)}
+
+
+def _tidy(said: str) -> str:
+    """What uv said, without its account of what went well, and without credentials."""
+    lines = [line.rstrip() for line in credentials.leave_out(said).splitlines()]
+    kept = [line for line in lines if line and not re.match(_WENT_WELL, line)]
+    text = "\n".join(re.sub(r"^(\s*)(error: |cause: |hint: )", r"\1", line) for line in kept)
+    for theirs in (f"{NAME} depends on", "you require"):
+        text = text.replace(theirs, "the script asks for")
+    text = re.sub(r" in `\S+requirements\.txt` at position \d+", "", text)
+    return text.replace(NAME, "the script")

@@ -1,0 +1,115 @@
+"""The Python packages in a prefix, by the metadata in its `site-packages`."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+
+from ...lean.values import dataclass
+from ...specs.requirement import canonical
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A Python package in the prefix: its name as PyPI compares names, its version, and its metadata's directory."""
+
+    name: str
+    version: str
+    path: str
+    installer: str
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Changes when the metadata is written again."""
+        path = os.path.join(self.path, "METADATA")
+        status = os.stat(path if os.path.exists(path) else self.path)
+        return status.st_ino, status.st_mtime_ns
+
+    @property
+    def size(self) -> int:
+        """The sum of the sizes that the package's RECORD states, in bytes."""
+        fields = (line.rstrip().rpartition(",")[2] for line in self.read("RECORD").splitlines())
+        return sum(int(field) for field in fields if field.isdigit())
+
+    @property
+    def metadata(self) -> str:
+        """Its METADATA, or what is known of it in that form."""
+        known = f"Metadata-Version: 2.1\nName: {self.name}\nVersion: {self.version}\n"
+        return self.read("METADATA") or known
+
+    def read(self, name: str) -> str:
+        """The text of a file of its metadata; empty where there is none."""
+        return _read(self.path, name)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The requirements in its metadata."""
+        lines = self.metadata.partition("\n\n")[0].splitlines()
+        return tuple(line.partition(":")[2].strip() for line in lines if line.startswith("Requires-Dist:"))
+
+
+def distributions(prefix: str) -> list[Distribution]:
+    """The Python packages in the prefix, sorted by name."""
+    found: list[Distribution] = []
+    for directory in _site_packages(prefix):
+        for entry in os.scandir(directory):
+            if entry.name.endswith((".dist-info", ".egg-info")):
+                found += _distribution(entry.path)
+    return sorted(found, key=lambda distribution: distribution.name)
+
+
+def from_pypi(prefix: str) -> list[Distribution]:
+    """Those that did not come with a conda package: these say so in their INSTALLER file, or have none."""
+    return [one for one in distributions(prefix) if one.installer not in ("", "conda")]
+
+
+def python_version(prefix: str) -> str:
+    """The version of conda's `python` in the prefix; empty without one."""
+    records = glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "python-[0-9]*.json"))
+    return os.path.basename(records[0]).split("-")[1] if records else ""
+
+
+def owners(prefix: str, present: Sequence[Distribution]) -> dict[str, str]:
+    """The conda package that brought each Python package, which may have another name: `torch` is from `pytorch`."""
+    names = {os.path.basename(one.path): one.name for one in present}
+    found = {}
+    for path in sorted(glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "*.json"))):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        directories = {directory for directory in re.findall(r'/([^/"]+-info)[/"]', text) if directory in names}
+        if directories:
+            owner = str(json.loads(text)["name"])
+            found.update({names[directory]: owner for directory in directories})
+    return found
+
+
+def _site_packages(prefix: str) -> list[str]:
+    lib = os.path.join(prefix, "lib")
+    names = os.listdir(lib) if os.path.isdir(lib) else []
+    candidates = [os.path.join(lib, name, "site-packages") for name in names if name.startswith(("python", "pypy"))]
+    candidates.append(os.path.join(prefix, "Lib", "site-packages"))  # of a prefix for Windows
+    # conda's python links `lib/python3.1` to `lib/python3.10`.
+    return sorted({os.path.realpath(path) for path in candidates if os.path.isdir(path)})
+
+
+def _distribution(path: str) -> Iterator[Distribution]:
+    text = _read(path, "METADATA") or _read(path, "PKG-INFO") or _read(path)
+    head = re.split(r"\n\s*\n", text, maxsplit=1)[0]
+    fields = {key.lower(): value.strip() for key, _, value in (line.partition(":") for line in head.splitlines())}
+    if fields.get("name") and fields.get("version"):
+        yield Distribution(canonical(fields["name"]), fields["version"], path, _read(path, "INSTALLER").strip())
+
+
+def _read(*path: str) -> str:
+    """The text of a file; empty where there is none."""
+    try:
+        with open(os.path.join(*path), encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

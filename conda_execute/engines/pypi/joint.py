@@ -1,0 +1,344 @@
+"""One answer for conda and PyPI: the two solvers talk until neither holds the other back without need.
+
+conda's solver chooses first. uv then chooses beside that (*pinned*), and again with what conda provides left out of
+all requirements (*free*). Where both give the same PyPI packages, nothing was held back, and that is the answer. Where
+the pinned choice fails, or has an older version of something, uv chooses a third time, from PyPI and from what conda's
+channels could provide instead (`offer`). Its choice of conda's packages becomes constraints of conda's next solve, and
+uv is asked again beside the result: at most three times. What conda installs then, and what uv finds beside its real
+metadata, is what counts.
+
+A PyPI package that stays older than it would be without conda's is never kept in silence: the answer says what was
+kept, and because of what.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+
+from ...errors import CreationError
+from ...lean.values import dataclass, replace
+from ...specs.requirement import canonical, requirement_name
+from .. import Solution
+from . import complaints, install, installed, offer, project
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from ...model import Built, Request
+    from .. import Backend, Options
+    from .installed import Distribution
+
+    #: PyPI packages by canonical name, and their versions; none, where the place they come from has just one.
+    Versions = Mapping[str, str]
+
+#: How often conda's solver is asked again.
+ROUNDS = 3
+
+#: How many packages a notice gives the reason of: each costs a call of uv.
+_EXPLAINED = 3
+
+#: What uv says where other conda packages may be the remedy: it found no versions, or went back to one so old that it
+#: cannot be built.
+_REMEDIED = r"No solution found|Failed to build|Build backend failed"
+
+#: A requirement that only one version satisfies.
+_EXACT = r"===?\s*[^\s,;*]+\s*(?:;|$)|@"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one solution of conda's."""
+
+    solution: Solution
+    #: The prefix that holds its packages, and the Python packages among them.
+    prefix: str
+    present: tuple[Distribution, ...]
+    #: What uv chose beside them; None: it could not, for the reason `error`.
+    chosen: Versions | None = None
+    error: CreationError | None = None
+    #: What the caller makes of it.
+    result: Any = None
+
+    @property
+    def provided(self) -> set[str]:
+        return {one.name for one in self.present}
+
+    @property
+    def python(self) -> str:
+        """The version of the interpreter."""
+        return installed.python_version(self.prefix)
+
+
+def build(
+    engine: Backend,
+    request: Request,
+    prefix: str,
+    options: Options,
+    *,
+    lock_fd: int | None = None,
+    solution: Solution | None = None,
+) -> Built:
+    """Fill `prefix` with conda packages and PyPI packages that were chosen together."""
+    from ... import files
+
+    def attempt(solution: Solution | None) -> Trial:
+        files.delete(prefix)
+        built = engine.create(request, prefix, options, lock_fd=lock_fd, solution=solution)
+        trial = Trial(solution or Solution(()), prefix, tuple(installed.distributions(prefix)))
+        try:
+            added = install.install(request, prefix, options, lock_fd=lock_fd)
+        except CreationError as error:
+            return replace(trial, error=error)
+        chosen = {one.name: one.version for one in installed.distributions(prefix) if one.name not in trial.provided}
+        built = replace(built, packages=built.packages + added.packages, size=built.size + added.size)
+        return replace(trial, chosen=chosen, result=built)
+
+    if solution is None and engine.solves_first:
+        solution = engine.solve(request, options)
+    best, notices = Talk(engine, request, options, attempt).agree(solution)
+    built: Built = best.result
+    return replace(built, notices=notices)
+
+
+@dataclass
+class Talk:
+    """What is said to one solver because of what the other one said."""
+
+    engine: Backend
+    request: Request
+    options: Options
+    #: Links a solution and has uv choose beside it.
+    attempt: Callable[[Any], Trial]
+
+    def agree(self, solution: Solution | None) -> tuple[Trial, tuple[str, ...]]:
+        """The best answer, and what to say of it. Raises CreationError where there is none, and InterruptError."""
+        first = self.attempt(solution)
+        if first.error is not None and not re.search(_REMEDIED, str(first.error.details)):
+            raise first.error
+        python = self._newest_python(first)
+        if first.error is None and self._is_free(first, python):
+            return first, ()
+        asking = _Asking(self.request, self.options)
+        free = asking.freely(first, python)
+        if first.error is None and free is not None and not _older(first.chosen, free):
+            return first, ()
+        best = _Rounds(self, first, asking, free or {}).best() if self.engine.solves_first else first
+        if best.error is not None:
+            raise best.error
+        return best, tuple(asking.notices(first, best, free))
+
+    def _is_free(self, trial: Trial, python: str) -> bool:
+        """Whether nothing can have been held back: conda provides nothing else that could be asked for, or the script
+        itself says which version it wants of all that was installed."""
+        exact = {requirement_name(each) for each in self.request.pypi if re.search(_EXACT, each)}
+        return python == trial.python and (not trial.present or set(trial.chosen or ()) <= exact)
+
+    def _newest_python(self, first: Trial) -> str:
+        """The Python that conda would choose if the script asked it for nothing else."""
+        alone = offer.specs_of(self.request, "python")
+        if not self.engine.solves_first or len(alone) == len(self.request.specs):
+            return first.python
+        found = self.solve(replace(self.request, specs=alone or ("python",)), first.solution)
+        return next((each.version for each in found.packages if each.name == "python"), "") if found else first.python
+
+    def solve(self, request: Request, like: Solution) -> Solution | None:
+        """conda's choice; None where it has none."""
+        try:
+            return self.engine.solve(request, self.options, like=like)
+        except CreationError:
+            return None
+
+
+def _older(chosen: Versions | None, free: Versions) -> list[str]:
+    """The packages that would be newer without conda's."""
+    return [name for name, version in (chosen or {}).items() if offer.is_older(version, free.get(name, ""))]
+
+
+@dataclass
+class _Rounds:
+    """The rounds after the first."""
+
+    talk: Talk
+    first: Trial
+    asking: _Asking
+    free: Versions
+
+    def best(self) -> Trial:
+        """The best trial; what it made is there."""
+        best = last = self.first
+        seen = {_identity(best.solution)}
+        #: Versions of conda's packages that cannot be had together with the rest.
+        excluded: set[tuple[str, str]] = set()
+        for _ in range(ROUNDS):
+            solution = self._next(last, best, excluded)
+            if solution is None or _identity(solution) in seen:
+                break
+            seen.add(_identity(solution))
+            last = self.talk.attempt(solution)
+            if self._rank(last.chosen) < self._rank(best.chosen):
+                best = last
+            if best.error is None and not _older(best.chosen, self.free):
+                break
+        return best if best is last or best.error is not None else self.talk.attempt(best.solution)
+
+    def _rank(self, chosen: Versions | None) -> tuple[bool, int, int]:
+        """Less is better: no failure; few of the packages asked for that are older than they could be; few others."""
+        older = _older(chosen, self.free)
+        asked = {requirement_name(requirement) for requirement in self.talk.request.pypi}
+        return chosen is None, sum(name in asked for name in older), len(older)
+
+    def _next(self, trial: Trial, best: Trial, excluded: set[tuple[str, str]]) -> Solution | None:
+        """Another solution of conda's: what uv would have of its packages, as far as conda can give that."""
+        available = offer.available(self.talk.request, self.talk.options, trial)
+        for _ in range(ROUNDS):
+            wish = self._wish(trial, available, excluded)
+            if wish is None or self._rank(wish[1]) >= self._rank(best.chosen):
+                return None
+            wanted = wish[0].wanted(wish[1])
+            solution = self._solve(trial, wanted)
+            if solution is not None:
+                return solution
+            excluded.add(self._culprit(trial, wanted))
+        return None
+
+    def _wish(
+        self, trial: Trial, available: offer.Available, excluded: set[tuple[str, str]]
+    ) -> tuple[offer.Offer, Versions] | None:
+        """What uv would choose of PyPI's packages and conda's: with this Python, or with another that is allowed, one
+        of each minor version."""
+        minors = {offer.minor(trial.python): trial.python}
+        for version in available.pythons:
+            minors.setdefault(offer.minor(version), version)
+        wishes = []
+        for minor, python in minors.items():
+            offered = offer.Offer.of(available, self.talk.request, trial, python, excluded)
+            if ("python", minor) in excluded or offered is None:
+                continue
+            chosen = self.asking.offered(trial, offered)
+            if chosen is not None:
+                wishes.append((offered, chosen))
+            if not any(self._rank(chosen)):
+                break
+        return min(wishes, key=lambda wish: self._rank(wish[1]), default=None)
+
+    def _solve(self, trial: Trial, wanted: Mapping[str, str]) -> Solution | None:
+        request = self.talk.request
+        constraints = (f"{name} {version}" for name, version in wanted.items())
+        return self.talk.solve(replace(request, constraints=(*request.constraints, *constraints)), trial.solution)
+
+    def _culprit(self, trial: Trial, wanted: Mapping[str, str]) -> tuple[str, str]:
+        """The version to give up: one that conda cannot give whatever the others are, else the last that differs from
+        what it chose by itself."""
+        there = {package.name: package.version for package in trial.solution.packages}
+        changed = [name for name in wanted if wanted[name] != f"=={there.get(name)}"] or list(wanted)
+        alone = (name for name in changed if self._solve(trial, {name: wanted[name]}) is None)
+        name = next(alone, changed[-1])
+        return name, wanted[name].removeprefix("==").removesuffix(".*")
+
+
+def _identity(solution: Solution) -> frozenset[str]:
+    return frozenset(package.url for package in solution.packages)
+
+
+# -- what uv is asked ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """Questions to uv that install nothing."""
+
+    request: Request
+    options: Options
+
+    def freely(self, trial: Trial, python: str) -> Versions | None:
+        """What uv chooses if what conda provides is no matter. Nothing is asked about that, and no source of it is
+        built. None: it cannot."""
+        with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
+            files = project.write(directory, self.request, self.options, trial.present)[:2]
+            excludes = offer.file(directory, "provided.txt", sorted(trial.provided))
+            return self._choose(directory, trial, python, [*files, "--excludes", excludes])
+
+    def offered(self, trial: Trial, offered: offer.Offer) -> Versions | None:
+        """What uv chooses if it may choose among what is offered, in the place of what is there."""
+        with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
+            files = project.write(directory, self.request, self.options, trial.present, also=offered.roots)[:2]
+            words = [*files, "--index-strategy", "first-index"]
+            words += ["--index", offered.write(os.path.join(directory, "offered"))]
+            words += project.never_too_new(self.request, offered.versions)
+            return self._choose(directory, trial, offered.python, words)
+
+    def _reason(self, trial: Trial, wanted: str) -> str:
+        """What keeps a version away, as uv names it when it is asked for that version."""
+        with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
+            *files, constraints = project.write(directory, self.request, self.options, trial.present)
+            offer.write_present(directory, trial.present)
+            words = [*files, offer.file(directory, "wanted.txt", [wanted]), "--constraints", constraints]
+            words += ["--find-links", directory, *project.never_too_new(self.request, trial.provided)]
+            try:
+                self._run(directory, trial, trial.python, words)
+            except CreationError as error:
+                against = complaints.mentioned(trial.present, str(error.details))
+                if against:
+                    return " and ".join(f"{one.name} {one.version}" for one in against)
+                if "Python" in str(error.details):
+                    return f"Python {trial.python}"
+            return "the other packages"
+
+    def _choose(self, directory: str, trial: Trial, python: str, words: Sequence[str]) -> Versions | None:
+        try:
+            return self._run(directory, trial, python, words)
+        except CreationError:
+            return None
+
+    def _run(self, directory: str, trial: Trial, python: str, words: Sequence[str]) -> Versions:
+        target = os.path.join(directory, "chosen.txt")
+        command = ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--output-file", target]
+        command += [*project.platform(self.request, trial.prefix, python), *words, *project.isolation(directory)]
+        command = [project.find_uv(self.options.environ), *command, *project.limits(self.request, self.options)]
+        status, said = project.run(command, self.options.environ, None)
+        if status != 0 or complaints.UNREAD in said:
+            raise complaints.explain(said, self.request, trial.prefix, trial.present, self.options)
+        with open(target, encoding="utf-8") as lines:
+            return dict(_versions(lines))
+
+    # -- what is said of it
+
+    def notices(self, first: Trial, best: Trial, free: Versions | None) -> Iterator[str]:
+        """What was changed for PyPI's packages, and which of them are older than they would be without conda's."""
+        chosen = best.chosen or {}
+        before = {package.name: package.version for package in first.solution.packages}
+        changed = [
+            f"{package.name} {package.version} instead of {before[package.name]}"
+            for package in best.solution.packages
+            if before.get(package.name, package.version) != package.version
+        ]
+        if changed:
+            gained = [name for name in chosen if (first.chosen or {}).get(name) != chosen[name]]
+            fitting = ", ".join(f"{name} {chosen[name]}".strip() for name in self._asked_first(gained)[:_EXPLAINED])
+            yield f"chose {', '.join(changed)} from conda, to fit {fitting or 'the PyPI packages'}"
+        if free is None:
+            yield "could not find out whether conda's packages keep those of PyPI from being newer"
+            return
+        older = self._asked_first(_older(chosen, free))
+        for name in older[:_EXPLAINED]:
+            reason = self._reason(best, f"{name}=={free[name]}")
+            yield f"kept {name} {chosen[name]} because of {reason} (it would be {free[name]})"
+        if len(older) > _EXPLAINED:
+            rest = (f"{name} {chosen[name]} (it would be {free[name]})" for name in older[_EXPLAINED:])
+            yield f"kept for such reasons too: {', '.join(rest)}"
+
+    def _asked_first(self, names: Sequence[str]) -> list[str]:
+        asked = {requirement_name(requirement) for requirement in self.request.pypi}
+        return sorted(names, key=lambda name: (name not in asked, name))
+
+
+def _versions(lines: Iterator[str] | Any) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        requirement = line.partition(";")[0].strip()
+        name, equals, version = requirement.partition("==")
+        if equals or "@" in requirement:
+            yield canonical(name.partition("@")[0].strip()), version

@@ -1,0 +1,242 @@
+"""What uv is told: a project written for the occasion, limits, and the environment it runs in.
+
+No `pyproject.toml` or `uv.toml` of the working directory is read; the user's and the system's `uv.toml` and `UV_*`
+variables hold as ever, for indexes and credentials, except those that say where to install or what to choose.
+`[tool.uv]` of the script is that project's. It lies in the prefix or in a directory for this user alone, and goes with
+it, whatever ends us: there may be a password in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+
+from ... import credentials
+from ...errors import CreationError
+from ...specs.requirement import requirement_name
+from .. import subprocesses
+from .installed import python_version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from ...model import Request
+    from .. import Options, PyPIPackage
+    from .installed import Distribution
+
+#: Variables that would lead uv to another interpreter, place or project, or its build processes to foreign modules.
+_DROPPED = frozenset({
+    "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_TARGET", "UV_PREFIX", "UVNAME", "UV_WORKING_DIR", "UV_NO_CONFIG",
+    "UVNAME_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME",
+    "__PYVENV_LAUNCHER__",
+})  # fmt: skip
+
+#: Variables that choose other packages, or other builds of them. They are no part of an environment's name, so what
+#: one shell has set would decide for all; `[tool.uv]` says the same and is part of it.
+_DECIDING = frozenset({
+    "UV_RESOLUTION", "UV_FORK_STRATEGY", "UV_INDEX_STRATEGY", "UV_PRERELEASE", "UV_PRERELEASE_PACKAGE",
+    "UV_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_EXCLUDE_NEWER",
+    "UV_EXCLUDE_NEWER_PACKAGE", "UV_NO_BINARY", "UV_NO_BINARY_PACKAGE", "UV_NO_BUILD", "UV_NO_BUILD_PACKAGE",
+    "UV_NO_BUILD_ISOLATION", "UV_NO_EDITABLE", "UV_NO_SOURCES", "UV_NO_SOURCES_PACKAGE", "UV_NO_VERIFY_HASHES",
+    "UV_TORCH_BACKEND",
+})  # fmt: skip
+
+#: What uv thinks it installs for.
+NAME = "conda-execute-script"
+
+#: Seconds that uv gets to end after it was told to.
+_PATIENCE = 5.0
+
+#: A version of PEP 440.
+VERSION = (
+    r"v?(?:\d+!)?\d+(?:\.\d+)*(?:[._-]?(?:a|b|c|rc|alpha|beta|pre|preview|post|rev|r|dev)[._-]?\d*)*(?:\+[a-z0-9._-]+)?"
+)
+
+
+def find_uv(environ: Mapping[str, str]) -> str:
+    """uv's program: beside our own interpreter, from its Python package, or on PATH."""
+    name = "uv.exe" if sys.platform == "win32" else "uv"
+    beside = os.path.join(os.path.dirname(sys.executable), name)
+    if os.access(beside, os.X_OK):
+        return beside
+    try:
+        import uv
+
+        return os.fspath(uv.find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        pass
+    import shutil
+
+    found = shutil.which("uv", path=environ.get("PATH"))
+    if found is None:
+        raise CreationError(
+            "PyPI packages are installed by `uv`, which is not there",
+            step="pypi",
+            hint="install the package `uv` beside conda-execute",
+        )
+    return found
+
+
+def interpreter(request: Request, prefix: str) -> str:
+    if request.platform != request.host_platform:
+        raise CreationError(
+            f"PyPI packages can be installed for this machine only ({request.host_platform}), not {request.platform}",
+            step="pypi",
+        )
+    return _python_of(prefix)
+
+
+def _python_of(prefix: str) -> str:
+    python = os.path.join(prefix, *(["python.exe"] if sys.platform == "win32" else ["bin", "python"]))
+    if not os.path.exists(python):
+        raise CreationError(
+            "PyPI packages need `python` among the conda packages", step="pypi", hint="add `python` to the header"
+        )
+    return python
+
+
+def target(request: Request, prefix: str, anywhere: bool) -> list[str]:
+    """Where uv is to install to."""
+    if request.platform == request.host_platform or not anywhere:
+        return ["--python", interpreter(request, prefix), "--break-system-packages"]
+    version = python_version(prefix)
+    library = "Lib" if request.platform.startswith("win-") else f"lib/python{'.'.join(version.split('.')[:2])}"
+    return ["--target", os.path.join(prefix, library, "site-packages"), *platform(request, prefix, version)]
+
+
+def isolation(project: str) -> list[str]:
+    return ["--project", project, "--color", "never", "--no-progress"]
+
+
+def limits(request: Request, options: Options) -> list[str]:
+    """What uv must not take: packages that are too new, and anything from the network when offline."""
+    arguments = []
+    when = request.pypi_exclude_newer or request.exclude_newer
+    if when is not None:
+        from datetime import datetime, timezone
+
+        from ...specs.moment import cutoff
+
+        newest = cutoff(when, datetime.now(timezone.utc), options.locate(when))
+        arguments += ["--exclude-newer", newest.strftime("%Y-%m-%dT%H:%M:%S.%fZ")]
+    if options.offline:
+        arguments.append("--offline")
+    return arguments
+
+
+def exactly(directory: str, chosen: Sequence[PyPIPackage], request: Request, options: Options) -> list[str]:
+    lines = []
+    for package in chosen:
+        hashed = f" --hash=sha256:{package.sha256}" if package.sha256 else ""
+        location = credentials.joined(_url(package.location), request.secrets)
+        lines.append(f"{package.name} @ {location}{hashed}\n")
+    # Nothing is looked up there; but uv asks a host for packages with the credentials of the index on it.
+    index = json.loads(request.uv).get("index", []) if request.uv else []
+    table = ["[tool.uv]", credentials.joined(f"index = {_toml(index)}", request.secrets)]
+    _write(directory, "pyproject.toml", "\n".join(table) + "\n")
+    arguments = ["--no-deps", "-r", _write(directory, "requirements.txt", "".join(lines))]
+    if all(package.sha256 for package in chosen):
+        arguments.append("--require-hashes")
+    if options.offline:
+        arguments.append("--offline")
+    return arguments
+
+
+def _url(location: str) -> str:
+    if "://" in location:
+        return location
+    from pathlib import Path
+
+    return Path(os.path.abspath(location)).as_uri()
+
+
+def write(
+    directory: str, request: Request, options: Options, present: Sequence[Distribution], *, also: Sequence[str] = ()
+) -> list[str]:
+    """Write a project, requirements and constraints; their paths.
+
+    Requirements go into a file; but into the project, if they have names, where `[tool.uv.sources]` is to apply. uv
+    chooses first what it reads first, and so `also`, what else there is to be, comes last.
+    """
+    sources = request.uv is not None and "sources" in json.loads(request.uv)
+    named = [requirement for requirement in request.pypi if sources and requirement_name(requirement)]
+    others = [requirement for requirement in request.pypi if requirement not in named]
+    pinned = [f"{one.name}=={one.version}" for one in present if re.fullmatch(VERSION, one.version, re.IGNORECASE)]
+    base = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
+    project = ["[project]", f"name = {_toml(NAME)}", 'version = "0"', f"dependencies = {_toml([*named, *also])}"]
+    text = "\n".join([*project, *_tool_uv(request.uv, base)]) + "\n"
+    lines = "".join(f"{requirement}\n" for requirement in others)
+    return [
+        _write(directory, "pyproject.toml", credentials.joined(text, request.secrets)),
+        _write(directory, "requirements.txt", credentials.joined(lines, request.secrets)),
+        _write(directory, "constraints.txt", "".join(f"{pin}\n" for pin in pinned)),
+    ]
+
+
+def _write(directory: str, name: str, text: str) -> str:
+    path = os.path.join(directory, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def _tool_uv(table: str | None, base: str) -> list[str]:
+    """The `[tool.uv]` table; an empty one too, since uv would look for one in the directories above."""
+    if table is None:
+        return ["[tool.uv]"]
+    settings: dict[str, Any] = json.loads(table)
+    for source in settings.get("sources", {}).values():
+        for one in source if isinstance(source, list) else [source]:
+            if isinstance(one, dict) and isinstance(one.get("path"), str):
+                one["path"] = os.path.join(base, one["path"])
+    return ["[tool.uv]", *(f"{_toml(key)} = {_toml(value)}" for key, value in settings.items())]
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+_PLATFORMS = {
+    "linux-64": "x86_64-unknown-linux-gnu",
+    "linux-aarch64": "aarch64-unknown-linux-gnu",
+    "linux-riscv64": "riscv64-unknown-linux-gnu",
+    "osx-64": "x86_64-apple-darwin",
+    "osx-arm64": "aarch64-apple-darwin",
+    "win-64": "x86_64-pc-windows-msvc",
+    "win-arm64": "aarch64-pc-windows-msvc",
+}
+
+
+def platform(request: Request, prefix: str, python: str) -> list[str]:
+    """For what uv is to choose, and the interpreter that asks a source for its requirements: that of the environment,
+    if it runs here."""
+    if request.platform not in _PLATFORMS:
+        raise CreationError(f"uv has no name for the platform {request.platform}", step="pypi")
+    if request.platform == request.host_platform:
+        words = ["--python", interpreter(request, prefix)]
+    else:
+        words = ["--python-platform", _PLATFORMS[request.platform], "--python", sys.executable]
+    return ["--python-version", python, "--no-python-downloads", *words]
+
+
+def never_too_new(request: Request, names: Iterable[str]) -> list[str]:
+    """The wheels on offer have no date; `exclude-newer` would leave them out."""
+    if request.pypi_exclude_newer is None and request.exclude_newer is None:
+        return []
+    return [word for name in sorted(names) for word in ("--exclude-newer-package", f"{name}=false")]
+
+
+def run(command: Sequence[str], environ: Mapping[str, str], lock_fd: int | None) -> tuple[int, str]:
+    """uv's status and what it said. SIGINT and SIGTERM end it and raise InterruptError."""
+    kept = {name: value for name, value in environ.items() if name not in _DROPPED | _DECIDING}
+    status, printed, complaints = subprocesses.run(command, kept, (lock_fd,), step="pypi", patience=_PATIENCE)
+    return status, printed + complaints

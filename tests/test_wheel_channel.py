@@ -1,0 +1,102 @@
+"""Wheels that a conda channel serves, over loopback: solved with conda's packages, and installed by uv."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import tiny, wheel_channel
+from tests.conftest import World
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local channel is made for POSIX")
+
+SCRIPT = """\
+# conda execute
+# env: [python 3.11.*, count-words]
+# channels: [{channel}, conda-forge]
+import count_words, words
+print(count_words.VERSION, words.VERSION)
+"""
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *said: object) -> None:
+        pass
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A channel with two wheels, one of which needs the other: its directory and its URL."""
+    words = tiny.wheel(tmp_path / "wheels", "words", "2.0")
+    count = tiny.wheel(
+        tmp_path / "wheels", "count-words", "1.0", ["words"], programs={"count-words": "count_words:main"}
+    )
+    directory = wheel_channel.write(tmp_path / "served", {words: ["python >=3.8"], count: ["python", "words >=2"]})
+    handler = functools.partial(_Quiet, directory=str(directory))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield directory, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def script(world: World, served: tuple[Path, str]) -> Path:
+    return world.script("run.py", SCRIPT.format(channel=served[1]))
+
+
+def prefix(world: World) -> Path:
+    (found,) = world.prefixes()
+    return found
+
+
+def test_they_run_and_conda_knows_their_files(world: World, script: Path) -> None:
+    assert world.execute(script).stdout == "1.0 2.0\n"
+    record = json.loads((prefix(world) / "conda-meta/count-words-1.0-py3_none_any_0.json").read_text())
+    assert {"bin/count-words", "lib/python3.11/site-packages/count_words.py"} <= set(record["files"])
+    assert all((prefix(world) / path).exists() for path in record["files"])
+    assert record["url"].endswith("/noarch/count_words-1.0-py3-none-any.whl")
+    assert "count-words 1.0 py3_none_any_0" in world.tmpenv("info", script).stdout
+
+
+def test_a_lock_installs_them_with_no_network(world: World, script: Path, served: tuple[Path, str]) -> None:
+    world.execute("--lock", script, check=True)
+    assert "count_words-1.0-py3-none-any.whl" in Path(f"{script}.conda-execute.lock").read_text()
+    assert world.execute("--locked", script).stdout == "1.0 2.0\n"
+    shutil.rmtree(served[0])
+    world.tmpenv("clear", check=True)
+    assert world.execute("--locked", "--offline", script).stdout == "1.0 2.0\n"
+
+
+def test_a_wheel_with_another_hash_is_refused(world: World, script: Path, served: tuple[Path, str]) -> None:
+    tiny.wheel(served[0] / "noarch", "words", "2.0", python=">=3.5")
+    run = world.execute(script)
+    assert (run.returncode, world.prefixes()) == (125, [])
+    assert "is not the one that its hash describes" in run.stderr
+
+
+def test_pypi_packages_see_them_as_condas(world: World, script: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    for version, requires in (("1.0", ["words"]), ("2.0", ["words>=3"])):
+        page = index / "stories" / "index.html"
+        wheel = tiny.wheel(page.parent, "stories", version, requires)
+        with page.open("a") as file:
+            file.write(f'<a href="{wheel.as_uri()}">{wheel.name}</a>\n')
+    script.write_text(script.read_text().replace("count-words]", "count-words, pip: [stories]]"))
+    run = world.with_(UV_DEFAULT_INDEX=index.as_uri()).execute(script)
+    assert run.stdout == "1.0 2.0\n"
+    assert "kept stories 1.0 because of words 2.0 (it would be 2.0)" in run.stderr
+
+
+def test_exports_name_them_as_packages_of_the_channel(world: World, script: Path, served: tuple[Path, str]) -> None:
+    explicit = world.execute("--export", "explicit", script, check=True).stdout
+    assert f"{served[1]}/noarch/words-2.0-py3-none-any.whl#" in explicit
+    assert "  - words=2.0=py3_none_any_0\n" in world.execute("--export", "environment.yml", script, check=True).stdout
+    assert "words-2.0-py3-none-any.whl" in world.execute("--export", "pixi.lock", script, check=True).stdout
