@@ -401,6 +401,7 @@ class ListOptions(CommandLine):
         words=("name", "size", "created", "used", "script"),
         help="what comes first: `name`, `size`, `created`, `used` (the default) or `script`",
     )
+    verbose = flag("-v", "--verbose", help="name each process that other hosts and containers noted")
     json = flag("--json", help="print JSON, errors too")
 
 
@@ -411,6 +412,7 @@ Delete every environment that no process is using right now, or these. What is k
 name only. Shows what was freed, and why the rest was not deleted."""
 
     min_age = text("--min-age", value="HOURS", help="only those that were not used for so many hours")
+    foreign = flag("--foreign", help="also what other hosts or containers may be using: only if none of them is")
     dry_run = flag("--dry-run", help="show what would be deleted")
     json = flag("--json", help="print JSON, errors too")
 
@@ -459,6 +461,7 @@ class InfoOptions(CommandLine):
     PROSE = "Show one environment in full: its packages and channels, how it was created, who is using it."
     WORDS = (_NAMES, 1, 1)
 
+    verbose = flag("-v", "--verbose", help="name each process that other hosts and containers noted")
     json = flag("--json", help="print JSON, errors too")
 
 

@@ -124,3 +124,17 @@ def megabytes(size: float) -> str:
         if size >= bytes_in_it:
             return f"{size / bytes_in_it:.1f} {unit}"
     return f"{max(1, round(size / 1e3)) if size else 0} kB"
+
+
+def age(seconds: float) -> str:
+    """A time span in minutes or hours, the unit that the settings and `--min-age` have.
+
+    >>> age(30), age(600), age(5400), age(200_000)
+    ('now', '10 min', '1.5 h', '56 h')
+    """
+    if seconds < 60:
+        return "now"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 10 else f"{hours:.0f} h"

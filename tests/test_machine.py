@@ -240,3 +240,21 @@ class TestForgetting:
         note = self.ended(tmp_envs)
         clear(Store(tmp_envs), dry_run=True)
         assert note.exists()
+
+    def test_what_cannot_be_asked_is_counted_and_not_said_to_run(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        for number in range(500):
+            (small.uses(environment) / f"{number + 1}-7@n{number % 3}+boot{number % 3}+machine").touch()
+        [(_, why)] = clear(Store(tmp_envs)).kept
+        assert why == "kept for 500 notes of 3 hosts, newest now, which cannot be asked from here"
+
+    def test_a_person_who_knows_better_clears_what_other_hosts_noted(self, tmp_envs: str) -> None:
+        environment = idle(tmp_envs)
+        (small.uses(environment) / "7-7@other+boot+machine").touch()
+        assert clear(Store(tmp_envs)).freed == ()
+        assert [found.name for found in clear(Store(tmp_envs), foreign=True).freed] == [environment.name]
+
+    def test_not_even_then_goes_what_a_process_of_this_host_uses(self, tmp_envs: str) -> None:
+        process = small.runner(tmp_envs)
+        assert clear(Store(tmp_envs), foreign=True).freed == ()
+        small.end(process)

@@ -14,11 +14,12 @@ import filelock
 import pytest
 
 from conda_execute import files
-from conda_execute.environments import layout, soft_lock, uses
-from conda_execute.environments.lock import Holder, try_to_take
+from conda_execute.environments import filesystem, layout, lock, soft_lock, uses
+from conda_execute.environments.lock import Holder, take, try_to_take
 from conda_execute.environments.soft_lock import SoftLock
 from conda_execute.environments.store import Store
 from tests.protocol import small
+from tests.test_machine import Machine, register
 
 NAME = "ea977067a8fbeb21a594"
 
@@ -195,10 +196,35 @@ class TestSoftLock:
         assert self.link(path, foreign).take() is None
         assert self.link(path).take() is not None
 
-    def test_of_this_host_before_its_last_boot_is_left_to_a_person(self, path: str) -> None:
-        host, _, first = uses.place().rsplit("+", 2)
-        assert self.link(path, f"1-1@{host}+another-boot+{first}").take() is None
-        assert self.link(path).take() is not None
+    def test_of_this_machine_before_its_last_boot_is_broken(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        machine = Machine(tmp_path / "machine")
+        tmp_envs = str(tmp_path / "tmp_envs")
+        os.makedirs(os.path.dirname(layout.lock(tmp_envs, NAME)))
+        machine.boots(monkeypatch, "first", 3600)
+        register(tmp_envs, age=2 * 3600)
+        link = self.link(layout.lock(tmp_envs, NAME), "1-1@ubuntu+first+machine")
+        assert link.take() is None
+        long_ago = time.time() - 2 * 3600
+        os.utime(link._link, (long_ago, long_ago), follow_symlinks=False)
+        Machine(tmp_path / "other").boots(monkeypatch, "second", 3600)
+        register(tmp_envs)
+        assert self.link(layout.lock(tmp_envs, NAME)).take() is not None, "of another machine, for all that is known"
+        os.unlink(layout.machine(tmp_envs, "second"))
+        machine.boots(monkeypatch, "second", 3600)
+        register(tmp_envs)
+        assert self.link(layout.lock(tmp_envs, NAME)).take() is None
+
+    def test_of_another_host_goes_when_a_person_says_so(self, path: str) -> None:
+        foreign = f"{os.getpid()}-1@elsewhere+{'0' * 36}+17"
+        assert self.link(path, foreign).take() is None
+        assert self.link(path).free()
+        assert self.link(path).take() is None
+
+    def test_of_a_live_process_of_this_host_stays_whatever_a_person_says(self, path: str) -> None:
+        assert self.link(path).take() is None
+        assert not self.link(path).free()
 
     def test_two_never_break_it_at_once(self, path: str) -> None:
         assert self.link(path, self.dead()).take() is None
@@ -272,3 +298,109 @@ class TestSoftLock:
         lock = try_to_take(path, "x" * 5000)
         assert lock is not None
         lock.release()
+
+
+class TestSecondLock:
+    """Where a lock may count on its own host alone (sshfs, for one), a link is taken as well. Only the answers of the
+    file system are made up: that it is such a one, and that each host gets its lock."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+        monkeypatch.setattr(lock, "shares_locks", lambda path: False)
+        return str(tmp_path / "name.lock")
+
+    @pytest.fixture
+    def other_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(filelock, "lock_descriptor", lambda descriptor, *, blocking: True)
+
+    @pytest.mark.usefixtures("other_host")
+    def test_excludes_whom_the_lock_does_not(self, path: str) -> None:
+        first = try_to_take(path)
+        assert first is not None
+        assert try_to_take(path) is None
+        first.release()
+        second = try_to_take(path)
+        assert second is not None
+        second.release()
+        assert os.listdir(os.path.dirname(path)) == ["name.lock"]
+
+    def test_excludes_on_this_host(self, path: str) -> None:
+        with take(path):
+            assert try_to_take(path) is None
+
+    def test_of_a_dead_process_is_broken_although_others_wait(self, path: str) -> None:
+        SoftLock(path, f"{TestSoftLock().dead()}\nscript.py\n").take()
+        with open(path, "w") as file, subprocess.Popen(["sleep", "60"], pass_fds=[file.fileno()]) as waiter:
+            taken = try_to_take(path)
+            waiter.kill()
+        assert taken is not None
+        taken.release()
+
+    def test_failed_creator_leaves_it_to_its_installer(self, path: str) -> None:
+        taken = take(path)
+        installer = subprocess.Popen(["sleep", "60"], pass_fds=[taken.descriptor])
+        with pytest.raises(KeyboardInterrupt), taken:
+            raise KeyboardInterrupt
+        assert try_to_take(path) is None
+        installer.kill()
+        installer.wait()
+        assert os.path.lexists(path.removesuffix(".lock") + ".softlock"), "for the other hosts"
+
+    @pytest.mark.usefixtures("other_host")
+    def test_link_that_a_cache_hides_is_respected(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As on sshfs: making it is "not permitted", and it does not seem to be there."""
+        symlink = os.symlink
+
+        def refuse(source: str, target: str) -> None:
+            if target.endswith(".softlock"):
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), target)
+            symlink(source, target)
+
+        monkeypatch.setattr(os, "symlink", refuse)
+        assert try_to_take(path) is None
+
+    @pytest.mark.usefixtures("other_host")
+    def test_where_there_are_no_links_the_lock_must_do(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(source: str, target: str) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), target)
+
+        monkeypatch.setattr(os, "symlink", refuse)
+        taken = try_to_take(path)
+        assert taken is not None
+        taken.release()
+
+    def test_holder_that_changes_is_named_again(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lock, "QUIET_WAIT", 0.3)
+        told: list[int] = []
+        first = holder(tmp_envs, 1)
+        second = small.python(HOLD, tmp_envs, NAME, "1")
+        with Store(tmp_envs).lock(NAME, on_wait=lambda who: told.append(who.pid)):
+            pass
+        for process in (first, second):
+            process.communicate()
+        assert set(told) <= {first.pid, second.pid}
+        assert told[0] == first.pid
+        assert len(told) == len(set(told)), "each once"
+
+    @pytest.mark.parametrize(
+        ("kind", "options", "shares"),
+        [
+            ("ext4", "rw", True),
+            ("nfs4", "rw,vers=4.2,local_lock=none", True),
+            ("nfs", "rw,nolock", False),
+            ("nfs4", "rw,local_lock=flock", False),
+            ("lustre", "rw,flock", True),
+            ("lustre", "rw,localflock", False),
+            ("fuse.glusterfs", "rw", True),
+            ("fuse.sshfs", "rw", False),
+            ("9p", "rw", False),
+            ("cifs", "rw", False),
+            ("", "", False),
+        ],
+        ids=lambda value: str(value) or "unknown",
+    )
+    def test_file_systems_that_share_locks_are_known(
+        self, monkeypatch: pytest.MonkeyPatch, kind: str, options: str, shares: bool
+    ) -> None:
+        monkeypatch.setattr(filesystem, "_mount", lambda path: (kind, options))
+        assert filesystem.shares_locks("/x") == shares

@@ -129,6 +129,27 @@ class TestFailure:
         assert Store(tmp_envs).state(prepare_name()) == "unfinished"
         assert not os.path.exists(layout.trash(tmp_envs))
 
+    @pytest.mark.parametrize("ends_well", [True, False], ids=["made", "failed"])
+    def test_creator_leaves_alone_what_another_host_made_whose_lock_it_did_not_see(
+        self, tmp_envs: str, ends_well: bool
+    ) -> None:
+        """As on a file system whose locks count on one host alone: the other one took the lock too, and runs by now."""
+        theirs: list[Environment] = []
+
+        def create(prefix: str, descriptor: int) -> Built:
+            path = Path(layout.lock(tmp_envs, prepare_name()))
+            path.write_text("7-7@other+boot+7\nother.py\n")
+            small.create(prefix, descriptor)
+            with_marker = small.marker(prepare_name())
+            theirs.append(Store(tmp_envs).finish(prepare_name(), with_marker))
+            if not ends_well:
+                raise CreationError("what was linked is not there", step="link")
+            return Built(packages=2, size=1)
+
+        with pytest.raises(CreationError, match="was deleted" if ends_well else "is not there"):
+            small.ensure(tmp_envs, create=create)
+        assert Store(tmp_envs).read(prepare_name()) == theirs[0]
+
     def test_full_disk_is_said(self, tmp_envs: str) -> None:
         def create(prefix: str, descriptor: int) -> Built:
             small.create(prefix, descriptor)

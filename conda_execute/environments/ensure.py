@@ -148,11 +148,17 @@ class _Work:
             refused.add(environment.marker.build)
             return None
 
-        found = self.store.lock_unless(candidate, made, self.recipe.title, self._say_who_is_waited_for)
+        found = self.store.lock_unless(
+            candidate, made, self.recipe.title, lambda holder: self._say_who_is_waited_for(candidate, holder)
+        )
         return self._with_lock(candidate, found, force) if isinstance(found, Lock) else found
 
-    def _say_who_is_waited_for(self, holder: Holder) -> None:
+    def _say_who_is_waited_for(self, candidate: str, holder: Holder) -> None:
         self.recipe.tell(f"waiting for {holder}, which is creating this environment")
+        if holder.has_link and holder.host not in ("", self.use.host):
+            self.recipe.tell(
+                f"should `{holder.host}` be gone, `conda tmpenv clear --foreign {candidate}` takes the lock from it"
+            )
 
     def _is_fit(self, environment: Environment) -> bool:
         """Whether this host satisfies the environment's virtual packages. A yes is remembered for the place: until the
@@ -237,15 +243,16 @@ class _Work:
         prefix = self.store.prefix(candidate)
         try:
             built = self.recipe.create(prefix, lock.descriptor, solved)
-            if not lock.is_current():
-                # Who deletes the cache by hand deletes the lock with it, and somebody else may make the prefix by now.
+            if not lock.is_ours():
+                # A person deleted the cache, the lock with it; or its locks do not exclude another host. Somebody else
+                # may make the prefix by now, or use it.
                 raise CreationError(
                     f"the environment was deleted while it was made: `{prefix}`", step="finish", hint="run it again"
                 )
             environment = self.store.finish(candidate, self._marker(candidate, prefix, built, started))
         except BaseException as error:
             is_full = files.is_full(prefix)
-            if lock.is_current():
+            if lock.is_ours():
                 self.store.discard(candidate)
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise CreationError(f"the disk is full: `{prefix}`", step="create", hint=_ROOM) from error

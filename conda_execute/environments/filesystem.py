@@ -13,6 +13,10 @@ _NETWORK = frozenset((
     "lustre", "ncpfs", "nfs", "nfs3", "nfs4", "ocfs2", "orangefs", "panfs", "prl_fs", "pvfs2", "smb", "smb2", "smb3",
     "smbfs", "vboxsf", "virtiofs", "vmhgfs", "webdav", "wekafs",
 ))
+_SHARING_LOCKS = frozenset((
+    "ceph", "fuse.ceph-fuse", "fuse.glusterfs", "gfs2", "glusterfs", "gpfs", "lustre", "nfs", "nfs3", "nfs4", "ocfs2",
+))
+_LOCAL_LOCKS = frozenset(("localflock", "nolock", "local_lock=all", "local_lock=flock", "localflocks"))
 # fmt: on
 
 
@@ -20,6 +24,17 @@ def is_network(path: str) -> bool:
     """Whether this path lies on a file system that other hosts may see, with caches between them and us."""
     kind = _mount(path)[0]
     return kind in _NETWORK or kind.startswith("fuse.") or not kind
+
+
+def shares_locks(path: str) -> bool:
+    """Whether a lock here is known to exclude other hosts too, where they can see this file system at all.
+
+    sshfs and others accept `flock` and keep it to themselves; NFS and Lustre do so where a mount option says it.
+    """
+    kind, options = _mount(path)
+    if not kind or kind.startswith("fuse.") or kind in _NETWORK:
+        return kind in _SHARING_LOCKS and not _LOCAL_LOCKS & set(options.split(","))
+    return True
 
 
 def _mount(path: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 A lock is `filelock`'s on a descriptor of ours, on a file that is never unlinked, so that two processes can never hold
 locks on two files of one name. Installers inherit the descriptor: an orphan keeps the lock until it ends. Whatever
 moment a process dies at, the kernel gives its lock back. Where a file system has no locks, a symbolic link serves as
-one (`soft_lock`).
+one (`soft_lock`); where it has some that may not count on other hosts, the link is taken as well.
 
 Why `filelock.lock_descriptor` and not `FileLock`: whoever lets go of a `FileLock` unlocks it for all that inherited its
 descriptor, and a creator that fails must leave the lock to an installer that still writes. What else is ours is for
@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import time
+
+from .filesystem import shares_locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ class Holder:
 
     def __init__(self, pid: int, host: str, script: str) -> None:
         self.pid, self.host, self.script = pid, host, script
+        #: Whether a link says so, which outlives its host.
+        self.has_link = False
 
     def __str__(self) -> str:
         who = f"process {self.pid} on {self.host}" if self.pid else "another process"
@@ -62,16 +67,19 @@ class Lock:
     """An exclusive lock that is held until `release`, or until this process and all that inherited `descriptor` end.
 
     The file says who holds it, for those who wait. Where the file system has no locks, a symbolic link beside the file
-    is the lock (`SoftLock`), and `descriptor` is still there to be inherited, without effect.
+    is the lock (`SoftLock`), and `descriptor` is still there to be inherited, without effect. `text` is what the holder
+    wrote down.
     """
 
     #: What the user should know about this lock.
     notice: str | None = None
 
-    def __init__(self, path: str, descriptor: int, soft: SoftLock | None = None) -> None:
+    def __init__(self, path: str, descriptor: int, text: str, soft: SoftLock | None = None) -> None:
         self.path = path
         self.descriptor = descriptor
-        self._soft = soft
+        self._text = text
+        self.soft = soft
+        self._is_written = False
 
     def is_current(self) -> bool:
         """Whether others would find the file that is locked: a person may have deleted it, and all beside it."""
@@ -80,30 +88,49 @@ class Lock:
         except FileNotFoundError:
             return False
 
-    def say(self, text: str) -> None:
+    def is_ours(self) -> bool:
+        """Whether nobody else took it since: on a file system whose locks count on one host alone, or after a person
+        deleted the file. Opened by its name, which asks the server."""
+        if not self.is_current() or (self.soft is not None and not self.soft.is_ours()):
+            return False
+        try:
+            with open(self.path, "rb") as stream:
+                return not self._is_written or stream.read() == self._text.encode("utf-8", "surrogateescape")
+        except OSError:
+            return sys.platform == "win32"  # where a file that is locked cannot be read
+
+    def say(self) -> None:
         """Write down who holds it."""
+        self._write(self._text)
+
+    def _write(self, text: str) -> None:
         try:
             os.ftruncate(self.descriptor, 0)
             os.lseek(self.descriptor, 0, os.SEEK_SET)
             os.write(self.descriptor, text.encode("utf-8", "surrogateescape"))
+            self._is_written = True
         except OSError:
             pass  # a full disk: those who wait will not know for whom
 
     def release(self) -> None:
         """Unlock, also for children that inherited the descriptor: what they had to do is done."""
-        if self._soft is not None:
-            self._soft.release()
-            self._soft = None
-        elif self.descriptor >= 0:
+        if self.descriptor >= 0:
             import filelock
 
-            self.say("")
-            filelock.unlock_descriptor(self.descriptor)
+            self._write("")
+            soft, self.soft = self.soft, None
+            if soft is not None:
+                soft.release()
+            try:
+                filelock.unlock_descriptor(self.descriptor)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
         self.leave()
 
     def leave(self) -> None:
         """Let go of the lock without unlocking: installers that still run keep it until they end."""
-        soft, self._soft = self._soft, None
+        soft, self.soft = self.soft, None
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -156,7 +183,9 @@ def take_unless(
                 since, holder = time.monotonic(), taken
             if on_wait is not None and told != (holder or "?") and time.monotonic() - since >= QUIET_WAIT:
                 told = holder or "?"
-                on_wait(Holder.read(holder))
+                who = Holder.read(holder)
+                who.has_link = claim.is_kept_by_a_link()
+                on_wait(who)
             time.sleep(pause)
             pause = min(pause * 1.5, _LAST_PAUSE)
     return taken
@@ -178,44 +207,51 @@ class _Claim:
         """The lock; else what its holder wrote down."""
         import filelock
 
-        while True:
-            lock = Lock(self._path, self._open())
-            try:
-                if not filelock.lock_descriptor(lock.descriptor, blocking=False):
-                    return _content(lock.descriptor)
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    raise
-                return self._attempt_without_locks(error)
-            self._descriptor = -1
-            if lock.is_current():
-                break
-            lock.release()
         try:
-            # Another host may have found no locks where we find them: its link counts as well.
-            holder = self._soft.is_free()
+            while filelock.lock_descriptor(self._open(), blocking=False):
+                lock = self._taken(None)
+                if lock.is_current():
+                    return self._with_link(lock)
+                lock.release()
+            return _content(self._open())
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            problem = error.strerror
+        # Not open while we wait: who has it open passes for an installer of the holder (see `SoftLock`).
+        self.__exit__()
+        holder = self._soft.take()
+        if holder is not None:
+            return holder
+        lock = self._taken(self._soft)
+        lock.notice = f"the file system of `{self._path}` has no locks ({problem}): a symbolic link serves as one"
+        lock.say()
+        return lock
+
+    def _with_link(self, lock: Lock) -> Lock | str:
+        """The same lock, and the link where this one may count on this host alone; else who holds the link."""
+        try:
+            is_second = not shares_locks(self._path)
+            # Another host may have found no locks where we find them: its link counts in any case.
+            holder = self._soft.take(is_second=True) if is_second else self._soft.is_free()
         except BaseException:
             lock.leave()
             raise
         if holder is not None:
             lock.release()
             return holder
-        lock.say(self._text)
+        if is_second:
+            lock.soft = self._soft
+        lock.say()
         return lock
 
-    def _attempt_without_locks(self, error: OSError) -> Lock | str:
-        # Not open while we wait: who has it open passes for an installer of the holder (see `SoftLock`).
-        self.__exit__()
-        holder = self._soft.take()
-        if holder is not None:
-            return holder
-        lock = Lock(self._path, self._open(), self._soft)
+    def is_kept_by_a_link(self) -> bool:
+        return self._soft.is_taken()
+
+    def _taken(self, soft: SoftLock | None) -> Lock:
+        descriptor = self._open()
         self._descriptor = -1
-        lock.notice = (
-            f"the file system of `{self._path}` has no locks ({error.strerror}): a symbolic link serves as one"
-        )
-        lock.say(self._text)
-        return lock
+        return Lock(self._path, descriptor, self._text, soft)
 
     def _open(self) -> int:
         if self._descriptor < 0:

@@ -14,6 +14,7 @@ and neither judges the other's notes.
 from __future__ import annotations
 
 import os
+import sys
 
 from .. import files
 from ..lean.digest import digest
@@ -109,7 +110,7 @@ def _former_boots(boot: str) -> list[str]:
     """The boots that this machine remembers on its own disk; this one is one of them from now on."""
     from .filesystem import is_network
 
-    if is_network(_LASTING):
+    if sys.platform == "win32" or is_network(_LASTING):
         return []
     path = os.path.join(_LASTING, f".conda-execute-{os.geteuid()}.boots")
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)

@@ -9,6 +9,7 @@ and nothing else.
 from __future__ import annotations
 
 import os
+import sys
 
 from ..lean.values import dataclass
 from . import processes
@@ -128,7 +129,9 @@ class Everybody:
         #: Whether some processes could not be looked at.
         self._veiled = False
         self._clock = _clock("self") or UNKNOWN
-        self._users = (os.geteuid(), 0)
+        self._users: tuple[int, ...] = ()
+        if sys.platform != "win32":
+            self._users = (os.geteuid(), 0)
         for pid in filter(str.isdecimal, os.listdir("/proc")):
             self._look_at(pid)
 

@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .observer import Verdict
+
 
 class SoftLock:
     """A lock for file systems without locks: a symbolic link whose target says who holds it.
@@ -35,29 +37,70 @@ class SoftLock:
         self._breakers = self._link + ".breakers"
         self._holder = holder
 
-    def take(self) -> str | None:
-        """Take it; else who holds it."""
+    def take(self, *, is_second: bool = False) -> str | None:
+        """Take it; else who holds it. `is_second`: the file is locked as well, which no orphan of this host outlives.
+
+        Where there are no links either, the lock of the file must do.
+        """
         while True:
             try:
                 os.symlink(self._holder, self._link)
                 return None
             except FileExistsError:
-                holder = self.is_free(spare_installers=True)
+                holder = self.is_free(spare_installers=not is_second)
+            except OSError:
+                # sshfs says "not permitted" of a link that another host has made, which its cache may hide.
+                if self._can_link():
+                    return self._read() or ""
+                if not is_second:
+                    raise
+                return None
             if holder is not None:
                 return holder
 
+    def _can_link(self) -> bool:
+        probe = f"{self._link}.{os.getpid()}"
+        try:
+            os.symlink(self._holder, probe)
+        except OSError:
+            return False
+        files.unlink(probe)
+        return True
+
     def is_free(self, spare_installers: bool = False) -> str | None:
         """None if nobody holds it (any more); else who does."""
-        try:
-            holder = os.readlink(self._link)
-        except FileNotFoundError:
+        holder = self._read()
+        if holder is None:
             return None
         if not self._is_dead(holder) or (spare_installers and self.has_installers()):
             return holder
         return None if self._break(holder) else holder
 
+    def is_taken(self) -> bool:
+        """Whether there is a link, whosever it is."""
+        return self._read() is not None
+
+    def is_ours(self) -> bool:
+        """Whether the link is still the one that was taken."""
+        return self._read() == self._holder
+
     def release(self) -> None:
+        if self.is_ours():
+            files.unlink(self._link)
+
+    def free(self) -> bool:
+        """Take the link from whoever holds it, unless that is a live process of this host: a person knows better."""
+        holder = self._read()
+        if holder is None or self._judge(holder) == "live":
+            return False
         files.unlink(self._link)
+        return True
+
+    def _read(self) -> str | None:
+        try:
+            return os.readlink(self._link)
+        except FileNotFoundError:
+            return None
 
     def has_installers(self) -> bool:
         """Whether another process of this host has the lock file open."""
@@ -66,9 +109,12 @@ class SoftLock:
         return any(real in _open_files(pid) for pid in pids)
 
     def _is_dead(self, holder: str) -> bool:
+        return self._judge(holder) == "dead"
+
+    def _judge(self, holder: str) -> Verdict:
         use = uses.parse(holder.partition("\n")[0])
         here = Observer(0.0, float("inf"), os.path.dirname(os.path.dirname(self._path)))
-        return use is not None and here.judge(uses.Note(self._link, use)) == "dead"
+        return here.judge(uses.Note(self._link, use)) if use is not None else "foreign"
 
     def _break(self, holder: str) -> bool:
         own = self._holder.partition("\n")[0]
@@ -78,12 +124,10 @@ class SoftLock:
         try:
             if any(other != own and not self._is_dead(other) for other in os.listdir(self._breakers)):
                 return False
-            if os.readlink(self._link) != holder:
-                return False
-            os.unlink(self._link)
-            return True
-        except FileNotFoundError:
-            return True
+            found = self._read()
+            if found == holder:
+                files.unlink(self._link)
+            return found in (holder, None)
         finally:
             files.unlink(mine)
 

@@ -28,6 +28,7 @@ from datetime import timedelta
 from .. import files
 from ..errors import PlaceError
 from ..lean.values import dataclass, replace
+from ..text import age
 from . import layout, machine, processes, uses
 from . import marker as markers
 from .filesystem import is_network
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Literal
 
-    from ..model import Environment, Marker
+    from ..model import Environment, Marker, Use
     from .processes import Process
     from .store import State
     from .uses import Note
@@ -178,7 +179,8 @@ def why_kept(found: Found, now: float, policy: Policy) -> str | None:
     elif found.processes:
         why = "in use by " + _listing([f"process {process}" for process in found.processes])
     elif found.foreign:
-        why = "kept for " + _listing([_foreign(note) for note in found.foreign])
+        why = f"kept for {foreign_notes(found.foreign, now)}"
+        why += "" if found.foreign[0].use is None else ", which cannot be asked from here"
     elif found.kept:
         why = "kept on request (`conda tmpenv release` undoes that)"
     elif found.state != "unfinished" and age < policy.unused_for.total_seconds():
@@ -186,13 +188,29 @@ def why_kept(found: Found, now: float, policy: Policy) -> str | None:
     return why
 
 
-def _foreign(note: Note) -> str:
-    if note.use is None:
-        return f"an odd file among the notes, `{note.path}`"
-    host, _, first = note.use.place.rsplit("+", 2)
-    here, _, our_first = uses.place().rsplit("+", 2)
-    where = f"{host} (another container)" if host == here and first != our_first else host
-    return f"a note of process {note.use.pid} on {where}, which cannot be asked from here"
+def foreign_notes(notes: Sequence[Note], now: float) -> str:
+    """What is known of notes that cannot be judged from here: not that their processes run."""
+    if len(notes) == 1 and notes[0].use is None:
+        return f"an odd file among the notes, `{notes[0].path}`"
+    if len(notes) == 1 and notes[0].use is not None:
+        return f"a note of process {notes[0].use.pid} on {_where(notes[0].use)}"
+    hosts = {_where(note.use) for note in notes if note.use is not None}
+    whose = next(iter(hosts)) if len(hosts) == 1 else f"{len(hosts)} hosts"
+    newest = max(map(_moment, notes))
+    return f"{len(notes)} notes of {whose}, newest {'now' if now - newest < 60 else age(now - newest) + ' ago'}"
+
+
+def _where(use: Use) -> str:
+    here = uses.this_process()
+    is_container = use.host == here.host and use.place != here.place
+    return f"{use.host} (another container)" if is_container else use.host
+
+
+def _moment(note: Note) -> float:
+    try:
+        return os.lstat(note.path).st_mtime
+    except OSError:
+        return 0.0
 
 
 def _listing(items: Sequence[str]) -> str:
@@ -219,15 +237,19 @@ def clear(
     *,
     min_age: timedelta = timedelta(0),
     foreign_use_ttl: timedelta = Policy.foreign_use_ttl,
+    foreign: bool = False,
     dry_run: bool = False,
     pause: Callable[[float], None] = time.sleep,
     notice: Callable[[str], object] | None = None,
 ) -> Report:
     """Remove what nobody has used for `min_age`, all or of these names. A name means its neighbours `<name>.1` too.
 
-    What a person asked to keep goes only by its name. `notice` is told why nothing happens for two minutes.
+    What a person asked to keep goes only by its name. `notice` is told why nothing happens for two minutes. `foreign`:
+    no other host or container runs anything, a person says: their notes and their links count for nothing.
     """
-    policy = Policy(min_age, foreign_use_ttl)
+    policy = Policy(min_age, timedelta(0) if foreign else foreign_use_ttl)
+    if foreign and not dry_run:
+        _free(store, store.list() if names is None else _with_neighbours(store, names))
     if not dry_run:
         _begin(store)
     found = survey(store, policy, None if names is None else _with_neighbours(store, names))
@@ -246,6 +268,14 @@ def clear(
     report = _remove(store, found, policy, named=names is not None, pause=patiently)
     store.empty_trash()
     return report
+
+
+def _free(store: Store, names: Iterable[str]) -> None:
+    """Take the locks of these environments from other hosts, where they are links."""
+    from .soft_lock import SoftLock
+
+    for name in names:
+        SoftLock(layout.lock(store.tmp_envs, name), str(uses.this_process())).free()
 
 
 def _with_neighbours(store: Store, names: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +20,7 @@ from conda_execute.environments import ensure as ensuring
 from conda_execute.environments import layout
 from conda_execute.environments import uses as notes
 from conda_execute.environments.store import Store
-from conda_execute.model import Built, Channel, Environment, Request
+from conda_execute.model import Built, Channel, Environment, Marker, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,6 +58,15 @@ def create(prefix: str, descriptor: int) -> Built:
         Path(prefix, "conda-meta", f"package-{number}.json").write_text("{}")
     shutil.copy("/bin/sleep", Path(prefix, "bin", "sleep"))
     return Built(packages=2, size=1234, backend="small")
+
+
+def marker(name: str, **values: Any) -> Marker:
+    """What the marker of such an environment says."""
+    said: dict[str, Any] = {
+        "build": os.urandom(8).hex(), "name": name, "specs": (), "channels": (), "platform": "linux-64",
+        "backend": "small", "version": "0", "created": 0.0, "seconds": 0.0, "packages": 2, "size": 1, "script": "x",
+    }  # fmt: skip
+    return Marker(**{**said, **values})
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def clear(options: ClearOptions) -> int:
-    return _delete(options.words, lambda _: _hours(options.min_age), options)
+    return _delete(options.words, lambda _: _hours(options.min_age), options, foreign=options.foreign)
 
 
 def prune(options: PruneOptions) -> int:
@@ -30,7 +30,11 @@ def prune(options: PruneOptions) -> int:
 
 
 def _delete(
-    words: Sequence[str], min_age: Callable[[Settings], timedelta], options: ClearOptions | PruneOptions
+    words: Sequence[str],
+    min_age: Callable[[Settings], timedelta],
+    options: ClearOptions | PruneOptions,
+    *,
+    foreign: bool = False,
 ) -> int:
     settings, store = opened()
     names = names_of(words, store) if words else None
@@ -39,6 +43,7 @@ def _delete(
         names,
         min_age=min_age(settings),
         foreign_use_ttl=settings.foreign_use_ttl,
+        foreign=foreign,
         dry_run=options.dry_run,
         notice=say,
     )

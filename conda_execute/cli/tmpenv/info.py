@@ -9,8 +9,8 @@ import time
 from ...environments import layout
 from ...environments.sweep import Policy, survey
 from ...terminal.messages import print_json
-from ...text import printable
-from .list import age, as_json, size
+from ...text import age, printable
+from .list import as_json, elsewhere, size
 from .which import one, opened
 
 TYPE_CHECKING = False
@@ -26,7 +26,8 @@ def info(options: InfoOptions) -> int:
     environment = one(options.words[0], store)
     (found,) = survey(store, Policy(foreign_use_ttl=settings.foreign_use_ttl), [environment.name])
     marker = environment.marker
-    said = as_json(found, store.now()) | {
+    now = store.now()
+    said = as_json(found, now) | {
         "packages": _packages(environment),
         "virtual_packages": marker.virtual_packages,
         "seconds": round(marker.seconds, 1),
@@ -36,7 +37,7 @@ def info(options: InfoOptions) -> int:
     if options.json:
         print_json(said)
     else:
-        _print(said)
+        _print(said | {"elsewhere": elsewhere(found, now, verbose=options.verbose)})
     return 0
 
 
@@ -66,7 +67,6 @@ def _print(said: dict[str, Any]) -> None:
     said["last_used"] = f"{age((said.pop('unused_hours') or 0) * 3600)} ago".replace("now ago", "now")
     said["processes"] = [f"{running['pid']}  {printable(running['command'])}" for running in said["processes"]]
     said["script"] = printable(said["script"])
-    said["elsewhere"] = [f"{note['pid']} on {note['host']}" for note in said["elsewhere"]]
     said["kept"] = "yes" if said["kept"] else None
     said["request"] = said["request"].splitlines()
     width = max(map(len, said)) + 2

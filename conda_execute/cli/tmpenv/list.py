@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from ...environments.sweep import Policy, survey
+from ...environments.sweep import Policy, foreign_notes, survey
 from ...terminal import table
 from ...terminal.messages import print_json, say
-from ...text import megabytes, printable
+from ...text import age, megabytes, printable
 from .which import opened
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def list(options: ListOptions) -> int:  # noqa: A001  the command's name
     elif not environments:
         say(f"there are no environments in `{store.tmp_envs}`")
     else:
-        _print_table(environments, now, store)
+        _print_table(environments, now, store, verbose=options.verbose)
     return 0
 
 
@@ -55,16 +55,16 @@ _COLUMNS = (
 )
 
 
-def _print_table(environments: Sequence[Found], now: float, store: Store) -> None:
+def _print_table(environments: Sequence[Found], now: float, store: Store, *, verbose: bool) -> None:
     width = table.width_of(sys.stdout)
     header, *lines = table.layout(_COLUMNS, [_row(found, now) for found in environments], width)
     print(header)
-    for found, line in zip(environments, lines, strict=True):
-        print(line)
+    for found, row in zip(environments, lines, strict=True):
+        print(row)
         for running in found.processes:
             print(_cut(f"    {running.pid}  {printable(running.command)}", width))
-        for note in found.foreign:
-            print(_cut(f"    {note}" if note.use is None else f"    {note.use.pid} on {host(note.use.place)}", width))
+        for line in elsewhere(found, now, verbose=verbose):
+            print(_cut(f"    {line}", width))
     if width is not None:
         count = len(environments)
         total = size(sum(found.size or 0 for found in environments))
@@ -73,10 +73,6 @@ def _print_table(environments: Sequence[Found], now: float, store: Store) -> Non
 
 def _cut(text: str, width: int | None) -> str:
     return text if width is None else table.cut(text, width)
-
-
-def host(place: str) -> str:
-    return place.rsplit("+", 2)[0]
 
 
 def _row(found: Found, now: float) -> Sequence[str]:
@@ -102,27 +98,21 @@ def _running(found: Found) -> str:
     if found.state == "unfinished":
         return "unfinished"
     running = str(len(found.processes)) if found.processes else ""
-    foreign = f"{len(found.foreign)} elsewhere" if found.foreign else ""
     kept = "kept" if found.kept else ""
-    return ", ".join(part for part in (running, foreign, kept) if part) or "-"
+    return ", ".join(part for part in (running, kept) if part) or "-"
+
+
+def elsewhere(found: Found, now: float, *, verbose: bool) -> Sequence[str]:
+    """What is known of runs on other hosts and in containers: that they left notes, not that they go on."""
+    if not found.foreign:
+        return []
+    if not verbose:
+        return [foreign_notes(found.foreign, now)]
+    return [f"{note.use.pid} on {note.use.host}" if note.use else note.path for note in found.foreign]
 
 
 def size(number: int | None) -> str:
     return "-" if number is None else megabytes(number)
-
-
-def age(seconds: float) -> str:
-    """A time span in minutes or hours, the unit that the settings and `--min-age` have.
-
-    >>> age(30), age(600), age(5400), age(200_000)
-    ('now', '10 min', '1.5 h', '56 h')
-    """
-    if seconds < 60:
-        return "now"
-    if seconds < 3600:
-        return f"{seconds / 60:.0f} min"
-    hours = seconds / 3600
-    return f"{hours:.1f} h" if hours < 10 else f"{hours:.0f} h"
 
 
 def as_json(found: Found, now: float) -> dict[str, Any]:
@@ -141,7 +131,7 @@ def as_json(found: Found, now: float) -> dict[str, Any]:
             {"pid": running.pid, "command": running.command, "why": running.why} for running in found.processes
         ],
         "elsewhere": [
-            {"pid": note.use.pid if note.use else None, "host": host(note.use.place) if note.use else None}
+            {"pid": note.use.pid if note.use else None, "host": note.use.host if note.use else None}
             for note in found.foreign
         ],
     }
