@@ -20,7 +20,7 @@ SHELL_FILES = $(shell find .ci conda_execute examples recipe tests -name __pycac
     -o -type f -print 2>/dev/null | xargs awk 'FNR == 1 && (FILENAME ~ /\.sh$$/ || /^\#!.*[\/ ](ba|da)?sh$$/) \
     { print FILENAME } { nextfile }')
 
-.PHONY: help run test coverage lint bench stress older channel clean
+.PHONY: help run test coverage lint bench stress older powercuts channel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make older    test the embedded engine with the py-rattler of a current conda'
 	@echo 'make bench    measure, and print the figures'
 	@echo 'make stress   repeat hundreds of times what must never go wrong'
+	@echo 'make powercuts  cut the power of ext4, xfs and btrfs a hundred times each (as root)'
 	@echo 'make clean    remove everything that was made'
 
 $(VENV)/.made: .ci/venv
@@ -79,6 +80,9 @@ older: $(VENV)/.installed
 
 stress: $(VENV)/.installed
 	@$(BIN)/python -m pytest -m stress $(TESTS)
+
+powercuts: $(VENV)/.installed
+	@$(BIN)/python -m tests.faults.powercuts
 
 bench: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks

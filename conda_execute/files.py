@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 
 from .errors import PlaceError
@@ -11,6 +12,7 @@ from .errors import PlaceError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
 
 
 def make_directory(path: str) -> None:
@@ -134,52 +136,89 @@ def _make_writable(path: str) -> None:
         pass
 
 
-def write_whole(path: str, content: bytes) -> None:
-    """Make `path` hold `content`, whole or not at all, whoever else is writing it at the same time."""
+def write_atomically(
+    path: str, content: bytes, *, durable: bool = False, before: Callable[[str], object] | None = None
+) -> None:
+    """Make `path` hold `content`, whole or not at all, whoever else writes it at the same time. Raises OSError.
+
+    The file is a new one, for this user alone: a link that somebody laid there is replaced, not followed. `durable`: it
+    is on the disk when this returns, or before anything of it is seen. `before` is given the new file's path, before
+    that takes the old one's place.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name[:100]}.{os.urandom(6).hex()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(temporary, flags, 0o600)
     try:
-        with open(path, "rb") as file:
-            if file.read() == content:
-                os.utime(path)
-                return
-    except OSError:
-        pass  # not there yet, or not readable: it is written below, and what fails there is reported
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            if durable:
+                from .durable import flush
+
+                file.flush()
+                flush(file.fileno())
+        if before is not None:
+            before(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        try_to_unlink(temporary)
+        raise
+
+
+def write_whole(path: str, content: bytes) -> None:
+    """Make `path` hold `content`, in a directory that is made if need be; only its time changes if it does already.
+    Raises OSError."""
+    if holds(path, content):
+        os.utime(path)
+        return
     make_directory(os.path.dirname(path))
-    temporary = f"{path}.{os.getpid()}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-    os.replace(temporary, path)
+    write_atomically(path, content)
+
+
+def open_plain(path: str) -> BinaryIO:
+    """The content of what is a file itself, and neither a link to one nor a pipe that never ends. Raises OSError."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    file = open(os.open(path, flags), "rb")  # noqa: SIM115 - the caller's
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.ELOOP, "not a regular file", path)
+    return file
+
+
+def holds(path: str, content: bytes) -> bool:
+    """Whether a file of this user's own holds this, and is no link: what another user made may change yet."""
+    try:
+        with open_plain(path) as file:
+            return is_own(os.fstat(file.fileno())) and file.read(len(content) + 1) == content
+    except OSError:
+        return False
+
+
+def is_own(found: os.stat_result) -> bool:
+    """Whether what was found belongs to this user."""
+    return sys.platform == "win32" or found.st_uid == os.geteuid()
 
 
 def rewrite(path: str, data: bytes) -> None:
     """Put the bytes in the place of the file, atomically; a link is followed, and the mode stays. Raises PlaceError."""
-    import tempfile
-
     target = os.path.realpath(path)
-    directory, name = os.path.split(target)
+    directory = os.path.dirname(target)
     if not os.path.lexists(directory):
         raise _no_folder(path, directory)
-    temporary = None
-    try:
-        old = os.stat(target) if os.path.exists(target) else None
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=directory)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+
+    def settle(temporary: str) -> None:
         os.chmod(temporary, old.st_mode & 0o7777 if old else 0o666 & ~umask())
         if old and sys.platform != "win32" and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
             _give_back(temporary, old.st_uid, old.st_gid)
-        os.replace(temporary, target)
-        temporary = None
+
+    try:
+        old = os.stat(target) if os.path.exists(target) else None
+        write_atomically(target, data, durable=True, before=settle)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise PlaceError(
             f"`{path}` cannot be rewritten: {error.strerror}", hint=None if full else "its folder must be writable"
         ) from error
-    finally:
-        if temporary is not None:
-            os.unlink(temporary)
 
 
 def check_folder(path: str) -> None:

@@ -132,7 +132,11 @@ def condarc(session_directory: Path, channel: Path) -> Path:
 @pytest.fixture(scope="session")
 def programs(session_directory: Path) -> Path:
     """A directory with the project's programs as an installation makes them, run by this interpreter."""
-    directory = session_directory / "programs"
+    return install_programs(session_directory / "programs")
+
+
+def install_programs(directory: Path) -> Path:
+    """Put the project's programs into this directory, as an installation does."""
     directory.mkdir(exist_ok=True)
     for name, module in _PROGRAMS.items():
         text = _PROGRAM.format(python=sys.executable, checkout=str(CHECKOUT), module=module)

@@ -24,13 +24,14 @@ FLOORS = (
     {"script", "launch", "terminal"},
     {"environments", "configuration"},
     {"specs"},
-    {"model", "errors", "files", "cache", "text", "credentials", "lean"},
+    {"model", "errors", "files", "durable", "cache", "text", "credentials", "lean"},
 )
 #: Arrows within a floor.
 NEIGHBOURS = {
     ("plan", "recipe"),
     ("model", "errors"),
     ("files", "errors"),
+    ("files", "durable"),
     ("model", "lean"),
     ("errors", "lean"),
     ("cache", "lean"),

@@ -13,6 +13,8 @@ import re
 import sys
 import time
 
+from ..files import umask, write_atomically
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,29 +42,25 @@ def write_history(prefix: str, command: str, installed: Iterable[str], requested
         *(f"+{package}" for package in sorted(installed)),
         f"# update specs: {list(requested)!r}",
     ]
-    path = os.path.join(prefix, "conda-meta", "history")
     # The name of a script in the command may be any bytes.
-    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write("\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    _write(os.path.join(prefix, "conda-meta", "history"), text.encode(errors="backslashreplace"))
 
 
 def settle_records(prefix: str) -> int:
     """Give the package records the umask's mode, and return the size of the files that they list, in bytes."""
-    umask = os.umask(0o077)
-    os.umask(umask)
-    mode, size = 0o666 & ~umask, 0
+    mode, size = 0o666 & ~umask(), 0
     for entry in os.scandir(os.path.join(prefix, "conda-meta")):
-        if entry.name.endswith(".json"):
-            with open(entry.path, "r+b") as file:
-                data = file.read()
-                size += sum(map(int, re.findall(_SIZE, data)))
-                settled, links = re.subn(_HASH_OF_LINK, rb"\1", data)
-                if links:
-                    file.seek(0)
-                    file.write(settled)
-                    file.truncate()
-                if sys.platform != "win32":
-                    os.fchmod(file.fileno(), mode)
+        if not entry.name.endswith(".json") or not entry.is_file(follow_symlinks=False):
+            continue
+        with open(entry.path, "rb") as file:
+            data = file.read()
+        size += sum(map(int, re.findall(_SIZE, data)))
+        settled = re.sub(_HASH_OF_LINK, rb"\1", data)
+        if settled != data:
+            _write(entry.path, settled)
+        elif sys.platform != "win32":
+            os.chmod(entry.path, mode)
     return size
 
 
@@ -70,6 +68,11 @@ def freeze(prefix: str) -> None:
     """Mark the prefix as one not to be changed (CEP 22)."""
     import json
 
-    with open(os.path.join(prefix, "conda-meta", FROZEN), "w", encoding="utf-8") as file:
-        json.dump({"message": _MESSAGE.format(name=os.path.basename(prefix))}, file, indent=1)
-        file.write("\n")
+    text = json.dumps({"message": _MESSAGE.format(name=os.path.basename(prefix))}, indent=1) + "\n"
+    _write(os.path.join(prefix, "conda-meta", FROZEN), text.encode())
+
+
+def _write(path: str, content: bytes) -> None:
+    """Make a file of the umask's mode hold this. A package may have laid another there, or a link: that is replaced,
+    since who writes into it writes into the package cache, or anywhere."""
+    write_atomically(path, content, before=lambda new: os.chmod(new, 0o666 & ~umask()))

@@ -6,6 +6,7 @@ import errno
 import json
 
 from ..errors import PlaceError
+from ..files import open_plain
 from ..model import Marker
 
 TYPE_CHECKING = False
@@ -28,12 +29,12 @@ def text(marker: Marker) -> str:
 def read(path: str) -> Marker | None:
     """The marker in this file; None if there is none, or none that can be trusted. PlaceError if it cannot be read."""
     try:
-        with open(path, "rb") as stream:
+        with open_plain(path) as stream:
             content = json.loads(stream.read())
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     except OSError as error:
-        if error.errno == errno.ESTALE:
+        if error.errno in (errno.ESTALE, errno.ELOOP):
             return None
         raise PlaceError(
             f"`{path}` cannot be read: {error.strerror}",

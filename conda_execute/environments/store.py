@@ -139,11 +139,16 @@ class Store:
     # What follows is only for who holds the lock of the name.
 
     def finish(self, name: str, marker: Marker) -> Environment:
-        """Make the directories for notes, then the marker: the environment is ready."""
+        """Make the directories for notes, wait until all is on the disk, then make the marker: the environment is
+        ready."""
+        from .. import durable
+
         prefix = self.prefix(name)
         try:
             files.make_directory(layout.uses(prefix, marker.build))
             files.make_directory(layout.hosts(prefix, marker.build))
+            # A power cut may come at any time after this: nobody may believe in files that it takes.
+            durable.settle(prefix, marker.size)
             _write_marker(layout.marker(prefix), marker)
         except OSError as error:
             raise CreationError(
@@ -219,12 +224,8 @@ def _rename(source: str, target: str) -> bool:
 
 
 def _write_marker(path: str, marker: Marker) -> None:
-    temporary = f"{path}.new"
-    with open(temporary, "w", encoding="utf-8") as stream:
-        stream.write(markers.text(marker))
-        stream.flush()
-        os.fsync(stream.fileno())  # a marker that survives a power cut must be a whole one
-    os.replace(temporary, path)
+    # A marker that survives a power cut must be a whole one.
+    files.write_atomically(path, markers.text(marker).encode(), durable=True)
 
 
 def is_name(name: str) -> bool:

@@ -34,7 +34,7 @@ from .. import __version__, credentials
 from ..cache import cache_dir, fitting_cache, launch_folders, launch_records
 from ..environments import layout
 from ..errors import ExecuteError
-from ..files import make_directory
+from ..files import holds, make_directory, write_atomically
 from ..lean.digest import digest
 from ..lean.values import dataclass
 from . import process, shell, sourcing
@@ -310,29 +310,10 @@ def _digests(path: str) -> tuple[str, str] | None:
 
 def _write(path: str, text: bytes) -> None:
     """Make the file hold `text`, whole or not at all, for this user alone. Raises OSError."""
-    if _holds(path, text):
+    if holds(path, text):
         return
     make_directory(os.path.dirname(path))
-    temporary = os.path.join(os.path.dirname(path), f".{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-
-
-def _holds(path: str, text: bytes) -> bool:
-    """Whether the launcher would find the text there: it believes neither a link nor somebody else's file."""
-    try:
-        found = os.lstat(path)
-        with open(path, "rb") as file:
-            same = file.read() == text and not os.path.islink(path)
-        return same and (sys.platform == "win32" or found.st_uid == os.geteuid())
-    except OSError:
-        return False
+    write_atomically(path, text)
 
 
 def discard_vanished(cache: str) -> int:
