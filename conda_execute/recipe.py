@@ -44,6 +44,8 @@ class Recipe:
     program: str | None = None
     #: What decides the packages instead of the engine's solver.
     lock: Lock | None = None
+    #: Whether what is cached is read wholly before it is used.
+    verify: bool = False
     _options: Options | None = None
 
     def check(self) -> None:
@@ -84,6 +86,7 @@ class Recipe:
 
     def solve(self, *, replaces: bool) -> Solution | None:
         """What `create` is to install; None where the engine solves only then."""
+        self.verify = replaces  # who has it made again may have met a damaged file
         _check_directory()
         for notice in self.header.notices:
             self.tell(notice)
@@ -134,6 +137,7 @@ class Recipe:
         return Options(
             cache=cache,
             offline=offline,
+            verify=self.verify,
             run_link_scripts=self.request.link_scripts,
             # uv looks for a place of its own, in the same home.
             environ={"UV_CACHE_DIR": os.path.join(cache, "uv"), **self.environ} if cache else self.environ,

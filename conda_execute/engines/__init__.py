@@ -91,6 +91,8 @@ class Options:
     #: Makes the engine's network objects (py-rattler: a client and a gateway, with no cached repodata if it is told
     #: so); None: plain ones.
     connect: Callable[[bool], Any] | None = field(default=None, repr=False)
+    #: Read every file that comes from a cache, to see whether it is what its package says.
+    verify: bool = False
     progress: Progress | None = field(default=None, repr=False, compare=False)
     #: Where a spec, a requirement or a channel of the request is written, for errors.
     locate: Callable[[str], Location | None] = field(default=lambda written: None, repr=False, compare=False)

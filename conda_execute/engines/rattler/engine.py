@@ -31,11 +31,12 @@ from rattler.exceptions import (
 )
 from rattler.install import InstallerReporter
 
+from ...files import delete, open_plain
 from ...lean.values import replace
 from ...model import Built
 from .. import Options, Package, Solution, stem, virtual_packages
 from .. import records as seal
-from . import bridge, explain
+from . import bridge, cached, explain
 from .interruptible import inherited, run
 
 TYPE_CHECKING = False
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
 
     #: What `Options.connect` gives: a client for downloads, and a gateway for repodata that works as offline as asked.
     Connection = tuple[Client, Gateway]
+
+#: Bytes of what a package says after its installation that anybody reads.
+_LONGEST_MESSAGE = 1 << 16
 
 #: Seconds that an interrupted install waits for files that other threads are linking.
 _PATIENCE = 2.0
@@ -133,6 +137,9 @@ def cache_dir(options: Options) -> str:
 
 
 async def _solve(request: Request, options: Options, like: Solution | None = None) -> Solution:
+    cache = os.path.join(cache_dir(options), "repodata")
+    if options.verify and not options.offline:
+        delete(os.path.join(cache, "shards-v1"))  # whose hashes are not of what is kept
     if options.progress is not None:
         options.progress.step("solve")
     gateway = like.state if like is not None and like.state is not None else _connect(options)[1]
@@ -141,16 +148,21 @@ async def _solve(request: Request, options: Options, like: Solution | None = Non
         try:
             records = await _ask(request, options, gateway, machine)
         except GatewayError as error:
-            if options.offline or not explain.is_undated(str(error)):
+            if options.offline or not _is_for_what_is_cached(str(error), cache):
                 raise
             gateway = _connect(options, fresh=True)[1]
             records = await _ask(request, options, gateway, machine)
     except SolverError as error:
         raise await _explain_unsolvable(str(error), request, options, gateway) from None
     except GatewayError as error:
-        cache = os.path.join(cache_dir(options), "repodata")
         raise explain.repodata_failed(str(error), request, options.offline, cache, options.locate) from None
     return Solution(described(records, os.path.join(cache_dir(options), "pkgs")), tuple(records), state=gateway)
+
+
+def _is_for_what_is_cached(text: str, cache: str) -> bool:
+    """Whether a channel could not be read for what is cached of it, which is then forgotten: a list of packages that a
+    power cut left empty would never be asked for again."""
+    return explain.is_undated(text) or (explain.may_be_damaged(text) and cached.forget_repodata(cache))
 
 
 async def _ask(
@@ -309,9 +321,11 @@ async def _create(
     found = solution if solution is not None else await _solve(request, options)
     gateway, records = found.state, list(found.records)
     archives = [record for record in records if not _is_wheel(record)]
-    packages = bridge.package_cache(os.path.join(cache_dir(options), "pkgs"), full=request.lock is not None)
+    whole = options.verify or request.lock is not None
+    packages = bridge.package_cache(os.path.join(cache_dir(options), "pkgs"), full=whole)
+    installing.expect(archives, os.path.join(cache_dir(options), "pkgs"))
+    await asyncio.to_thread(installing.look_at_cached, options.offline)
     await _check_archives(archives, packages, options)
-    installing.sizes = {record.name.normalized: record.size for record in archives}
     if options.progress is not None:
         options.progress.step("install", len(archives))
     # Costs another solve, which is over before the packages are linked.
@@ -350,9 +364,20 @@ async def _install(
             **await packages.arguments(records),
         )
     except InstallerError as error:
-        urls = {record.file_name: record.url for record in records}
-        cache = os.path.join(cache_dir(options), "pkgs")
-        raise explain.install_failed(str(error), request, urls, cache, options.locate) from None
+        text, cache = str(error), os.path.join(cache_dir(options), "pkgs")
+        if installing.refused:
+            raise explain.refused(installing.refused) from None
+        unlinked = explain.not_linked(text)
+        if options.offline or unlinked not in installing.cached:
+            urls = {record.file_name: record.url for record in records}
+            raise explain.install_failed(text, request, urls, cache, options.locate) from None
+        await asyncio.to_thread(installing.settle)
+        cached.distrust(os.path.join(cache, stem(unlinked)))
+        installing.cached.clear()  # what is fetched just now and cannot be linked is broken at its source
+        delete(prefix)
+    else:
+        return
+    await _install(records, request, options, installing, prefix=prefix, packages=packages)
 
 
 def _unconnected() -> Client:
@@ -415,11 +440,42 @@ class _Installing(InstallerReporter):
         self.messages: dict[str, str] = {}
         self.failed_scripts: list[tuple[str, str]] = []
         self.sizes: dict[str, int | None] = {}
+        #: Archives whose packages were in the cache before.
+        self.cached: set[str] = set()
+        #: Why a package is not to be linked, by archive.
+        self.refused: dict[str, str] = {}
+        self._packages: dict[str, tuple[str, str]] = {}
         self.cuda_matters = False
         self._linking: set[str] = set()
         self._names: list[str] = []
         self._scripts: list[tuple[str, str]] = []
         self._lock = threading.Lock()
+
+    def expect(self, records: Sequence[RepoDataRecord], cache: str) -> None:
+        """What will be installed, and where it is unpacked."""
+        self.sizes = {record.name.normalized: record.size for record in records}
+        self._packages = {
+            record.name.normalized: (record.file_name, os.path.join(cache, stem(record.file_name)))
+            for record in records
+        }
+
+    def look_at_cached(self, offline: bool) -> None:
+        """Before anything is fetched: what is damaged in the cache is fetched again."""
+        for archive, package in self._packages.values():
+            if os.path.isdir(package):
+                self.cached.add(archive)
+                if (damage := cached.damage(package)) is not None:
+                    if offline:
+                        raise explain.damaged_in_cache(archive, package, damage)
+                    cached.distrust(package)
+
+    def _look_at(self, archive: str, package: str) -> None:
+        """Refuse a package with files that none may have. The engine passes over what its reporter raises, but cannot
+        link a package without its index."""
+        intrusion = cached.intrusion(package)
+        if intrusion is not None:
+            self.refused[archive] = intrusion
+            cached.distrust(package)
 
     def _token(self, package: str) -> int:
         with self._lock:
@@ -438,6 +494,8 @@ class _Installing(InstallerReporter):
             self.progress.download(name, progress, total or self.sizes.get(name))
 
     def on_link_start(self, operation: int, package_name: str) -> int:
+        archive, package = self._packages[package_name]
+        self._look_at(archive, package)
         self._linking.add(package_name)
         return self._token(package_name)
 
@@ -455,10 +513,10 @@ class _Installing(InstallerReporter):
     def on_post_link_complete(self, index: int, success: bool) -> None:
         # Their way to speak to people; rattler removes the file when this returns.
         try:
-            with open(os.path.join(self.prefix, ".messages.txt"), encoding="utf-8", errors="replace") as file:
-                self.messages[self._scripts[index][0]] = file.read().strip()
-        except FileNotFoundError:
-            pass
+            with open_plain(os.path.join(self.prefix, ".messages.txt")) as file:
+                self.messages[self._scripts[index][0]] = file.read(_LONGEST_MESSAGE).decode(errors="replace").strip()
+        except OSError:
+            pass  # there is none, or it is a link to what is no message
         if not success:
             self.failed_scripts.append(self._scripts[index])
 

@@ -262,6 +262,39 @@ def is_undated(text: str) -> bool:
     return "304 Not Modified" in text
 
 
+def may_be_damaged(text: str) -> bool:
+    """Whether a channel may be unreadable for what is cached of it: nothing is said of the network, or of the disk."""
+    signs = (*_NETWORK, *_DISK_FULL, *_NOT_WRITABLE, _TOO_MANY_FILES, "could not find subdir")
+    return not re.search(_STATUS, text) and not any(sign in text for sign in signs)
+
+
+def not_linked(text: str) -> str | None:
+    """The archive that could not be linked, unless for a disk that is full or not ours to write to."""
+    signs = (*_DISK_FULL, *_NOT_WRITABLE, _TOO_MANY_FILES)
+    found = None if any(sign in text for sign in signs) else re.search(_FAILED_LINK, text)
+    return found[1] if found else None
+
+
+def damaged_in_cache(archive: str, package: str, damage: str) -> CreationError:
+    """A package that would have to be fetched again, and may not be."""
+    return CreationError(
+        f"the package {archive} is damaged in the cache, and `--offline` forbids to fetch it again",
+        step="download",
+        details=f"{package}: {damage}",
+        hint="run once without `--offline`",
+    )
+
+
+def refused(packages: Mapping[str, str]) -> CreationError:
+    """Packages with files that none may have: what is wrong, by archive."""
+    return CreationError(
+        f"refused to install {_and([f'`{archive}`' for archive in packages])}",
+        step="link",
+        details="\n".join(f"{archive}: {why}" for archive, why in packages.items()),
+        hint="no package may bring such a file: report it to the channel, and look at what else came from there",
+    )
+
+
 def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: str, locate: Locate) -> CreationError:
     """A package could not be downloaded, unpacked or linked. `urls` maps file names of archives to their URLs."""
     text = leave_out(text)
@@ -283,8 +316,9 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
     if "global cache lock" in text or "create cache directory" in text or (
         fetched and any(sign in text for sign in _NOT_WRITABLE)
     ):  # fmt: skip
+        where = f"{cache}/.cache.lock" if "os error 21" in text else cache
         return CreationError(
-            f"the package cache {cache} cannot be written to: {sentences[-1]}",
+            f"the package cache {where} cannot be written to: {sentences[-1]}",
             step="download",
             hint="RATTLER_CACHE_DIR names another place for it",
         )

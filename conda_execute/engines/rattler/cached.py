@@ -1,0 +1,120 @@
+"""Unpacked packages in the cache, looked at before they are linked.
+
+A power cut, a full disk or a slip of the hand may have left files there that are empty, cut off or gone: such a package
+is fetched again. And a package may bring files that would have us, or the engine, write outside of the prefix, or that
+say what only we say of an environment: such a package is refused.
+
+py-rattler 0.28 fetches a package again whose `index.json` is gone or whose files are, and links whatever else it finds.
+"""
+
+from __future__ import annotations
+
+import json
+import ntpath
+import os
+import posixpath
+
+from ...environments import layout
+from ...files import delete
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+
+#: Packages made since then (July 2017, in milliseconds) list their paths: without the list, what has the prefix in it
+#: would be linked as it is.
+_LISTS_PATHS = 1_500_000_000_000
+
+
+def damage(package: str) -> str | None:
+    """What is wrong with the files of an unpacked package, by names and sizes; None if nothing is."""
+    try:
+        for path in _listed(package) or ():
+            size = path.get("size_in_bytes")
+            if size is not None and path.get("path_type", "hardlink") == "hardlink":
+                found = os.lstat(os.path.join(package, path["_path"])).st_size
+                if found != size:
+                    return f"`{path['_path']}` has {found} bytes instead of {size}"
+        _content(package, "link.json")
+    except FileNotFoundError as error:
+        return f"`{os.path.relpath(error.filename, package)}` is gone"
+    except OSError as error:
+        return f"`{os.path.relpath(error.filename, package)}` cannot be read: {error.strerror}"
+    except ValueError as error:
+        return str(error)
+    except AttributeError:
+        return "`info/index.json` is not what it should be"
+    return None
+
+
+def intrusion(package: str) -> str | None:
+    """A file of an unpacked package that no package may bring, and why; None if there is none."""
+    try:
+        listed = _listed(package)
+        names = [str(path["_path"]) for path in listed] if listed is not None else _names(package)
+    except (OSError, ValueError, AttributeError):
+        return None  # the engine says what is wrong with it
+    return next((f"`{name}` {why}" for name in names if (why := _why_not(package, name)) is not None), None)
+
+
+def _why_not(package: str, name: str) -> str | None:
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or posixpath.isabs(name) or ntpath.isabs(name) or ntpath.splitdrive(name)[0]:
+        return "is outside of the environment"
+    # Upper and lower case are the same to some disks.
+    folder, *below = (part.casefold() for part in parts if part not in ("", "."))
+    if folder != "conda-meta":
+        return None
+    if not below or os.path.islink(os.path.join(package, *parts[:2])) or os.path.islink(os.path.join(package, name)):
+        return "is a link where records of the environment are"
+    if below[0].startswith(layout.MARKER):
+        return "is a file of conda-execute's own"
+    if below[0].endswith(".json"):
+        return "is in the place of a package record"
+    return None
+
+
+def distrust(package: str) -> None:
+    """Have the engine fetch this package again, and not link it as it is. Raises OSError."""
+    delete(os.path.join(package, "info", "index.json"))
+
+
+def forget_repodata(cache: str) -> bool:
+    """Have the engine ask for the lists of packages again; False if none was kept. Who reads them now has them in
+    memory; a lock that others hold stays where it is. Raises OSError."""
+    try:
+        entries = [entry for entry in os.scandir(cache) if not entry.name.endswith(".lock") or entry.is_dir()]
+    except OSError:
+        return False
+    for entry in entries:
+        delete(entry.path)
+    return bool(entries)
+
+
+def _listed(package: str) -> list[dict[str, Any]] | None:
+    """What the package says of its files; None where it is an old one, which says no more than their names."""
+    content = _content(package, "paths.json")
+    try:
+        return None if content is None else [{**path, "_path": str(path["_path"])} for path in content["paths"]]
+    except (KeyError, TypeError):
+        raise ValueError("`info/paths.json` is not what it should be") from None
+
+
+def _names(package: str) -> Iterable[str]:
+    with open(os.path.join(package, "info", "files"), encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+def _content(package: str, name: str) -> Any:
+    path = os.path.join(package, "info", name)
+    try:
+        with open(path, "rb") as file:
+            return json.loads(file.read())
+    except FileNotFoundError:
+        if name == "paths.json" and _content(package, "index.json").get("timestamp", 0) > _LISTS_PATHS:
+            raise
+        return None
+    except ValueError:
+        raise ValueError(f"`info/{name}` is not JSON") from None

@@ -1,0 +1,198 @@
+"""Damaged files of the caches: a creation heals them, or names the file. A damaged environment is never a success."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import random
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.channel import Package, write_channel
+from tests.conftest import World
+
+#: What the program prints is put together from a file of each package, so that none can be wrong unnoticed.
+PROGRAM = """\
+#!/bin/sh
+here=$(cd "$(dirname "$0")/.." && pwd)
+cat "$here/share/one.txt" "$here/share/two.txt"
+echo "$(cat "$here/share/prefix.txt")" | sed "s|$here|here|"
+"""
+PACKAGES = [
+    Package("one", files={"bin/speak": PROGRAM, "share/one.txt": "one\n" * 50}, depends=["two", "pure"]),
+    Package("two", files={"share/two.txt": "two\n" * 50, "share/prefix.txt": "/placeholder".ljust(255, "_") + "\n"}),
+    Package("pure", files={"share/pure.txt": "pure\n"}, noarch="generic"),
+]
+SCRIPT = "# conda execute\n# env: [one]\n# run_with: sh\nspeak\n"
+RIGHT = "one\n" * 50 + "two\n" * 50 + "here\n"
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def bits(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    for number in range(3):
+        data[len(data) * (2 * number + 1) // 7] ^= 1 << number
+    path.write_bytes(data)
+
+
+def zeros(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(random.Random(1).randbytes(path.stat().st_size))
+
+
+def longer(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"more")
+
+
+def directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+DAMAGES = [empty, half, bits, zeros, garbage, longer, directory, gone]
+
+
+def few(how: Callable[[Path], None], chosen: Callable[[Path], None]) -> Any:
+    """All of them in `make stress`, the chosen one also in `make test`."""
+    return pytest.param(how, id=how.__name__, marks=[] if how is chosen else [pytest.mark.stress])
+
+
+#: Files of a cache from which one environment was made, as patterns: 25 in all.
+CACHED = [
+    *(f"pkgs/{package}/info/{name}.json" for package in ("one-*", "two-*", "pure-*") for name in ("index", "paths")),
+    *(f"pkgs/{package}/info/{name}" for package in ("one-*", "two-*", "pure-*") for name in ("files", "about.json")),
+    "pkgs/one-*/bin/speak", "pkgs/one-*/share/one.txt", "pkgs/two-*/share/two.txt", "pkgs/two-*/share/prefix.txt",
+    "pkgs/pure-*/share/pure.txt", "pkgs/one-*.lock", "pkgs/two-*.lock", "pkgs/pure-*.lock", "pkgs/.cache.lock",
+    "repodata/shards-v1/*", "repodata/*.shards-cache-v1",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A package cache that one environment was made from, as it was then, and a script that needs another such."""
+
+    world: World
+    script: Path
+    good: Path
+
+    @property
+    def place(self) -> Path:
+        return Path(self.world.environ["RATTLER_CACHE_DIR"])
+
+    def files(self) -> list[Path]:
+        found = [path for pattern in CACHED for path in sorted(self.place.glob(pattern))]
+        return [path for path in found if path.is_file()]
+
+    def restore(self) -> None:
+        shutil.rmtree(self.place)
+        shutil.copytree(self.good, self.place, symlinks=True)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    write_channel(tmp_path / "channels" / "conda-forge", PACKAGES)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def send_head(self) -> Any:
+            # It would answer 304 without saying since when, and the engine does not understand that.
+            del self.headers["If-Modified-Since"]
+            return super().send_head()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = functools.partial(Handler, directory=str(tmp_path / "channels"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def cache(world: World, served: str) -> Cache:
+    (world.root / "condarc").write_text(f"channels: [conda-forge]\ncustom_channels:\n  conda-forge: {served}\n")
+    world = world.with_(
+        CONDARC=str(world.root / "condarc"), RATTLER_CACHE_DIR=str(world.root / "rattler"),
+        CONDA_EXECUTE_AUTO_CLEAN="false",
+    )  # fmt: skip
+    script = world.script("speak.sh", SCRIPT)
+    assert world.execute(script, check=True).stdout == RIGHT
+    good = world.root / "good"
+    shutil.copytree(world.root / "rattler", good, symlinks=True)
+    return Cache(world, script, good)
+
+
+def heals_or_names(cache: Cache, path: Path, how: Callable[[Path], None], *options: str) -> str:
+    """Damage the file, make the environment, and say what is wrong with what came of it."""
+    cache.restore()
+    if path.stat().st_size == 0 and how in (bits, half, zeros, garbage):
+        return ""
+    how(path)
+    if not options:
+        for prefix in cache.world.prefixes():
+            shutil.rmtree(prefix)
+    done = cache.world.execute(*options, cache.script)
+    if (done.returncode, done.stdout) == (0, RIGHT) or (done.returncode == 125 and str(path) in done.stderr):
+        return ""
+    return f"{path.relative_to(cache.place)}, {how.__name__}: {done.returncode} {done.stdout[:60]!r} {done.stderr!r}"
+
+
+def test_there_are_25_files_to_be_damaged(cache: Cache) -> None:
+    assert len(cache.files()) >= 25
+
+
+@pytest.mark.parametrize("how", [few(how, bits) for how in DAMAGES])
+def test_making_again_heals_each_damaged_file_or_names_it(cache: Cache, how: Callable[[Path], None]) -> None:
+    """`--force-env` compares hashes."""
+    wrong = [heals_or_names(cache, path, how, "--force-env") for path in cache.files()]
+    assert [problem for problem in wrong if problem] == []
+
+
+@pytest.mark.parametrize("how", [few(how, gone) for how in DAMAGES if how not in (bits, zeros, garbage)])
+def test_a_first_creation_heals_each_file_of_a_wrong_size_or_names_it(
+    cache: Cache, how: Callable[[Path], None]
+) -> None:
+    wrong = [heals_or_names(cache, path, how) for path in cache.files()]
+    assert [problem for problem in wrong if problem] == []
+
+
+def test_offline_a_damaged_package_is_named(cache: Cache) -> None:
+    (program,) = cache.place.glob("pkgs/one-*/bin/speak")
+    size = program.stat().st_size
+    empty(program)
+    done = cache.world.execute("--offline", "--force-env", cache.script)
+    assert done.returncode == 125
+    assert f"`bin/speak` has 0 bytes instead of {size}" in done.stderr
+
+
+def test_metadata_that_only_linking_reads_is_fetched_again(world: World) -> None:
+    """`link.json` of a noarch package says where its files go; no hash covers it."""
+    world = world.with_(RATTLER_CACHE_DIR=str(world.root / "rattler"))
+    script = world.script("x.py", "# conda execute\n# env: [python, six]\nimport six; print(six.__name__)\n")
+    assert world.execute(script, check=True).stdout == "six\n"
+    (link,) = (world.root / "rattler").glob("pkgs/six-*/info/link.json")
+    for content in ("", "{", '{"noarch": 7, "package_metadata_version": 1}'):
+        link.write_text(content)
+        assert world.execute("--force-env", script, check=True).stdout == "six\n"
+        assert link.read_text() != content
