@@ -67,7 +67,7 @@ def settle(directory: str, size: int) -> None:
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[int]:
     """A descriptor of a file or directory, to flush it by."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         yield descriptor
     finally:
