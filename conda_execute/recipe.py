@@ -103,6 +103,8 @@ class Recipe:
         options = self.options()
         with options.progress or Progress():
             built = engines.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solved)
+            if options.progress is not None:
+                options.progress.done()
         for notice in built.notices:
             self.tell(notice)
         for package, message in built.messages:
@@ -148,7 +150,9 @@ class Recipe:
                 repodata=os.path.join(cache_dir(Options(environ=self.environ, cache=cache)), "repodata"),
                 offline=offline,
             ),
-            progress=progress(sys.stderr, self.environ, quiet=self.voice.quiet, verbose=self.voice.verbose),
+            progress=progress(
+                sys.stderr, self.environ, title=self.title, quiet=self.voice.quiet, verbose=self.voice.verbose
+            ),
             locate=self._locate,
             command=self.command,
             script=self.script,

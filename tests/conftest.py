@@ -13,6 +13,7 @@ Only the package cache is shared by the whole session, since linking from it is 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -145,6 +146,13 @@ def install_programs(directory: Path) -> Path:
     return directory
 
 
+def _without_progress(said: Any) -> Any:
+    """Output without the lines that slow work gets: how fast this machine is just now is no matter of most tests."""
+    if isinstance(said, str):
+        return re.sub(r"^conda-execute: (?:creating environment for .*|created in .*)\n", "", said, flags=re.MULTILINE)
+    return said
+
+
 @dataclass(frozen=True)
 class World:
     """One user's machine: a home, environments, caches, settings, and the programs on PATH."""
@@ -206,6 +214,8 @@ class World:
             options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("timeout", PATIENCE)
         done = subprocess.run([str(arg) for arg in args], check=False, **options)
+        done.stderr = _without_progress(done.stderr)
+        done.stdout = _without_progress(done.stdout) if options.get("stderr") == subprocess.STDOUT else done.stdout
         if check and done.returncode != 0:
             pytest.fail(f"{args} ended with status {done.returncode}\n{done.stdout}\n{done.stderr}", pytrace=False)
         return done

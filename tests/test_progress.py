@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conda_execute.terminal.progress import Lines, Progress, Terminal, progress
+from conda_execute.terminal.progress import Log, Terminal, progress
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -47,20 +47,70 @@ def shown(line: str) -> str:
     return _ESCAPES.sub("", line)
 
 
-def test_a_pipe_gets_nothing():
-    assert type(progress(io.StringIO(), {})) is Progress
+def test_a_pipe_gets_nothing_for_quick_work() -> None:
+    stream = io.StringIO()
+    with progress(stream, {}, title="s.py") as chosen:
+        chosen.step("solve")
+        chosen.packages(["python 3.12.1 0 (12 MB)"], 12_000_000)
+        chosen.done()
+    assert stream.getvalue() == ""
+
+
+def test_a_pipe_gets_one_line_at_the_beginning_of_slow_work_and_one_at_its_end() -> None:
+    stream = io.StringIO()
+    with Log(stream, "s.py", slow=0.1) as chosen:
+        chosen.step("solve")
+        time.sleep(0.3)
+        chosen.step("install", 2)
+        chosen.packages(["python 3.12.1 0 (12 MB)", "numpy 2.1.0 0 (8 MB)"], 20_000_000)
+        time.sleep(0.2)
+        chosen.step("pypi")
+        chosen.done()
+    first, last = stream.getvalue().splitlines()
+    assert first == "conda-execute: creating environment for s.py: 2 packages, 20.0 MB to download"
+    assert re.fullmatch(r"conda-execute: created in 0\.\d s", last)
+
+
+def test_a_failure_after_slow_work_is_not_called_a_success() -> None:
+    stream = io.StringIO()
+    with Log(stream, "s.py", slow=0.05) as chosen:
+        chosen.step("install", 1)
+        chosen.packages(["python 3.12.1 0 (12 MB)"], 0)
+        time.sleep(0.2)
+    assert stream.getvalue() == "conda-execute: creating environment for s.py: 1 package\n"
+
+
+def test_hosts_that_do_not_answer_are_named() -> None:
+    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+    terminal.step("solve", hosts=["conda.example.org"])
+    terminal._news -= 11
+    assert "no news from conda.example.org for 11 s" in terminal.line(80, 11.0)
+    terminal.close()
+
+
+def test_a_long_download_shows_the_time_left() -> None:
+    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+    terminal.step("install", 1)
+    terminal.download("python", 0, 100_000_000)
+    terminal.line(80, 1.0)
+    terminal.download("python", 1_000_000, 100_000_000)
+    assert "1 min 39 s left" in terminal.line(80, 2.0)
+    terminal.close()
 
 
 def test_a_pipe_gets_a_line_for_each_step_when_asked_for_more():
     stream = io.StringIO()
     chosen = progress(stream, {}, verbose=True)
-    assert isinstance(chosen, Lines)
     with chosen:
         chosen.step("solve")
         chosen.step("install", 3)
+        chosen.packages(["python 3.12.1 0 (12.0 MB)"], 0)
         chosen.linked("python")
         chosen.step("pypi", 1)
-    assert stream.getvalue() == "solving\ninstalling 3 packages\ninstalling 1 package from PyPI\n"
+    assert (
+        stream.getvalue()
+        == "solving\ninstalling 3 packages\n  python 3.12.1 0 (12.0 MB)\ninstalling 1 package from PyPI\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -187,16 +187,16 @@ class Noted(Progress):
     def __init__(self) -> None:
         self.steps: list[tuple[str, int]] = []
         self.downloads: dict[str, tuple[int, int | None]] = {}
-        self.packages: list[str] = []
+        self.in_prefix: list[str] = []
 
-    def step(self, name: str, total: int = 0) -> None:
+    def step(self, name: str, total: int = 0, hosts: Sequence[str] = ()) -> None:
         self.steps.append((name, total))
 
     def download(self, package: str, done: int, size: int | None) -> None:
         self.downloads[package] = (done, size)
 
     def linked(self, package: str) -> None:
-        self.packages.append(package)
+        self.in_prefix.append(package)
 
 
 def test_steps_downloads_and_links_are_told(tmp_path, options, prefix):
@@ -209,7 +209,7 @@ def test_steps_downloads_and_links_are_told(tmp_path, options, prefix):
     assert noted.steps == [("solve", 0), ("install", 2)]
     archive = place / "noarch/lib-1.0-0.tar.bz2"
     assert noted.downloads["lib"] == (archive.stat().st_size, archive.stat().st_size)
-    assert sorted(noted.packages) == ["app", "lib"]
+    assert sorted(noted.in_prefix) == ["app", "lib"]
 
 
 class TestLinkScripts:

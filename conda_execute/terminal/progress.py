@@ -1,9 +1,11 @@
-"""What a person sees while an environment is made: one line on a terminal, gone when the work is done.
+"""What a person sees while an environment is created: one line on a terminal, gone when the work is done.
 
-Nothing is shown where standard error is no terminal, where `TERM` is `dumb`, or when asked to be quiet; with `verbose`
-there, each step is told in a line of its own. The line appears only when the work has taken a moment, fits the
-terminal at every redraw, and is the only thing that is ever erased; the cursor is never hidden, so that no kind of
-death leaves a terminal to mend. Engines report from any thread; only one thread of our own draws.
+Elsewhere (a log, a dumb terminal) work of more than two seconds gets one line when that is clear and one at its end;
+with `verbose` each step has its line, and each package. When asked to be quiet nothing is shown.
+
+The line on a terminal appears only when the work has taken a moment, fits the terminal at every redraw, and is the only
+thing that is ever erased; the cursor is never hidden, so that no kind of death leaves a terminal to repair. Engines
+report from any thread; only one thread of our own draws.
 """
 
 from __future__ import annotations
@@ -12,15 +14,24 @@ import os
 import threading
 import time
 
+from ..text import megabytes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import TextIO
 
 #: Seconds before anything is drawn, and between two redraws.
 PATIENCE = 0.25
 TICK = 0.1
+
+#: Seconds before a log says that something takes time, and how much longer that line waits for the size of the work.
+SLOW = 2.0
+_WAIT_FOR_FIGURES = 8.0
+
+#: Seconds without news after which the hosts are named that have to answer.
+_STALLED = 10.0
 
 #: Seconds over which the rate of a download is averaged.
 _WINDOW = 3.0
@@ -33,8 +44,15 @@ _WIDEST_BAR = 24
 class Progress:
     """Takes the news of an engine's work and shows nothing. Methods may be called from any thread."""
 
-    def step(self, name: str, total: int = 0) -> None:
-        """A step begins (`solve`, `install`, `pypi`); it deals with `total` packages, where that is known."""
+    def step(self, name: str, total: int = 0, hosts: Sequence[str] = ()) -> None:
+        """A step begins (`solve`, `install`, `pypi`); it deals with `total` packages, where that is known, and needs
+        answers from `hosts`."""
+
+    def packages(self, lines: Sequence[str], size: int) -> None:
+        """What is installed, one line a package, and how many bytes of it are still to be downloaded."""
+
+    def done(self) -> None:
+        """All of it worked."""
 
     def download(self, package: str, done: int, size: int | None) -> None:
         """Of the archive of `package`, `done` bytes of `size` are here."""
@@ -54,15 +72,71 @@ class Progress:
         self.close()
 
 
-class Lines(Progress):
-    """One line for each step, for logs."""
+class Log(Progress):
+    """Lines: the slow work's beginning and end, or every step."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, title: str = "", *, verbose: bool = False, slow: float = SLOW) -> None:
         self._stream = stream
+        self._title = title
+        self._verbose = verbose
+        self._slow = slow
+        self._began = time.monotonic()
+        self._step_began = 0.0
+        self._figures = ""
+        self._known = threading.Event()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._announced = False
 
-    def step(self, name: str, total: int = 0) -> None:
-        self._stream.write(_sentence(name, total) + "\n")
-        self._stream.flush()
+    def step(self, name: str, total: int = 0, hosts: Sequence[str] = ()) -> None:
+        if self._verbose:
+            self._end_step()
+            self._step_began = time.monotonic()
+            self._write(_sentence(name, total))
+        elif self._thread is None and not self._announced:
+            self._over.clear()
+            self._thread = threading.Thread(target=self._announce, name="progress", daemon=True)
+            self._thread.start()
+
+    def packages(self, lines: Sequence[str], size: int) -> None:
+        if self._verbose:
+            self._write("\n".join(f"  {line}" for line in lines))
+        self._figures = f": {_counted(len(lines))}" + (f", {megabytes(size)} to download" if size else "")
+        self._known.set()
+
+    def done(self) -> None:
+        if self._verbose:
+            self._end_step()
+        if self._announced:
+            self._write(f"conda-execute: created in {duration(time.monotonic() - self._began)}")
+
+    def close(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._over.set()
+            self._known.set()
+            thread.join(1)
+            self._known.clear()
+
+    def _end_step(self) -> None:
+        seconds = time.monotonic() - self._step_began
+        if self._step_began and seconds >= 1:
+            self._write(f"  took {duration(seconds)}")
+
+    def _announce(self) -> None:
+        if self._over.wait(self._slow):
+            return
+        self._known.wait(_WAIT_FOR_FIGURES)
+        if not self._over.is_set() or self._figures:
+            self._announced = True
+            self._write(f"conda-execute: creating environment for {self._title or 'the script'}{self._figures}")
+
+    def _write(self, line: str) -> None:
+        try:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads it any more; the work goes on
 
 
 class Terminal(Progress):
@@ -78,6 +152,8 @@ class Terminal(Progress):
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._step = ""
+        self._hosts: Sequence[str] = ()
+        self._began = self._news = time.monotonic()
         self._reset(0)
 
     def _reset(self, total: int) -> None:
@@ -87,9 +163,10 @@ class Terminal(Progress):
         self._downloads: dict[str, tuple[int, int]] = {}
         self._samples: list[tuple[float, int]] = []
 
-    def step(self, name: str, total: int = 0) -> None:
+    def step(self, name: str, total: int = 0, hosts: Sequence[str] = ()) -> None:
         with self._lock:
-            self._step = name
+            self._step, self._hosts = name, hosts
+            self._began = self._news = time.monotonic()
             self._reset(total)
         if self._thread is None:
             self._over.clear()
@@ -99,11 +176,13 @@ class Terminal(Progress):
     def download(self, package: str, done: int, size: int | None) -> None:
         with self._lock:
             self._downloads[package] = (done, max(size or 0, done))
+            self._news = time.monotonic()
 
     def linked(self, package: str) -> None:
         with self._lock:
             self._linked += 1
             self._package = package
+            self._news = time.monotonic()
 
     def close(self) -> None:
         thread, self._thread = self._thread, None
@@ -142,23 +221,31 @@ class Terminal(Progress):
         frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if self._unicode else "|/-\\"
         spinner = frames[int(seconds / TICK) % len(frames)]
         with self._lock:
-            words, bar = self._words(seconds)
+            words, bar = self._words(seconds, room - 2)
         text = f"{spinner} {words}"[:room]
         if bar is None:
             return self._dim(text)
         space = min(room - len(text) - 1, _WIDEST_BAR)
         return self._dim(text) + (" " + self._bar(bar, space) if space >= 8 else "")
 
-    def _words(self, seconds: float) -> tuple[str, float | None]:
+    def _words(self, seconds: float, room: int) -> tuple[str, float | None]:
         done = sum(done for done, _ in self._downloads.values())
         size = sum(size for _, size in self._downloads.values())
+        silent = time.monotonic() - self._news
+        if silent >= _STALLED and self._hosts and (self._step != "install" or done < size):
+            return f"no news from {' and '.join(self._hosts)} for {duration(silent)}", None
         if done < size:
             rate = self._rate(seconds, done)
             speed = f", {_bytes(rate)}/s" if rate else ""
-            return f"downloading {_bytes(done)} of {_bytes(size)}{speed}", done / size
+            left = (size - done) / rate if rate else 0
+            text = f"downloading {_bytes(done)} of {_bytes(size)}{speed}"
+            remaining = f", {duration(round(left))} left" if left >= 5 else ""
+            return text + remaining * (len(text + remaining) <= room), done / size
         if self._total and self._linked:
             return f"linking {self._linked}/{self._total} {self._package}", self._linked / self._total
-        return _sentence(self._step, self._total), None
+        taken = time.monotonic() - self._began
+        doing = "reading the package index, solving" if self._step == "solve" else _sentence(self._step, self._total)
+        return doing + (f", {taken:.0f} s" if taken >= SLOW else ""), None
 
     def _rate(self, seconds: float, done: int) -> float:
         self._samples = [sample for sample in self._samples if sample[0] > seconds - _WINDOW] + [(seconds, done)]
@@ -177,7 +264,7 @@ class Terminal(Progress):
 
 
 def progress(
-    stream: TextIO | None, environ: Mapping[str, str], *, quiet: bool = False, verbose: bool = False
+    stream: TextIO | None, environ: Mapping[str, str], *, title: str = "", quiet: bool = False, verbose: bool = False
 ) -> Progress:
     """What suits this stream: a line that is redrawn, lines of a log, or nothing."""
     if quiet or stream is None:
@@ -186,14 +273,31 @@ def progress(
         terminal = stream.isatty()
     except ValueError:  # closed
         return Progress()
-    if terminal and environ.get("TERM") != "dumb":
+    if terminal and environ.get("TERM") != "dumb" and not verbose:
         return Terminal(stream, environ)
-    return Lines(stream) if verbose else Progress()
+    return Log(stream, title, verbose=verbose)
+
+
+def duration(seconds: float) -> str:
+    """A time for people.
+
+    >>> duration(0.4), duration(59), duration(192), duration(7300)
+    ('0.4 s', '59 s', '3 min 12 s', '2 h 1 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _counted(total: int) -> str:
+    return f"{total} package{'s' if total != 1 else ''}"
 
 
 def _sentence(step: str, total: int) -> str:
-    packages = f" {total} package{'s' if total != 1 else ''}" if total else ""
-    return _SENTENCES.get(step, step).format(packages=packages)
+    return _SENTENCES.get(step, step).format(packages=f" {_counted(total)}" if total else "")
 
 
 def _bytes(number: float) -> str:

@@ -34,6 +34,7 @@ from rattler.install import InstallerReporter
 from ...files import delete, open_plain
 from ...lean.values import replace
 from ...model import Built
+from ...text import megabytes
 from .. import Options, Package, Solution, stem, virtual_packages
 from .. import records as seal
 from . import bridge, cached, explain
@@ -41,7 +42,7 @@ from .interruptible import inherited, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rattler import MatchSpec, RepoDataRecord
     from rattler.networking import Client
@@ -141,7 +142,7 @@ async def _solve(request: Request, options: Options, like: Solution | None = Non
     if options.verify and not options.offline:
         delete(os.path.join(cache, "shards-v1"))  # whose hashes are not of what is kept
     if options.progress is not None:
-        options.progress.step("solve")
+        options.progress.step("solve", hosts=_hosts(url for channel in request.channels for url in channel.urls))
     gateway = like.state if like is not None and like.state is not None else _connect(options)[1]
     machine = virtual_packages.packages(request)
     try:
@@ -327,7 +328,8 @@ async def _create(
     await asyncio.to_thread(installing.look_at_cached, options.offline)
     await _check_archives(archives, packages, options)
     if options.progress is not None:
-        options.progress.step("install", len(archives))
+        options.progress.step("install", len(archives), _hosts(package.url for package in found.packages))
+        options.progress.packages([f"{one} ({megabytes(one.size or 0)})" for one in found.packages], found.download)
     # Costs another solve, which is over before the packages are linked.
     compared = asyncio.ensure_future(_would_differ_with_cuda(request, options, gateway, records)) if gateway else None
     try:
@@ -338,6 +340,11 @@ async def _create(
             compared.cancel()
             await asyncio.gather(compared, return_exceptions=True)
     return records
+
+
+def _hosts(urls: Iterable[str]) -> list[str]:
+    """The hosts that have to answer; none for files."""
+    return list(dict.fromkeys(host for url in urls if (host := urlsplit(url).netloc.rpartition("@")[2])))
 
 
 async def _install(
