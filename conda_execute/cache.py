@@ -138,3 +138,18 @@ SCRIPT_LINK = ".script"
 
 def trusted_file(cache: str) -> str:
     return os.path.join(cache, "trusted")
+
+
+def rattler_cache(environ: Mapping[str, str]) -> str:
+    """Where rattler and its peers keep packages and repodata."""
+    if environ.get("RATTLER_CACHE_DIR"):
+        return environ["RATTLER_CACHE_DIR"]
+    home = environ.get("HOME") or os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    else:
+        xdg = environ.get("XDG_CACHE_HOME", "")
+        base = xdg if os.path.isabs(xdg) else os.path.join(home, ".cache")
+    return os.path.join(base, "rattler", "cache")

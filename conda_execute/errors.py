@@ -121,3 +121,9 @@ class InterruptError(ExecuteError):
     def __init__(self, message: str, *, signal: int = 2, step: str | None = None) -> None:
         super().__init__(message, step=step)
         self.exit_status = 128 + signal
+
+
+class SandboxError(ExecuteError):
+    """The script is not run, because it cannot be kept in its sandbox."""
+
+    exit_status = 126

@@ -66,6 +66,20 @@ class Entrypoint:
         return " && ".join(" ".join(map(str, command)) for command in self.commands)
 
 
+#: The kinds of sandbox: for all that a script can do, and around environments and caches alone.
+WHOLE, ENVIRONMENTS = "script", "env"
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What a script's header says of its sandbox: less than it may do, never more."""
+
+    net: bool = True
+    #: The only folders that may be written to, relative to the working directory; None: as it is.
+    write: tuple[str, ...] | None = None
+    where: Location | None = field(default=None, compare=False, repr=False)
+
+
 @dataclass(frozen=True)
 class Header:
     """What one script says in its comments, for one platform: conditions and platform tables are already applied.
@@ -94,6 +108,8 @@ class Header:
     variables: tuple[tuple[str, str], ...] = ()
     #: The `[tool.uv]` table as canonical JSON: it changes what uv installs, so it is part of the identity.
     uv: str | None = None
+    #: How the script narrows its own sandbox, or asks for one; None: it does not.
+    narrowing: Narrowing | None = None
     quiet: bool = False
     verbose: bool = False
     #: Things the reader understood and left out, one sentence each, to be told once on creation.
@@ -153,6 +169,8 @@ class Request:
     lock: str | None = None
     #: Whether the packages' post-link scripts run.
     link_scripts: bool = True
+    #: Whether PyPI packages may be built from source, which runs what they bring.
+    builds: bool = True
     #: `CONDA_OVERRIDE_*` variables that change what the solver sees, sorted.
     overrides: tuple[tuple[str, str], ...] = ()
     #: URLs of `pypi` and `uv`, and the same with user and password: for uv alone, never shown and never stored.

@@ -13,6 +13,7 @@ from itertools import takewhile
 from .configuration.settings import BACKENDS
 from .errors import UsageError
 from .lean.values import dataclass
+from .model import ENVIRONMENTS, WHOLE
 from .specs.platforms import KNOWN
 from .text import called
 
@@ -51,11 +52,18 @@ class Option:
     needs: tuple[str, ...] = ()
     #: Its value is all that follows.
     takes_rest: bool = False
+    #: Its value where none is given; one that is given then comes after a `=`.
+    bare: str | None = None
 
     @property
     def name(self) -> str:
         """The long name, in messages."""
         return self.names[-1]
+
+    @property
+    def takes_word(self) -> bool:
+        """Whether the word after it is its value."""
+        return self.value is not None and not self.takes_rest and self.bare is None
 
     @property
     def is_file(self) -> bool:
@@ -256,6 +264,18 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     offline = flag("--offline", help="do not use the network, only what is cached")
     backend = text("--backend", value="NAME", words=BACKENDS, help="`rattler` (built in, the default) or `conda`")
     trust = flag("--trust", help="run a script from a URL without asking, now and as long as it stays the same")
+    sandbox = text(
+        "--sandbox",
+        value="KIND",
+        words=(WHOLE, ENVIRONMENTS),
+        bare=WHOLE,
+        help="keep the script from your files, the network and other processes; `=env`: from changing environments",
+    )
+    allow_net = flag("--allow-net", help="in a sandbox: the network as it is outside")
+    allow_write = many(
+        "--allow-write", value="DIR", help="in a sandbox: write there, not in the working directory; repeatable"
+    )
+    allow_env = many("--allow-env", value="NAME", help="in a sandbox: show this variable (`AWS_*`); repeatable")
     force_env = flag(
         *("-f", "--force-env"),
         also=("--force-reinstall", "--reinstall", "--refresh"),

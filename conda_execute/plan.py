@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .cache import fitting_cache
+from .cache import fitting_cache, home_directory, private_directory, rattler_cache
 from .configuration.settings import load
 from .environments.name import environment_name
 from .environments.place import choose_tmp_envs
@@ -12,6 +12,7 @@ from .environments.store import Store
 from .errors import ExecuteError, HeaderError, Location, UsageError
 from .launch import process
 from .lean.values import dataclass, replace
+from .model import ENVIRONMENTS, WHOLE
 from .recipe import Recipe, check_backend
 from .resolve import Options, resolve
 from .script import interpreter, source, specfile
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .configuration.settings import Settings
+    from .launch.sandbox.policy import Policy
     from .lockfiles.lockfile import Lock
-    from .model import Header, Request
+    from .model import Environment, Header, Request
     from .options import RunOptions
     from .script.source import Script
 
@@ -46,6 +48,8 @@ class Plan:
     lock: Lock | None = None
     #: There is a lock that does not fit, which every run has to say.
     has_stale_lock: bool = False
+    #: The kind of sandbox to run in; None: in none.
+    sandbox: str | None = None
 
     @property
     def name(self) -> str:
@@ -114,7 +118,8 @@ class Plan:
         lock, aside = choice.deciding(
             self.script,
             data,
-            self.request,
+            # What a sandbox keeps from running is in the same packages.
+            replace(self.request, link_scripts=self.settings.run_link_scripts, builds=True),
             path=options.lock_file,
             required=options.locked,
             changed_by=next((option.name for option in options.for_one_run()), None),
@@ -144,6 +149,38 @@ class Plan:
             program=None if self.header.entrypoint else os.path.basename(interpreter.without_env(self.words())[0]),
         )
 
+    def require_sandbox(self) -> None:
+        """Raise SandboxError where there can be no such sandbox, in good time before an environment is made for it."""
+        if self.sandbox:
+            from .launch import sandbox
+
+            sandbox.require(environments_only=self.sandbox == ENVIRONMENTS)
+
+    def policy(self, environment: Environment) -> Policy:
+        """What the script may touch in its sandbox."""
+        from .launch.sandbox import policy
+
+        shared = {os.path.dirname(environment.prefix), self.cache, rattler_cache(self.environ)}
+        outside = policy.Outside(
+            environment=environment.prefix,
+            script=self.script.path,
+            has_folder=self.script.is_file,
+            folder=os.getcwd(),
+            home=home_directory(self.environ),
+            shared=tuple(sorted(path for path in shared if path)),
+            scratch=os.path.join(private_directory(self.environ), "sandbox"),
+        )
+        if self.sandbox == ENVIRONMENTS:
+            return policy.protect(outside)
+        write, net = self.options.allow_write, self.options.allow_net
+        decided, closed = policy.decide(outside, self.header.narrowing, write=write, net=net)
+        if closed:
+            self.voice.notice(
+                f"the script sees nothing of `{outside.folder}`, which holds more than one project; "
+                "`--allow-write DIR` opens a folder"
+            )
+        return decided
+
     def _asks_for(self, name: str) -> bool:
         return any(spec_name(spec) == name for spec in self.request.specs)
 
@@ -154,10 +191,13 @@ def understand(options: RunOptions) -> Plan:
     settings = load(environ)
     script = find_script(options, settings, environ)
     header = header_of(script, settings.subdir or platforms.host(), options)
-    request = resolve(header, settings, asked(options), folder=script.folder, environ=environ)
+    sandbox = sandbox_of(options, settings, script, header)
+    request = resolve(
+        header, settings, asked(options, sandboxed=sandbox == WHOLE), folder=script.folder, environ=environ
+    )
     quiet, verbose = options.quiet or header.quiet, (options.verbose or header.verbose) and not options.quiet
     voice = Voice(verbose=verbose, quiet=quiet and not verbose)
-    return Plan(options, script, environ, settings, header, request, voice)
+    return Plan(options, script, environ, settings, header, request, voice, sandbox=sandbox)
 
 
 def open_store(notice: Callable[[str], None]) -> tuple[Settings, Store]:
@@ -167,12 +207,23 @@ def open_store(notice: Callable[[str], None]) -> tuple[Settings, Store]:
     return settings, Store(choose_tmp_envs(settings, environ, platforms.host(), name=None, notice=notice))
 
 
-def asked(options: RunOptions) -> Options:
+def sandbox_of(options: RunOptions, settings: Settings, script: Script, header: Header) -> str | None:
+    """The kind of sandbox to run in: what was asked for, or more where settings or header ask for one."""
+    always = settings.sandbox == "always" or (settings.sandbox == "urls" and script.fetched is not None)
+    sandbox = WHOLE if always or header.narrowing is not None else options.sandbox
+    widening = options.given("allow_net", "allow_write", "allow_env")
+    if widening and sandbox != WHOLE:
+        raise UsageError(f"`{widening[0].name}` goes with `--sandbox`")
+    return sandbox
+
+
+def asked(options: RunOptions, *, sandboxed: bool = False) -> Options:
     return Options(
         extra=options.requirements,
         channels=options.channels,
         override_channels=options.override_channels,
         exclude_newer=options.exclude_newer,
+        sandboxed=sandboxed,
     )
 
 

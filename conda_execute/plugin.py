@@ -96,6 +96,10 @@ if _has("settings"):
                 "Patterns of URLs whose scripts run without a question.",
             ),
             "run_link_scripts": (PrimitiveParameter(True), "Run the packages' own post-link scripts."),
+            "sandbox": (
+                PrimitiveParameter("off", element_type=(str, bool)),
+                "Whose scripts run in a sandbox: `off`, `urls` or `always`.",
+            ),
         }
         for name, (parameter, description) in parameters.items():
             yield types.CondaSetting(

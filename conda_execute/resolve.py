@@ -36,6 +36,8 @@ class Options:
     platform: str | None = None
     #: SHA-256 of a lock that decides the packages.
     lock: str | None = None
+    #: Nothing that a package brings is run before the script's sandbox is entered.
+    sandboxed: bool = False
 
 
 def resolve(
@@ -79,7 +81,8 @@ def resolve(
         constraints=tuple(sorted({normalise_spec(spec) for spec in header.constraints})),
         uv=credentials.parted(uv)[0] if uv is not None else None,
         lock=options.lock,
-        link_scripts=settings.run_link_scripts,
+        link_scripts=settings.run_link_scripts and not options.sandboxed,
+        builds=not options.sandboxed,
         overrides=_overrides(environ),
         secrets=tuple(secrets),
     )

@@ -437,7 +437,7 @@ class TestProcess:
         lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
         fake = tmp_path / "seen"
         with tempfile_program(f'import os; open({str(fake)!r}, "w").write(os.readlink("/proc/self/fd/{lock}"))') as uv:
-            project.run([str(uv)], options.environ, lock)
+            project.run([str(uv)], tiny.request(channels={}), options, (), lock)
         os.close(lock)
         assert fake.read_text() == str(tmp_path / "lock")
 
@@ -446,7 +446,7 @@ class TestProcess:
         threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
         before = time.monotonic()
         with tempfile_program("import time; time.sleep(60)") as uv, pytest.raises(InterruptError) as caught:
-            project.run([str(uv)], options.environ, None)
+            project.run([str(uv)], tiny.request(channels={}), options, ())
         assert time.monotonic() - before < 10
         assert caught.value.message == f"interrupted by {number.name}"
 

@@ -45,7 +45,7 @@ def _names(options: Iterable[Option]) -> str:
 
 
 def _valued(options: Iterable[Option]) -> str:
-    return _names(option for option in options if option.value is not None and not option.takes_rest)
+    return _names(option for option in options if option.takes_word)
 
 
 def _rest() -> str:
@@ -109,11 +109,11 @@ def _zsh_option(option: Option) -> str:
     value = ""
     if option.takes_rest:
         value = f":*:{option.value}: "
-    elif option.value is not None:
+    elif option.takes_word:
         action = f"({' '.join(option.words)})" if option.words else "_files" if option.is_file else " "
         value = f":{option.value}:{action}"
     excluded = "*" if option.repeatable else "" if option.takes_rest else f"({' '.join(option.names)})"
-    names = [name + ("=" if option.value is not None and name.startswith("--") else "") for name in option.names]
+    names = [name + ("=" if option.takes_word and name.startswith("--") else "") for name in option.names]
     # Braces, outside of the quotes, are expanded by the shell: one word for each name.
     written = names[0] if len(names) == 1 else f"'{{{','.join(names)}}}'"
     return f"'{excluded}{written}[{_zsh_text(_first_clause(option.help))}]{value}'"
@@ -150,7 +150,7 @@ def _fish() -> dict[str, str]:
 
 def _fish_option(option: Option) -> str:
     words = [f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names]
-    if option.value is not None and not option.takes_rest:
+    if option.takes_word:
         words.append("-rF" if option.is_file else "-x")
     if option.words:
         words.append(f"-a '{' '.join(option.words)}'")

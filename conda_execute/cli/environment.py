@@ -7,10 +7,10 @@ import re
 import sys
 
 from ..errors import NotFoundError
-from ..launch import execute
 from ..launch.activation import activate
 from ..plan import understand
 from ..terminal.messages import leave_signals_alone
+from .ground import Ground
 from .run import prepare, sweep_if_due
 from .several import for_each
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 def _made(options: RunOptions) -> tuple[Plan, Store, Environment]:
     plan = understand(options)
     plan.require_trust()
+    plan.require_sandbox()
     store = plan.store()
     plan = plan.with_lockfile(store)
     return plan, store, prepare(plan, store)
@@ -94,8 +95,9 @@ def shell(options: RunOptions) -> int:
     notebook = plan.script.notebook
     words, needed = _shell(plan.environ)
     variables = (*plan.header.variables, *(notebook.variables if notebook else ()), *needed.items())
+    ground = Ground(plan, environment)
     try:
-        execute.execute(words, activate(environment.prefix, plan.environ, variables))
+        ground.execute(words, activate(environment.prefix, ground.environ, variables))
     except NotFoundError as error:
         error.hint = "the variable SHELL names the shell to open"
         raise

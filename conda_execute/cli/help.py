@@ -98,5 +98,5 @@ def _paragraphs(text: str, width: int) -> list[str]:
 
 
 def _term(option: Option) -> str:
-    value = f" {option.value}" if option.value else ""
+    value = f"[={option.value}]" if option.bare else f" {option.value}" if option.value else ""
     return ", ".join(option.names) + value

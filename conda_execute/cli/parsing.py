@@ -57,6 +57,8 @@ def _take(kind: type[CommandLine], word: str, left: list[str], chosen: dict[str,
     elif option.takes_rest:
         chosen[attribute] = tuple(left)
         left.clear()
+    elif option.bare and not equals:
+        chosen[attribute] = option.bare
     else:
         if not equals and not left:
             raise UsageError(f"`{name}` needs a value: {option.value}", hint=kind.help_hint())

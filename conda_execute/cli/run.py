@@ -8,10 +8,10 @@ from ..credentials import hide
 from ..environments.ensure import ensure
 from ..launch import entrypoint, process
 from ..launch.activation import activate
-from ..launch.execute import execute
 from ..plan import understand
 from ..script import interpreter
 from ..terminal.messages import leave_signals_alone
+from .ground import Ground
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def run(options: RunOptions) -> NoReturn:
     plan = understand(options)
     plan.require_command()
     plan.require_trust()
+    plan.require_sandbox()
     store = plan.store()
     plan = plan.with_lockfile(store)
     environment = prepare(plan, store)
@@ -77,13 +78,14 @@ def become(plan: Plan, environment: Environment) -> NoReturn:
     leave_signals_alone()
     script, notebook, arguments = plan.script, plan.script.notebook, plan.options.words[1:]
     variables = plan.header.variables + (notebook.variables if notebook else ())
-    activation = activate(environment.prefix, plan.environ, variables)
+    ground = Ground(plan, environment)
+    activation = activate(environment.prefix, ground.environ, variables)
     commands = plan.header.entrypoint
     if commands is not None:
         constant = entrypoint.constant_command(commands, script.path)
         if constant is not None:
             _record(plan, environment, activation, constant, passes_script=False)
-        entrypoint.execute_entrypoint(commands, arguments, activation, script=script.path)
+        ground.execute_entrypoint(commands, arguments, activation, script.path)
 
     def provides(name: str) -> bool:
         return os.access(os.path.join(environment.prefix, "bin", name), os.X_OK)
@@ -94,13 +96,15 @@ def become(plan: Plan, environment: Environment) -> NoReturn:
 
         words = jupyter(notebook, script.title, environment.prefix)
     _record(plan, environment, activation, words)
-    execute([*words, script.given, *arguments], activation)
+    ground.execute([*words, script.given, *arguments], activation)
 
 
 def _record(
     plan: Plan, environment: Environment, activation: Activation, words: Sequence[str], passes_script: bool = True
 ) -> None:
     """Let the launcher do it by itself next time, if it can: what each run has to say, Python must say."""
+    if plan.sandbox:  # the launcher enters none
+        return
     if not plan.script.is_file or plan.script.notebook or plan.voice.verbose or process.LAUNCHED not in os.environ:
         return
     from ..launch import record

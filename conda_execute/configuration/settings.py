@@ -67,6 +67,7 @@ SEARCH_PATH: tuple[str, ...] = (
 DEFAULT_CHANNELS = ("conda-forge",)
 CHANNEL_ALIAS = "https://conda.anaconda.org"
 BACKENDS = ("rattler", "conda")
+SANDBOXES = ("off", "urls", "always")
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ class Settings:
     auto_clean: bool = True
     trusted_urls: tuple[str, ...] = ()
     run_link_scripts: bool = True
+    #: Whose scripts run in a sandbox: nobody's, those from URLs, or all.
+    sandbox: str = "off"
 
     # conda's.
     #: In order of priority, as written.
@@ -376,6 +379,13 @@ def _backend(text: str) -> str:
     return text
 
 
+def _sandbox(text: str) -> str:
+    word = "off" if text.strip().lower() in _FALSE else text
+    if word not in SANDBOXES:
+        raise ValueError(" or ".join(f"`{name}`" for name in SANDBOXES))
+    return word
+
+
 def _alias(text: str) -> str:
     if "://" not in text:
         raise ValueError("a URL with its scheme, such as `https://conda.example`")
@@ -390,6 +400,7 @@ OURS = (
     _Setting("auto-clean", _boolean, ours=True),
     _Setting("trusted-urls", _text, "list", ours=True),
     _Setting("run-link-scripts", _boolean, ours=True),
+    _Setting("sandbox", _sandbox, ours=True),
 )
 
 CONDAS = (

@@ -62,4 +62,6 @@ def _tagged(request: Request) -> Iterator[str]:
         yield f"lock: {request.lock}"
     if not request.link_scripts:
         yield "link-scripts: no"
+    if not request.builds and request.pypi:
+        yield "builds: no"
     yield from (f"override: {variable}={value}" for variable, value in sorted(request.overrides))

@@ -13,6 +13,7 @@ import os
 
 from ...environments import layout
 from ...errors import CreationError
+from ...files import delete
 from ...model import Built
 from ...specs.requirement import requirement_name
 from . import complaints, project
@@ -61,14 +62,12 @@ def install(
     if chosen is not None and not options.offline:
         # What has the right hash need not be asked about. An index that does not say that its files last would be, and
         # there may be no network.
-        status, said = project.run([*command, "--offline"], options.environ, lock_fd)
+        status, said = project.run([*command, "--offline"], request, options, (directory, prefix), lock_fd)
     if status != 0:
-        status, said = project.run(command, options.environ, lock_fd)
+        status, said = project.run(command, request, options, (directory, prefix), lock_fd)
     if status != 0 or complaints.UNREAD in said:
         raise complaints.explain(said, request, prefix, present, options)
-    for name in os.listdir(directory):
-        os.unlink(os.path.join(directory, name))
-    os.rmdir(directory)
+    delete(directory)
     return _compare(prefix, before)
 
 

@@ -299,7 +299,7 @@ class _Asking:
         command = ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--output-file", target]
         command += [*project.platform(self.request, trial.prefix, python), *words, *project.isolation(directory)]
         command = [project.find_uv(self.options.environ), *command, *project.limits(self.request, self.options)]
-        status, said = project.run(command, self.options.environ, None)
+        status, said = project.run(command, self.request, self.options, (directory, trial.prefix))
         if status != 0 or complaints.UNREAD in said:
             raise complaints.explain(said, self.request, trial.prefix, trial.present, self.options)
         with open(target, encoding="utf-8") as lines:

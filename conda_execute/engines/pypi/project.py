@@ -125,7 +125,12 @@ def limits(request: Request, options: Options) -> list[str]:
         arguments += ["--exclude-newer", newest.strftime("%Y-%m-%dT%H:%M:%S.%fZ")]
     if options.offline:
         arguments.append("--offline")
-    return arguments
+    return [*arguments, *wheels_only(request)]
+
+
+def wheels_only(request: Request) -> list[str]:
+    """To build a package is to run what it brings."""
+    return [] if request.builds else ["--no-build"]
 
 
 def exactly(directory: str, chosen: Sequence[PyPIPackage], request: Request, options: Options) -> list[str]:
@@ -138,7 +143,7 @@ def exactly(directory: str, chosen: Sequence[PyPIPackage], request: Request, opt
     index = json.loads(request.uv).get("index", []) if request.uv else []
     table = ["[tool.uv]", credentials.joined(f"index = {_toml(index)}", request.secrets)]
     _write(directory, "pyproject.toml", "\n".join(table) + "\n")
-    arguments = ["--no-deps", "-r", _write(directory, "requirements.txt", "".join(lines))]
+    arguments = [*wheels_only(request), "--no-deps", "-r", _write(directory, "requirements.txt", "".join(lines))]
     if all(package.sha256 for package in chosen):
         arguments.append("--require-hashes")
     if options.offline:
@@ -235,8 +240,45 @@ def never_too_new(request: Request, names: Iterable[str]) -> list[str]:
     return [word for name in sorted(names) for word in ("--exclude-newer-package", f"{name}=false")]
 
 
-def run(command: Sequence[str], environ: Mapping[str, str], lock_fd: int | None) -> tuple[int, str]:
-    """uv's status and what it said. SIGINT and SIGTERM end it and raise InterruptError."""
+def run(
+    command: Sequence[str], request: Request, options: Options, folders: Sequence[str], lock_fd: int | None = None
+) -> tuple[int, str]:
+    """uv's status and what it said; `folders` are what it writes to. SIGINT and SIGTERM end it and raise
+    InterruptError."""
+    environ = options.environ
+    if not request.builds:
+        command, environ = _kept_in(command, folders, options)
     kept = {name: value for name, value in environ.items() if name not in _DROPPED | _DECIDING}
     status, printed, complaints = subprocesses.run(command, kept, (lock_fd,), step="pypi", patience=_PATIENCE)
     return status, printed + complaints
+
+
+#: Variables that say where packages come from and how to get there.
+_OF_UV = (
+    "UV_*",
+    "SSL_CERT_*",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HOME",
+)
+
+
+def _kept_in(
+    command: Sequence[str], folders: Sequence[str], options: Options
+) -> tuple[Sequence[str], Mapping[str, str]]:
+    """The command in a sandbox, for a script that will run in one: uv starts the environment's interpreter, and with it
+    whatever the packages have that do. Its cache is its own too, since others link from the usual one."""
+    from ...launch import sandbox
+    from ...launch.sandbox import policy
+
+    environ = policy.visible(options.environ, _OF_UV)
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "/"), ".config")
+    certificates = [environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in environ]
+    script = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
+    needed = [command[0], sys.executable, os.path.join(config, "uv"), script, *certificates]
+    environ["UV_CACHE_DIR"] = os.path.join(folders[0], "cache")
+    return sandbox.command_inside(policy.installing(folders, needed), list(command)), environ

@@ -83,7 +83,7 @@ def _attempt(engine: Backend, request: Request, options: Options, solution: Solu
     command += ["--no-header", "--find-links", directory, *files[:2], "--constraints", files[2]]
     command += [*project.isolation(directory), *project.limits(request, options)]
     command += project.never_too_new(request, trial.provided)
-    status, said = project.run([project.find_uv(options.environ), *command], options.environ, None)
+    status, said = project.run([project.find_uv(options.environ), *command], request, options, (directory, prefix))
     if status != 0 or complaints.UNREAD in said:
         return replace(trial, error=complaints.explain(said, request, prefix, present, options))
     chosen = _read(target, trial.provided)

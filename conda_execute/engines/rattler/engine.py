@@ -31,6 +31,7 @@ from rattler.exceptions import (
 )
 from rattler.install import InstallerReporter
 
+from ...cache import rattler_cache
 from ...files import delete, open_plain
 from ...lean.values import replace
 from ...model import Built
@@ -118,20 +119,7 @@ def available(
 
 def cache_dir(options: Options) -> str:
     """Where rattler and its peers keep packages and repodata."""
-    environ = options.environ
-    if options.cache:
-        return options.cache
-    if environ.get("RATTLER_CACHE_DIR"):
-        return environ["RATTLER_CACHE_DIR"]
-    home = environ.get("HOME") or os.path.expanduser("~")
-    if sys.platform == "win32":
-        base = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
-    elif sys.platform == "darwin":
-        base = os.path.join(home, "Library", "Caches")
-    else:
-        xdg = environ.get("XDG_CACHE_HOME", "")
-        base = xdg if os.path.isabs(xdg) else os.path.join(home, ".cache")
-    return os.path.join(base, "rattler", "cache")
+    return options.cache or rattler_cache(options.environ)
 
 
 # -- solving ---------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ import re
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass
-from ...model import Header
+from ...model import Header, Narrowing
 from ...text import nearest, shown
 from . import fields
 from .yaml import PARTED, Reader, Value
@@ -28,6 +28,7 @@ from .yaml import PARTED, Reader, Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import NoReturn
 
     from .text import Script
 
@@ -43,7 +44,7 @@ _CONDITION = re.compile(r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$")
 #: A header is for people; the bound keeps a hostile one cheap.
 _LONGEST = 16 * 1024
 
-_KEYS = ("env", "channels", "run_with", "exclude-newer", "quiet", "verbose")
+_KEYS = ("env", "channels", "run_with", "exclude-newer", "sandbox", "quiet", "verbose")
 _FOREIGN_KEYS = {
     "dependencies": "env",
     "packages": "env",
@@ -60,7 +61,7 @@ _FOREIGN_KEYS = {
 
 #: A line behind the header that looks as if it had lost its comment sign: an entry of a list, or a key.
 #: Compiled where it is used: most headers are right.
-_LOST = r"[ \t]*(?:-[ \t]+[\w\"'*]|(?:env|channels|run_with|exclude-newer|quiet|verbose|pip)[ \t]*:)"
+_LOST = r"[ \t]*(?:-[ \t]+[\w\"'*]|(?:env|channels|run_with|exclude-newer|sandbox|quiet|verbose|pip)[ \t]*:)"
 
 _ONE_SPEC = "write one spec per line, each after `- `"
 
@@ -184,6 +185,7 @@ def read(script: Script, block: Block, platform: str) -> Header:
         channels=header_channels,
         run_with=_run_with(keys["run_with"][1]) if "run_with" in keys else None,
         exclude_newer=_exclude_newer(keys["exclude-newer"][1]) if "exclude-newer" in keys else None,
+        narrowing=_sandbox(*keys["sandbox"]) if "sandbox" in keys else None,
         quiet=quiet,
         verbose=verbose,
         notices=_lost_entries(script, block),
@@ -425,6 +427,30 @@ def _exclude_newer(value: Value) -> str:
             hint="write `2026-03-31` or `7 days`",
         )
     return fields.exclude_newer(value.text, "exclude-newer", value.where)
+
+
+def _sandbox(key: Value, value: Value) -> Narrowing | None:
+    """`sandbox: true`, or what the script does without: it can ask for less than it may do, never for more."""
+    if value.kind != "a mapping":
+        return Narrowing(where=key.where) if _bool("sandbox", value) else _more(value.where)
+    keys = _pairs(value, ("net", "write"), {"network": "net"})
+    if "net" in keys and _bool("net", keys["net"][1]):
+        _more(keys["net"][1].where)
+    write = None
+    if "write" in keys:
+        empty = keys["write"][1].kind == "a list" and not keys["write"][1].content
+        hint = "write one folder per line, each after `- `, or `[]` for none"
+        items = [] if empty else _items(keys["write"][1], "write", hint)
+        write = tuple(fields.plain(_entry(item, "write", hint), "a folder", item.where) for item in items)
+    return Narrowing(net="net" not in keys, write=write, where=key.where)
+
+
+def _more(where: Location) -> NoReturn:
+    raise HeaderError(
+        "a header can only narrow the sandbox that the script runs in",
+        where=where,
+        hint="leave it out; who runs the script may give it more: `--allow-net`, `--allow-write DIR`",
+    )
 
 
 def _bool(name: str, value: Value) -> bool:

@@ -1,0 +1,109 @@
+"""What this kernel has to keep a script in, and what a sandbox needs of it: the table of the documentation.
+
+`look` asks the kernel; everything else decides by values.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from ...lean.values import dataclass
+
+#: The ABI of Landlock that `--sandbox` needs: from this one on, no signal and no abstract socket leads out.
+FLOOR = 6
+
+#: The processors whose system calls are known here: the name of each, as the kernel counts architectures, and whether
+#: it has the numbers of x86 or those that all newer ones share.
+PROCESSORS = {
+    "x86_64": (0xC000003E, True),
+    "aarch64": (0xC00000B7, False),
+    "riscv64": (0xC00000F3, False),
+    "loongarch64": (0xC0000102, False),
+}
+
+_RESTRICTIONS = (
+    ("/proc/sys/user/max_user_namespaces", "0"),
+    ("/proc/sys/kernel/unprivileged_userns_clone", "0"),
+    ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
+)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What a sandbox is made of."""
+
+    release: str
+    processor: str
+    #: The version of Landlock's interface; 0: there is none.
+    landlock: int
+    #: Why there is no Landlock, in words.
+    landlock_lack: str = ""
+    #: The setting that forbids namespaces of a user's own; None: none known does.
+    forbids_namespaces: str | None = None
+
+    @property
+    def calls(self) -> dict[str, int]:
+        return {name: numbers[0 if PROCESSORS[self.processor][1] else 1] for name, numbers in CALLS.items()}
+
+
+#: Numbers of system calls: on x86-64, and on the processors that came later. Those from 424 on are the same.
+CALLS = {
+    "ioctl": (16, 29), "socket": (41, 198), "socketpair": (53, 199), "setpriority": (141, 140),
+    "prlimit64": (302, 261), "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
+    "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "semget": (64, 190), "semop": (65, 193),
+    "semctl": (66, 191), "semtimedop": (220, 192), "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188),
+    "msgctl": (71, 187), "mq_open": (240, 180), "mq_unlink": (241, 181), "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "prctl": (157, 167), "capset": (126, 91),
+    "mount": (165, 40), "unshare": (272, 97),
+    "open_tree": (428, 428), "move_mount": (429, 429), "mount_setattr": (442, 442),
+    "landlock_create_ruleset": (444, 444), "landlock_add_rule": (445, 445), "landlock_restrict_self": (446, 446),
+}  # fmt: skip
+
+
+def look() -> Kernel:
+    """This machine's kernel."""
+    if sys.platform != "linux":
+        raise AssertionError
+    from ...lean.system_call import system_call
+
+    machine = os.uname()
+    abi, lack = 0, ""
+    try:
+        abi = system_call(CALLS["landlock_create_ruleset"][0], None, 0, 1)
+    except OSError as error:
+        lack = "switched off at boot" if error.errno == errno.EOPNOTSUPP else "not part of this kernel"
+    return Kernel(machine.release, machine.machine, abi, lack, _forbids_namespaces())
+
+
+def _forbids_namespaces() -> str | None:
+    """The setting by which this machine forbids user namespaces, so far as they say so."""
+    if sys.platform != "linux":
+        raise AssertionError
+    for path, forbidding in _RESTRICTIONS:
+        try:
+            with open(path, "rb") as file:
+                value = file.read().decode().strip()
+        except OSError:
+            continue
+        if value == forbidding and not (os.geteuid() == 0 and not path.startswith("/proc/sys/user/")):
+            return f"{path.removeprefix('/proc/sys/').replace('/', '.')}={value}"
+    return None
+
+
+def lack(kernel: Kernel, *, environments_only: bool = False) -> str | None:
+    """What the kernel lacks for a sandbox, in words, or None if it has all that is needed."""
+    if kernel.processor not in PROCESSORS:
+        return f"its system calls on a `{kernel.processor}` processor are not known to conda-execute"
+    if environments_only:
+        forbidden = kernel.forbids_namespaces
+        return f"user namespaces are forbidden here (`{forbidden}`)" if forbidden else None
+    if not kernel.landlock:
+        return f"Landlock is {kernel.landlock_lack}"
+    if kernel.landlock < FLOOR:
+        return (
+            f"its Landlock has ABI {kernel.landlock}, and only from ABI {FLOOR} (Linux 6.12) on can a script be kept "
+            "from sending signals to other processes"
+        )
+    return None

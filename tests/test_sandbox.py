@@ -1,0 +1,346 @@
+"""Scripts in a sandbox, run as a user runs them: what they may do, what they may not, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conda_execute.errors import HeaderError, UsageError
+from conda_execute.launch.sandbox import landlock, policy, seatbelt
+from conda_execute.launch.sandbox.kernel import FLOOR, PROCESSORS, Kernel, lack, look
+from conda_execute.model import Narrowing
+from tests.channel import Package
+from tests.conftest import World
+
+HEADER = "# conda execute\n# env:\n#  - python\n"
+
+needs_kernel = pytest.mark.skipif(
+    sys.platform != "linux" or lack(look()) is not None, reason="this kernel cannot hold a sandbox"
+)
+
+
+@pytest.fixture
+def project(world: World) -> Path:
+    """A folder to work in, and a secret at home."""
+    (world.home / "secret").write_text("secret\n")
+    folder = world.home / "project"
+    folder.mkdir()
+    return folder
+
+
+def script(project: Path, code: str, header: str = HEADER) -> Path:
+    path = project / "script.py"
+    path.write_text(f"{header}\n{code}\n")
+    return path
+
+
+TRIES = """
+import json, os, sys
+
+def can(attempt):
+    try:
+        attempt()
+    except OSError as error:
+        return False
+    return True
+
+def connect():
+    import socket
+    socket.create_connection(("127.0.0.1", int(os.environ.get("PORT", "1"))), 1).close()
+
+told = {
+    "pid": os.getpid(),
+    "reads the secret": can(lambda: open(%(secret)r).read()),
+    "reads its folder": can(lambda: open(%(script)r).read()),
+    "writes here": can(lambda: open("written", "w").close()),
+    "writes to the environment": can(lambda: open(sys.prefix + "/written", "w").close()),
+    "writes to TMPDIR": can(lambda: open(os.environ.get("TMPDIR", "/tmp") + "/written", "w").close()),
+    "variables": sorted(os.environ),
+    "home": os.path.expanduser("~"),
+    "here": os.getcwd(),
+}
+print(json.dumps(told))
+"""
+
+
+def tries(world: World, project: Path, *options: str, header: str = HEADER) -> dict[str, object]:
+    path = script(project, "", header)
+    path.write_text(header + TRIES % {"secret": str(world.home / "secret"), "script": str(path)})
+    done = world.with_(SECRET="secret").execute(*options, path, cwd=project, check=True)
+    told: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+@needs_kernel
+def test_script_in_a_sandbox_reads_its_folder_and_writes_where_it_works(world: World, project: Path) -> None:
+    told = tries(world, project, "--sandbox")
+    assert told["reads its folder"]
+    assert told["writes here"]
+    assert told["writes to TMPDIR"]
+    assert told["here"] == str(project)
+    assert not told["reads the secret"]
+    assert not told["writes to the environment"]
+    assert told["home"] != str(world.home)
+    assert (project / "written").exists()
+
+
+@needs_kernel
+def test_variables_are_a_short_list(world: World, project: Path) -> None:
+    assert "SECRET" not in str(tries(world, project, "--sandbox")["variables"])
+    assert "SECRET" in str(tries(world, project, "--sandbox", "--allow-env", "SECRET")["variables"])
+    assert "SECRET" in str(tries(world, project, "--sandbox", "--allow-env", "SEC*")["variables"])
+
+
+@needs_kernel
+def test_process_stays_what_it_was(world: World, project: Path) -> None:
+    """Its id, its status, its streams and its signals are the script's own."""
+    path = script(project, "import os, sys; print(os.getpid(), sys.stdin.read()); sys.exit(7)")
+    started = world.start(
+        ["conda-execute", "--sandbox", path], cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    printed, _ = started.communicate("asked")
+    assert printed == f"{started.pid} asked\n"
+    assert started.returncode == 7
+    path.write_text(HEADER + "import os, signal; os.kill(os.getpid(), signal.SIGTERM)\n")
+    assert world.execute("--sandbox", path, cwd=project).returncode == -signal.SIGTERM
+
+
+@needs_kernel
+def test_folder_that_is_allowed_is_the_only_one_to_write_to(world: World, project: Path) -> None:
+    (project / "out").mkdir()
+    path = script(project, "open('out/x', 'w').close()\ntry: open('x', 'w')\nexcept OSError: print('kept')")
+    assert world.execute("--sandbox", "--allow-write", "out", path, cwd=project, check=True).stdout == "kept\n"
+
+
+@needs_kernel
+def test_home_as_working_directory_stays_closed(world: World, project: Path) -> None:
+    path = script(project, f"import os; print(os.path.exists({str(world.home / 'secret')!r}))")
+    done = world.execute("--sandbox", path, cwd=world.home, check=True)
+    assert done.stdout == "False\n"
+    assert "holds more than one project" in done.stderr
+
+
+@needs_kernel
+def test_folder_of_all_environments_cannot_be_opened(world: World, project: Path) -> None:
+    done = world.execute("--sandbox", "--allow-write", world.tmp_envs, script(project, ""), cwd=project)
+    assert done.returncode == 125
+    assert "which other scripts use" in done.stderr
+
+
+@needs_kernel
+def test_header_asks_for_a_sandbox_and_narrows_it(world: World, project: Path) -> None:
+    header = HEADER + "# sandbox: {write: [out], net: false}\n"
+    told = tries(world, project, header=header)
+    assert not told["reads the secret"]
+    assert not told["writes here"]
+    assert (project / "out").is_dir()
+
+
+def test_header_that_asks_for_more_is_refused(world: World, project: Path) -> None:
+    for asked in ("{net: true}", "false", "{read: [/]}", "{write: out}", "no"):
+        done = world.execute(script(project, "", HEADER + f"# sandbox: {asked}\n"), cwd=project)
+        assert done.returncode == 125, asked
+    outside = script(project, "", HEADER + "# sandbox: {write: ['..']}\n")
+    if sys.platform == "linux" and lack(look()) is None:
+        done = world.execute(outside, cwd=project)
+        assert done.returncode == 125
+        assert "only narrow" in done.stderr
+
+
+@needs_kernel
+def test_setting_says_whose_scripts_run_in_a_sandbox(world: World, project: Path) -> None:
+    path = script(project, f"import os; print(os.path.exists({str(world.home / 'secret')!r}))")
+    assert world.with_(CONDA_EXECUTE_SANDBOX="urls").execute(path, cwd=project, check=True).stdout == "True\n"
+    assert world.with_(CONDA_EXECUTE_SANDBOX="always").execute(path, cwd=project, check=True).stdout == "False\n"
+
+
+@needs_kernel
+def test_no_launch_record_leads_around_a_sandbox(world: World, project: Path) -> None:
+    """The launcher, which can enter none, runs what was recorded without one only while none is asked for."""
+    path = script(project, f"import os; print(os.path.exists({str(world.home / 'secret')!r}))")
+    for _ in range(2):
+        assert world.execute(path, cwd=project, check=True).stdout == "True\n"
+        assert world.execute("--sandbox", path, cwd=project, check=True).stdout == "False\n"
+        assert world.with_(CONDA_EXECUTE_SANDBOX="always").execute(path, cwd=project, check=True).stdout == "False\n"
+    path.write_text(path.read_text().replace("#  - python\n", "#  - python\n# sandbox: true\n"))
+    for _ in range(2):
+        assert world.execute(path, cwd=project, check=True).stdout == "False\n"
+
+
+@needs_kernel
+def test_environment_sandbox_protects_environments_alone(world: World, project: Path) -> None:
+    told = tries(world, project, "--sandbox=env")
+    assert told["reads the secret"]
+    assert told["writes here"]
+    assert not told["writes to the environment"]
+    assert "SECRET" in str(told["variables"])
+    assert told["home"] == str(world.home)
+
+
+@pytest.mark.parametrize("option", ["--allow-net", "--allow-env=A", "--allow-write=."])
+def test_what_widens_a_sandbox_needs_one(world: World, project: Path, option: str) -> None:
+    done = world.execute(option, script(project, ""), cwd=project)
+    assert done.returncode == 125
+    assert "goes with `--sandbox`" in done.stderr
+
+
+# What packages bring
+
+
+@needs_kernel
+def test_activation_scripts_run_inside(world: World, project: Path, make_channel) -> None:
+    secret = world.home / "secret"
+    text = f"export TOLD=\"$(cat '{secret}' 2>/dev/null; echo kept > '{project}/activated')\"\n"
+    url = make_channel(Package("hostile", files={"etc/conda/activate.d/a.sh": text}))
+    header = f"# conda execute\n# env: [hostile]\n# channels: ['{url}']\n# run_with: sh\n"
+    path = project / "script.sh"
+    path.write_text(header + 'echo "told:$TOLD"\n')
+    assert world.execute("--sandbox", path, cwd=project, check=True).stdout == "told:\n"
+    assert (project / "activated").exists()
+    assert world.execute(path, cwd=project, check=True).stdout == "told:secret\n"
+
+
+@needs_kernel
+def test_link_scripts_do_not_run_for_a_sandbox_and_the_name_says_so(world: World, project: Path, make_channel) -> None:
+    url = make_channel(Package("linked", files={"bin/.linked-post-link.sh": f"echo ran > '{project}/linked'\n"}))
+    path = project / "script.sh"
+    path.write_text(f"# conda execute\n# env: [linked]\n# channels: ['{url}']\n# run_with: sh\necho $CONDA_PREFIX\n")
+    inside = world.execute("--sandbox", path, cwd=project, check=True).stdout
+    assert not (project / "linked").exists()
+    outside = world.execute(path, cwd=project, check=True).stdout
+    assert (project / "linked").exists()
+    assert inside != outside
+
+
+# What works inside
+
+
+@needs_kernel
+def test_processes_of_one_program_work_together(world: World, project: Path) -> None:
+    code = """
+import multiprocessing, socket, subprocess, sys, tempfile
+def double(number): return 2 * number
+if __name__ == "__main__":
+    for method in ("fork", "spawn", "forkserver"):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            assert pool.map(double, range(4)) == [0, 2, 4, 6]
+    with multiprocessing.Manager() as manager:
+        assert manager.list([1])[0] == 1
+    print(subprocess.run([sys.executable, "-c", "print('child')"], capture_output=True, text=True, check=True).stdout)
+    with socket.socket() as serving:
+        serving.bind(("127.0.0.1", 0))
+        serving.listen()
+        socket.create_connection(serving.getsockname()).close()
+    with tempfile.NamedTemporaryFile() as file:
+        assert file.name.startswith(tempfile.gettempdir())
+"""
+    done = world.execute("--sandbox", script(project, code), cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "child"
+
+
+@needs_kernel
+@pytest.mark.skipif(not os.path.exists("/usr/bin/cc"), reason="there is no C compiler")
+def test_c_program_is_compiled_and_run(world: World, project: Path) -> None:
+    path = project / "hello.c"
+    header = "// conda execute\n// env: [python]\n// run_with: sh -c 'cc -x c \"$0\" -o hello && ./hello'\n"
+    path.write_text(header + '#include <stdio.h>\nint main(void) { puts("compiled"); return 0; }\n')
+    assert world.execute("--sandbox", path, cwd=project, check=True).stdout == "compiled\n"
+
+
+# By values
+
+
+def kernel(**changes: Any) -> Kernel:
+    known: dict[str, Any] = {"release": "6.12.0", "processor": "x86_64", "landlock": FLOOR}
+    return Kernel(**{**known, **changes})
+
+
+@pytest.mark.parametrize("abi", range(FLOOR))
+def test_kernel_below_the_floor_is_refused(abi: int) -> None:
+    lacking = lack(kernel(landlock=abi, landlock_lack="switched off at boot"))
+    assert lacking is not None
+    assert ("signals" in lacking) is (abi > 0)
+    assert lack(kernel(landlock=abi), environments_only=True) is None
+
+
+@pytest.mark.parametrize("abi", [FLOOR, FLOOR + 1, FLOOR + 30])
+def test_kernel_from_the_floor_on_holds_a_sandbox(abi: int) -> None:
+    assert lack(kernel(landlock=abi)) is None
+
+
+def test_kernel_without_user_namespaces_cannot_protect_environments_alone() -> None:
+    forbidding = kernel(forbids_namespaces="user.max_user_namespaces=0")
+    assert lack(forbidding) is None
+    assert "user.max_user_namespaces=0" in (lack(forbidding, environments_only=True) or "")
+
+
+def test_processor_that_is_not_known_is_refused() -> None:
+    assert "s390x" in (lack(kernel(processor="s390x")) or "")
+    assert all(lack(kernel(processor=name)) is None for name in PROCESSORS)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Landlock is Linux's")
+@pytest.mark.parametrize("abi", range(1, 8))
+def test_ruleset_has_what_each_version_of_landlock_knows(abi: int) -> None:
+    """Sizes and bits as the kernel's own header has them; this machine's kernel takes all that it knows."""
+    attributes = landlock.ruleset(abi, net=False)
+    assert len(attributes) == (8 if abi < 4 else 16 if abi < 6 else 24)
+    assert landlock.rights(abi).bit_length() == {1: 13, 2: 14}.get(abi, 15 if abi < 5 else 16)
+    if abi <= look().landlock:
+        from conda_execute.lean.system_call import system_call
+
+        os.close(system_call(444, attributes, len(attributes), 0))
+
+
+OUTSIDE = policy.Outside(
+    environment="/home/u/.cache/conda-execute/tmp_envs/abc",
+    script="/home/u/project/script.py",
+    has_folder=True,
+    folder="/home/u/project",
+    home="/home/u",
+    shared=("/home/u/.cache/conda-execute",),
+    scratch="/tmp/scratch",
+)
+
+
+def outside(**changes: Any) -> policy.Outside:
+    return policy.Outside(**{**vars(OUTSIDE), **changes})
+
+
+@pytest.mark.parametrize("folder", ["/", "/home", "/home/u", "/home/u/.cache", "/tmp", "/usr", "/proc/self"])
+def test_folder_of_more_than_one_project_is_not_opened(folder: str) -> None:
+    decided, closed = policy.decide(outside(folder=folder, script=f"{folder}/s.py"), None)
+    assert closed
+    assert decided.write == ()
+    assert folder.rstrip("/") not in decided.read or folder in policy.SYSTEM
+    assert f"{folder}/s.py" in decided.read
+
+
+def test_header_cannot_give_what_was_not_allowed() -> None:
+    assert not policy.decide(OUTSIDE, Narrowing(), net=False)[0].net
+    assert policy.decide(OUTSIDE, Narrowing(), net=True)[0].net
+    assert not policy.decide(OUTSIDE, Narrowing(net=False), net=True)[0].net
+    assert policy.decide(OUTSIDE, Narrowing(write=()))[0].write == ()
+    with pytest.raises(HeaderError):
+        policy.decide(OUTSIDE, Narrowing(write=("../elsewhere",)))
+    with pytest.raises(UsageError):
+        policy.decide(OUTSIDE, None, write=("nowhere",))
+
+
+def test_profile_of_macos_denies_what_is_not_allowed() -> None:
+    """Read, not run: what a Mac makes of it has not been tried."""
+    text = seatbelt.profile(policy.decide(OUTSIDE, None)[0], "/private/tmp/1")
+    assert "(deny default)" in text
+    assert '(allow file-read* file-write* (subpath "/home/u/project"))' in text
+    assert "/home/u/.cache/conda-execute/tmp_envs/abc" in text
+    assert '(subpath "/home/u")' not in text
+    assert "(allow network*)\n" not in text
+    assert text.count("(") == text.count(")")
