@@ -18,7 +18,7 @@ from .resolve import Options, resolve
 from .script import interpreter, source, specfile
 from .script.header import read_header
 from .specs import platforms
-from .specs.match_spec import spec_name
+from .specs.match_spec import normalise_spec, spec_name
 from .terminal.messages import ask, can_ask, say
 from .terminal.voice import Voice
 
@@ -146,6 +146,7 @@ class Plan:
             command=f"conda execute {self.script.title}",
             header=self.header,
             lock=self.lock,
+            options_for={normalise_spec(spec): f"--with {spec}" for spec in self.options.requirements},
             program=None if self.header.entrypoint else os.path.basename(interpreter.without_env(self.words())[0]),
         )
 

@@ -40,6 +40,8 @@ class Recipe:
     command: str = "conda-execute"
     #: What the request came from: for its notices, told when something is made, and for places in errors.
     header: Header = field(default_factory=lambda: Header(format="none"))
+    #: Specs that options asked for, normalised, and those options: `--with numpy`.
+    options_for: Mapping[str, str] = field(default_factory=dict)
     #: The program that will run, where it is known: an environment without it is not whole.
     program: str | None = None
     #: What decides the packages instead of the engine's solver.
@@ -174,9 +176,12 @@ class Recipe:
 
     def _locate(self, wanted: str) -> Location | None:
         """Where the script says what the request says: specs of a request are normalised, paths are absolute."""
+        from .errors import Location
         from .resolve import as_asked
         from .specs.match_spec import normalise_spec
 
+        if option := self.options_for.get(wanted):
+            return Location(option)
         written = (
             text
             for text, _ in self.header.locations

@@ -54,7 +54,7 @@ def wrap(text: str, width: int) -> list[str]:
     """Lines of at most `width` characters, broken at spaces; what is in backticks stays whole where it fits a line.
 
     >>> wrap("run `conda-execute --init s.py` first", 24)
-    ['run', '`conda-execute --init', 's.py` first']
+    ['run `conda-execute', '--init s.py` first']
     """
     import re
 

@@ -655,6 +655,49 @@ def test_a_platform_that_is_none_is_refused(world: World) -> None:
     assert "`subdir` is no platform: `linux64`\n  environment variable CONDA_SUBDIR" in refused.stderr
 
 
+@pytest.mark.parametrize("option", ["--with", "--add"])
+def test_a_mistake_in_an_option_names_the_option(world: World, option: str) -> None:
+    """And no line of the script, though one has the same word."""
+    text = "# conda execute\n# env:\n#  - python\n#  - pip:\n#     - nosuchpackage\n"
+    script = world.script("s.py", text)
+    done = world.execute(option, "nosuchpackage", script)
+    assert done.returncode == 125
+    assert (
+        f"\n  {option} nosuchpackage\nhint: `--channel CHANNEL` adds another channel; `pypi:nosuchpackage`"
+        in done.stderr
+    )
+    assert "s.py:" not in done.stderr
+    assert script.read_text() == text
+
+
+MISTAKES = {
+    "python 3.11": "`python 3.11` means exactly version 3.11; for any 3.11 write `python 3.11.*`",
+    "python3.11": "did you mean `python 3.11.*`?",
+    "python:3.11": "did you mean `python 3.11.*`? A colon separates a channel from a package",
+    "opencv-python": "conda-forge calls it `opencv`",
+    "torch": "conda-forge calls it `pytorch`",
+    "PIL": "conda-forge calls it `pillow`",
+    "sklearn": "conda-forge calls it `scikit-learn`",
+    "pip install humanize": "list `humanize` under `pip:`, which is an entry of `env`",
+    "numpy^1.26": "did you mean `numpy >=1.26,<2`?",
+    "numpy@1.26": "did you mean `numpy 1.26.*`?",
+    "python >=3  needed for f-strings": "did you mean `python >=3`? A comment begins with `#`",
+    "python >=3 <4": "did you mean `python >=3,<4`? A comma separates versions",
+}
+
+
+@pytest.mark.parametrize(("spec", "hint"), MISTAKES.items(), ids=MISTAKES)
+def test_a_common_mistake_in_a_spec_gets_the_right_answer(
+    world: World, make_channel: Callable[..., str], spec: str, hint: str
+) -> None:
+    url = make_channel(*(Package(name, "3.11.2") for name in ("python", "numpy", "pip")), Package("python", "3.12.1"))
+    done = world.execute(
+        "--dry-run", world.script("s.py", f"# conda execute\n# env:\n#  - {spec}\n# channels: ['{url}']\n")
+    )
+    assert done.returncode == 125
+    assert hint in done.stderr
+
+
 # For editors and updates -------------------------------------------------------------------------------------------
 
 

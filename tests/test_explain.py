@@ -87,7 +87,7 @@ def test_a_long_explanation_is_cut():
 @pytest.mark.parametrize("between", [" ", " and ", " & "])
 def test_versions_that_no_comma_parts_are_written_with_one(between):
     error = explain.missing_versions(f"numpy >=1{between}<2", "numpy", ["1.5"], REQUEST, nowhere)
-    assert error.hint == "did you mean `numpy >=1,<2`? A comma parts versions\nthere is numpy 1.5"
+    assert error.hint == "did you mean `numpy >=1,<2`? A comma separates versions\nthere is numpy 1.5"
 
 
 def test_too_few_open_files_are_told_how_to_be_more():

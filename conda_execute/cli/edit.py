@@ -18,7 +18,7 @@ from ..script import source, specfile
 from ..script.editing import editor
 from ..script.header import read_header
 from ..specs import platforms
-from ..specs.match_spec import spec_name
+from ..specs.match_spec import normalise_spec, spec_name
 from ..terminal.voice import Voice
 
 TYPE_CHECKING = False
@@ -38,7 +38,16 @@ def edit(options: RunOptions) -> int:
     header = read_header(after, path, settings.subdir or platforms.host())
     request = resolve(header, settings, folder=os.path.dirname(os.path.abspath(path)), environ=environ)
     backend = check_backend(options.backend or settings.backend)
-    recipe = Recipe(request, settings, voice, environ, backend=backend, offline=options.offline, header=header)
+    recipe = Recipe(
+        request,
+        settings,
+        voice,
+        environ,
+        backend=backend,
+        offline=options.offline,
+        header=header,
+        options_for={normalise_spec(spec): f"--add {spec}" for spec in options.add},
+    )
     if not options.dry_run:
         _check_solvable(recipe)
     if after == before:

@@ -10,6 +10,7 @@ import re
 
 from ...credentials import leave_out
 from ...errors import CreationError
+from ...specs import mistakes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def not_a_spec(spec: str, text: str, where: Location | None) -> CreationError:
     """A spec that does not parse, and the parser's reason."""
     reason = causes(text)[-1]
     turned = re.sub("=([<>])", r"\1=", spec)
-    hint = f"did you mean `{turned}`?" if turned != spec else None
+    hint = f"did you mean `{turned}`?" if turned != spec else mistakes.meant(spec)
     return CreationError(
         f"`{spec}` is not a match spec: {reason if reason.endswith(' .') else reason.rstrip('.')}",
         step="solve",
@@ -123,14 +124,18 @@ def missing_packages(
     known = list(names)
     channels = _channel_names(request.channels)
     hints = []
-    for name in missing:
-        if close := near(name, known):
+    for name, spec in missing.items():
+        if hint := mistakes.meant(spec):
+            hints.append(hint)
+        elif close := near(name, known):
             hints.append(f"did you mean {_alternatives(close)}?" if len(missing) == 1 else
                          f"for `{name}`, did you mean {_alternatives(close)}?")  # fmt: skip
     what = "is no package" if len(missing) == 1 else "are no packages"
     where = [place for spec in missing.values() if (place := locate(spec)) is not None]
-    if not hints and where:
-        hints.append("a package of another channel needs that channel in the header; one of PyPI belongs under `pip:`")
+    if not hints and any(place.line for place in where):
+        hints.append(
+            "if it is in another channel, add that under `channels:`; if it is only on PyPI, list it under `pip:`"
+        )
     elif not hints:
         # Words of the command line stand in no file.
         name = next(iter(missing)) if len(missing) == 1 else "NAME"
@@ -151,8 +156,10 @@ def missing_versions(spec: str, name: str, versions: Sequence[str], request: Req
     hint = f"there is {name} {shown}{newer}" if versions else f"no version of {name} is left{newer}"
     # What stands behind a blank is the build.
     parted = re.sub(r"(?<=[\w.*]) (?:and |& ?)?(?=[<>!~])", ",", spec.partition(" ")[2])
-    if parted not in spec:
-        hint = f"did you mean `{name} {parted}`? A comma parts versions\n{hint}"
+    if wrong := mistakes.exact(spec, [*versions]) or mistakes.meant(spec):
+        hint = f"{wrong}\n{hint}"
+    elif parted not in spec:
+        hint = f"did you mean `{name} {parted}`? A comma separates versions\n{hint}"
     return CreationError(
         f"no `{name}` of {_channel_names(request.channels)} for {request.platform} fits `{spec}`",
         step="solve",

@@ -1,0 +1,100 @@
+"""What people write for a match spec who know pip, Poetry or npm, and what they mean. Text only; no channel is asked."""
+
+from __future__ import annotations
+
+import re
+
+#: Names of imports and of PyPI projects that conda-forge has under another name.
+CONDA_NAMES = {
+    "attr": "attrs",
+    "beautifulsoup": "beautifulsoup4",
+    "bio": "biopython",
+    "bs4": "beautifulsoup4",
+    "crypto": "pycryptodome",
+    "cv2": "opencv",
+    "dateutil": "python-dateutil",
+    "docx": "python-docx",
+    "dotenv": "python-dotenv",
+    "faiss": "faiss-cpu",
+    "fitz": "pymupdf",
+    "git": "gitpython",
+    "jwt": "pyjwt",
+    "kaleido": "python-kaleido",
+    "levenshtein": "python-levenshtein",
+    "magic": "python-magic",
+    "msgpack": "msgpack-python",
+    "mysqldb": "mysqlclient",
+    "opencv-contrib-python": "opencv",
+    "opencv-python": "opencv",
+    "opencv-python-headless": "opencv",
+    "osgeo": "gdal",
+    "pil": "pillow",
+    "pptx": "python-pptx",
+    "psycopg2-binary": "psycopg2",
+    "pyqt5": "pyqt",
+    "redis": "redis-py",
+    "serial": "pyserial",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "slugify": "python-slugify",
+    "snappy": "python-snappy",
+    "tables": "pytables",
+    "tensorflow-gpu": "tensorflow",
+    "torch": "pytorch",
+    "usb": "pyusb",
+    "websocket": "websocket-client",
+    "yaml": "pyyaml",
+    "zmq": "pyzmq",
+}
+
+
+#: How a spec is written elsewhere, and what to say of it.
+_PATTERNS = (
+    (r"pip3? install (?:-\S+ )*(.+)", "list `{0}` under `pip:`, which is an entry of `env`"),
+    (r"([\w.-]+) ?[\^~]=? ?(\d+)((?:\.\d+)*)", "did you mean `{0} >={1}{2},<{next}`?"),
+    (r"([\w.-]+)@(\d[\w.]*)|(python)-?(\d[\d.]*)", "did you mean `{0} {1}.*`?"),
+    (r"([A-Za-z][\w.-]*):(\d[\d.]*)", "did you mean `{0} {1}.*`? A colon separates a channel from a package"),
+    (r"[\w.-]+\[[\w.,-]+\].*", "only PyPI packages have extras: list `{spec}` under `pip:`"),
+    (
+        r"([\w.-]+ ?[=<>!~]+ ?[\d.*]+(?:,[=<>!~]+[\d.*]+)*) +(?!and\b|or\b)[A-Za-z]\w* .*",
+        "did you mean `{0}`? A comment begins with `#`",
+    ),
+)
+
+
+def meant(spec: str) -> str | None:
+    """A hint for a spec that is written as another tool has it; None where it looks like conda's.
+
+    >>> meant("numpy^1.26"), meant("numpy@1.26"), meant("python3.11")
+    ('did you mean `numpy >=1.26,<2`?', 'did you mean `numpy 1.26.*`?', 'did you mean `python 3.11.*`?')
+    >>> meant("python:3.11")
+    'did you mean `python 3.11.*`? A colon separates a channel from a package'
+    >>> meant("rich[jupyter]")
+    'only PyPI packages have extras: list `rich[jupyter]` under `pip:`'
+    >>> meant("pip install humanize")
+    'list `humanize` under `pip:`, which is an entry of `env`'
+    >>> meant("python >=3 needed for f-strings")
+    'did you mean `python >=3`? A comment begins with `#`'
+    >>> meant("torch"), meant("numpy >=1.26,<2"), meant("python 3.11.* *_cpython")
+    ('conda-forge calls it `pytorch`', None, None)
+    """
+    for pattern, hint in _PATTERNS:
+        if found := re.fullmatch(pattern, spec):
+            parts = [part for part in found.groups() if part is not None]
+            return hint.format(*parts, spec=spec, next=int(parts[1]) + 1 if "{next}" in hint else "")
+    conda = CONDA_NAMES.get(spec.partition(" ")[0].lower())
+    return f"conda-forge calls it `{conda}`" if conda is not None and conda != spec else None
+
+
+def exact(spec: str, versions: list[str]) -> str | None:
+    """A hint where a version without an operator is meant as the beginning of one, and `versions` there are begin so.
+
+    >>> exact("python 3.11", ["3.12.1", "3.11.7", "3.11.2"])
+    '`python 3.11` means exactly version 3.11; for any 3.11 write `python 3.11.*`'
+    >>> exact("numpy ==2.2", ["2.2.6"]), exact("python 3.9", ["3.11.7"])
+    ('`numpy ==2.2` means exactly version 2.2; for any 2.2 write `numpy 2.2.*`', None)
+    """
+    found = re.fullmatch(r"([\w.-]+) (?:==)?(\d[\d.]*)", spec)
+    if found is None or not any(version.startswith(f"{found[2]}.") for version in versions):
+        return None
+    return f"`{spec}` means exactly version {found[2]}; for any {found[2]} write `{found[1]} {found[2]}.*`"
