@@ -1,4 +1,4 @@
-"""What people write for a match spec who know pip, Poetry or npm, and what they mean. Text only; no channel is asked."""
+"""What people write for a match spec who know pip, Poetry or npm, and what they mean. No channel is asked."""
 
 from __future__ import annotations
 
