@@ -7,6 +7,7 @@ Without a home that can be used there is a private directory instead; only askin
     <cache>/
         launch/<absolute path>.sh         launch records; launch.2/ to launch.8/ have those for other callers
         code/<digest>/...                 code given by -c or standard input
+        commands/<word after -x>          scripts that run a program of a package
         scripts/<digest>/                 `${CACHE}` of a script
         scripts/<digest>.script           a symbolic link to that script
         trusted                           URLs the user trusted
@@ -125,6 +126,10 @@ def launch_records(cache: str, script: str) -> tuple[str, ...]:
 
 def code_folder(cache: str, digest: str) -> str:
     return os.path.join(cache, "code", digest)
+
+
+def commands_folder(cache: str) -> str:
+    return os.path.join(cache, "commands")
 
 
 def script_cache(cache: str, script: str) -> str:

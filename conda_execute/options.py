@@ -211,7 +211,8 @@ class RunOptions(CommandLine):
 
     USAGE = """\
 conda execute [OPTIONS] SCRIPT [ARGUMENTS...]
-conda execute [OPTIONS] -c CODE..."""
+conda execute [OPTIONS] -c CODE...
+conda execute [OPTIONS] -x COMMAND [ARGUMENTS...]"""
     PROSE = """\
 Run a script in the conda environment declared in its own comments:
 
@@ -242,12 +243,21 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
             "`{0}` is for one run, and `{1}` for all that follow",
             "write what the script needs into its header, or leave it out",
         ),
+        Conflict(
+            ("command",), (*_EDITS, "lock", "locked", "lock_file"), "`{1}` needs a script, and `{0}` runs a program"
+        ),
         Conflict(("embed",), ("lock_file",), "`{0}` and `{1}` name different places", "give one of them"),
         Conflict(("lock", "locked"), ("no_lock",), "`{0}` and `{1}` contradict each other"),
         Conflict(("init",), ("remove",), "`{0}` writes a first header, from which there is nothing to remove"),
     )
 
     code = rest("-c", value="CODE...", help="run these words, one line each; standard input when no word follows")
+    command = rest(
+        "-x",
+        value="COMMAND...",
+        help="run a program of the package of its name, or of what `--with` names: `-x samtools view`, "
+        "`-x 'samtools=1.20' view`",
+    )
     extra = many(
         "-w", "--with", value="SPEC", help="one more requirement for this run (`pypi:NAME` for PyPI); repeatable"
     )

@@ -9,13 +9,13 @@ from .configuration.settings import load
 from .environments.name import environment_name
 from .environments.place import choose_tmp_envs
 from .environments.store import Store
-from .errors import ExecuteError, HeaderError, Location, UsageError
+from .errors import ExecuteError, HeaderError, Location, NotFoundError, UsageError
 from .launch import process
 from .lean.values import dataclass, replace
 from .model import ENVIRONMENTS, WHOLE
 from .recipe import Recipe, check_backend
 from .resolve import Options, resolve
-from .script import interpreter, source, specfile
+from .script import command, interpreter, source, specfile
 from .script.header import read_header
 from .specs import platforms
 from .specs.match_spec import normalise_spec, spec_name
@@ -228,6 +228,15 @@ def asked(options: RunOptions, *, sandboxed: bool = False) -> Options:
     )
 
 
+def as_script(options: RunOptions) -> RunOptions:
+    """`-x COMMAND ARGUMENTS` as a script of ours and its arguments."""
+    if not options.command:
+        raise UsageError("`-x` needs the name of a program", hint="such as `conda execute -x samtools view`")
+    word, *arguments = options.command
+    path = command.script_of(word, process.inherited_environ(), has_package=bool(options.extra))
+    return options.replaced(words=(path, *arguments), command=None)
+
+
 def find_script(options: RunOptions, settings: Settings, environ: dict[str, str]) -> Script:
     if options.code is not None:
         return source.from_words(options.code) if options.code else source.from_standard_input(source.standard_input())
@@ -237,11 +246,25 @@ def find_script(options: RunOptions, settings: Settings, environ: dict[str, str]
     if word == "-":
         return source.from_standard_input(source.standard_input())
     if not source.is_address(word):
-        return source.from_file(word)
+        return _at_path(word, options, environ)
     from .script.web import address, fetch
 
     offline = options.offline or settings.offline
     return source.from_web(fetch.fetch(address.parse(word), settings, environ, offline=offline))
+
+
+def _at_path(word: str, options: RunOptions, environ: dict[str, str]) -> Script:
+    try:
+        script = source.from_file(word)
+    except NotFoundError as error:
+        if error.hint is None and os.sep not in word and "." not in word:
+            from shlex import join
+
+            words = [each for spec in options.extra for each in ("--with", spec)] + ["-x", *options.words]
+            error.hint = f"to run a program of a package: `conda execute {join(words)}`"
+        raise
+    program = command.program_at(script.path, environ)
+    return replace(script, title=f"-x {os.path.basename(script.path)}", program=program) if program else script
 
 
 def _no_script(options: RunOptions) -> UsageError:
@@ -257,6 +280,9 @@ def _no_script(options: RunOptions) -> UsageError:
 
 def header_of(script: Script, platform: str, options: RunOptions) -> Header:
     """The script's header; without one, what `--with` asks for is enough."""
+    if script.program is not None:
+        header = specfile.from_words([]) if options.extra else read_header(script.head, script.place, platform)
+        return replace(header, entrypoint=command.entrypoint(script.program))
     try:
         return read_header(script.head, script.place, platform)
     except HeaderError:

@@ -36,6 +36,10 @@ def main(argv: Sequence[str]) -> int:
 
 def act(options: RunOptions) -> int:
     """Do what was asked for. Nothing is imported for an action that another does not need."""
+    if options.command is not None:
+        from ..plan import as_script
+
+        options = as_script(options)
     action = options.action
     if options.update:
         from .lock import renew

@@ -6,10 +6,11 @@ import os
 
 from ..credentials import hide
 from ..environments.ensure import ensure
+from ..errors import NotFoundError
 from ..launch import entrypoint, process
 from ..launch.activation import activate
 from ..plan import understand
-from ..script import interpreter
+from ..script import command, interpreter
 from ..terminal.messages import leave_signals_alone
 from .ground import Ground
 
@@ -85,7 +86,12 @@ def become(plan: Plan, environment: Environment) -> NoReturn:
         constant = entrypoint.constant_command(commands, script.path)
         if constant is not None:
             _record(plan, environment, activation, constant, passes_script=False)
-        ground.execute_entrypoint(commands, arguments, activation, script.path)
+        try:
+            ground.execute_entrypoint(commands, arguments, activation, script.path)
+        except NotFoundError:
+            if script.program is None:
+                raise
+            raise command.lacks(script.program, plan.request.specs, environment.prefix) from None
 
     def provides(name: str) -> bool:
         return os.access(os.path.join(environment.prefix, "bin", name), os.X_OK)

@@ -43,6 +43,8 @@ class Script:
     fetched: Fetched | None = None
     #: A notebook's `head` is that of its first code cell.
     notebook: Notebook | None = None
+    #: What a script that `command` wrote is there for.
+    program: str | None = None
 
     @property
     def folder(self) -> str:
