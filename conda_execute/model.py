@@ -104,6 +104,8 @@ class Header:
     constraints: tuple[str, ...] = ()
     #: "strict", "flexible" or "disabled"; None: the configured one.
     channel_priority: str | None = None
+    #: `CONDA_OVERRIDE_*` variables and what they say of the machine (`system`).
+    overrides: tuple[tuple[str, str], ...] = ()
     #: Environment variables to set for the script (pixi's `activation.env`).
     variables: tuple[tuple[str, str], ...] = ()
     #: The `[tool.uv]` table as canonical JSON: it changes what uv installs, so it is part of the identity.

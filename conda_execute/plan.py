@@ -193,9 +193,12 @@ def understand(options: RunOptions) -> Plan:
     script = find_script(options, settings, environ)
     header = header_of(script, settings.subdir or platforms.host(), options)
     sandbox = sandbox_of(options, settings, script, header)
-    request = resolve(
-        header, settings, asked(options, sandboxed=sandbox == WHOLE), folder=script.folder, environ=environ
-    )
+    path = script.path if script.is_file else ""
+    wishes = asked(options, sandboxed=sandbox == WHOLE)
+    request = resolve(header, settings, wishes, folder=script.folder, script=path, environ=environ)
+    if header.format == "script" and path and os.path.exists(f"{path}.lock"):
+        told = f"`{script.title}.lock` is a lock of uv, which is not read; `conda execute --lock` writes one that is"
+        header = replace(header, notices=(*header.notices, told))
     quiet, verbose = options.quiet or header.quiet, (options.verbose or header.verbose) and not options.quiet
     voice = Voice(verbose=verbose, quiet=quiet and not verbose)
     return Plan(options, script, environ, settings, header, request, voice, sandbox=sandbox)

@@ -205,7 +205,7 @@ class Recipe:
         """Whether this host satisfies the environment's virtual packages."""
         from .engines import virtual_packages
 
-        return virtual_packages.fits(environment.marker.virtual_packages)
+        return virtual_packages.fits(environment.marker.virtual_packages, self.request.overrides)
 
     def is_sound(self, environment: Environment) -> bool:
         """Whether the program that the environment was made for is still there: a purge of a scratch disk may have

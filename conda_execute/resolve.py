@@ -13,6 +13,7 @@ from .configuration.channels import resolve_channels, split_spec
 from .errors import SettingsError, UsageError
 from .lean.values import dataclass, replace
 from .model import Header, Request
+from .script.history import COMMIT, commit_day
 from .specs import platforms
 from .specs.match_spec import normalise_spec, spec_name
 
@@ -46,9 +47,11 @@ def resolve(
     options: Options = Options(),
     *,
     folder: str = "",
+    script: str = "",
     environ: Mapping[str, str] | None = None,
 ) -> Request:
-    """The request of a script in `folder` (relative local paths among its PyPI requirements start there).
+    """The request of a script in `folder` (relative local paths among its PyPI requirements start there). `script` is
+    its path where it is a file.
 
     Raises SettingsError where a channel is not allowed here, UsageError for options that contradict the settings.
     """
@@ -71,11 +74,10 @@ def resolve(
         host_platform=host,
         pypi=pypi,
         channel_priority=header.channel_priority or settings.channel_priority,
-        exclude_newer=options.exclude_newer or header.exclude_newer or settings.exclude_newer,
-        pypi_exclude_newer=options.exclude_newer
-        or header.pypi_exclude_newer
-        or header.exclude_newer
-        or settings.exclude_newer
+        exclude_newer=_moment(options.exclude_newer or header.exclude_newer or settings.exclude_newer, script),
+        pypi_exclude_newer=_moment(
+            options.exclude_newer or header.pypi_exclude_newer or header.exclude_newer or settings.exclude_newer, script
+        )
         if pypi
         else None,
         constraints=tuple(sorted({normalise_spec(spec) for spec in header.constraints})),
@@ -83,7 +85,7 @@ def resolve(
         lock=options.lock,
         link_scripts=settings.run_link_scripts and not options.sandboxed,
         builds=not options.sandboxed,
-        overrides=_overrides(environ),
+        overrides=tuple(sorted({**dict(header.overrides), **_overrides(environ)}.items())),
         secrets=tuple(secrets),
     )
 
@@ -185,6 +187,12 @@ def _absolute_uv(table: str, folder: str) -> str:
     return json.dumps(settings, sort_keys=True, separators=(",", ":"))
 
 
-def _overrides(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def _overrides(environ: Mapping[str, str]) -> dict[str, str]:
     """The `CONDA_OVERRIDE_*` variables: conda's way to tell the solver of another machine's virtual packages."""
-    return tuple(sorted((name, value) for name, value in environ.items() if name.startswith("CONDA_OVERRIDE_")))
+    return {name: value for name, value in environ.items() if name.startswith("CONDA_OVERRIDE_")}
+
+
+def _moment(when: str | None, script: str) -> str | None:
+    if when == COMMIT:
+        return commit_day(script)
+    return when

@@ -69,6 +69,13 @@ def test_shebang_comes_before_suffix() -> None:
         "#!/usr/bin/env -S uv run --script",
         "#!/usr/bin/env -S pixi run --script",
         "#!/usr/bin/env -S conda exec",
+        "#!/usr/bin/env -S ce",
+        "#!/usr/bin/env -S rye run",
+        "#!/usr/bin/env -S UV_PYTHON=3.12 uv run -s",
+        "#!/usr/bin/env -S -u PYTHONPATH A=1 B=2 uv run --script",
+        "#!/usr/bin/env -S nice -n 5 conda-execute -v",
+        "#!/usr/bin/nohup conda-execute",
+        "#!/usr/bin/env -S setsid -w env X=1 conda execute",
     ],
 )
 def test_a_shebang_that_names_a_runner_says_nothing_of_the_interpreter(line: str) -> None:
@@ -92,3 +99,13 @@ def test_without_a_word_python_runs_it_where_the_environment_has_one(path: str) 
 def test_an_absolute_interpreter_is_the_environments_own_where_it_has_one() -> None:
     assert interpreter.effective(("/usr/bin/python3", "-u"), python_only) == ("python3", "-u")
     assert interpreter.effective(("/bin/sh", "-e"), python_only) == ("/bin/sh", "-e")
+
+
+@pytest.mark.parametrize("line", ["#!/usr/bin/env -S A=1 python -u", "#!/usr/bin/env -S nice lua"])
+def test_a_wrapper_around_an_interpreter_stays(line: str) -> None:
+    assert interpreter.choose(None, line.encode() + b"\n", "x.R", python_only) == tuple(line[2:].split())
+
+
+def test_marimo_opens_a_notebook_without_a_sandbox_of_its_own() -> None:
+    line = b"#!/usr/bin/env -S marimo edit --sandbox\n"
+    assert interpreter.choose(None, line, "x.py", python_only) == ("/usr/bin/env", "-S", "marimo", "edit")

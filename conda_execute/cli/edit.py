@@ -36,7 +36,8 @@ def edit(options: RunOptions) -> int:
     settings = load(environ)
     voice = Voice(verbose=options.verbose and not options.quiet, quiet=options.quiet)
     header = read_header(after, path, settings.subdir or platforms.host())
-    request = resolve(header, settings, folder=os.path.dirname(os.path.abspath(path)), environ=environ)
+    folder = os.path.dirname(os.path.abspath(path))
+    request = resolve(header, settings, folder=folder, script=path, environ=environ)
     backend = check_backend(options.backend or settings.backend)
     recipe = Recipe(
         request,

@@ -85,7 +85,9 @@ def _requests(plan: Plan) -> list[Request]:
     for platform in dict.fromkeys(plan.options.platform or [plan.request.platform]):
         header = header_of(plan.script, platform, plan.options)
         wishes = replace(asked(plan.options), platform=platform)
-        requests.append(resolve(header, plan.settings, wishes, folder=plan.script.folder, environ=plan.environ))
+        path = plan.script.path if plan.script.is_file else ""
+        where = {"folder": plan.script.folder, "script": path}
+        requests.append(resolve(header, plan.settings, wishes, **where, environ=plan.environ))
     return requests
 
 

@@ -11,6 +11,7 @@ from ..launch import entrypoint, process
 from ..launch.activation import activate
 from ..plan import understand
 from ..script import command, interpreter
+from ..script.history import COMMIT
 from ..terminal.messages import leave_signals_alone
 from .ground import Ground
 
@@ -117,7 +118,7 @@ def _record(
     from ..lockfiles import choice
 
     watched = choice.watched(plan.script.path, plan.lock, plan.options.lock_file)
-    if watched is None or plan.has_stale_lock:
+    if watched is None or plan.has_stale_lock or COMMIT in (plan.header.exclude_newer, plan.header.pypi_exclude_newer):
         return
     wanted = record.Recorded(
         script=plan.script.given,

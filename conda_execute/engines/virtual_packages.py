@@ -26,13 +26,7 @@ _FOREIGN = {
     "osx": {"__unix": "0", "__osx": "13.0"},
     "win": {"__win": "10"},
 }
-_OVERRIDES = {
-    "__cuda": "CONDA_OVERRIDE_CUDA",
-    "__glibc": "CONDA_OVERRIDE_GLIBC",
-    "__linux": "CONDA_OVERRIDE_LINUX",
-    "__osx": "CONDA_OVERRIDE_OSX",
-    "__win": "CONDA_OVERRIDE_WIN",
-}
+_NAMES = {f"CONDA_OVERRIDE_{name.upper()}": f"__{name}" for name in ("cuda", "glibc", "linux", "osx", "win")}
 
 #: What only these platforms have, whatever a variable says: one may be set for the build of something else.
 _FAMILIES = {"__glibc": "linux", "__linux": "linux", "__osx": "osx", "__win": "win"}
@@ -45,38 +39,49 @@ def packages(request: Request) -> list[GenericVirtualPackage]:
     """This machine's; for another platform those of a plain, not too recent machine. `CONDA_OVERRIDE_*` count."""
     family, _, machine = request.platform.partition("-")
     if request.platform == request.host_platform:
-        return [found for found in of_this_machine() if _FAMILIES.get(found.name.normalized, family) == family]
+        present = of_this_machine(request.overrides)
+        return [found for found in present if _FAMILIES.get(found.name.normalized, family) == family]
     packages = {name: package(name, version) for name, version in _FOREIGN.get(family, {}).items()}
     architecture = {"64": "x86_64", "arm64": "arm64" if family == "osx" else "aarch64"}.get(machine, machine)
     packages["__archspec"] = package("__archspec", "1", architecture)
-    for name, variable in _OVERRIDES.items():
-        version = dict(request.overrides).get(variable)
-        if version is None or _FAMILIES.get(name, family) != family:
+    said = [(name, value) for name, value in request.overrides if _FAMILIES.get(_NAMES.get(name, ""), family) == family]
+    return list(_overridden(packages, said).values())
+
+
+def _overridden(
+    packages: dict[str, GenericVirtualPackage], overrides: Sequence[tuple[str, str]]
+) -> dict[str, GenericVirtualPackage]:
+    """The packages with those of `CONDA_OVERRIDE_*` variables in their place; an empty one says that there is none."""
+    for variable, value in overrides:
+        name = _NAMES.get(variable)
+        if name is None:
             continue
         packages.pop(name, None)
-        if version:  # an empty one says that there is none
+        if value:
             try:
-                packages[name] = package(name, version)
+                packages[name] = package(name, value)
             except InvalidVersionError as error:
                 raise explain.undetected(str(error)) from None
-    return list(packages.values())
+    return packages
 
 
 def package(name: str, version: str, build: str = "0") -> GenericVirtualPackage:
     return rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), bridge.BuildString(build))
 
 
-def of_this_machine() -> list[GenericVirtualPackage]:
+def of_this_machine(overrides: Sequence[tuple[str, str]] = ()) -> list[GenericVirtualPackage]:
+    """What is detected, and what a header says instead."""
     try:
         found = rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env())
     except DetectVirtualPackageError as error:
         raise explain.undetected(str(error)) from None
-    return [package.into_generic() for package in found]
+    generic = [package.into_generic() for package in found]
+    return list(_overridden({package.name.normalized: package for package in generic}, overrides).values())
 
 
-def fits(virtual_packages: Sequence[str]) -> bool:
-    """Whether this machine satisfies what `Built.virtual_packages` says."""
-    present = of_this_machine()
+def fits(virtual_packages: Sequence[str], overrides: Sequence[tuple[str, str]] = ()) -> bool:
+    """Whether this machine, or what is said of it, satisfies what `Built.virtual_packages` says."""
+    present = of_this_machine(overrides)
     return all(_holds(spec, present) for spec in virtual_packages)
 
 

@@ -42,7 +42,7 @@ _BEGIN, _END = "/// conda-execute-lock", "/// end-conda-execute-lock"
 _FOREIGN_BEGIN, _FOREIGN_END = "# /// conda-exec-lock", "# ///"
 
 #: What may stand before these in a line: whatever a header's comments begin with, words among it (`REM`, `dnl`).
-MARK = r"[^\w\r\n]*(?:(?i:@?rem|dnl|c|nb\.)[ \t]+)?"
+MARK = r"[^\w\r\n]*(?:(?i:@?rem|dnl|c)[ \t]+)?"
 
 _TITLE = "# conda-execute lock, written by `conda execute --lock`"
 _INPUT = r"^# input ([\w-]+): ([0-9a-f]{64})$"
@@ -187,7 +187,8 @@ def _missing(records: Sequence[RepoDataRecord], request: Request) -> list[str]:
 
     if request.platform != request.host_platform:
         return []
-    return [spec for spec in virtual_packages.relied_on(records, request.specs) if not virtual_packages.fits([spec])]
+    needed = virtual_packages.relied_on(records, request.specs)
+    return [spec for spec in needed if not virtual_packages.fits([spec], request.overrides)]
 
 
 def _refused(lock: Lock, reason: str) -> CreationError:

@@ -9,29 +9,11 @@ from __future__ import annotations
 import os
 import re
 
-from . import languages
+from . import languages, runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-#: Programs that read a script's header themselves: in a shebang they say who starts the script, not what runs it.
-RUNNERS = frozenset(
-    [
-        "conda",
-        "conda-execute",
-        "conda-exec",
-        "hatch",
-        "juv",
-        "mamba",
-        "micromamba",
-        "pdm",
-        "pipx",
-        "pip-run",
-        "pixi",
-        "uv",
-    ]
-)
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
@@ -79,8 +61,9 @@ def said(run_with: tuple[str, ...] | None, data: bytes, path: str) -> tuple[str,
     if run_with is not None:
         return run_with
     words = shebang(data)
-    if words is not None and os.path.basename(without_env(words)[0]) not in RUNNERS:
-        return words
+    if words is not None and not runner.is_runner(words):
+        # marimo's sandbox would be an environment of its own, and this one is there already.
+        return tuple(word for word in words if word != "--sandbox" or "marimo" not in words)
     language = languages.of(path)
     return language.command or None if language else None
 

@@ -8,12 +8,15 @@ from ...errors import HeaderError
 from ...lean.values import dataclass
 from ...specs import platforms
 from ...text import shown
+from ..header import pep723
 from ..header.dependencies import KEYS, named
 from ..header.toml import Document
 from .lines import Lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..header import Found
     from ..header.text import Script
     from ..header.toml import Block, Path, Place
@@ -37,6 +40,8 @@ class Targets:
 
     path: Path
     is_table: bool
+    #: What an entry means as a spec, where that is not what it says: R packages.
+    meaning: Callable[[str], str] = str
 
 
 class Editor:
@@ -239,7 +244,7 @@ class Editor:
 def add(data: bytes, found: Found, text: str, kind: str, platform: str) -> bytes:
     """The script with one more spec or requirement (`kind` is "spec" or "pypi"), in place of one of the same name."""
     editor = Editor(data, found.script, found.block)
-    targets = _targets(editor, found.format, kind)
+    targets = _targets(editor, found, kind)
     name = named(text, kind)
     for narrow in targets:
         if _holds(narrow.path, platform) and matching(editor, narrow, name, kind):
@@ -257,7 +262,7 @@ def add(data: bytes, found: Found, text: str, kind: str, platform: str) -> bytes
 def remove(data: bytes, found: Found, name: str, kind: str) -> bytes | None:
     """The script without the specs or requirements of this name; None where there is none."""
     editor = Editor(data, found.script, found.block)
-    removed = [_remove_from(editor, target, name, kind) for target in _targets(editor, found.format, kind)]
+    removed = [_remove_from(editor, target, name, kind) for target in _targets(editor, found, kind)]
     return editor.content() if any(removed) else None
 
 
@@ -266,20 +271,23 @@ def _holds(path: Path, platform: str) -> bool:
     return len(path) > 3 and path[2] == "target" and path[3] in (platform, *platforms.families(platform))
 
 
-def _targets(editor: Editor, format_name: str, kind: str) -> list[Targets]:
+def _targets(editor: Editor, found: Found, kind: str) -> list[Targets]:
     """Where the format keeps specs or requirements; the first is where new ones go."""
     key = "dependencies" if kind == "spec" else "pypi-dependencies"
     pixi = [Targets(("tool", "pixi", key), True)]
     selectors = editor.value(("tool", "pixi", "target"))
     if isinstance(selectors, dict):
         pixi += [Targets(("tool", "pixi", "target", selector, key), True) for selector in selectors]
-    if format_name == "conda-script":
+    if found.format == "conda-script":
         return [Targets(("dependencies",), True), *pixi] if kind == "spec" else pixi
     # Where there is `tool.conda`, `tool.pixi` is not read.
     reads_pixi = editor.value(("tool", "pixi")) is not None and editor.value(("tool", "conda")) is None
-    if kind == "pypi":
-        return [Targets(("dependencies",), False), *(pixi if reads_pixi else [])]
-    return pixi if reads_pixi else [Targets(("tool", "conda", "dependencies"), False)]
+    conda = pixi if reads_pixi else [Targets(("tool", "conda", "dependencies"), False)]
+    if pep723.is_r(found.script):
+        # PyPI's have a table of pixi alone, which `tool.conda` would hide.
+        conda = conda if editor.value(("tool", "conda")) is not None else pixi
+        return pixi if kind == "pypi" else [*conda, Targets(("dependencies",), False, pep723.r_package)]
+    return conda if kind == "spec" else [Targets(("dependencies",), False), *(pixi if reads_pixi else [])]
 
 
 def _add_to(editor: Editor, target: Targets, text: str, kind: str) -> None:
@@ -318,7 +326,8 @@ def matching(editor: Editor, target: Targets, name: str, kind: str) -> list[str 
     if isinstance(value, dict):
         return [key for key in value if named(key, kind) == name]
     if isinstance(value, list):
-        return [index for index, item in enumerate(value) if isinstance(item, str) and named(item, kind) == name]
+        meant = (target.meaning(item) if isinstance(item, str) else "" for item in value)
+        return [index for index, text in enumerate(meant) if named(text, kind) == name]
     return []
 
 

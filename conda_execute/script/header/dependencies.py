@@ -107,12 +107,13 @@ def _spec(name: str, node: Node, platform: str) -> str | None:
                     where=fields[key].key_where,
                     hint="keep only `md5`, `sha256` and `when` beside `url`",
                 )
-    if "when" in fields and not _holds(fields["when"], platform):
+    holds = _condition(fields["when"], platform) if "when" in fields else True
+    if holds is False:
         return None
-    return _bracket_form(name, fields)
+    return _bracket_form(name, fields, holds if isinstance(holds, str) else "")
 
 
-def _bracket_form(name: str, fields: dict[str, Node]) -> str:
+def _bracket_form(name: str, fields: dict[str, Node], when: str) -> str:
     parts: list[str] = []
     for key, written in KEYS.items():
         if key not in fields or not written:
@@ -126,6 +127,8 @@ def _bracket_form(name: str, fields: dict[str, Node]) -> str:
                 parts.append(f"{written}=[{','.join(values)}]")
         else:
             parts.append(f'{written}="{_field(key, node)}"')
+    if when:
+        parts.append(f'when="{when}"')
     if len(parts) == 1 and parts[0].startswith("version="):
         return f"{name} {parts[0][9:-1]}"
     return f"{name}[{','.join(parts)}]" if parts else name
@@ -171,24 +174,39 @@ def _version(node: Node) -> str:
     return "" if version == "*" else version
 
 
-def _holds(node: Node, platform: str) -> bool:
-    """Whether a `when` holds: a condition, or a table with `all` or `any` of several."""
+def _condition(node: Node, platform: str) -> bool | str:
+    """A `when`: whether it holds, where it is about the platform alone; else the condition, for the engine to judge.
+
+    It is text, or a table with `all` or `any` of several.
+    """
     if isinstance(node.value, dict):
         values = node.known(("all", "any"))
         if len(values) != 1:
             raise node.error(f"`{node.name}` must have either `all` or `any`", 'write `when = "__unix"`')
         [(word, conditions)] = values.items()
-        held = [_holds(item, platform) for item in conditions.items()]
-        return all(held) if word == "all" else any(held)
+        decisive = word == "any"
+        said = [_condition(item, platform) for item in conditions.items()]
+        if any(one is decisive for one in said):
+            return decisive
+        undecided = [f"({one})" for one in said if isinstance(one, str)]
+        return (" or " if decisive else " and ").join(undecided) or not decisive
     text = node.text(hint='write a condition, such as `when = "__unix"`')
     names = condition.virtual_package_names(platform)
     try:
         return condition.holds(text, names)
     except condition.ConditionError as error:
-        hint = nearest(error.name, names) if error.name else ""
+        hint = nearest(error.name, names) if error.name and error.name.startswith("__") else ""
+        if error.name and not hint.startswith("did"):
+            return _for_the_engine(text, node)
         if not hint.startswith("did"):
-            hint = "known here: `__linux`, `__osx`, `__win`, `__unix`, with `and`, `or` and `not`"
+            hint = "write virtual packages or match specs, with `and`, `or` and `not`: `__unix and python >=3.12`"
         raise node.error(f"`{node.name}` cannot be read: {error.problem}", hint) from None
+
+
+def _for_the_engine(text: str, node: Node) -> str:
+    if any(character in text for character in "\"'[]"):
+        raise node.error(f"`{node.name}` contains a quotation mark or a bracket", "write it without")
+    return text
 
 
 def channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
@@ -205,6 +223,12 @@ def channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ..
     if not found:
         raise node.error(f"`{node.name}` is an empty list", 'name a channel: `channels = ["conda-forge"]`')
     return tuple(found)
+
+
+def system(node: Node) -> tuple[tuple[str, str], ...]:
+    """What a table says of the machine, as `CONDA_OVERRIDE_*`."""
+    table = node.table()
+    return fields.overrides([(name, each.key_where, each.text(), each.where) for name, each in table.items()])
 
 
 def moment(node: Node) -> str:

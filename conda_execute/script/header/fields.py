@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from ...errors import ExecuteError, HeaderError, Location
-from ...text import shown
+from ...text import nearest, shown
+from ..history import COMMIT
 
 _SPEC_START = re.compile(r"[A-Za-z0-9_*./~]")
 
@@ -107,6 +108,8 @@ def exclude_newer(text: str, key: str, where: Location) -> str:
     from ...specs.moment import cutoff
 
     when = plain(text, f"`{key}`", where)
+    if when == COMMIT:
+        return when
     try:
         cutoff(when, datetime.now(timezone.utc))
     except ExecuteError as error:
@@ -133,6 +136,31 @@ def command(text: str, key: str, where: Location) -> tuple[str, ...]:
     if not words or not words[0]:
         raise HeaderError(f"`{key}` names no program", where=where, hint="write `python`, say, or leave the key out")
     return words
+
+
+#: What can be said of the machine: conda's virtual packages with a version.
+_SYSTEM = ("cuda", "glibc", "linux", "osx", "win")
+
+
+def overrides(said: list[tuple[str, Location, str, Location]]) -> tuple[tuple[str, str], ...]:
+    """What a header says of the machine, pairs of a key and a text with their places, as `CONDA_OVERRIDE_*`."""
+    found: dict[str, str] = {}
+    for name, key_where, text, where in said:
+        if name not in _SYSTEM:
+            raise HeaderError(
+                f"`{shown(name)}` is not a part of a system",
+                where=key_where,
+                hint=nearest(name, _SYSTEM, {"libc": "glibc"}),
+            )
+        value = plain(text, f"`{name}`", where)
+        if not re.fullmatch(r"\d+(\.\d+)*", value, re.ASCII):
+            raise HeaderError(
+                f"`{shown(value)}` is not a version of `{name}`",
+                where=where,
+                hint='write it in quotes, such as `"12.4"`',
+            )
+        found[f"CONDA_OVERRIDE_{name.upper()}"] = value
+    return tuple(sorted(found.items()))
 
 
 def command_words(words: list[tuple[str, Location]], key: str) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ _CONDITION = re.compile(r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$")
 #: A header is for people; the bound keeps a hostile one cheap.
 _LONGEST = 16 * 1024
 
-_KEYS = ("env", "channels", "run_with", "exclude-newer", "sandbox", "quiet", "verbose")
+_KEYS = ("env", "channels", "run_with", "exclude-newer", "sandbox", "system", "quiet", "verbose")
 _FOREIGN_KEYS = {
     "dependencies": "env",
     "packages": "env",
@@ -61,7 +61,7 @@ _FOREIGN_KEYS = {
 
 #: A line behind the header that looks as if it had lost its comment sign: an entry of a list, or a key.
 #: Compiled where it is used: most headers are right.
-_LOST = r"[ \t]*(?:-[ \t]+[\w\"'*]|(?:env|channels|run_with|exclude-newer|sandbox|quiet|verbose|pip)[ \t]*:)"
+_LOST = r"[ \t]*(?:-[ \t]+[\w\"'*]|(?:env|channels|run_with|exclude-newer|sandbox|system|quiet|verbose|pip)[ \t]*:)"
 
 _ONE_SPEC = "write one spec per line, each after `- `"
 
@@ -186,6 +186,7 @@ def read(script: Script, block: Block, platform: str) -> Header:
         run_with=_run_with(keys["run_with"][1]) if "run_with" in keys else None,
         exclude_newer=_exclude_newer(keys["exclude-newer"][1]) if "exclude-newer" in keys else None,
         narrowing=_sandbox(*keys["sandbox"]) if "sandbox" in keys else None,
+        overrides=_system(keys["system"][1]) if "system" in keys else (),
         quiet=quiet,
         verbose=verbose,
         notices=_lost_entries(script, block),
@@ -245,7 +246,10 @@ def _is_note(text: str, prefix: str) -> bool:
 
 def _conditional(script: Script, number: int, start: int, text: str, platform: str) -> str:
     """The text without its platform condition, or nothing where that does not hold."""
-    if "[" not in text or not (found := _CONDITION.search(text)):
+    if "[" not in text:
+        return text
+    if not (found := _CONDITION.search(text)):
+        _check_closed(script, number, start, text, platform)
         return text
     from ...specs import condition, platforms
 
@@ -270,6 +274,22 @@ def _conditional(script: Script, number: int, start: int, text: str, platform: s
             hint="put the condition behind every entry of the list",
         )
     return before if keep else ""
+
+
+def _check_closed(script: Script, number: int, start: int, text: str, platform: str) -> None:
+    """Refuse a condition without its last bracket, which would count as a note: the line would hold everywhere."""
+    found = re.search(r"(?:^|[ \t])(#[ \t]*\[[ \t]*(?:not[ \t]+)?([\w-]+)[^\[\]#]*)$", text)
+    if found is None:
+        return
+    from ...specs import condition
+
+    if found.group(2) in condition.platform_names(platform):
+        written = found.group(1).rstrip()
+        raise HeaderError(
+            "the condition of this line is not closed",
+            where=script.at(number, start + found.start(1) + 1, len(written)),
+            hint=f"write `{written}]`",
+        )
 
 
 # From YAML to a header
@@ -451,6 +471,20 @@ def _more(where: Location) -> NoReturn:
         where=where,
         hint="leave it out; who runs the script may give it more: `--allow-net`, `--allow-write DIR`",
     )
+
+
+def _system(value: Value) -> tuple[tuple[str, str], ...]:
+    if value.kind != "a mapping":
+        raise HeaderError(
+            f"`system` must be pairs, found {value.kind}", where=value.where, hint='write `system: {cuda: "12.4"}`'
+        )
+    said: list[tuple[str, Location, str, Location]] = []
+    for pair in value.content:
+        assert isinstance(pair, tuple)
+        name, version = pair
+        text = _entry(version, "system", 'write `system: {cuda: "12.4"}`')
+        said.append((name.text, name.where, text, version.where))
+    return fields.overrides(said)
 
 
 def _bool(name: str, value: Value) -> bool:

@@ -21,9 +21,11 @@ import re
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass, replace
 from ...model import Header
+from ...specs.match_spec import spec_name
 from ...text import nearest, shown
+from .. import interpreter, languages, runner
 from . import fields
-from .dependencies import channels, moment, with_python
+from .dependencies import channels, moment, system, with_python
 from .toml import Block, Document
 
 TYPE_CHECKING = False
@@ -48,7 +50,7 @@ _FOREIGN_KEYS = {
     "requirements": "dependencies",
     "packages": "dependencies",
 }
-_CONDA_KEYS = ("dependencies", "channels", "exclude-newer", "run-with")
+_CONDA_KEYS = ("dependencies", "channels", "exclude-newer", "run-with", "system")
 _CONDA_FOREIGN_KEYS = {
     "env": "dependencies",
     "specs": "dependencies",
@@ -143,6 +145,8 @@ def read(script: Script, block: Block, platform: str) -> Header:
     locations: list[tuple[str, Location]] = [(name, keys[name].key_where) for name in _KEYS[:2] if name in keys]
     tool = keys["tool"].table() if "tool" in keys else {}
     locations += [("tool.uv", tool["uv"].key_where)] if "uv" in tool else []
+    if is_r(script):
+        return _of_r(Header(FORMAT, lines=(block.first, block.last)), keys, tool, platform, locations)
     header = Header(
         FORMAT,
         pypi=_requirements(keys["dependencies"], locations) if "dependencies" in keys else (),
@@ -152,7 +156,59 @@ def read(script: Script, block: Block, platform: str) -> Header:
     header = _with_conda_part(header, tool, platform, locations)
     specs = _with_python(header.specs, keys.get("requires-python"), locations)
     notices = (*_ignored(keys), *header.notices)
-    return replace(header, specs=specs, notices=notices, locations=tuple(locations))
+    header = replace(header, specs=specs, notices=notices, locations=tuple(locations))
+    words = interpreter.shebang(script.lines[0].encode())
+    return header if words is None else runner.with_options_of_uv(header, words)
+
+
+def is_r(script: Script) -> bool:
+    """Whether the script is one of R, whose packages are not PyPI's."""
+    language = languages.of(script.path) or languages.of_shebang(script.lines[0])
+    return language is not None and language.package == "r-base"
+
+
+def _of_r(
+    header: Header, keys: dict[str, Node], tool: dict[str, Node], platform: str, locations: list[tuple[str, Location]]
+) -> Header:
+    """The header of an R script, whose `dependencies` are R packages to every tool that reads them: never PyPI's."""
+    if "requires-python" in keys:
+        raise HeaderError(
+            "an R script has no `requires-python`",
+            where=keys["requires-python"].key_where,
+            hint="name Python under `[tool.conda]`: `dependencies = ['python >=3.12']`",
+        )
+    header = _with_conda_part(header, tool, platform, locations)
+    specs = list(header.specs)
+    for text, where in keys["dependencies"].strings("an R package") if "dependencies" in keys else ():
+        specs.append(r_package(text, where))
+        locations += [(specs[-1], where), (text, where)]
+    if all(spec_name(spec) != "r-base" for spec in specs):
+        specs.append("r-base")
+    complete = with_python(specs) if header.pypi else tuple(specs)
+    notices = (*_ignored(keys), *header.notices)
+    return replace(header, specs=complete, notices=notices, locations=tuple(locations))
+
+
+_R_PACKAGE = re.compile(
+    r"(?:(?P<source>bioc|cran)::)?(?P<name>[A-Za-z][A-Za-z0-9.]*)\s*"
+    r"(?:@\s*(?P<exact>[\w.-]+)|\(?(?P<versions>[<>=!][^()]*)\)?)?"
+)
+
+
+def r_package(text: str, where: Location | tuple[()] = ()) -> str:
+    """`dplyr >=1.1` as conda-forge's `r-dplyr >=1.1`, and `bioc::limma` as bioconda's `bioconductor-limma`."""
+    found = _R_PACKAGE.fullmatch(text.strip())
+    if found is None:
+        raise HeaderError(
+            f"`{shown(text)}` is not an R package",
+            where=where,
+            hint="write its name and then its versions: `dplyr >=1.1`, or `bioc::limma` for one of Bioconductor; PyPI"
+            " packages go under `[tool.pixi.pypi-dependencies]`",
+        )
+    name = ("bioconda::bioconductor-" if found["source"] == "bioc" else "r-") + found["name"].lower()
+    versions = f"=={found['exact']}" if found["exact"] else "".join((found["versions"] or "").split())
+    # A dash in a version of R is an underscore in conda's.
+    return f"{name} {versions.replace('-', '_')}".strip()
 
 
 def _ignored(keys: dict[str, Node]) -> tuple[str, ...]:
@@ -210,6 +266,7 @@ def _with_conda(header: Header, table: Node, locations: list[tuple[str, Location
         channels=channels(keys["channels"], locations) if "channels" in keys else None,
         run_with=_run_with(keys["run-with"]) if "run-with" in keys else None,
         exclude_newer=moment(keys["exclude-newer"]) if "exclude-newer" in keys else None,
+        overrides=system(keys["system"]) if "system" in keys else (),
     )
 
 

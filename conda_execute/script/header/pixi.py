@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from .toml import Node
 
 _TARGET_KEYS = ("dependencies", "pypi-dependencies", "constraints", "activation")
-_KEYS = (*_TARGET_KEYS, "workspace", "target", "channel-priority", "exclude-newer", "pypi-exclude-newer")
+_KEYS = (
+    *_TARGET_KEYS,
+    "workspace",
+    "system-requirements",
+    "target",
+    "channel-priority",
+    "exclude-newer",
+    "pypi-exclude-newer",
+)
 _WORKSPACE_KEYS = ("channels", "channel-priority", "exclude-newer", "pypi-exclude-newer", "solve-strategy")
 #: Keys that describe a workspace and change nothing of what is installed for one script.
 _UNREAD = ("requires-pixi", "preview", "platforms", "name", "version", "description", "authors", "conda-pypi-map")
@@ -61,6 +69,7 @@ def added(header: Header, table: Node, platform: str, locations: list[tuple[str,
         uv=with_sources(header.uv, sources),
         constraints=tuple(found.constraints.values()),
         variables=tuple(found.variables.items()),
+        overrides=_system(keys["system-requirements"]) if "system-requirements" in keys else (),
         channels=channels(workspace["channels"], locations) if "channels" in workspace else header.channels,
         channel_priority=_priority(said["channel-priority"]) if "channel-priority" in said else None,
         exclude_newer=_when(said.get("exclude-newer")),
@@ -111,6 +120,17 @@ def _targets(node: Node | None, platform: str) -> list[Node]:
         target.known(_TARGET_KEYS)
     order = (*reversed(platforms.families(platform)), platform)
     return [targets[selector] for selector in order if selector in targets]
+
+
+def _system(node: Node) -> tuple[tuple[str, str], ...]:
+    """pixi calls `__glibc` libc, and `__osx` macos."""
+    said: list[tuple[str, Location, str, Location]] = []
+    for name, child in node.table().items():
+        version = child
+        if isinstance(child.value, dict):
+            version = child.known(("family", "version")).get("version", child)
+        said.append(({"libc": "glibc", "macos": "osx"}.get(name, name), child.key_where, version.text(), version.where))
+    return fields.overrides(said)
 
 
 def _priority(node: Node) -> str:

@@ -1,0 +1,3 @@
+# conda execute
+# env: [python]
+# system: {cuda: "12.4", glibc: "2.28"}

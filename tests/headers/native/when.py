@@ -1,0 +1,4 @@
+# conda execute
+# env:
+#  - python
+#  - tomli[when="python <3.11"]

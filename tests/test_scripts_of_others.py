@@ -1,0 +1,208 @@
+"""What a header says of its machine, its moment and its language, and scripts written for other runners."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conda_execute.script.header import read_header
+from tests.channel import Package
+
+if TYPE_CHECKING:
+    from tests.conftest import World
+
+Make = Callable[..., str]
+
+
+def package(name: str, *depends: str, version: str = "1.0") -> Package:
+    return Package(name, version, {f"share/{name}.txt": version}, depends=list(depends), noarch="generic")
+
+
+# The machine -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '# conda execute\n# env: [gpu]\n# channels: ["{}"]\n# run_with: sh\n{}',
+        '# /// script\n# [tool.conda]\n# dependencies = ["gpu"]\n# channels = ["{}", "conda-forge"]\n{}# ///\n',
+    ],
+    ids=["native", "tool.conda"],
+)
+def test_a_header_says_what_the_machine_of_the_run_has(header: str, world: World, make_channel: Make) -> None:
+    """A login node creates the environment for GPU nodes; without a word of them it cannot."""
+    channel = make_channel(package("gpu", "__cuda >=12"))
+    says = '# system: {cuda: "12.4"}\n' if "conda execute" in header else '# system = { cuda = "12.4" }\n'
+    plain = world.script("plain.sh", header.format(channel, "") + "echo ran\n")
+    assert world.execute("--dry-run", plain.name).returncode == 125
+    script = world.script("gpu.sh", header.format(channel, says) + "echo ran\n")
+    said = json.loads(world.execute("--dry-run", "--json", script.name, check=True).stdout)
+    assert "gpu" in [found["name"] for found in said["packages"]]
+
+
+FOR_GPUS = """\
+# conda execute
+# env: [gpu]
+# channels: ["{}"]
+# run_with: sh
+# system: {{cuda: "12.4"}}
+echo ran
+"""
+
+
+def test_an_environment_for_another_machine_is_found_again(world: World, make_channel: Make) -> None:
+    channel = make_channel(package("gpu", "__cuda >=12"))
+    script = world.script("gpu.sh", FOR_GPUS.format(channel))
+    for _ in range(2):
+        assert world.execute(script.name, check=True).stdout == "ran\n"
+    assert len(world.prefixes()) == 1
+
+
+def test_what_the_caller_says_of_the_machine_comes_before_the_header(world: World, make_channel: Make) -> None:
+    channel = make_channel(package("gpu", "__cuda >=12"))
+    script = world.script("gpu.sh", FOR_GPUS.format(channel))
+    assert world.with_(CONDA_OVERRIDE_CUDA="11").execute("--dry-run", script.name).returncode == 125
+
+
+# Conditions that the engine judges ----------------------------------------------------------------------------------
+
+
+TABLE = """\
+# /// conda-script
+# channels = ["{}"]
+# entrypoint = "sh"
+# [dependencies]
+# app = "*"
+# extra = {{{{ when = {} }}}}
+# /// end-conda-script
+"""
+CONDITIONAL = {
+    "native": '# conda execute\n# channels: ["{}"]\n# run_with: sh\n# env:\n#  - app\n#  - extra[when="app >={}"]\n',
+    "conda-script": TABLE.format("{}", '"app >={}"'),
+    "tables": TABLE.format("{}", '{{ all = ["__unix", {{ any = ["app >={}", "nothing"] }}] }}'),
+}
+
+
+@pytest.mark.parametrize("header", CONDITIONAL.values(), ids=CONDITIONAL)
+@pytest.mark.parametrize("least", ["1", "2"])
+def test_a_spec_counts_when_other_packages_are_as_it_says(
+    least: str, header: str, world: World, make_channel: Make
+) -> None:
+    channel = make_channel(package("app"), package("extra"))
+    script = world.script("s.sh", header.format(channel, least))
+    said = json.loads(world.execute("--dry-run", "--json", script.name, check=True).stdout)
+    names = {found["name"] for found in said["packages"]}
+    assert names == ({"app", "extra"} if least == "1" else {"app"})
+
+
+# The day of the last commit -----------------------------------------------------------------------------------------
+
+
+def git(folder: Path, *words: str) -> None:
+    identity = {f"GIT_{who}_{what}": "me@x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    dates = {"GIT_AUTHOR_DATE": "2024-05-01T23:30:00-0700", "GIT_COMMITTER_DATE": "2024-05-01T23:30:00-0700"}
+    subprocess.run(["git", "-C", folder, *words], env={**os.environ, **identity, **dates}, check=True, stdout=-3)
+
+
+COMMITTED = "# conda execute\n# env: [python]\n# exclude-newer: commit\n"
+
+
+def test_packages_are_as_old_as_the_scripts_last_commit(world: World) -> None:
+    script = world.script("paper.py", COMMITTED)
+    for words in (["init", "-q"], ["add", script.name], ["commit", "-qm", "a paper"]):
+        git(world.work, *words)
+    said = json.loads(world.execute("--check", "--json", script.name, check=True).stdout)
+    assert said["exclude_newer"] == "2024-05-02", "in UTC, whatever the committer's clock"
+
+
+@pytest.mark.parametrize("repository", [False, True], ids=["no repository", "not committed"])
+def test_a_script_without_a_commit_has_no_day_of_its_last_one(repository: bool, world: World) -> None:
+    script = world.script("paper.py", COMMITTED)
+    if repository:
+        git(world.work, "init", "-q")
+    done = world.with_(GIT_CEILING_DIRECTORIES=str(world.work.parent)).execute("--check", script.name)
+    assert done.returncode == 125
+    assert "finds no commit of" in done.stderr
+    assert "hint: write a date" in done.stderr
+
+
+def test_code_without_a_file_has_no_commit(world: World) -> None:
+    done = world.execute("--check", "-", input=COMMITTED)
+    assert done.returncode == 125
+    assert "needs a script that is a file" in done.stderr
+
+
+def test_a_file_that_git_does_not_know_was_never_committed(world: World) -> None:
+    script = world.script("paper.py", COMMITTED)
+    world.script("other.py", "")
+    for words in (["init", "-q"], ["add", "other.py"], ["commit", "-qm", "another"]):
+        git(world.work, *words)
+    assert "was never committed" in world.execute("--check", script.name).stderr
+
+
+# R -----------------------------------------------------------------------------------------------------------------
+
+
+def test_dependencies_of_an_r_script_are_never_taken_from_pypi(world: World) -> None:
+    """`jsonlite` of PyPI would be somebody else's package."""
+    script = world.script("plot.R", '# /// script\n# dependencies = ["jsonlite"]\n# ///\n')
+    said = json.loads(world.execute("--check", "--json", script.name, check=True).stdout)
+    assert said["specs"] == ["r-base", "r-jsonlite"]
+    assert "pypi" not in said
+    assert said["run_with"] == ["Rscript"]
+
+
+# What a shebang asks of uv ------------------------------------------------------------------------------------------
+
+IGNORED = "`{}` in the shebang is for uv and is ignored"
+
+
+@pytest.mark.parametrize(
+    ("options", "pypi", "python", "ignored"),
+    [
+        ("--with rich --script", ("rich",), (), None),
+        ("--with=rich,httpx>=0.20 -s", ("rich", "httpx>=0.20"), (), None),
+        ("-w rich -w ./lib", ("rich", "./lib"), (), None),
+        ("--with-editable lib", ("./lib",), (), None),
+        ("--python 3.12 --script", (), ("python 3.12.*",), None),
+        ("-p 3.12.4", (), ("python ==3.12.4",), None),
+        ("-p cpython@3.12", (), ("python 3.12.*",), None),
+        ("--python '>=3.11, <4'", (), ("python >=3.11,<4",), None),
+        ("-q --no-project --refresh", (), (), None),
+        ("--python-preference only-system", (), (), None),
+        ("--python pypy@3.10", (), (), "--python pypy@3.10"),
+        ("--index=https://x.org/simple", (), (), "--index https://x.org/simple"),
+    ],
+)
+def test_options_for_uv_in_a_shebang_are_honoured_or_told_of(
+    options: str, pypi: tuple[str, ...], python: tuple[str, ...], ignored: str | None
+) -> None:
+    text = f"#!/usr/bin/env -S uv run {options}\n# /// script\n# dependencies = ['six']\n# ///\n"
+    header = read_header(text.encode(), "s.py", "linux-64")
+    assert header.pypi == ("six", *pypi)
+    assert header.specs == ("python", *python)
+    assert header.notices == (() if ignored is None else (IGNORED.format(ignored),))
+
+
+def test_a_python_of_the_shebang_and_one_of_the_header_both_count() -> None:
+    text = b"#!/usr/bin/env -S uv run -p 3.12\n# /// script\n# requires-python = '>=3.11'\n# ///\n"
+    assert read_header(text, "s.py", "linux-64").specs == ("python >=3.11", "python 3.12.*")
+
+
+def test_options_of_other_programs_are_none_of_uv() -> None:
+    text = b"#!/usr/bin/env -S python --with rich\n# /// script\n# ///\n"
+    assert read_header(text, "s.py", "linux-64").pypi == ()
+
+
+def test_a_lock_of_uv_is_told_of(world: World) -> None:
+    script = world.script("s.py", "# /// script\n# ///\n")
+    assert "lock of uv" not in world.execute("--check", "--json", script.name, check=True).stdout
+    world.script("s.py.lock", "version = 1\n")
+    said = json.loads(world.execute("--check", "--json", script.name, check=True).stdout)
+    assert said["notices"][0].startswith("`s.py.lock` is a lock of uv, which is not read")
