@@ -82,6 +82,7 @@ setup(
         "test": [
             "conda-pack",
             "conda-package-streaming",
+            "cyclonedx-python-lib[json-validation]",
             "hypothesis",
             "mypy",
             "pipx",

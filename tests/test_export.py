@@ -137,3 +137,42 @@ def test_a_request_with_other_channels_keeps_their_order(made, options):  # noqa
     two = replace(request, channels=(Channel("bioconda", ("https://host.invalid/b",)), *request.channels))
     read = yaml.safe_load(exported((prefix, two), "environment.yml", options))
     assert read["channels"] == ["bioconda", "conda-forge"]
+
+
+# A bill of materials
+
+
+def test_cyclonedx_is_valid_and_has_every_package(made, options):  # noqa: F811
+    import json
+
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    text = exported(made, "cyclonedx", options)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    read = json.loads(text)
+    components = {one["name"]: one for one in read["components"]}
+    assert {str(record.name.normalized) for record in engine.installed(made[0])} <= set(components)
+    assert components["plain"]["purl"] == "pkg:pypi/plain@1.0"
+    assert components["idna"]["purl"].startswith("pkg:conda/idna@3.7?build=pyh_0&channel=conda-forge&subdir=noarch")
+    assert {one["alg"] for one in components["idna"]["hashes"]} == {"SHA-256", "MD5"}
+    references = {one["bom-ref"] for one in read["components"]} | {"script"}
+    graph = {one["ref"]: one["dependsOn"] for one in read["dependencies"]}
+    assert set(graph) == references
+    assert all(set(others) <= references for others in graph.values())
+    # What PyPI needs of conda's is an arrow too.
+    assert components["idna"]["purl"] in graph["pkg:pypi/needs-idna@1.0"]
+
+
+def test_cyclonedx_is_the_same_text_for_the_same_packages(made, options):  # noqa: F811
+    assert exported(made, "cyclonedx", options) == exported(made, "cyclonedx", options)
+
+
+def test_purls_are_read_by_their_own_library(made):
+    from packageurl import PackageURL
+
+    from conda_execute.engines.inventory import components
+
+    for one in components(made[0]):
+        read = PackageURL.from_string(one.purl)
+        assert (read.name, read.version) == (one.name, one.version)

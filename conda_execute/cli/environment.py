@@ -71,9 +71,20 @@ def export(options: RunOptions) -> int:
         name=re.sub(r"[^\w.-]+", "-", stem).strip("-") or "script",
         backend=recipe.engine(),
         options=recipe.options(),
+        hashes=_hashes(plan),
     )
     print(text, end="")
     return 0
+
+
+def _hashes(plan: Plan) -> dict[str, str]:
+    """The hashes of PyPI packages that a lock has; nothing in a prefix has them."""
+    if plan.lock is None:
+        return {}
+    from ..lockfiles import lockfile
+
+    solution = lockfile.solution(plan.lock, plan.request)
+    return {one.name: one.sha256 for one in solution.pypi or () if one.sha256}
 
 
 def pack(options: RunOptions) -> int:

@@ -1,8 +1,8 @@
 """A script's environment, passed on to other tools: as a file that makes it again, or as an archive.
 
 What is written is what is installed, with exact versions: `environment.yml` for `conda env create`, `explicit` (URLs
-and hashes, for `conda create --file`), or a `pixi.lock`. `pack` makes an archive with conda-pack: unpacked anywhere,
-with no network and no conda, `bin/conda-unpack` makes it right for its new place.
+and hashes, for `conda create --file`), a `pixi.lock`, or a bill of materials (`cyclonedx`). `pack` makes an archive
+with conda-pack: unpacked anywhere, with no network and no conda, `bin/conda-unpack` makes it right for its new place.
 """
 
 from __future__ import annotations
@@ -14,30 +14,45 @@ from ..lean.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from ..engines import Backend, Options
     from ..engines.pypi.installed import Distribution
     from ..model import Request
 
-FORMATS = ("environment.yml", "explicit", "pixi.lock")
+FORMATS = ("environment.yml", "explicit", "pixi.lock", "cyclonedx")
 
 #: Ours alone, and of no meaning elsewhere.
 _OURS = ("conda-meta/conda-execute*", "conda-meta/frozen", "CACHEDIR.TAG")
 
 
-def export(prefix: str, form: str, request: Request, *, name: str, backend: Backend, options: Options) -> str:
+def export(
+    prefix: str,
+    form: str,
+    request: Request,
+    *,
+    name: str,
+    backend: Backend,
+    options: Options,
+    hashes: Mapping[str, str] | None = None,
+) -> str:
     """The text of the environment in `prefix`, which was made for `request`, in one of `FORMATS`.
 
-    `name` is what `environment.yml` calls it. Raises UsageError for a format that there is not, and CreationError
-    where PyPI packages have to be looked up (for a `pixi.lock`) and cannot be.
+    `name` is what `environment.yml` calls it; `hashes` are those of PyPI packages, by name. Raises UsageError for a
+    format that there is not, and CreationError where PyPI packages have to be looked up (for a `pixi.lock`) and cannot
+    be.
     """
     from ..engines.pypi.installed import from_pypi
     from ..engines.rattler.engine import installed
 
     if form not in FORMATS:
         raise UsageError(f"there is no export format `{form}`", hint=", ".join(f"`{each}`" for each in FORMATS))
+    if form == "cyclonedx":
+        from ..engines.inventory import components
+        from .cyclonedx import text
+
+        return text(name, components(prefix, hashes))
     records = installed(prefix)
     added = from_pypi(prefix)
     if form == "environment.yml":
