@@ -331,9 +331,9 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     export = text(
         "--export",
         value="FORMAT",
-        words=("environment.yml", "explicit", "pixi.lock"),
+        words=("environment.yml", "explicit", "pixi.lock", "cyclonedx"),
         action="export",
-        help="print the environment as `environment.yml`, `explicit` or `pixi.lock`",
+        help="print the environment as `environment.yml`, `explicit`, `pixi.lock` or `cyclonedx` (a bill of materials)",
     )
     pack = text("--pack", value="FILE", action="pack", help="write an archive of the environment that runs anywhere")
 
@@ -495,6 +495,23 @@ class InfoOptions(CommandLine):
     json = flag("--json", help="print JSON, errors too")
 
 
+class AuditOptions(CommandLine):
+    USAGE = "conda tmpenv audit [OPTIONS] [NAME or SCRIPT...]"
+    PROSE = """\
+Ask OSV which packages have known vulnerabilities, in the environments or lock files named, or in all environments."""
+    EPILOGUE = "The exit status is 1 where there are some that are not ignored."
+    CONFLICTS = (Conflict(("json",), ("sarif",), "`{0}` and `{1}` ask for different things", "give one of them"),)
+    WORDS = (_NAMES, 0, None)
+
+    ignore = many("--ignore", value="ID", help="do not count this advisory; any of its names will do; repeatable")
+    ignore_until_fixed = many(
+        "--ignore-until-fixed", value="ID", help="the same as long as no version has a fix; repeatable"
+    )
+    offline = flag("--offline", help="use what was asked before")
+    json = flag("--json", help="print JSON, errors too")
+    sarif = flag("--sarif", help="print SARIF 2.1.0, for code scanning")
+
+
 class KeepOptions(CommandLine):
     USAGE = "conda tmpenv keep NAME or SCRIPT"
     PROSE = "Never delete this environment automatically. `conda tmpenv release` undoes it."
@@ -511,6 +528,7 @@ class ReleaseOptions(CommandLine):
 COMMANDS: dict[str, type[CommandLine]] = {
     "list": ListOptions,
     "info": InfoOptions,
+    "audit": AuditOptions,
     "create": CreateOptions,
     "name": NameOptions,
     "keep": KeepOptions,

@@ -96,6 +96,8 @@ if _has("settings"):
                 "Patterns of URLs whose scripts run without a question.",
             ),
             "run_link_scripts": (PrimitiveParameter(True), "Run the packages' own post-link scripts."),
+            "advisories_url": (PrimitiveParameter("https://api.osv.dev"), "Where advisories are asked for."),
+            "refuse_malicious": (PrimitiveParameter(False), "Make no environment with a package known as malicious."),
             "sandbox": (
                 PrimitiveParameter("off", element_type=(str, bool)),
                 "Whose scripts run in a sandbox: `off`, `urls` or `always`.",

@@ -107,11 +107,21 @@ class Recipe:
             built = engines.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solved)
             if options.progress is not None:
                 options.progress.done()
+        if self.settings.refuse_malicious:
+            self._refuse_malicious(prefix)
         for notice in built.notices:
             self.tell(notice)
         for package, message in built.messages:
             self.tell("\n  ".join([f"`{package}` says", *map(printable, message.split("\n"))]))
         return replace(built, engine=self._account())
+
+    def _refuse_malicious(self, prefix: str) -> None:
+        from .audit import Advisories, refuse_malicious
+        from .cache import fitting_cache
+        from .engines.inventory import components
+
+        cache = fitting_cache(self.environ)
+        refuse_malicious(components(prefix), Advisories(self.settings, self.environ, cache, offline=self.offline))
 
     def _account(self) -> str:
         from . import engines

@@ -19,7 +19,7 @@ FLOORS = (
     {"__main__", "plugin"},
     {"cli", "interface"},
     {"plan", "recipe"},
-    {"lockfiles", "conda_plugin", "resolve", "housekeeping", "options"},
+    {"lockfiles", "conda_plugin", "resolve", "housekeeping", "audit", "options"},
     {"engines"},
     {"script", "launch", "terminal"},
     {"environments", "configuration"},

@@ -67,6 +67,7 @@ SEARCH_PATH: tuple[str, ...] = (
 DEFAULT_CHANNELS = ("conda-forge",)
 CHANNEL_ALIAS = "https://conda.anaconda.org"
 BACKENDS = ("rattler", "conda")
+ADVISORIES_URL = "https://api.osv.dev"
 SANDBOXES = ("off", "urls", "always")
 
 
@@ -105,6 +106,10 @@ class Settings:
     run_link_scripts: bool = True
     #: Whose scripts run in a sandbox: nobody's, those from URLs, or all.
     sandbox: str = "off"
+    #: Where advisories are asked for: OSV, or a mirror of it.
+    advisories_url: str = ADVISORIES_URL
+    #: Whether an environment with a package that is known to be malicious is not made.
+    refuse_malicious: bool = False
 
     # conda's.
     #: In order of priority, as written.
@@ -401,6 +406,8 @@ OURS = (
     _Setting("trusted-urls", _text, "list", ours=True),
     _Setting("run-link-scripts", _boolean, ours=True),
     _Setting("sandbox", _sandbox, ours=True),
+    _Setting("advisories-url", _alias, expands=True, ours=True),
+    _Setting("refuse-malicious", _boolean, ours=True),
 )
 
 CONDAS = (

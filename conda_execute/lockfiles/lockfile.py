@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rattler.lock import Environment, LockFile, LockPlatform
 
     from ..engines import Backend, Options, PyPIPackage, Solution
+    from ..engines.inventory import Component
     from ..model import Channel, Request
 
 #: What stands after the script's name, in the order of precedence.
@@ -463,3 +464,27 @@ def remove(data: bytes) -> bytes:
         if all(line.startswith(mark) or not line for line in data[cut_off.end() :].split(b"\n")):
             return data[: cut_off.start()]
     return data
+
+
+def components(lock: Lock) -> list[Component]:
+    """The packages of a lock, for all its platforms, where no environment was made of it: what it calls them.
+
+    A conda package's names on PyPI are known if the lock has them (`purls`, which pixi writes).
+    """
+    import yaml
+
+    from ..engines.inventory import PYPI, Component, Known
+
+    found = {}
+    for entry in yaml.safe_load(lock.text).get("packages", ()):
+        url = str(entry.get("conda") or entry.get("pypi"))
+        name, version = (str(entry.get(key) or "") for key in ("name", "version"))
+        if "conda" in entry:
+            stem = re.sub(r"(\.conda|\.tar\.bz2)$", "", url.rsplit("/", 1)[-1])
+            name, version = stem.rsplit("-", 2)[:2]
+        purls = entry.get("purls") or ([f"pkg:pypi/{name}@{version}"] if "pypi" in entry else [])
+        named = [re.match(r"pkg:pypi/([^@?]+)(?:@([^?]+))?", purl) for purl in purls]
+        known = tuple(Known(PYPI, match[1], match[2] or version) for match in named if match)
+        purl = f"pkg:{'conda' if 'conda' in entry else 'pypi'}/{name}@{version}"
+        found[purl] = Component(name, version, purl, sha256=str(entry.get("sha256") or ""), known=known)
+    return list(found.values())

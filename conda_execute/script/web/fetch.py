@@ -194,6 +194,31 @@ def _answer(address: Address, settings: Settings, environ: Mapping[str, str]) ->
         pools.clear()
 
 
+def ask(address: Address, settings: Settings, environ: Mapping[str, str], body: bytes | None = None) -> bytes:
+    """What a service answers, to JSON that is posted if there is some. Raises ExecuteError for any failure."""
+    import urllib3
+
+    pools = _pools(address, settings, environ)
+    try:
+        response = pools.request(
+            "GET" if body is None else "POST",
+            address.url,
+            body=body,
+            headers={**_headers(address), "Content-Type": "application/json"},
+            retries=_retries(settings),
+            timeout=urllib3.Timeout(
+                connect=settings.remote_connect_timeout_secs, read=settings.remote_read_timeout_secs
+            ),
+        )
+        if response.status != 200:
+            raise ExecuteError(f"`{address.host}` answered with status {response.status} for `{address}`", step="fetch")
+        return response.data
+    except urllib3.exceptions.HTTPError as error:
+        raise _failure(error, address, settings) from None
+    finally:
+        pools.clear()
+
+
 def _retries(settings: Settings) -> Retry:
     from urllib3 import Retry
     from urllib3.exceptions import ReadTimeoutError

@@ -1,0 +1,82 @@
+"""`conda tmpenv audit`: known vulnerabilities of the packages in environments and lock files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from ... import audit as advisories
+from ...cache import fitting_cache
+from ...engines.inventory import components
+from ...errors import UsageError
+from ...launch.process import inherited_environ
+from ...lockfiles import lockfile
+from ...terminal.messages import print_json, say
+from ...text import printable
+from .which import names_of, opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...engines.inventory import Component
+    from ...environments.store import Store
+    from ...options import AuditOptions
+
+
+def audit(options: AuditOptions) -> int:
+    settings, store = opened()
+    environ = inherited_environ()
+    asked = advisories.Advisories(settings, environ, fitting_cache(environ), offline=options.offline)
+    report = advisories.examine(
+        _places(options, store), asked, ignore=options.ignore, ignore_until_fixed=options.ignore_until_fixed
+    )
+    if options.json:
+        print_json(advisories.as_json(report))
+    elif options.sarif:
+        print_json(advisories.as_sarif(report))
+    else:
+        _print(report)
+    return 1 if report.findings else 0
+
+
+def _places(options: AuditOptions, store: Store) -> dict[str, list[Component]]:
+    """The packages of each environment or lock that was asked about, by the name that it was asked by."""
+    found: dict[str, list[Component]] = {}
+    for word in options.words or tuple(store.list()):
+        lock = _lock_of(word)
+        try:
+            names = names_of([word], store)
+        except UsageError:
+            if lock is None:
+                raise
+            found[lock.path] = lockfile.components(lock)
+            continue
+        for name in names:
+            environment = store.read(name)
+            if environment is not None:
+                place = word if os.path.exists(word) else name
+                found.setdefault(place, []).extend(components(environment.prefix))
+    return found
+
+
+def _lock_of(word: str) -> lockfile.Lock | None:
+    return lockfile.find(word) if os.path.isfile(word) else None
+
+
+def _print(report: advisories.Report) -> None:
+    for one in report.findings:
+        names = ", ".join((one.id, *one.aliases))
+        print(printable(f"{one.component.name} {one.component.version}: {names}"))
+        lines: list[Any] = [one.summary, one.severity and f"severity {one.severity}"]
+        lines.append(f"fixed in {', '.join(one.fixed)}" if one.fixed else "no version has a fix")
+        lines.append(f"in {', '.join(one.places)}")
+        print(*(f"  {printable(str(line))}" for line in lines if line), sep="\n")
+    sys.stdout.flush()
+    count = len(report.findings)
+    said = [f"{count or 'no'} known {'vulnerability' if count == 1 else 'vulnerabilities'}"]
+    if report.ignored:
+        said.append(f"{len(report.ignored)} ignored")
+    said.append(f"{report.asked} packages asked about")
+    if report.uncovered:
+        said.append(f"{len(report.uncovered)} that no list of advisories covers")
+    say("; ".join(said))
