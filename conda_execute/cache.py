@@ -11,6 +11,7 @@ Without a home that can be used there is a private directory instead; only askin
         scripts/<digest>/                 `${CACHE}` of a script
         scripts/<digest>.script           a symbolic link to that script
         trusted                           URLs the user trusted
+        trusted-scripts/<sha256>          what they were then
 """
 
 from __future__ import annotations
@@ -139,6 +140,11 @@ def script_cache(cache: str, script: str) -> str:
 
 #: Ends the name of the link that stands beside a script's cache directory.
 SCRIPT_LINK = ".script"
+
+
+def trusted_copy(cache: str, digest: str) -> str:
+    """What a trusted script was, by the SHA-256 of its content."""
+    return os.path.join(cache, "trusted-scripts", digest)
 
 
 def trusted_file(cache: str) -> str:

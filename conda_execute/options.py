@@ -286,6 +286,8 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         "--allow-write", value="DIR", help="in a sandbox: write there, not in the working directory; repeatable"
     )
     allow_env = many("--allow-env", value="NAME", help="in a sandbox: show this variable (`AWS_*`); repeatable")
+    trusted = flag("--trusted", action="trusted", json=True, help="list the scripts from URLs that are trusted")
+    distrust = many("--distrust", value="URL", action="distrust", help="trust this script no longer; repeatable")
     force_env = flag(
         *("-f", "--force-env"),
         also=("--force-reinstall", "--reinstall", "--refresh"),

@@ -93,10 +93,13 @@ class Plan:
         standing = trust.standing(fetched, self.settings.trusted_urls, self.cache)
         if standing == trust.TRUSTED:
             return
+        changes = trust.changes(fetched, self.cache)
+        if self.options.trust and changes:
+            say(trust.describe(fetched, standing, self.header, self.script, changes))
         if not self.options.trust:
             if not can_ask():
                 raise trust.refusal(fetched, standing)
-            say(trust.describe(fetched, standing, self.header, self.script))
+            say(trust.describe(fetched, standing, self.header, self.script, changes))
             if not ask("Run it with your permissions? [y/N]"):
                 raise ExecuteError(f"cancelled: `{fetched.address}` was not run")
         trust.remember(fetched, self.cache)

@@ -768,6 +768,36 @@ def test_an_environment_may_be_named_by_the_address_of_its_script(world: World, 
     assert len(site.asked) == asked
 
 
+def test_changes_of_header_and_body_are_shown_before_trust(world: World, site: Site) -> None:
+    def served(what: str) -> str:
+        return site.script(content=SCRIPT.replace(b"it ran", what.encode()))
+
+    assert world.execute("--trust", served("old"), check=True).stdout == "old\n"
+    changed = SCRIPT.replace(b"it ran", b"new\x1b[2J").replace(b"# env:", b"# quiet: true\n# env:")
+    done = world.execute("--trust", site.script(content=changed), check=True)
+    assert "    +# quiet: true\n" in done.stderr
+    assert "    -echo old $*\n" in done.stderr
+    assert "\x1b" not in done.stderr
+    # What is trusted now is what the next change is compared with.
+    done = world.execute("--trust", site.script(content=changed.replace(b"new\x1b[2J", b"newest")), check=True)
+    assert "old" not in done.stderr
+    assert "newest" in done.stderr
+
+
+def test_trusted_scripts_are_listed_and_trusted_no_longer(world: World, site: Site) -> None:
+    url = site.script()
+    assert world.execute("--distrust", url).returncode == 125
+    world.execute("--trust", url, check=True)
+    read = json.loads(world.execute("--trusted", "--json", check=True).stdout)
+    assert read == {"scripts": [{"url": url, "sha256": DIGEST}], "trusted_urls": []}
+    assert world.execute("--trusted", check=True).stdout.split() == [DIGEST, url]
+    world.execute("--distrust", url, check=True)
+    assert world.execute("--trusted", check=True).stdout == ""
+    assert world.execute(url).returncode == 125
+    world.execute("--trust", url, check=True)
+    assert world.execute(url, check=True).stdout == "it ran\n"
+
+
 def test_checking_a_header_needs_no_trust(world: World, site: Site) -> None:
     done = world.execute("--check", "--json", site.script(), check=True)
     assert json.loads(done.stdout)["specs"] == ["six"]

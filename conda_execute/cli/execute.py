@@ -65,6 +65,10 @@ def act(options: RunOptions) -> int:
         from .help import show_own
 
         return show_own(options)
+    if action in ("trusted", "distrust"):
+        from . import trusted
+
+        return trusted.ACTIONS[action](options)
     from . import environment
 
     return environment.ACTIONS[action](options)

@@ -7,20 +7,23 @@ A script is trusted if
 - somebody said yes to it before, on a terminal or with `--trust`: to this content at this address. What changes under
   an address is asked about again.
 
-What was said yes to stands in the file `layout.trusted`, one line each, SHA-256 and address. It is only appended to, a
-line at a time, and believed only if it belongs to this user and nobody else may write to it.
+What was said yes to is in the file `cache.trusted_file`, one line each, SHA-256 and address; a line `forget` and an
+address takes back all before it. It is only appended to, a line at a time, and believed only if it belongs to this user
+and nobody else may write to it. What the script was is kept beside it, to show what has changed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import re
 import stat
 from urllib.parse import unquote, urlsplit
 
-from ...cache import trusted_file
+from ...cache import trusted_copy, trusted_file
 from ...errors import ExecuteError, PlaceError
-from ...files import make_directory
+from ...files import make_directory, write_whole
 from .address import printable, quoted
 
 TYPE_CHECKING = False
@@ -42,6 +45,12 @@ _FORK = re.compile(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/([0-9a-f]{7
 #: As many lines of a header are shown to the person who is asked, and as many characters of each.
 _LINES = 40
 _CHARACTERS = 200
+
+#: As many lines of what has changed.
+_CHANGES = 200
+
+#: Begins a line that takes trust back.
+_FORGET = "forget"
 
 
 def standing(fetched: Fetched, patterns: Sequence[str], cache: str | None) -> str:
@@ -114,10 +123,16 @@ def _said(cache: str | None) -> list[tuple[str, str]]:
         with open(trusted_file(cache), encoding="utf-8", errors="replace") as file:
             if not _private(file.fileno()):
                 return []
-            found = re.findall(r"^([0-9a-f]{64}) (\S+)$", file.read(), re.MULTILINE)
+            found = re.findall(rf"^([0-9a-f]{{64}}|{_FORGET}) (\S+)$", file.read(), re.MULTILINE)
     except OSError:
         return []
-    return [(digest, address) for digest, address in found]
+    said: list[tuple[str, str]] = []
+    for digest, address in found:
+        if digest == _FORGET:
+            said = [one for one in said if one[1] != address]
+        elif (digest, address) not in said:
+            said.append((digest, address))
+    return said
 
 
 def _private(descriptor: int) -> bool:
@@ -131,15 +146,38 @@ def remember(fetched: Fetched, cache: str | None) -> None:
     """Note that this content at this address is trusted from now on. Raises PlaceError where that cannot be noted."""
     if cache is None:
         return
+    with contextlib.suppress(OSError):  # without it, what changes later cannot be shown
+        write_whole(trusted_copy(cache, fetched.digest), fetched.content)
+    _append(f"{fetched.digest} {fetched.address}", cache)
+
+
+def trusted(cache: str | None) -> list[tuple[str, str]]:
+    """SHA-256 and address of every script that is trusted by what somebody said."""
+    return _said(cache)
+
+
+def forget(address: str, cache: str | None) -> bool:
+    """Trust nothing at this address any more; whether something was. Raises PlaceError."""
+    digests = [digest for digest, other in _said(cache) if other == address]
+    if cache is None or not digests:
+        return False
+    _append(f"{_FORGET} {address}", cache)
+    for digest in digests:
+        with contextlib.suppress(OSError):
+            os.unlink(trusted_copy(cache, digest))
+    return True
+
+
+def _append(line: str, cache: str) -> None:
     path = trusted_file(cache)
     try:
         make_directory(cache)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with open(descriptor, "ab", buffering=0) as file:
-            file.write(f"{fetched.digest} {fetched.address}\n".encode())
+            file.write(f"{line}\n".encode())
     except OSError as error:
         raise PlaceError(
-            f"that the script is trusted could not be noted in `{path}`: {error.strerror}",
+            f"what is trusted could not be noted in `{path}`: {error.strerror}",
             hint="set CONDA_EXECUTE_CACHE_DIR to a directory that you can write to",
         ) from None
 
@@ -158,7 +196,27 @@ def refusal(fetched: Fetched, standing: str) -> ExecuteError:
     )
 
 
-def describe(fetched: Fetched, standing: str, header: Header, script: Script) -> str:
+def changes(fetched: Fetched, cache: str | None) -> list[str]:
+    """The lines that differ from what was trusted last at this address, those of the header among them: as `diff -u`
+    shows them. None if that is not known any more."""
+    import difflib
+
+    digests = [digest for digest, address in _said(cache) if address == str(fetched.address)]
+    if cache is None or not digests or digests[-1] == fetched.digest:
+        return []
+    try:
+        with open(trusted_copy(cache, digests[-1]), "rb") as file:
+            before = file.read()
+    except OSError:
+        return []
+    if hashlib.sha256(before).hexdigest() != digests[-1]:
+        return []
+    old, new = (text.decode("utf-8", "replace").splitlines() for text in (before, fetched.content))
+    lines = difflib.unified_diff(old, new, "what was trusted", "what it is now", lineterm="")
+    return [_shown(printable(line)) for line in lines]
+
+
+def describe(fetched: Fetched, standing: str, header: Header, script: Script, changed_lines: Sequence[str] = ()) -> str:
     """What a person should know before saying yes."""
     changed = "it is no longer what was trusted" if standing == CHANGED else "it is not trusted yet"
     lines = [f"{fetched.address}: {changed}"]
@@ -167,6 +225,11 @@ def describe(fetched: Fetched, standing: str, header: Header, script: Script) ->
     lines.append(f"  size       {len(fetched.content)} bytes, {count} line{'s' * (count != 1)}")
     lines.append(f"  sha256     {fetched.digest}")
     lines.append(f"  file       {script.path}")
+    if changed_lines:
+        lines += ["  changes", *(f"    {line}" for line in changed_lines[:_CHANGES])]
+        if len(changed_lines) > _CHANGES:
+            lines.append(f"    ... and {len(changed_lines) - _CHANGES} lines more")
+        return "\n".join(lines)
     first, last = header.lines
     if not last:
         return "\n".join([*lines, "  header     none"])

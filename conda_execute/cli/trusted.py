@@ -1,0 +1,43 @@
+"""Which scripts from the web are trusted, and what is trusted no longer."""
+
+from __future__ import annotations
+
+from ..cache import fitting_cache
+from ..configuration.settings import load
+from ..errors import UsageError
+from ..launch.process import inherited_environ
+from ..script.web import address, trust
+from ..terminal.messages import print_json
+from ..text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..options import RunOptions
+
+
+def show(options: RunOptions) -> int:
+    """SHA-256 and address of each, and the patterns of the setting."""
+    environ = inherited_environ()
+    said, patterns = trust.trusted(fitting_cache(environ)), load(environ).trusted_urls
+    if options.json:
+        scripts = [{"url": url, "sha256": digest} for digest, url in said]
+        print_json({"scripts": scripts, "trusted_urls": list(patterns)})
+        return 0
+    for digest, url in said:
+        print(f"{digest}  {printable(url)}")
+    for pattern in patterns:
+        print(f"{'trusted-urls':64}  {printable(pattern)}")
+    return 0
+
+
+def distrust(options: RunOptions) -> int:
+    cache = fitting_cache(inherited_environ())
+    for url in options.distrust:
+        if not trust.forget(str(address.parse(url)), cache):
+            raise UsageError(f"`{url}` is not trusted", hint="`conda execute --trusted` lists what is")
+    return 0
+
+
+ACTIONS: dict[str, Callable[[RunOptions], int]] = {"trusted": show, "distrust": distrust}
