@@ -167,6 +167,8 @@ class Request:
     pypi_exclude_newer: str | None = None
     constraints: tuple[str, ...] = ()
     uv: str | None = None
+    #: Local packages of `pypi` and `uv`, each with a digest of what it is now, sorted.
+    local: tuple[tuple[str, str], ...] = ()
     #: SHA-256 of the lock that decides the packages.
     lock: str | None = None
     #: Whether the packages' post-link scripts run.

@@ -82,6 +82,7 @@ def resolve(
         else None,
         constraints=tuple(sorted({normalise_spec(spec) for spec in header.constraints})),
         uv=credentials.parted(uv)[0] if uv is not None else None,
+        local=_local(pypi, uv, environ),
         lock=options.lock,
         link_scripts=settings.run_link_scripts and not options.sandboxed,
         builds=not options.sandboxed,
@@ -185,6 +186,14 @@ def _absolute_uv(table: str, folder: str) -> str:
         if isinstance(settings.get(name), list):
             settings[name] = [absolute(each) for each in settings[name]]
     return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+
+
+def _local(pypi: Sequence[str], uv: str | None, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    if not any("/" in requirement for requirement in pypi) and '"path"' not in (uv or ""):
+        return ()
+    from .script import local_package
+
+    return local_package.keys(pypi, uv, environ)
 
 
 def _overrides(environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conda_execute.configuration.settings import Settings
+from conda_execute.environments.name import environment_name
+from conda_execute.resolve import resolve
+from conda_execute.script import local_package
 from conda_execute.script.header import read_header
 from tests.channel import Package
 
 if TYPE_CHECKING:
+    from conda_execute.model import Request
     from tests.conftest import World
 
 Make = Callable[..., str]
@@ -206,3 +211,71 @@ def test_a_lock_of_uv_is_told_of(world: World) -> None:
     world.script("s.py.lock", "version = 1\n")
     said = json.loads(world.execute("--check", "--json", script.name, check=True).stdout)
     assert said["notices"][0].startswith("`s.py.lock` is a lock of uv, which is not read")
+
+
+# Local packages ----------------------------------------------------------------------------------------------------
+
+PROJECT = """\
+[project]
+name = "mylib"
+version = "1.0"
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+"""
+ASKING = {
+    "path": "# conda execute\n# env:\n#  - python\n#  - pip: [./lib]\n",
+    "source": '# /// script\n# dependencies = ["mylib"]\n# [tool.uv.sources]\n# mylib = { path = "lib" }\n# ///\n',
+    "url": '# /// script\n# dependencies = ["mylib @ ./lib"]\n# ///\n',
+}
+
+
+def request_of(world: World, header: str) -> Request:
+    data = header.encode()
+    return resolve(read_header(data, "s.py", "linux-64"), Settings(), folder=str(world.work), environ={})
+
+
+@pytest.mark.parametrize("header", ASKING.values(), ids=ASKING)
+@pytest.mark.parametrize("file", ["pyproject.toml", "setup.py", "setup.cfg"])
+def test_a_local_package_that_changed_is_another_environment(file: str, header: str, world: World) -> None:
+    (world.work / "lib").mkdir()
+    world.script("lib/pyproject.toml", PROJECT)
+    before = environment_name(request_of(world, header))
+    assert environment_name(request_of(world, header)) == before
+    world.script("lib/mylib.py", "V = 2\n")
+    assert environment_name(request_of(world, header)) == before, "uv does not look at these either"
+    path = world.script(f"lib/{file}", PROJECT.replace("1.0", "2.0"))
+    after = environment_name(request_of(world, header))
+    assert after != before
+    os.utime(path, (0, 0))
+    assert environment_name(request_of(world, header)) == after, "by content, never by time"
+
+
+@pytest.mark.parametrize(
+    ("keys", "change"),
+    [
+        ('["mylib.py"]', lambda lib: (lib / "mylib.py").write_text("V = 2\n")),
+        ('[{ file = "**/*.txt" }]', lambda lib: (lib / "data" / "x.txt").write_text("2\n")),
+        ('[{ dir = "data" }]', lambda lib: (lib / "data" / "y.txt").write_text("2\n")),
+        ("[{ git = { commit = true } }]", lambda lib: (git(lib, "add", "."), git(lib, "commit", "-qm", "x"))),
+    ],
+    ids=["text", "pattern", "directory", "commit"],
+)
+def test_what_a_local_package_is_keyed_by_is_its_own_to_say(
+    keys: str, change: Callable[[Path], object], world: World
+) -> None:
+    lib = world.work / "lib"
+    (lib / "data").mkdir(parents=True)
+    git(lib, "init", "-q")
+    world.script("lib/pyproject.toml", f"{PROJECT}[tool.uv]\ncache-keys = {keys}\n")
+    before = environment_name(request_of(world, ASKING["path"]))
+    assert environment_name(request_of(world, ASKING["path"])) == before
+    change(lib)
+    assert environment_name(request_of(world, ASKING["path"])) != before
+
+
+def test_a_local_package_keyed_by_a_variable_changes_with_it(world: World) -> None:
+    (world.work / "lib").mkdir()
+    world.script("lib/pyproject.toml", f'{PROJECT}[tool.uv]\ncache-keys = [{{ env = "FLAVOUR" }}]\n')
+    pypi = [str(world.work / "lib")]
+    assert len({local_package.keys(pypi, None, {"FLAVOUR": one}) for one in ("a", "b", "a")}) == 2

@@ -112,6 +112,9 @@ def _record(
     """Let the launcher do it by itself next time, if it can: what each run has to say, Python must say."""
     if plan.sandbox:  # the launcher enters none
         return
+    if plan.request.local:
+        plan.voice.detail("No launch record: each run looks whether a local package has changed.\n")
+        return
     if not plan.script.is_file or plan.script.notebook or plan.voice.verbose or process.LAUNCHED not in os.environ:
         return
     from ..launch import record

@@ -52,6 +52,7 @@ def _tagged(request: Request) -> Iterator[str]:
     yield from (f"pypi: {_BLANKS.sub(' ', requirement).strip()}" for requirement in sorted(set(request.pypi)))
     if request.uv is not None:
         yield f"uv: {request.uv}"
+    yield from (f"local: {path} {digest}" for path, digest in request.local)
     if request.exclude_newer is not None:
         yield f"exclude-newer: {request.exclude_newer}"
     if request.pypi_exclude_newer not in (None, request.exclude_newer):
