@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rattler.repo_data import Gateway
 
     from ...model import Channel
+    from .incoming import Incoming
 
 #: The oldest version that works: what the network settings need (`Config`) is not in 0.25.
 OLDEST = "0.26"
@@ -147,13 +148,13 @@ class PackageCache:
         index = await self._packages().index()
         return [record for record in records if not index.contains_record(record)]
 
-    async def arguments(self, records: Sequence[RepoDataRecord]) -> dict[str, Any]:
-        """The arguments by which `rattler.install` takes these packages from here."""
-        return {"package_cache": self._packages()}
+    async def arguments(self, records: Sequence[RepoDataRecord], incoming: Incoming) -> dict[str, Any]:
+        """The arguments by which `rattler.install` takes these packages from here, or fetches them into `incoming`."""
+        return {"package_cache": self._packages(*await asyncio.to_thread(incoming.begin))}
 
-    def _packages(self) -> rattler.PackageCache:
+    def _packages(self, *before: str) -> rattler.PackageCache:
         mode = rattler.ValidationMode.full() if self.full else rattler.ValidationMode.fast()
-        return rattler.PackageCache.new_layered([self.directory], validation_mode=mode)
+        return rattler.PackageCache.new_layered([*before, self.directory], validation_mode=mode)
 
 
 class _OlderPackageCache(PackageCache):
@@ -162,7 +163,7 @@ class _OlderPackageCache(PackageCache):
     async def absent(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
         return [record for record in records if not self._contains(record)]
 
-    async def arguments(self, records: Sequence[RepoDataRecord]) -> dict[str, Any]:
+    async def arguments(self, records: Sequence[RepoDataRecord], incoming: Incoming) -> dict[str, Any]:
         await asyncio.to_thread(self._discard_damaged, records)
         return {"cache_dir": self.directory}
 

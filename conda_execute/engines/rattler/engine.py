@@ -32,6 +32,7 @@ from rattler.exceptions import (
 from rattler.install import InstallerReporter
 
 from ...cache import rattler_cache
+from ...errors import CreationError
 from ...files import delete, open_plain
 from ...lean.values import replace
 from ...model import Built
@@ -39,6 +40,7 @@ from ...text import megabytes
 from .. import Options, Package, Solution, stem, virtual_packages
 from .. import records as seal
 from . import bridge, cached, explain
+from .incoming import Incoming
 from .interruptible import inherited, run
 
 TYPE_CHECKING = False
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
     from rattler.networking import Client
     from rattler.repo_data import Gateway
 
-    from ...errors import CreationError
     from ...model import Request
     from ...terminal.progress import Progress
 
@@ -321,7 +322,7 @@ async def _create(
     # Costs another solve, which is over before the packages are linked.
     compared = asyncio.ensure_future(_would_differ_with_cuda(request, options, gateway, records)) if gateway else None
     try:
-        await _install(archives, request, options, installing, prefix=prefix, packages=packages)
+        await _install_from(packages, archives, request, options, installing)
         installing.cuda_matters = compared is not None and await compared
     finally:
         if compared is not None:
@@ -335,20 +336,37 @@ def _hosts(urls: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(host for url in urls if (host := urlsplit(url).netloc.rpartition("@")[2])))
 
 
+async def _install_from(
+    packages: bridge.PackageCache,
+    records: list[RepoDataRecord],
+    request: Request,
+    options: Options,
+    installing: _Installing,
+) -> None:
+    incoming = installing.incoming = Incoming(packages.directory)
+    try:
+        try:
+            await _install(records, request, options, installing, packages)
+        except CreationError:
+            await asyncio.to_thread(incoming.move_in)  # what was fetched before need not be fetched again
+            raise
+        await asyncio.to_thread(incoming.move_in)
+    finally:
+        incoming.drop()
+
+
 async def _install(
     records: list[RepoDataRecord],
     request: Request,
     options: Options,
     installing: _Installing,
-    *,
-    prefix: str,
     packages: bridge.PackageCache,
 ) -> None:
     requested: Any = [spec._match_spec for spec in _parse(request.specs, options)]
     try:
         await rattler.install(
             records,
-            target_prefix=prefix,
+            target_prefix=installing.prefix,
             installed_packages=[],
             platform=bridge.Subdir(request.platform),
             execute_link_scripts=options.run_link_scripts and request.platform == request.host_platform,
@@ -356,7 +374,7 @@ async def _install(
             client=_unconnected() if options.offline else _connect(options)[0],
             requested_specs=requested,
             reporter=installing,
-            **await packages.arguments(records),
+            **await packages.arguments(records, installing.incoming),
         )
     except InstallerError as error:
         text, cache = str(error), os.path.join(cache_dir(options), "pkgs")
@@ -369,10 +387,10 @@ async def _install(
         await asyncio.to_thread(installing.settle)
         cached.distrust(os.path.join(cache, stem(unlinked)))
         installing.cached.clear()  # what is fetched just now and cannot be linked is broken at its source
-        delete(prefix)
+        delete(installing.prefix)
     else:
         return
-    await _install(records, request, options, installing, prefix=prefix, packages=packages)
+    await _install(records, request, options, installing, packages)
 
 
 def _unconnected() -> Client:
@@ -440,6 +458,7 @@ class _Installing(InstallerReporter):
         #: Why a package is not to be linked, by archive.
         self.refused: dict[str, str] = {}
         self._packages: dict[str, tuple[str, str]] = {}
+        self.incoming = Incoming("")
         self.cuda_matters = False
         self._linking: set[str] = set()
         self._names: list[str] = []
@@ -490,7 +509,7 @@ class _Installing(InstallerReporter):
 
     def on_link_start(self, operation: int, package_name: str) -> int:
         archive, package = self._packages[package_name]
-        self._look_at(archive, package)
+        self._look_at(archive, self.incoming.fetched(package) or package)
         self._linking.add(package_name)
         return self._token(package_name)
 
