@@ -19,11 +19,24 @@ _OBJECTS = 100_000
 
 def program() -> NoReturn:
     """Run the command line; never returns."""
+    leave_interrupts_to_the_system()
     gc.set_threshold(_OBJECTS)
     forget_our_folder()
     from .cli.execute import program
 
     program()
+
+
+def leave_interrupts_to_the_system() -> None:
+    """Let Ctrl-C end us as SIGTERM does, at once and without a traceback, until there is something to unwind
+    (`interrupts.take`)."""
+    try:
+        import signal
+
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    except KeyboardInterrupt:
+        os._exit(128 + 2)
 
 
 def forget_our_folder() -> None:

@@ -67,6 +67,14 @@ def is_foreign(path: str) -> bool:
     return os.stat(path).st_uid != 0
 
 
+def may_execute_on(path: str) -> bool:
+    """Whether the file system of a path lets programs run; True where that cannot be known."""
+    try:
+        return sys.platform == "win32" or not os.statvfs(path).f_flag & os.ST_NOEXEC
+    except (AttributeError, OSError):  # macOS has no such flag
+        return True
+
+
 def unlink(path: str) -> None:
     """Remove a file, if it is there. Raises other kinds of OSError."""
     try:

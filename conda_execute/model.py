@@ -175,6 +175,8 @@ class Request:
     link_scripts: bool = True
     #: Whether PyPI packages may be built from source, which runs what they bring.
     builds: bool = True
+    #: Whether Python sees what the user installed for another Python of the same version.
+    user_libraries: bool = False
     #: `CONDA_OVERRIDE_*` variables that change what the solver sees, sorted.
     overrides: tuple[tuple[str, str], ...] = ()
     #: URLs of `pypi` and `uv`, and the same with user and password: for uv alone, never shown and never stored.

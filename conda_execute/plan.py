@@ -11,6 +11,7 @@ from .environments.place import choose_tmp_envs
 from .environments.store import Store
 from .errors import ExecuteError, HeaderError, Location, NotFoundError, UsageError
 from .launch import process
+from .launch.activation import Customs
 from .lean.values import dataclass, replace
 from .model import ENVIRONMENTS, WHOLE
 from .recipe import Recipe, check_backend
@@ -55,6 +56,12 @@ class Plan:
     def name(self) -> str:
         """The name of the environment."""
         return environment_name(self.request)
+
+    @property
+    def customs(self) -> Customs:
+        """What the settings say of activation."""
+        settings = self.settings
+        return Customs(uppercase=settings.envvars_force_uppercase, user_libraries=settings.user_libraries)
 
     @property
     def cache(self) -> str:

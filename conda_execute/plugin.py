@@ -102,6 +102,7 @@ if _has("settings"):
                 PrimitiveParameter("off", element_type=(str, bool)),
                 "Whose scripts run in a sandbox: `off`, `urls` or `always`.",
             ),
+            "user_libraries": (PrimitiveParameter(False), "Let scripts use what the user installed elsewhere."),
         }
         for name, (parameter, description) in parameters.items():
             yield types.CondaSetting(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from .errors import ExecuteError, PlaceError, SettingsError
+from .errors import CreationError, ExecuteError, PlaceError, SettingsError
+from .files import may_execute_on
 from .lean.values import dataclass, field, replace
 from .model import Header
 from .text import printable
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from .lockfiles.lockfile import Lock
     from .model import Built, Environment, Request
     from .terminal.voice import Voice
+
+#: Bytes that builders of packages leave in programs for the path of a prefix.
+_LONGEST_PREFIX = 255
 
 
 @dataclass
@@ -103,16 +107,25 @@ class Recipe:
         from .terminal.progress import Progress
 
         options = self.options()
-        with options.progress or Progress():
-            built = engines.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solved)
-            if options.progress is not None:
-                options.progress.done()
+        is_long = sys.platform != "win32" and len(os.fsencode(prefix)) > _LONGEST_PREFIX
+        if is_long:
+            self.tell(f"the environment's path is longer than the {_LONGEST_PREFIX} bytes that programs have room for")
+        try:
+            with options.progress or Progress():
+                built = engines.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solved)
+                if options.progress is not None:
+                    options.progress.done()
+        except CreationError as error:
+            if is_long:
+                error.hint = "`CONDA_EXECUTE_ENV_DIR` names a shorter place"
+            raise
         if self.settings.refuse_malicious:
             self._refuse_malicious(prefix)
         for notice in built.notices:
             self.tell(notice)
         for package, message in built.messages:
             self.tell("\n  ".join([f"`{package}` says", *map(printable, message.split("\n"))]))
+        self._tell_of_other_program(prefix)
         return replace(built, engine=self._account())
 
     def _refuse_malicious(self, prefix: str) -> None:
@@ -122,6 +135,20 @@ class Recipe:
 
         cache = fitting_cache(self.environ)
         refuse_malicious(components(prefix), Advisories(self.settings, self.environ, cache, offline=self.offline))
+
+    def _tell_of_other_program(self, prefix: str) -> None:
+        """Every system has sh; an interpreter that only packages have is an error of the run."""
+        import shutil
+
+        from .script import languages
+
+        program = self.program
+        if program is None or program == "sh" or sys.platform == "win32" or languages.is_of_packages(program):
+            return
+        if not os.path.exists(os.path.join(prefix, "bin", program)) and shutil.which(
+            program, path=self.environ.get("PATH")
+        ):
+            self.tell(f"`{program}` is not in the environment: the one of PATH runs the script")
 
     def _account(self) -> str:
         from . import engines
@@ -228,7 +255,8 @@ class Recipe:
         package = languages.package_of(self.program)
         if not any(spec_name(spec) == package for spec in environment.marker.specs):
             return True
-        return os.access(os.path.join(environment.prefix, "bin", self.program), os.X_OK)
+        path = os.path.join(environment.prefix, "bin", self.program)
+        return os.access(path, os.X_OK) or (os.path.exists(path) and not may_execute_on(path))
 
     def tell(self, text: str) -> None:
         """Say what a user should know but need not act on."""

@@ -86,6 +86,7 @@ def resolve(
         lock=options.lock,
         link_scripts=settings.run_link_scripts and not options.sandboxed,
         builds=not options.sandboxed,
+        user_libraries=settings.user_libraries,
         overrides=tuple(sorted({**dict(header.overrides), **_overrides(environ)}.items())),
         secrets=tuple(secrets),
     )

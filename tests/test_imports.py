@@ -24,7 +24,7 @@ FLOORS = (
     {"script", "launch", "terminal"},
     {"environments", "configuration"},
     {"specs"},
-    {"model", "errors", "files", "durable", "cache", "text", "credentials", "lean"},
+    {"model", "errors", "files", "durable", "cache", "text", "credentials", "interrupts", "lean"},
 )
 #: Arrows within a floor.
 NEIGHBOURS = {

@@ -10,7 +10,7 @@ _CODE = """
 import os, signal, sys
 from conda_execute.engines.rattler import interruptible
 from conda_execute.errors import InterruptError
-from conda_execute.terminal.messages import Terminated, unwind_on_signals
+from conda_execute.interrupts import Terminated, take
 
 async def work():
     sys.settrace(None)
@@ -36,7 +36,7 @@ def interrupted(moment):
         sys.settrace(None)
     return False
 
-unwind_on_signals()
+take()
 moment = 1
 while interrupted(moment):
     moment += 1

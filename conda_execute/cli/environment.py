@@ -6,10 +6,10 @@ import os
 import re
 import sys
 
+from .. import interrupts
 from ..errors import NotFoundError
 from ..launch.activation import activate
 from ..plan import understand
-from ..terminal.messages import leave_signals_alone
 from .ground import Ground
 from .run import prepare, sweep_if_due
 from .several import for_each
@@ -102,13 +102,13 @@ def shell(options: RunOptions) -> int:
     """Become a shell in the environment."""
     plan, store, environment = _made(options)
     sweep_if_due(plan, store, environment)
-    leave_signals_alone()
+    interrupts.release()
     notebook = plan.script.notebook
     words, needed = _shell(plan.environ)
     variables = (*plan.header.variables, *(notebook.variables if notebook else ()), *needed.items())
     ground = Ground(plan, environment)
     try:
-        ground.execute(words, activate(environment.prefix, ground.environ, variables))
+        ground.execute(words, activate(environment.prefix, ground.environ, variables, plan.customs))
     except NotFoundError as error:
         error.hint = "the variable SHELL names the shell to open"
         raise

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from ..errors import UsageError
 from ..options import RunOptions
-from ..terminal.messages import guard, report, unwind_on_signals
+from ..terminal.messages import guard, report
 from .parsing import parse
 
 TYPE_CHECKING = False
@@ -25,7 +25,6 @@ def program() -> NoReturn:
 
 def main(argv: Sequence[str]) -> int:
     """`conda execute` with these words after it. Returns an exit status only where no script was run."""
-    unwind_on_signals()
     try:
         options = parse(RunOptions, argv)
     except UsageError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from .. import interrupts
 from ..credentials import hide
 from ..environments.ensure import ensure
 from ..errors import NotFoundError
@@ -12,7 +13,6 @@ from ..launch.activation import activate
 from ..plan import understand
 from ..script import command, interpreter
 from ..script.history import COMMIT
-from ..terminal.messages import leave_signals_alone
 from .ground import Ground
 
 TYPE_CHECKING = False
@@ -77,13 +77,19 @@ def sweep_if_due(plan: Plan, store: Store, environment: Environment) -> None:
 
 def become(plan: Plan, environment: Environment) -> NoReturn:
     """Become the script's command, and leave a record for the launcher, which does it alone the next time."""
-    leave_signals_alone()
+    interrupts.release()
     script, notebook, arguments = plan.script, plan.script.notebook, plan.options.words[1:]
     variables = plan.header.variables + (notebook.variables if notebook else ())
     ground = Ground(plan, environment)
-    activation = activate(environment.prefix, ground.environ, variables)
+    activation = activate(environment.prefix, ground.environ, variables, plan.customs)
+
+    def provides(name: str) -> bool:
+        return os.path.exists(os.path.join(environment.prefix, "bin", name))
+
     commands = plan.header.entrypoint
     if commands is not None:
+        for program in entrypoint.programs(commands) if script.program is None else ():
+            interpreter.require_own(program, environment.prefix, provides)
         constant = entrypoint.constant_command(commands, script.path)
         if constant is not None:
             _record(plan, environment, activation, constant, passes_script=False)
@@ -94,14 +100,12 @@ def become(plan: Plan, environment: Environment) -> NoReturn:
                 raise
             raise command.lacks(script.program, plan.request.specs, environment.prefix) from None
 
-    def provides(name: str) -> bool:
-        return os.access(os.path.join(environment.prefix, "bin", name), os.X_OK)
-
     words = interpreter.effective(plan.words(provides), provides)
     if notebook and plan.header.run_with is None:
         from ..script.notebook import command as jupyter
 
         words = jupyter(notebook, script.title, environment.prefix)
+    interpreter.require_own(words[0], environment.prefix, provides)
     _record(plan, environment, activation, words)
     ground.execute([*words, script.given, *arguments], activation)
 

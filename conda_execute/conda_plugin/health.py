@@ -100,7 +100,12 @@ def _missing(found: Found) -> str | None:
     except OSError:
         return None
     dangling = sorted(entry.name for entry in entries if not os.path.exists(entry.path))
-    return f"`bin/{dangling[0]}` leads nowhere" if dangling else None
+    if dangling:
+        return f"`bin/{dangling[0]}` leads nowhere"
+    from ..engines.records import altered as altered_in
+
+    altered = altered_in(found.prefix, os.stat(layout.marker(found.prefix)).st_mtime)
+    return altered[0] if altered else None
 
 
 def _said(hint: str | None) -> tuple[str, ...]:

@@ -110,12 +110,15 @@ class Settings:
     advisories_url: str = ADVISORIES_URL
     #: Whether an environment with a package that is known to be malicious is not made.
     refuse_malicious: bool = False
+    #: Whether scripts see what the user installed for other interpreters of the same kind.
+    user_libraries: bool = False
 
     # conda's.
     #: In order of priority, as written.
     channels: tuple[str, ...] = DEFAULT_CHANNELS
     #: What `defaults` means; None: what conda has built in.
     default_channels: tuple[str, ...] | None = None
+    envvars_force_uppercase: bool = True
     channel_alias: str = CHANNEL_ALIAS
     migrated_channel_aliases: tuple[str, ...] = ()
     #: Name, and the location that the name is appended to; None: what conda has built in.
@@ -408,6 +411,7 @@ OURS = (
     _Setting("sandbox", _sandbox, ours=True),
     _Setting("advisories-url", _alias, expands=True, ours=True),
     _Setting("refuse-malicious", _boolean, ours=True),
+    _Setting("user-libraries", _boolean, ours=True),
 )
 
 CONDAS = (
@@ -425,6 +429,7 @@ CONDAS = (
     _Setting("channel_priority", _priority),
     _Setting("exclude_newer", _moment, aliases=("cooldown",)),
     _Setting("subdir", _text_if_any),
+    _Setting("envvars_force_uppercase", _boolean),
     _Setting("offline", _boolean),
     _Setting("ssl_verify", _verify, aliases=("verify_ssl",), expands=True),
     _Setting("client_ssl_cert", _text_or_none, aliases=("client_cert",), expands=True),

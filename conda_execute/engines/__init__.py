@@ -189,5 +189,7 @@ def build(
 
         added = install.install(request, prefix, options, chosen, lock_fd=lock_fd)
         built = replace(built, packages=built.packages + added.packages, size=built.size + added.size)
+    if request.platform == request.host_platform:
+        seal.protect_python(prefix, user_libraries=request.user_libraries)
     seal.freeze(prefix)
     return replace(built, backend=backend.name)

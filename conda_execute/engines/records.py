@@ -2,8 +2,10 @@
 
 The history, in conda's form: `conda env export --from-history` finds the specs there, `conda list --revisions` the
 packages. The marker `conda-meta/frozen` (CEP 22) is written after everything else: it keeps conda and its peers from
-changing an environment that scripts share. Package records get the mode that the umask says, since a shared prefix is
-to be read by others than its maker.
+changing an environment that scripts share. `EXTERNALLY-MANAGED` (PEP 668) keeps pip and uv from it, once ours are done;
+`pyvenv.cfg` keeps out what the user installed for another Python of the same version: out of this interpreter, its
+programs and its children alone. Package records get the mode that the umask says, since a shared prefix is to be read
+by others than its maker.
 """
 
 from __future__ import annotations
@@ -26,6 +28,23 @@ _MESSAGE = (
     "Instead of changing it, add what is missing to the script's header (conda execute --add SPEC SCRIPT): the script "
     "then gets an environment of its own. `conda tmpenv clear {name}` removes this one, once no script uses it."
 )
+
+#: PEP 668: what pip and uv say instead of installing.
+MANAGED = "EXTERNALLY-MANAGED"
+_MANAGED = """\
+[externally-managed]
+Error=This environment was made by conda-execute, and every script that needs the same packages
+ shares it, so nothing is installed into it. Add what is missing to the script's header:
+
+     conda execute --add pypi:NAME SCRIPT
+
+ The script then gets an environment of its own. What can only be installed while the script runs,
+ such as a model, can go into a directory of the script's own: pip install --target DIRECTORY NAME
+"""
+
+#: `site` reads it and leaves the user's site-packages out. Without a `home` in it this is no virtual environment.
+NO_USER_SITE = "pyvenv.cfg"
+_NO_USER_SITE = "# By conda-execute; not a virtual environment.\ninclude-system-site-packages = false\n"
 
 #: For a symbolic link rattler records the hash of its target's name. To conda it is the hash of the target's content,
 #: so that `conda doctor` would call every link altered. Without one nothing is compared.
@@ -76,3 +95,49 @@ def _write(path: str, content: bytes) -> None:
     """Make a file of the umask's mode hold this. A package may have laid another there, or a link: that is replaced,
     since who writes into it writes into the package cache, or anywhere."""
     write_atomically(path, content, before=lambda new: os.chmod(new, 0o666 & ~umask()))
+
+
+def protect_python(prefix: str, *, user_libraries: bool) -> None:
+    """Keep others from installing into the prefix's Python, and the user's site-packages out of it unless they are
+    wanted. Files that packages brought may be hard links into the package cache: they are replaced, not written to."""
+    folders = _standard_libraries(prefix)
+    for folder in folders:
+        _write(os.path.join(folder, MANAGED), _MANAGED.encode())
+    if folders and not user_libraries:
+        _write(os.path.join(prefix, NO_USER_SITE), _NO_USER_SITE.encode())
+
+
+def _standard_libraries(prefix: str) -> list[str]:
+    """Of each Python in the prefix; there is one at most, but for other implementations."""
+    if sys.platform == "win32":
+        folders = [os.path.join(prefix, "Lib")]
+    else:
+        library = os.path.join(prefix, "lib")
+        names = os.listdir(library) if os.path.isdir(library) else []
+        folders = [os.path.join(library, name) for name in sorted(names) if re.match(r"(pypy|python)\d", name)]
+    return [folder for folder in folders if os.path.exists(os.path.join(folder, "os.py"))]
+
+
+def altered(prefix: str, made: float) -> list[str]:
+    """Python packages that are no longer what was installed when the prefix was `made` (seconds since the epoch, by its
+    file system): what the records list and is gone, and what somebody else installed later."""
+    import json
+
+    from .pypi.installed import distributions
+
+    complaints = []
+    meta = os.path.join(prefix, "conda-meta")
+    for name in sorted(os.listdir(meta)):
+        if name.endswith(".json"):
+            with open(os.path.join(meta, name), encoding="utf-8") as file:
+                record = json.load(file)
+            files = (path for path in record.get("files", ()) if path.endswith(".dist-info/METADATA"))
+            if not all(os.path.exists(os.path.join(prefix, path)) for path in files):
+                complaints.append(f"{record['name']} {record['version']} was replaced or removed")
+    later = (one for one in distributions(prefix) if one.installer not in ("", "conda"))
+    complaints += [
+        f"{one.name} {one.version} was installed later, by {one.installer}"
+        for one in later
+        if os.stat(one.path).st_ctime > made
+    ]
+    return complaints

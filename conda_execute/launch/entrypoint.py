@@ -42,6 +42,15 @@ def execute_entrypoint(
     execute([*_expand_all(last, script, activation), *arguments], activation)
 
 
+def programs(entrypoint: Entrypoint) -> list[str]:
+    """The programs of its commands, as far as they are written out."""
+    from ..model import Text
+
+    firsts = [command[0].pieces for command in entrypoint.commands]
+    texts = ([piece.text if isinstance(piece, Text) else "/" for piece in pieces] for pieces in firsts)
+    return [text for text in map("".join, texts) if "/" not in text]
+
+
 def constant_command(entrypoint: Entrypoint, script: str) -> list[str] | None:
     """The words of an entrypoint that is one command, the same each time; None for any other.
 

@@ -11,6 +11,7 @@ import signal
 import sys
 
 from ..errors import ExecuteError, NotExecutableError, NotFoundError
+from ..files import may_execute_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,10 @@ def _was_set(name: str) -> bool:
 
 
 def find_program(name: str, environ: Mapping[str, str], prefix: str) -> str:
-    """The path of a program, as the kernel and shells find it: on the PATH of `environ` unless it holds a slash."""
+    """The path of a program, as the kernel and shells find it: on the PATH of `environ` unless it holds a slash.
+
+    One that the environment has is never replaced by another of PATH, even where it cannot be executed.
+    """
     if sys.platform == "win32":
         import shutil
 
@@ -83,13 +87,24 @@ def find_program(name: str, environ: Mapping[str, str], prefix: str) -> str:
             return path
         if refused is None and name and os.path.exists(path):
             refused = path
+            if os.path.isfile(path) and directory.startswith(prefix + os.sep):
+                break
     if refused is None:
         raise _not_found(name, prefix)
-    if os.path.isdir(refused):
-        raise NotExecutableError(f"`{refused}` is a directory")
+    raise _not_executable(refused, prefix)
+
+
+def _not_executable(path: str, prefix: str) -> NotExecutableError:
+    if os.path.isdir(path):
+        return NotExecutableError(f"`{path}` is a directory")
+    if not may_execute_on(path):
+        own = path.startswith(prefix + os.sep)
+        place = os.path.dirname(prefix) if own else path
+        hint = "set `CONDA_EXECUTE_ENV_DIR` to a directory on another file system" if own else "move it elsewhere"
+        return NotExecutableError(f"the file system of `{place}` is mounted noexec: nothing on it can run", hint=hint)
     import shlex
 
-    raise NotExecutableError(f"`{refused}` is not executable", hint=f"chmod +x {shlex.quote(refused)}")
+    return NotExecutableError(f"`{path}` is not executable", hint=f"chmod +x {shlex.quote(path)}")
 
 
 def _not_found(name: str, prefix: str) -> NotFoundError:
@@ -176,6 +191,8 @@ def explain(error: OSError, program: str) -> ExecuteError:
         return NotFoundError(f"`{program}` cannot start: {_missing_interpreter(program)} is not there")
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return NotFoundError(f"`{program}` is not there")
+    if error.errno == errno.EACCES and not may_execute_on(program):
+        return NotExecutableError(f"the file system of `{program}` is mounted noexec: nothing on it can run")
     return NotExecutableError(f"`{program}` cannot be executed: {error.strerror}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from ..engines import records
 from ..errors import CreationError, ExecuteError, UsageError
 from ..lean.values import replace
 
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
 FORMATS = ("environment.yml", "explicit", "pixi.lock", "cyclonedx")
 
 #: Ours alone, and of no meaning elsewhere.
-_OURS = ("conda-meta/conda-execute*", "conda-meta/frozen", "CACHEDIR.TAG")
+_OURS = (
+    "conda-meta/conda-execute*",
+    "conda-meta/frozen",
+    "CACHEDIR.TAG",
+    records.NO_USER_SITE,
+    f"lib/py*/{records.MANAGED}",
+)
 
 
 def export(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 
+from ..errors import NotFoundError
 from . import languages, runner
 
 TYPE_CHECKING = False
@@ -89,3 +90,14 @@ def effective(words: tuple[str, ...], provides: Callable[[str], bool]) -> tuple[
     if os.path.isabs(words[0]) and provides(name):
         return (name, *words[1:])
     return words
+
+
+def require_own(program: str, prefix: str, provides: Callable[[str], bool]) -> None:
+    """Raise NotFoundError for an interpreter that the environment lacks: another one of PATH would run without the
+    environment's packages. What a system has itself, and what is named by its path, is meant as it is."""
+    if os.sep in program or provides(program) or not languages.is_of_packages(program):
+        return
+    package = languages.package_of(program)
+    others = [name for name in (program.rstrip("0123456789."), f"{program}3") if name != program and provides(name)]
+    hint = f"`run_with: {others[0]}` names the one it has" if others else f"add `{package}` to the header"
+    raise NotFoundError(f"`{program}` is not in the environment `{prefix}`", hint=hint)

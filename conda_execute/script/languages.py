@@ -24,6 +24,8 @@ class Language:
     comment: str = "#"
     #: Compiled first: the `entrypoint` of a conda-script header.
     entrypoint: str = ""
+    #: Whether systems bring the command themselves, and scripts may mean that one.
+    of_system: bool = False
     #: Where the package is, if conda-forge does not have it.
     channels: tuple[str, ...] = ()
 
@@ -34,12 +36,12 @@ def _compiled(suffixes: tuple[str, ...], package: str, compiler: str, comment: s
 
 
 LANGUAGES = (
-    Language((".awk",), ("awk", "-f"), "gawk", ("awk", "gawk")),
-    Language((".bash",), ("bash",), "bash", ("bash",)),
+    Language((".awk",), ("awk", "-f"), "gawk", ("awk", "gawk"), of_system=True),
+    Language((".bash",), ("bash",), "bash", ("bash",), of_system=True),
     Language((".bat", ".cmd"), comment="REM"),
     Language((".clj",), ("clojure",), "clojure", ("clojure", "clj"), ";"),
     Language((".ex", ".exs"), ("elixir",), "elixir", ("elixir", "iex", "mix")),
-    Language((".fish",), ("fish",), "fish", ("fish",)),
+    Language((".fish",), ("fish",), "fish", ("fish",), of_system=True),
     Language((".go",), ("go", "run"), "go", ("go",), "//"),
     Language((".groovy",), ("groovy",), "groovy", ("groovy",), "//"),
     Language((".hs",), ("runghc",), "ghc", ("runghc", "runhaskell", "ghc"), "--"),
@@ -54,18 +56,18 @@ LANGUAGES = (
     Language((".nf",), ("nextflow", "run"), "nextflow", ("nextflow",), "//", channels=("conda-forge", "bioconda")),
     Language((".nu",), ("nu",), "nushell", ("nu",)),
     Language((".php",), ("php",), "php", ("php",), "//"),
-    Language((".pl",), ("perl",), "perl", ("perl",)),
+    Language((".pl",), ("perl",), "perl", ("perl",), of_system=True),
     Language((".ps1",), ("pwsh", "-File"), "powershell", ("pwsh",)),
     Language((".py", ".pyw"), ("python",), "python", ("python", "python3")),
     Language((".r",), ("Rscript",), "r-base", ("Rscript", "R")),
     Language((".rb",), ("ruby",), "ruby", ("ruby",)),
     Language((".scm",), ("guile", "-s"), "guile", ("guile",), ";"),
     # The package bash has no `sh`: that is the system's, and its bash counts as one.
-    Language((".sh",), ("sh",), "bash"),
+    Language((".sh",), ("sh",), "bash", of_system=True),
     Language((".tcl",), ("tclsh",), "tk", ("tclsh", "wish")),
     Language((".tex", ".sty"), ("tectonic",), "tectonic", ("tectonic",), "%"),
     Language((".ts",), ("deno", "run"), "deno", ("deno",), "//"),
-    Language((".zsh",), ("zsh",), "zsh", ("zsh",)),
+    Language((".zsh",), ("zsh",), "zsh", ("zsh",), of_system=True),
     _compiled((".c",), "gcc", "gcc", "//"),
     _compiled((".cc", ".cpp"), "gxx", "g++", "//"),
     _compiled((".f90",), "gfortran", "gfortran", "!"),
@@ -100,6 +102,12 @@ def by_program(name: str) -> Language | None:
     name = os.path.basename(name)
     plain = name.rstrip("0123456789.")
     return BY_PROGRAM.get(name) or BY_PROGRAM.get(plain) or (BY_SUFFIX[".sh"] if name == "sh" else None)
+
+
+def is_of_packages(program: str) -> bool:
+    """Whether this is an interpreter that a package would bring, and no tool that a system has."""
+    language = by_program(program)
+    return language is not None and bool(language.command) and not language.of_system
 
 
 def package_of(program: str) -> str:

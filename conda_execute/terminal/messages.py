@@ -9,13 +9,13 @@ import errno
 import os
 import sys
 
+from .. import interrupts
 from ..errors import ExecuteError, InterruptError
 from ..text import as_called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
     from typing import Any, NoReturn, TextIO
 
 
@@ -101,6 +101,7 @@ def print_json(value: Any) -> None:
 def guard(work: Callable[[], int], *, as_json: bool) -> int:
     """The exit status of `work`; an error that is not a bug is reported, and becomes the status it stands for."""
     try:
+        interrupts.take()
         return work()
     except ExecuteError as error:
         report(error, as_json)
@@ -108,7 +109,7 @@ def guard(work: Callable[[], int], *, as_json: bool) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 128 + 2  # SIGINT
-    except Terminated as signal:
+    except interrupts.Terminated as signal:
         return 128 + signal.number
 
 
@@ -123,6 +124,10 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
         status = main(sys.argv[1:])
     except SystemExit as request:
         status = request.code if isinstance(request.code, int) else 0 if request.code is None else 1
+    except KeyboardInterrupt:
+        leave(128 + 2)
+    except interrupts.Terminated as signal:
+        leave(128 + signal.number)
     except BrokenPipeError:
         leave(141)  # 128 + SIGPIPE: what a program in a pipe ends with when its reader is gone
     except OSError as error:
@@ -161,39 +166,3 @@ def leave(status: int) -> NoReturn:
                 say(f"error: the output cannot be written: {getattr(error, 'strerror', None) or error}")
             status = status or 1
     os._exit(status)
-
-
-class Terminated(BaseException):
-    """SIGTERM or SIGHUP came while we worked: unwind as Ctrl-C does, so that nothing unfinished stays behind."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-#: What the signals that unwind did before.
-_dispositions: dict[int, Any] = {}
-
-
-def unwind_on_signals() -> None:
-    """From now on SIGTERM and SIGHUP raise `Terminated`; `leave_signals_alone` puts things back.
-
-    A signal that is ignored (nohup) stays ignored: the script inherits that.
-    """
-    import signal
-
-    def unwind(number: int, frame: FrameType | None) -> None:
-        raise Terminated(number)
-
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            _dispositions[number] = signal.signal(number, unwind)
-
-
-def leave_signals_alone() -> None:
-    """Signals do again what they did before `unwind_on_signals`: the script is to inherit that."""
-    import signal
-
-    while _dispositions:
-        signal.signal(*_dispositions.popitem())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import UsageError
 from ...options import COMMANDS, TmpenvOptions
-from ...terminal.messages import guard, unwind_on_signals
+from ...terminal.messages import guard
 from ...text import near
 
 TYPE_CHECKING = False
@@ -30,7 +30,6 @@ def program() -> NoReturn:
 
 def main(argv: Sequence[str]) -> int:
     """`conda tmpenv` with these words after it; the exit status."""
-    unwind_on_signals()
     return guard(lambda: act(argv), as_json="--json" in argv)
 
 

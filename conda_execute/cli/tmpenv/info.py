@@ -6,6 +6,7 @@ import json
 import os
 import time
 
+from ...engines import records
 from ...environments import layout
 from ...environments.sweep import Policy, survey
 from ...terminal.messages import print_json
@@ -29,6 +30,7 @@ def info(options: InfoOptions) -> int:
     now = store.now()
     said = as_json(found, now) | {
         "packages": _packages(environment),
+        "altered": records.altered(environment.prefix, os.stat(layout.marker(environment.prefix)).st_mtime),
         "virtual_packages": marker.virtual_packages,
         "seconds": round(marker.seconds, 1),
         "version": marker.version,

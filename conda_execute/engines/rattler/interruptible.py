@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from ... import interrupts
 from ...errors import InterruptError
 
 TYPE_CHECKING = False
@@ -34,26 +35,35 @@ def run(
     """
     loop = asyncio.new_event_loop()
     received: list[signal.Signals] = []
+    tasks: list[asyncio.Task[Result]] = []
 
-    def interrupt(number: signal.Signals) -> None:
-        received.append(number)
-        task.cancel()
+    def interrupt(number: int, _frame: object) -> None:
+        interrupts.note(number)
+        received.append(signal.Signals(number))
+        for task in tasks:
+            loop.call_soon_threadsafe(task.cancel)
 
     try:
-        with _signals(loop, interrupt):
-            task = loop.create_task(work())
-            return loop.run_until_complete(task)
+        with _signals(interrupt):
+            tasks.append(loop.create_task(work()))
+            if received:
+                tasks[0].cancel()
+            result = loop.run_until_complete(tasks[0])
+        if not received:
+            return result
     except (asyncio.CancelledError, KeyboardInterrupt):
-        received = received or [signal.SIGINT]  # where the loop handles no signals, Python does
-        settle()
-        raise InterruptError(f"interrupted by {received[0].name}", signal=received[0], step=step) from None
+        pass
     finally:
         loop.close()
+    received = received or [signal.SIGINT]  # where the signals are not ours, Python handles this one
+    settle()
+    raise InterruptError(f"interrupted by {received[0].name}", signal=received[0], step=step)
 
 
 @contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, interrupt: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Hand the signals to the loop for a while; elsewhere than in the main thread, nothing."""
+def _signals(interrupt: Callable[[int, object], None]) -> Iterator[None]:
+    """Hand the signals to `interrupt` for a while; elsewhere than in the main thread, nothing. (The loop's own handlers
+    run with its next round, and lose what comes in the last one.)"""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -61,12 +71,11 @@ def _signals(loop: asyncio.AbstractEventLoop, interrupt: Callable[[signal.Signal
     before = {number: signal.getsignal(number) for number in numbers}
     caught = [number for number in numbers if before[number] is not signal.SIG_IGN]
     for number in caught:
-        loop.add_signal_handler(number, interrupt, number)
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
         for number in caught:
-            loop.remove_signal_handler(number)
             signal.signal(number, before[number])
 
 
