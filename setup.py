@@ -53,7 +53,7 @@ LAUNCHER = "conda_execute/launch/posix/conda-execute"
 setup(
     name="conda-execute",
     version=version(),
-    description="Run a script in the conda environment that its own comments ask for",
+    description="Run a script in the conda environment declared in its own comments",
     long_description=description(),
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",

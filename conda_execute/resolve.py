@@ -95,7 +95,7 @@ def resolve(
 def _platform(settings: Settings, host: str) -> str:
     if settings.subdir is not None and settings.subdir not in {*platforms.KNOWN, host}:
         raise SettingsError(
-            f"`subdir` is no platform: `{settings.subdir}`",
+            f"`subdir` is not a platform: `{settings.subdir}`",
             where=settings.origin("subdir"),
             hint="such as `linux-64`, `osx-arm64` or `win-64`",
         )

@@ -652,7 +652,7 @@ def test_a_platform_that_is_none_is_refused(world: World) -> None:
     script = world.script("hello.py", "# conda execute\n# env: [python]\nprint('hello')\n")
     refused = world.with_(CONDA_SUBDIR="linux64").execute(script)
     assert refused.returncode == 125
-    assert "`subdir` is no platform: `linux64`\n  environment variable CONDA_SUBDIR" in refused.stderr
+    assert "`subdir` is not a platform: `linux64`\n  environment variable CONDA_SUBDIR" in refused.stderr
 
 
 @pytest.mark.parametrize("option", ["--with", "--add"])

@@ -279,7 +279,7 @@ def test_our_own_variable_beats_every_file(machine: Machine) -> None:
             id="twice-in-one-file",
         ),
         pytest.param("channels: [a]\nchannel: [b]", "`channels` and `channel` are the same setting", id="aliases"),
-        pytest.param("channels: [a]\nchannels: [b]", "`channels` stands here twice", id="duplicate"),
+        pytest.param("channels: [a]\nchannels: [b]", "`channels` is here twice", id="duplicate"),
         pytest.param(
             "channels: [[a]]", "an item of `channels` must be a single value, found a list", id="list-in-list"
         ),

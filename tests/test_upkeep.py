@@ -175,7 +175,7 @@ def test_what_one_run_asks_for_is_not_said_of_the_script(world: World) -> None:
     world.execute("--lock", script, check=True)
     lock = script.with_name("s.py.conda-execute.lock")
     done = world.execute("--with", "attrs", script, check=True)
-    told = f"the lock `{lock}` is left aside: `--with` asks for something else than it holds\n"
+    told = f"the lock `{lock}` is ignored: `--with` asks for something else than it holds\n"
     assert done.stderr == f"conda-execute: {told}"
     refused = world.execute("--locked", "--with", "attrs", script)
     assert refused.returncode == 125

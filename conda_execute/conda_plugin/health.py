@@ -71,7 +71,7 @@ def judge(environments: Sequence[Found], now: float, settings: Settings, tmp_env
 
 def _problem(found: Found, now: float, settings: Settings) -> str | None:
     if found.state == "unfinished":
-        return "was left unfinished; the next run makes it anew, `conda tmpenv clear` removes it"
+        return "was left unfinished; the next run creates it again, `conda tmpenv clear` deletes it"
     if found.state == "aside":
         return "its cleaning was interrupted; the next run or cleaning puts it right"
     missing = _missing(found)

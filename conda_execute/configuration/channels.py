@@ -336,7 +336,7 @@ def _check_allowed(name: str, channel: Channel, book: _Book) -> None:
             raise SettingsError(
                 f"the channel `{shown}` is denied by `denylist_channels`",
                 where=settings.origin("denylist_channels", denied) or settings.origin("denylist_channels"),
-                hint="use another channel, or ask whoever maintains that file",
+                hint="use another channel, or ask the person who maintains that file",
             )
     if settings.allowlist_channels:
         allowed = {url for entry in settings.allowlist_channels for url in book.channel(entry).urls}

@@ -192,7 +192,7 @@ class _Reader:
         inner = self.open[-1] if self.open else None
         if inner is not None and inner.is_mapping and inner.key is None:
             if event.value in inner.mapping:
-                raise self.refuse(f"`{event.value}` stands here twice", event.start_mark, "join the two")
+                raise self.refuse(f"`{event.value}` is here twice", event.start_mark, "join the two")
             if event.value == "<<":
                 raise self.refuse("mappings are not merged here", event.start_mark, "write the values out")
             self.name(event.value, event)

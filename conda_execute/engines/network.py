@@ -76,7 +76,7 @@ def client(settings: Settings, channels: Sequence[Channel], environ: Mapping[str
         except AuthenticationStorageError as error:
             raise SettingsError(
                 f"the stored credentials of rattler cannot be read: {error}",
-                hint="mend or remove that file, or name another one by RATTLER_AUTH_FILE",
+                hint="fix or delete that file, or name another one with RATTLER_AUTH_FILE",
             ) from None
 
 

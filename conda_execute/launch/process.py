@@ -180,7 +180,7 @@ def explain(error: OSError, program: str) -> ExecuteError:
     if error.errno == errno.E2BIG:
         return NotExecutableError(
             "the arguments and the environment together are too long for this system",
-            hint="`getconf ARG_MAX` tells the limit; pass long lists through a file or standard input",
+            hint="`getconf ARG_MAX` shows the limit; pass long lists through a file or standard input",
         )
     if error.errno == errno.ENOEXEC:
         return NotExecutableError(

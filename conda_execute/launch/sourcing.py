@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Seconds between two looks whether a shell that says nothing has ended.
 _PAUSE = 0.1
 
-_HINT = "a script sourced by `conda activate` would do that to your shell; tell the people who make the package"
+_HINT = "a script sourced by `conda activate` would do that to your shell; report it to the maintainers of the package"
 
 #: Functions of the sourcing shell. `_ce_fail` is set before. What runs in a subshell may end as it likes.
 _FUNCTIONS = """\

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: headers (the launcher does, and reads no further) notices a new lock at the other end of the script.
 _POINTER = "# embedded lock: "
 
-_BESIDE = "leave `--embed` out: the lock then lies beside the script"
+_BESIDE = "leave `--embed` out to write the lock file next to the script"
 
 #: What a lock of ours begins with: title, inputs, and the digest of all the rest.
 _BEGINNING = re.compile(r"(?:#[^\n]*\n)+")
@@ -62,14 +62,14 @@ def deciding(
     if stale is None:
         return lock, False
     lacks_platform = request.platform not in lock.inputs
-    mended = "; `--lock` writes it anew"
-    hint = f"{_again(script, path)} writes it anew; `--no-lock` runs without it"
+    mended = "; `--lock` updates it"
+    hint = f"{_again(script, path)} updates it; `--no-lock` runs without it"
     if changed_by is not None and not lacks_platform:
         stale, mended = f"`{changed_by}` asks for something else than it holds", ""
         hint = f"leave `{changed_by}` out, or `--locked`"
     if required or lacks_platform:
         raise CreationError(f"the lock `{lock.path}` cannot be used: {stale}", step="lock", hint=hint)
-    notice(f"the lock `{lock.path}` is left aside: {stale}{mended}")
+    notice(f"the lock `{lock.path}` is ignored: {stale}{mended}")
     return None, True
 
 
@@ -85,7 +85,7 @@ def _check_pointer(data: bytes, script: Script, lock: Lock | None) -> None:
     raise CreationError(
         reason,
         step="lock",
-        hint=f"`conda execute --lock --embed {script.title}` writes it anew; without that line the script needs none",
+        hint=f"`conda execute --lock --embed {script.title}` updates it; without that line the script needs none",
     )
 
 
@@ -110,7 +110,7 @@ def satisfied(lock: Lock, request: Request, *, required: bool, notice: Callable[
     except CreationError as error:
         if required or lock.is_ours:
             raise
-        notice(f"the lock is left aside: {error.message}")
+        notice(f"the lock is ignored: {error.message}")
         return None
 
 
@@ -164,7 +164,7 @@ def _prefix_at_end(data: bytes, prefix: str, path: str) -> str:
 
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".php" and data.rstrip().endswith(b"?>"):
-        raise UsageError("what stands behind the last `?>` of this script is printed, a lock as well", hint=_BESIDE)
+        raise UsageError("PHP prints what follows the last `?>` of this script, and would print a lock", hint=_BESIDE)
     if not prefix.startswith("*"):
         return prefix
     language = languages.of(path)

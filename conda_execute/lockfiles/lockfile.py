@@ -196,7 +196,7 @@ def _refused(lock: Lock, reason: str) -> CreationError:
     return CreationError(
         f"the lock `{lock.path}` cannot be used: {reason}",
         step="lock",
-        hint="`conda execute --lock` writes it anew; `--no-lock` runs without it",
+        hint="`conda execute --lock` updates it; `--no-lock` runs without it",
     )
 
 

@@ -79,9 +79,9 @@ def _content(data: bytes, path: str) -> Mapping[str, Any]:
     except json.JSONDecodeError as error:
         line = error.doc.split("\n")[error.lineno - 1]
         where = Location(path, error.lineno, error.colno, 1, line)
-        raise HeaderError(f"`{path}` is not a notebook: it is no JSON", where=where) from None
+        raise HeaderError(f"`{path}` is not a notebook: it is not JSON", where=where) from None
     except (UnicodeDecodeError, RecursionError):
-        raise HeaderError(f"`{path}` is not a notebook: it is no JSON", where=Location(path)) from None
+        raise HeaderError(f"`{path}` is not a notebook: it is not JSON", where=Location(path)) from None
     return _mapping(content)
 
 

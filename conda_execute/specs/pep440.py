@@ -38,7 +38,7 @@ def _clause(clause: str, key: str, where: Location) -> str:
     operator, written = found.groups()
     version = _VERSION.match(written)
     if not version:
-        raise HeaderError(f"`{key}` holds `{written}`, which is no version", where=where, hint=_HINT)
+        raise HeaderError(f"`{key}` holds `{written}`, which is not a version", where=where, hint=_HINT)
     if version["any"]:
         plain_release = not (version["pre"] or version["post"] or version["implicit_post"] or version["dev"])
         if operator not in ("==", "!=") or not plain_release:

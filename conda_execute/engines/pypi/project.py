@@ -76,7 +76,7 @@ def find_uv(environ: Mapping[str, str]) -> str:
         raise CreationError(
             "PyPI packages are installed by `uv`, which is not there",
             step="pypi",
-            hint="install the package `uv` beside conda-execute",
+            hint="install the package `uv` next to conda-execute",
         )
     return found
 

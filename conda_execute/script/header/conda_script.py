@@ -71,7 +71,7 @@ def _block(script: Script, first: int, prefix: str) -> Block:
     closed = f"close it with a line `{prefix}{CLOSING}`"
     if "/*" in prefix:
         raise HeaderError(
-            "this header stands in a block comment",
+            "this header is in a block comment",
             where=opened,
             hint="begin each of its lines with a comment sign of its own, such as `// `",
         )
@@ -101,7 +101,7 @@ def _block(script: Script, first: int, prefix: str) -> Block:
             raise HeaderError(
                 f"this header is not closed: a line does not begin with `{prefix}`",
                 where=(opened, script.line(index + 1) if line.strip() else script.at(index + 1)),
-                hint=f"{closed}; every line before it begins with `{trimmed}`, blank ones too",
+                hint=f"{closed}; every line before it begins with `{trimmed}`, empty ones too",
             )
     if not script.whole:
         raise script.not_within(first + 1)

@@ -65,7 +65,7 @@ def table_specs(table: Node, platform: str, locations: list[tuple[str, Location]
         name = written.lower()
         if not _NAME.match(name):
             raise HeaderError(
-                f"`{shown(written)}` is no package name",
+                f"`{shown(written)}` is not a package name",
                 where=node.key_where,
                 hint='write `name = "version"`, and `"*"` for any version',
             )
@@ -103,9 +103,9 @@ def _spec(name: str, node: Node, platform: str) -> str | None:
         for key in fields:
             if key not in ("url", "md5", "sha256", "when"):
                 raise HeaderError(
-                    f"`url` decides everything, and `{key}` cannot stand beside it",
+                    f"`url` decides everything, and `{key}` cannot be combined with it",
                     where=fields[key].key_where,
-                    hint="keep only `md5`, `sha256` and `when` beside `url`",
+                    hint="keep only `md5`, `sha256` and `when` next to `url`",
                 )
     holds = _condition(fields["when"], platform) if "when" in fields else True
     if holds is False:
@@ -138,7 +138,9 @@ def _field(key: str, node: Node) -> str:
     if key == "build-number":
         number = str(node.value) if isinstance(node.value, int) and not isinstance(node.value, bool) else node.text()
         if not _BUILD_NUMBER.match(number):
-            raise node.error(f"`{node.name}` is no build number", "write `build-number = 3`, or a comparison in quotes")
+            raise node.error(
+                f"`{node.name}` is not a build number", "write `build-number = 3`, or a comparison in quotes"
+            )
         return number
     text = node.text()
     if key in _HASHES and not _HASHES[key].match(text):
@@ -166,11 +168,11 @@ def _version(node: Node) -> str:
     version = _AROUND_OPERATORS.sub(r"\1", node.text())
     if " " in version or re.search(r"[\w.*]\s+[<>=!~]", node.text()):
         raise node.error(
-            f"`{node.name}` has a blank within its version",
+            f"`{node.name}` has a space within its version",
             'part versions by a comma; a build has a key: `build = "..."`',
         )
     if not _VERSION.match(version):
-        raise node.error(f"`{node.name}` is no version", 'write `">=1.20,<2"`, `"1.20.*"`, or `"*"` for any version')
+        raise node.error(f"`{node.name}` is not a version", 'write `">=1.20,<2"`, `"1.20.*"`, or `"*"` for any version')
     return "" if version == "*" else version
 
 

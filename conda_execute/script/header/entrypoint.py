@@ -27,7 +27,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _ESCAPE = re.compile(r"\\(?:u.{4}|U.{8}|x..|.)")
 _DEEPEST = 10
 
-_QUOTE = "put it in quotes if it is meant as it stands"
+_QUOTE = "put it in quotes if it is meant literally"
 _REFUSED = {
     "|": ("pipes", "an entrypoint has no pipes; let the script do it, or a program such as `bash -c '...'`"),
     "<": ("redirections", "an entrypoint has no redirections; let the script open the file"),
@@ -185,7 +185,7 @@ class _Reader:
             "holds a `$` that begins neither `${NAME}` nor `$(command)`",
             start,
             start + 1,
-            "put it in single quotes if it is meant as it stands",
+            "put it in single quotes if it is meant literally",
         )
 
 

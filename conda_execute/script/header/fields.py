@@ -34,7 +34,7 @@ def spec(text: str, where: Location) -> str:
     spec = plain(text, "a spec", where)
     if not _SPEC_START.match(spec):
         raise HeaderError(
-            f"`{spec}` is no spec: it does not begin with a package name",
+            f"`{spec}` is not a valid match spec: it must start with a package name",
             where=where,
             hint='a spec is a name and then its versions, such as `numpy >=1.20,<2`; in a list like `["...", "..."]` '
             "it needs quotes, since a comma would part it",
@@ -42,7 +42,7 @@ def spec(text: str, where: Location) -> str:
     if spec.startswith("pypi:") and not spec.startswith("pypi::"):
         # To conda's engines this is a package of conda with a namespace before its name.
         raise HeaderError(
-            f"`{spec}` stands among conda's packages; `pypi:` is of the command line",
+            f"`{spec}` is listed among conda's packages; `pypi:` is for the command line",
             where=where,
             hint=f"`{spec[5:].strip()}` belongs under `pip:`, or into `dependencies` of a `# /// script` header",
         )
@@ -72,7 +72,7 @@ def _check_pep_508(requirement: str, where: Location) -> None:
     name = re.match(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?![A-Za-z0-9._-])", requirement)
     if name is None:
         raise HeaderError(
-            f"`{shown(requirement)}` is no PyPI requirement: it does not begin with a package name",
+            f"`{shown(requirement)}` is not a valid PyPI requirement: it must start with a package name",
             where=where,
             hint="write a name and then its versions, such as `rich >=13,<15`, `httpx[http2]` or `name @ https://...`",
         )
@@ -95,7 +95,8 @@ def _check_pep_508(requirement: str, where: Location) -> None:
             version = clause.strip(" <>=!~(")
             hint = f"write `{name.group()}=={version}`, `{name.group()}>={version}`, or the name alone"
             raise HeaderError(
-                f"`{shown(requirement)}` is no PyPI requirement: `{shown(clause.strip())}` compares no versions",
+                f"`{shown(requirement)}` is not a valid PyPI requirement:"
+                f" `{shown(clause.strip())}` does not compare versions",
                 where=where,
                 hint=hint if re.fullmatch(r"[\w.*+!-]+", version) else "part comparisons by commas: `rich >=13,<15`",
             )

@@ -6,9 +6,9 @@ from ...errors import HeaderError
 
 #: What is seen, and what was meant.
 _MEANT = {
-    "\u00a0": "a blank",
-    "\u2007": "a blank",
-    "\u202f": "a blank",
+    "\u00a0": "a space",
+    "\u2007": "a space",
+    "\u202f": "a space",
     "\u2010": "`-`",
     "\u2011": "`-`",
     "\u2012": "`-`",

@@ -73,12 +73,12 @@ def _nearly_block(script: Script, number: int, stripped: str, kind: str) -> Head
         wanted = "`# /// conda-script`, and in the last `# /// end-conda-script`"
     else:
         wanted = "`# /// script`, and in the last `# ///`"
-    wanted += ", without blanks at the end"
+    wanted += ", without spaces at the end"
     if script.lines[number - 1] == "# /// script":
         return HeaderError(
-            "the script has no header: this line stands within a block of another type",
+            "the script has no header: this line is within a block of another type",
             where=script.line(number),
-            hint="part the two blocks by a line that is no comment",
+            hint="separate the two blocks with a line that is not a comment",
         )
     other = ""
     if not kind and not stripped.startswith("#"):

@@ -150,7 +150,7 @@ def _without_colon(script: Script, block: Block, texts: list[str]) -> HeaderErro
         where = script.at(number, script.lines[number - 1].index(name) + 1, len(found.group().rstrip()))
         if found.group("end") is not None or found.group("sign"):
             return HeaderError(f"`{name}` needs a colon", where=where, hint=f"write `{name}:`")
-        return HeaderError(f"`{name}:` needs a blank behind its colon", where=where, hint=f"write `{name}: `")
+        return HeaderError(f"`{name}:` needs a space after its colon", where=where, hint=f"write `{name}: `")
     return None
 
 
@@ -271,7 +271,7 @@ def _conditional(script: Script, number: int, start: int, text: str, platform: s
         raise HeaderError(
             "a condition holds for its line alone, and this line opens a list",
             where=script.at(number, start + found.start(1) + 1, len(found.group(1).rstrip())),
-            hint="put the condition behind every entry of the list",
+            hint="put the condition after every entry of the list",
         )
     return before if keep else ""
 

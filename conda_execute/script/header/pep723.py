@@ -120,18 +120,18 @@ def _not_closed(script: Script, opening: int) -> HeaderError:
             return HeaderError(
                 "a line of this header does not begin with `# `",
                 where=(script.line(opening), script.line(number)),
-                hint="put a blank behind the `#`",
+                hint="put a space after the `#`",
             )
         if line.rstrip() == _CLOSING:
             return HeaderError(
-                "the last line of this header has blanks at its end",
+                "the last line of this header ends in spaces",
                 where=(script.line(opening), script.line(number)),
-                hint=f"write `{_CLOSING}` and nothing behind it",
+                hint=f"write `{_CLOSING}` and nothing after it",
             )
         number += 1
     if number > len(script.lines) and not script.whole:
         return script.not_within(opening)
-    hint = "close it with a line `# ///`; every line in between must begin with `#`, blank ones too"
+    hint = "close it with a line `# ///`; every line in between must begin with `#`, empty ones too"
     places = [script.line(opening)]
     if number <= len(script.lines) and any(line == _CLOSING for line in script.lines[number:]):
         places.append(script.at(number))

@@ -51,7 +51,7 @@ def added(header: Header, table: Node, platform: str, locations: list[tuple[str,
     workspace = keys["workspace"].known(_WORKSPACE_KEYS, unread=_UNREAD) if "workspace" in keys else {}
     if "channels" in workspace and header.channels is not None:
         raise HeaderError(
-            "the channels of this header stand outside of `tool.pixi`",
+            "the channels of this header are outside of `tool.pixi`",
             where=workspace["channels"].key_where,
             hint="move them to `channels` at the top",
         )
@@ -168,7 +168,7 @@ def _variables(node: Node) -> dict[str, str]:
     for name, value in table["env"].table().items() if "env" in table else ():
         if not _VARIABLE.match(name):
             raise HeaderError(
-                f"`{shown(name)}` is no name of an environment variable",
+                f"`{shown(name)}` is not a name of an environment variable",
                 where=value.key_where,
                 hint="use letters, digits and `_`",
             )
@@ -190,7 +190,7 @@ def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str
     for name, node in table.table().items():
         if not _PYPI_NAME.match(name):
             raise HeaderError(
-                f"`{shown(name)}` is no package name",
+                f"`{shown(name)}` is not a package name",
                 where=node.key_where,
                 hint='write `name = "version"`, and `"*"` for any version',
             )
@@ -295,7 +295,9 @@ def _versioned(name: str, node: Node) -> str:
             f"`{node.name}` begins with no comparison", f'write `"=={version}"` or `">={version}"`, and `"*"` for any'
         )
     if any(character in version for character in ";@#[]\"'"):
-        raise node.error(f"`{node.name}` is no version", 'write `">=1.20,<2"`; extras and markers have their own keys')
+        raise node.error(
+            f"`{node.name}` is not a version", 'write `">=1.20,<2"`; extras and markers have their own keys'
+        )
     return f"{name} {version}"
 
 
@@ -334,5 +336,5 @@ def _check_company(fields: dict[str, Node], sources: Sequence[str]) -> None:
 
 def _word(text: str, where: Location) -> str:
     if any(character.isspace() or character in "[]," for character in text):
-        raise HeaderError(f"`{shown(text)}` holds a blank, a bracket or a comma", where=where, hint="remove it")
+        raise HeaderError(f"`{shown(text)}` contains a space, a bracket or a comma", where=where, hint="remove it")
     return text

@@ -152,7 +152,7 @@ class Document:
         while 0 < position < len(self.text) and self.text[position - 1 : position + 1] == "\n\n":
             position -= 1
         if self.text.startswith("///", position):
-            hint = "part two blocks by a line that is no comment"
+            hint = "separate two blocks with a line that is not a comment"
         return HeaderError(f"the header is not valid TOML: {problem}", where=self.at(position), hint=hint)
 
     def root(self) -> Node:
@@ -167,17 +167,17 @@ _PROBLEMS = {
     "Cannot declare": ("a table is declared twice", "put what belongs to one table together"),
     "Cannot redefine": ("a table is declared twice", "put what belongs to one table together"),
     "Cannot mutate": ("a table is declared twice", "put what belongs to one table together"),
-    "Unclosed array": ("a bracket is not closed", "close it with `]`, and part entries by commas"),
+    "Unclosed array": ("a bracket is not closed", "close it with `]`, and separate the entries with commas"),
     "Unclosed inline table": ("a brace is not closed", "close it with `}`, and part pairs by commas"),
     "Unterminated string": ("a quotation mark is not closed", "close it"),
     "Illegal character '\\n'": ("a quotation mark is not closed", "close it in the same line"),
-    "Illegal character": ("a control character stands here", "remove it"),
+    "Illegal character": ("there is a control character here", "remove it"),
     "Invalid value": ("there is no value here", 'text needs quotes: `key = "value"`'),
     "Invalid statement": ("there is no key here", _SAMPLE),
     "Invalid initial character for a key part": ("there is no key here", _SAMPLE),
-    "Expected '='": ("there is no `=` behind the key", _SAMPLE),
+    "Expected '='": ("there is no `=` after the key", _SAMPLE),
     "Expected newline": ("something follows the value", "begin a new line, or put text in quotes"),
-    "Unescaped '\\'": ("a backslash stands alone", "write it twice, or put the text in single quotes"),
+    "Unescaped '\\'": ("there is a single backslash", "write it twice, or put the text in single quotes"),
 }
 
 

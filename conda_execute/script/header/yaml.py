@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .text import Script
 
 #: What to do where a header's last lines were none of it.
-PARTED = "the header ends at the first line that is not a comment: part it from other comments by an empty line"
+PARTED = "the header ends at the first line that is not a comment: separate it from other comments with an empty line"
 
 _DEEPEST = 20
 #: A header is for people. The bound keeps a hostile one cheap: pure-Python YAML takes 20 to 50 µs for a value.
@@ -189,9 +189,9 @@ class Reader:
             return Value("", "nothing", where)
         if getattr(start, "line", 0) != getattr(end, "line", 0):
             if style is None and text.startswith("-"):
-                hint = "put a blank behind the `-` of each entry"
+                hint = "put a space after the `-` of each entry"
             elif style in ("|", ">"):
-                hint = "write it behind the key, in one line"
+                hint = "write it after the key, on one line"
             elif style is None:
                 hint = "give both lines the same indentation if they are two entries"
             else:
@@ -226,7 +226,7 @@ class Reader:
         hint = PARTED
         begun = getattr(error, "context_mark", None)
         if "'\\t'" in problem:
-            problem, hint = "a tab stands where YAML wants blanks", "indent with blanks"
+            problem, hint = "there is a tab, and YAML is indented with spaces", "indent with spaces"
         elif begun and problem.startswith("expected chomping"):
             # `>` and `|` open a text of several lines.
             where, problem = self.at(begun), "a value cannot begin with a comparison"
@@ -238,9 +238,12 @@ class Reader:
             problem = "a bracket is not closed" if "<stream end>" in problem else "a quotation mark is not closed"
             where, hint = self.at(begun or mark), "close it"
         elif problem.startswith(("expected ',' or ']'", "expected ',' or '}'")):
-            problem, hint = "a comma or the closing bracket is missing", "part entries by commas, and close the bracket"
+            problem, hint = (
+                "a comma or the closing bracket is missing",
+                "separate the entries with commas, and close the bracket",
+            )
         elif problem == "expected the node content, but found ','":
-            problem, hint = "nothing stands before the comma", "remove the comma, or write an entry before it"
+            problem, hint = "there is nothing before the comma", "remove the comma, or write an entry before it"
         elif "cannot start any token" in problem:
             character = problem.partition("'")[2][:1]
             problem, hint = f"a value cannot begin with `{character}`", "put it in quotes"
@@ -251,7 +254,7 @@ class Reader:
             where, problem = self.at(begun or mark, mark), "this is neither an entry of a list nor a key"
             hint = f"an entry begins with `- `, and a key ends in a colon\n{PARTED}"
         elif "expected '<document start>'" in problem:
-            problem = "this line stands further left than the lines above"
+            problem = "this line is indented less than the lines above"
             hint = f"give keys the same indentation, and entries of a list at least that of their key\n{PARTED}"
         elif "expected <block end>" in problem:
             problem = "the indentation does not fit the lines above"

@@ -151,7 +151,7 @@ def _pin(fragment: str) -> str | None:
     if kind is None or (kind[0] == name and not equals):
         return None
     if not equals or name.lower() != "sha256":
-        raise UsageError(f"a script is pinned by its SHA-256 behind `#sha256=`, not by `{name[:20]}`")
+        raise UsageError(f"a script is pinned by its SHA-256 after `#sha256=`, not by `{name[:20]}`")
     digest = digest.lower()
     if not _PIN.fullmatch(digest):
         raise UsageError(f"`#sha256=` takes 64 hexadecimal digits, found `{digest[:80]}`")

@@ -99,7 +99,7 @@ def fetch(address: Address, settings: Settings, environ: Mapping[str, str], *, o
         raise ExecuteError(
             f"the script at `{address}` is not the one that was pinned",
             details=f"pinned  sha256 {address.pin}\nfetched sha256 {fetched.digest}",
-            hint="it was changed, or the pin belongs to another file; look at it before you pin it anew",
+            hint="it was changed, or the pin belongs to another file; look at it before you pin it again",
             step="fetch",
         )
     _keep_copy(fetched, cache)
@@ -148,7 +148,7 @@ def _check_kind(answer: _Answer, asked: Address, address: Address) -> None:
     if page:
         raise ExecuteError(f"{shown} is a page, not a script", hint=hint_for_page(address), step="fetch")
     if family in ("image", "audio", "video", "font") or answer.kind == "application/pdf":
-        raise ExecuteError(f"{shown} is no script: its type is {answer.kind!a}", step="fetch")
+        raise ExecuteError(f"{shown} is not a script: its type is {answer.kind!a}", step="fetch")
     if not answer.content.strip():
         raise ExecuteError(f"{shown} is empty", step="fetch")
 
@@ -338,14 +338,14 @@ def _unpacked(body: bytes, encoding: str | None, address: Address) -> bytes:
     if len(content) > LARGEST:
         raise _too_large(address)
     if unpacker.unused_data:
-        raise ExecuteError(f"more follows behind the end of `{address}`", step="fetch")
+        raise ExecuteError(f"more follows the end of `{address}`", step="fetch")
     if not unpacker.eof:
         raise ExecuteError(f"`{address.host}` sent only a part of `{address}`", hint="try again", step="fetch")
     return content
 
 
 def _too_large(address: Address) -> ExecuteError:
-    return ExecuteError(f"`{address}` is larger than {LARGEST >> 20} MiB: that is no script", step="fetch")
+    return ExecuteError(f"`{address}` is larger than {LARGEST >> 20} MiB: that is not a script", step="fetch")
 
 
 def _causes(error: object) -> Iterator[BaseException]:
