@@ -52,6 +52,8 @@ class Option:
     needs: tuple[str, ...] = ()
     #: Its value is all that follows.
     takes_rest: bool = False
+    #: Options may still stand among these words, up to `--`.
+    with_options: bool = False
     #: Its value where none is given; one that is given then comes after a `=`.
     bare: str | None = None
 
@@ -251,7 +253,12 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         Conflict(("init",), ("remove",), "`{0}` writes a first header, from which there is nothing to remove"),
     )
 
-    code = rest("-c", value="CODE...", help="run these words, one line each; standard input when no word follows")
+    code = rest(
+        "-c",
+        value="CODE...",
+        help="run these words, one line each; standard input when no word follows",
+        with_options=True,
+    )
     command = rest(
         "-x",
         value="COMMAND...",

@@ -203,6 +203,22 @@ def test_code_after_c_is_one_line_a_word(world: World) -> None:
     assert done.stdout == "x 1\n"
 
 
+def test_the_commands_of_the_originals_own_tests_work(world: World) -> None:
+    lines = ["# conda execute", "# env:", "# - python", "# run_with: python", "print('hello')"]
+    code = "\n".join(lines) + "\n"
+    first = world.execute("-c", *lines, "-v", check=True)
+    assert first.stdout == "hello\n"
+    assert "Using specification" in first.stderr
+    assert world.execute("-v", "-c", input=code, check=True).stdout == "hello\n"
+    assert world.execute("-c", input=code, check=True).stdout == "hello\n"
+    script = world.script("example.py", "#!/usr/bin/env conda-execute\n" + code + "import sys; print(sys.argv[1:])\n")
+    assert world.execute(script.name, "wibble", "--arg1=123", "foobar", check=True).stdout == (
+        "hello\n['wibble', '--arg1=123', 'foobar']\n"
+    )
+    script.chmod(0o755)
+    assert world.run([f"./{script.name}"], check=True).stdout == "hello\n[]\n"
+
+
 @pytest.mark.parametrize("words", [["-"], ["-c"]], ids=" ".join)
 def test_code_on_standard_input_leaves_it_at_its_end(world: World, words: list[str]) -> None:
     code = PYTHON + "import sys\nprint(repr(sys.stdin.read()))\n"

@@ -27,11 +27,28 @@ def test_what_follows_the_script_is_the_scripts_own(arguments: list[str]) -> Non
     assert chosen.code is None
 
 
-@given(st.lists(st.text(max_size=8) | st.sampled_from(["--", "-v", "-c", "--help"])))
+OPTIONS = {name for option in RunOptions.TABLE.values() for name in (*option.names, *option.also)}
+
+
+@given(st.lists(st.text(max_size=8) | st.sampled_from(["-c", "-vq", "--no-such", "-", "-v x"])))
 def test_what_follows_c_is_code(words: list[str]) -> None:
+    words = [word for word in words if word.partition("=")[0] not in OPTIONS - {"-c"} and word != "--"]
     chosen = run("-q", "-c", *words)
     assert chosen.code == tuple(words)
     assert chosen.words == ()
+
+
+@given(st.lists(st.text(max_size=8) | st.sampled_from(["--", "-v", "-c", "--help"])))
+def test_what_follows_c_and_a_double_dash_is_code_whatever_it_is(words: list[str]) -> None:
+    assert run("-q", "-c", "--", *words).code == tuple(words)
+
+
+@given(st.permutations(["# conda execute", "print(1)", "-v", "--with=numpy", "--offline"]))
+def test_options_stand_anywhere_among_the_words_after_c(words: list[str]) -> None:
+    """As the original's own tests write them: `-c '# conda execute' ... 'print(1)' -v`."""
+    chosen = run("-c", *words)
+    assert chosen.code == tuple(word for word in words if not word.startswith("-"))
+    assert (chosen.verbose, chosen.offline, chosen.extra) == (True, True, ("numpy",))
 
 
 def test_double_dash_ends_the_options() -> None:

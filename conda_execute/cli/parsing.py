@@ -55,7 +55,7 @@ def _take(kind: type[CommandLine], word: str, left: list[str], chosen: dict[str,
     if option.value is None:
         chosen[attribute] = True
     elif option.takes_rest:
-        chosen[attribute] = tuple(left)
+        chosen[attribute] = tuple(_rest_with_options(kind, left, chosen) if option.with_options else left)
         left.clear()
     elif option.bare and not equals:
         chosen[attribute] = option.bare
@@ -69,6 +69,22 @@ def _take(kind: type[CommandLine], word: str, left: list[str], chosen: dict[str,
                 f"`{name}` does not take `{given}`", hint=near(given, option.words) or f"it takes one of {known}"
             )
         chosen[attribute] = (*chosen.get(attribute, ()), given) if option.repeatable else given
+
+
+def _rest_with_options(kind: type[CommandLine], left: list[str], chosen: dict[str, Any]) -> list[str]:
+    """The words that are no option, as the original took them: `-c 'print(1)' -v`. After `--` none is."""
+    rest: list[str] = []
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            return [*rest, *left]
+        name = word.partition("=")[0] if word.startswith("--") else word
+        found = _find(kind, name) if word.startswith("-") else None
+        if found is None or found[1].takes_rest:
+            rest.append(word)
+        else:
+            _take(kind, word, left, chosen)
+    return rest
 
 
 def _unknown(kind: type[CommandLine], word: str) -> UsageError:
