@@ -222,7 +222,7 @@ class Recipe:
         written = (
             text
             for text, _ in self.header.locations
-            if wanted in (text, normalise_spec(text), as_asked(text, self._folder))
+            if wanted in (text, normalise_spec(text), as_asked(text, self._folder, self.script or ""))
         )
         channels = (name for name in self.header.channels or () if wanted == self._canonical(name))
         return next((self.header.location(text) for text in (*written, *channels)), None)

@@ -58,8 +58,8 @@ def resolve(
     environ = os.environ if environ is None else environ
     host = platforms.host()
     header = _with_extras(header, options.extra)
-    pypi = tuple(sorted({as_asked(requirement, folder) for requirement in header.pypi}))
-    uv = _absolute_uv(header.uv, folder) if pypi and header.uv is not None else None
+    pypi = tuple(sorted({as_asked(requirement, folder, script) for requirement in header.pypi}))
+    uv = _absolute_uv(header.uv, folder, script) if pypi and header.uv is not None else None
     secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.parted(text)[1]]
     _check_archives(header, settings)
     specs = sorted({normalise_spec(spec) for spec in header.specs})
@@ -140,30 +140,40 @@ def _check_archives(header: Header, settings: Settings) -> None:
             resolve_channels((url.rsplit("/", 2)[0],), settings, where=lambda _, place=place: place)  # type: ignore[misc]
 
 
-def as_asked(requirement: str, folder: str) -> str:
+def as_asked(requirement: str, folder: str, script: str = "") -> str:
     """A PyPI requirement of a script in `folder` as a request has it: without credentials, local paths absolute."""
-    return credentials.parted(_absolute(requirement, folder))[0]
+    return credentials.parted(_absolute(requirement, folder, script))[0]
 
 
-def _absolute(requirement: str, folder: str) -> str:
+def _joined(path: str, folder: str, script: str) -> str:
+    """A path that a script names: beside the script, and where that is a link to another place and nothing is there,
+    beside its target."""
+    beside = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+    if not os.path.exists(beside) and os.path.islink(script):
+        there = os.path.normpath(os.path.join(os.path.dirname(os.path.realpath(script)), path))
+        return there if os.path.exists(there) else beside
+    return beside
+
+
+def _absolute(requirement: str, folder: str, script: str) -> str:
     """A PyPI requirement with a relative local path made absolute: `./lib`, `~/lib`, `lib @ ../lib` and the like."""
     name, at, path = requirement.partition("@")
     if at and "://" not in path and path.strip().startswith((".", "~")):
         path, semicolon, marker = path.partition(";")
         condition = f" ; {marker.strip()}" if semicolon else ""
-        return f"{name.strip()} @ {_file_url(path.strip(), folder)}{condition}"
+        return f"{name.strip()} @ {_file_url(_joined(path.strip(), folder, script))}{condition}"
     if requirement.startswith(("./", "../", "~/")) or requirement in (".", ".."):
-        return os.path.normpath(os.path.join(folder, os.path.expanduser(requirement)))
+        return _joined(requirement, folder, script)
     return requirement
 
 
-def _file_url(path: str, folder: str) -> str:
+def _file_url(path: str) -> str:
     from urllib.request import pathname2url
 
-    return "file://" + pathname2url(os.path.normpath(os.path.join(folder, os.path.expanduser(path))))
+    return "file://" + pathname2url(path)
 
 
-def _absolute_uv(table: str, folder: str) -> str:
+def _absolute_uv(table: str, folder: str, script: str) -> str:
     """The `[tool.uv]` table, as canonical JSON, with its relative local paths made absolute: in another folder they
     mean something else, so they must not give the same environment."""
     if not any(f'"{name}"' in table for name in ("sources", "index", "find-links", "extra-index-url")):
@@ -174,7 +184,7 @@ def _absolute_uv(table: str, folder: str) -> str:
 
     def absolute(path: object) -> object:
         relative = isinstance(path, str) and "://" not in path
-        return os.path.normpath(os.path.join(folder, os.path.expanduser(str(path)))) if relative else path
+        return _joined(str(path), folder, script) if relative else path
 
     for source in (settings.get("sources") or {}).values():
         for one in source if isinstance(source, list) else [source]:

@@ -279,3 +279,49 @@ def test_a_local_package_keyed_by_a_variable_changes_with_it(world: World) -> No
     world.script("lib/pyproject.toml", f'{PROJECT}[tool.uv]\ncache-keys = [{{ env = "FLAVOUR" }}]\n')
     pypi = [str(world.work / "lib")]
     assert len({local_package.keys(pypi, None, {"FLAVOUR": one}) for one in ("a", "b", "a")}) == 2
+
+
+# Links -------------------------------------------------------------------------------------------------------------
+
+
+def linked(world: World, text: str) -> Path:
+    """A script elsewhere, and a link to it in the working directory."""
+    (world.work / "kept").mkdir()
+    script = world.script("kept/tool.py", text)
+    link = world.work / "tool.py"
+    link.symlink_to(script)
+    return link
+
+
+def test_a_lock_is_found_beside_a_link_and_then_beside_its_target(world: World) -> None:
+    link = linked(world, "# conda execute\n# env: [python]\nprint('ran')\n")
+    world.execute("--lock", "kept/tool.py", check=True)
+    assert world.execute("--locked", link.name, check=True).stdout == "ran\n"
+    beside = world.work / "tool.py.conda-execute.lock"
+    beside.write_text("# conda-execute lock, and nothing in it\n")
+    assert f"`{beside}`" in world.execute("--locked", link.name).stderr, "the one beside the link comes first"
+    beside.unlink()
+    assert world.execute("--locked", link.name, check=True).stdout == "ran\n"
+
+
+def test_a_lock_that_appears_beside_a_links_target_counts_from_then_on(world: World) -> None:
+    """The launcher's record watches for it."""
+    link = linked(world, "# conda execute\n# env: [python]\nprint('ran')\n")
+    for _ in range(2):
+        world.execute(link.name, check=True)
+    world.script("kept/tool.py.conda-execute.lock", "# conda-execute lock, and nothing in it\n")
+    assert "tool.py.conda-execute.lock" in world.execute(link.name).stderr
+
+
+def test_a_path_that_a_linked_script_names_is_found_beside_the_link_and_then_beside_its_target(world: World) -> None:
+    link = linked(world, ASKING["path"])
+    data, folder = link.read_bytes(), str(world.work)
+
+    def wanted() -> tuple[str, ...]:
+        header = read_header(data, "tool.py", "linux-64")
+        return resolve(header, Settings(), folder=folder, script=str(link), environ={}).pypi
+
+    (world.work / "kept" / "lib").mkdir()
+    assert wanted() == (str(world.work / "kept" / "lib"),)
+    (world.work / "lib").mkdir()
+    assert wanted() == (str(world.work / "lib"),)

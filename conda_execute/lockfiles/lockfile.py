@@ -84,9 +84,16 @@ class Lock:
 
 
 def candidates(script: str) -> tuple[str, ...]:
-    """Where a lock of this script may lie: whoever remembers that there was none watches these."""
-    stem = os.path.splitext(script)[0]
-    return (*(script + suffix for suffix in SUFFIXES), stem + ".conda-exec.lock")
+    """Where a lock of this script may lie: whoever remembers that there was none watches these.
+
+    Beside a symbolic link first, then beside its target.
+    """
+    paths = (script, os.path.realpath(script)) if os.path.islink(script) else (script,)
+    return tuple(
+        place
+        for path in paths
+        for place in (*(path + suffix for suffix in SUFFIXES), os.path.splitext(path)[0] + ".conda-exec.lock")
+    )
 
 
 def find(script: str, data: bytes | None = None) -> Lock | None:
