@@ -13,8 +13,10 @@ import pytest
 
 from conda_execute.configuration.settings import Settings
 from conda_execute.environments.name import environment_name
+from conda_execute.errors import HeaderError
 from conda_execute.resolve import resolve
 from conda_execute.script import local_package
+from conda_execute.script.editing import editor
 from conda_execute.script.header import read_header
 from tests.channel import Package
 
@@ -325,3 +327,43 @@ def test_a_path_that_a_linked_script_names_is_found_beside_the_link_and_then_bes
     assert wanted() == (str(world.work / "kept" / "lib"),)
     (world.work / "lib").mkdir()
     assert wanted() == (str(world.work / "lib"),)
+
+
+# Files that are no scripts, and encodings ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message", "hint"),
+    [
+        ("environment.yml", "name: x\ndependencies:\n  - numpy\n", "an environment.yml", "--file environment.yml"),
+        ("requirements-dev.txt", "rich>=13\n", "a list of pip's requirements", "--with pypi:NAME"),
+        ("pixi.toml", "[workspace]\n", "another tool's project", "give the script"),
+    ],
+)
+def test_a_list_of_packages_given_as_a_script_is_named_as_what_it_is(
+    name: str, text: str, message: str, hint: str, world: World
+) -> None:
+    done = world.execute(world.script(name, text).name)
+    assert done.returncode == 125
+    assert message in done.stderr
+    assert hint in done.stderr
+
+
+def test_a_script_in_the_encoding_that_it_declares_runs(world: World) -> None:
+    text = "# -*- coding: latin-1 -*-\n# conda execute\n# env: [python]\nprint(ascii('caf\u00e9'))\n"
+    script = world.script("s.py", text.encode("latin-1"))
+    assert world.execute(script.name, check=True).stdout == "'caf\\xe9'\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "no-such", "utf-16"])
+def test_an_encoding_that_does_not_fit_is_an_error(encoding: str) -> None:
+    data = f"# coding: {encoding}\n# conda execute\n# env: [python]\n".encode() + b"# caf\xe9\n"
+    with pytest.raises(HeaderError, match="not UTF-8"):
+        read_header(data, "s.py", "linux-64")
+
+
+def test_a_header_beside_lines_of_another_encoding_is_edited_and_they_stay() -> None:
+    data = b"# coding: latin-1\n# caf\xe9\n\n# conda execute\n# env:\n#  - python\n'caf\xe9'\n"
+    edited = editor.add_specs(data, "s.py", ["numpy"], platform="linux-64")
+    assert b"#  - numpy\n" in edited
+    assert edited.replace(b"#  - numpy\n", b"") == data

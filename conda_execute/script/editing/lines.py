@@ -18,7 +18,7 @@ class Lines:
         start = 0
         for _ in range(last):
             end = data.find(b"\n", start) + 1 or len(data)
-            line = data[start:end].decode("utf-8")
+            line = data[start:end].decode("utf-8", "surrogateescape")  # of another encoding: stays as it is
             text = line.rstrip("\n")
             text = text.removesuffix("\r") if line.endswith("\r\n") else text
             self.lines.append(text)
@@ -32,7 +32,7 @@ class Lines:
 
     def content(self) -> bytes:
         text = "".join(line + ending for line, ending in zip(self.lines, self.endings, strict=True))
-        return (self.mark + text).encode("utf-8") + self.rest
+        return (self.mark + text).encode("utf-8", "surrogateescape") + self.rest
 
     @property
     def newline(self) -> str:

@@ -37,6 +37,8 @@ def no_header(script: Script) -> HeaderError:
         if found := _NEARLY_BLOCK.match(stripped):
             return _nearly_block(script, number, stripped, (found.group(1) or "").lower())
     name = os.path.basename(script.path) or script.path
+    if other := _another_kind(script, name):
+        return other
     prefix = comment_sign(script.path, script.lines[0] if script.lines else "")
     searched = "" if script.whole else " in its first 64 KiB"
     # Code from `-c`, from standard input or from the web is no file that could be given one.
@@ -47,6 +49,20 @@ def no_header(script: Script) -> HeaderError:
         where=Location(script.path) if is_file else (),
         hint=f"{init}say in a comment what the script needs:\n{minimal(prefix)}",
     )
+
+
+def _another_kind(script: Script, name: str) -> HeaderError | None:
+    """The error for a list of packages that was given as a script."""
+    given = shlex.quote(script.path)
+    if name.endswith((".yml", ".yaml")) and any(line.startswith("dependencies:") for line in script.lines):
+        what, hint = "an environment.yml", f"`conda tmpenv create --file {given}` creates its environment"
+    elif re.fullmatch(r"requirements[\w.-]*\.txt", name):
+        what, hint = "a list of pip's requirements", "name each with `--with pypi:NAME`, or under `pip:` in a header"
+    elif name in ("pixi.toml", "pyproject.toml", "conda-lock.yml", "pixi.lock", "uv.lock"):
+        what, hint = "a file of another tool's project", "give the script, with what it needs in its own header"
+    else:
+        return None
+    return HeaderError(f"`{name}` is {what}, not a script", where=Location(script.path), hint=hint)
 
 
 def _nearly_native(script: Script, number: int, stripped: str) -> HeaderError:

@@ -60,11 +60,29 @@ def read_script(data: bytes, path: str) -> Script:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _not_utf_8(head, path, error.start) from None
+        other = _decoded_as_declared(head)
+        if other is None:
+            raise _not_utf_8(head, path, error.start) from None
+        text = other
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     if lines[-1] == "":
         del lines[-1]
     return Script(path, tuple(lines), whole)
+
+
+def _decoded_as_declared(head: bytes) -> str | None:
+    """The text in the encoding that one of the first two lines declares (PEP 263), if it is one that contains ASCII."""
+    import re
+
+    declared = re.match(rb"(?:[^\n]*\n)??[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)", head)
+    if declared is None:
+        return None
+    try:
+        encoding = declared[1].decode("ascii")
+        text = head.decode(encoding)
+        return text if text.encode(encoding) == head and "# conda".encode(encoding) == b"# conda" else None
+    except (LookupError, UnicodeError):
+        return None
 
 
 def _not_text(head: bytes, path: str) -> HeaderError:
