@@ -41,6 +41,13 @@ class Laws:
     unlink_aside_before_deleting_in_place: bool = True
     wait_for_caches: bool = True
     still_aside_as_left: bool = True
+    names_prove_nothing: bool = True  #: another boot of this host's name is not this host before it was booted
+    signs_of_life: bool = True  #: nor is a clone, alike in all, that was seen since this boot began
+    places_tell_containers_apart: bool = True
+    job_ends_prove_nothing: bool = True  #: a daemon outlives its job
+    second_lock: bool = True  #: where locks count on one host alone, a link is taken as well
+    break_links_of_the_dead_alone: bool = True
+    own_token: bool = True  #: nothing is finished or discarded unless the lock still bears the creator's name
 
 
 STARRED = (
@@ -64,7 +71,7 @@ class Prefix(NamedTuple):
 
 
 class Actor(NamedTuple):
-    kind: str  #: "runner", "foreign", "force", "sweeper" or "purge"
+    kind: str  #: "runner", "foreign", "force", "sweeper", "purge", "wipe" or one of `ELSEWHERE`
     step: str
     build: int = 0  #: what it read from the marker
     seen: frozenset[int] = frozenset()
@@ -84,6 +91,14 @@ class World(NamedTuple):
     fault: str = ""
 
 
+#: Runners that this host's sweeper does not see among its processes, and the law by which their notes count as live.
+ELSEWHERE = {
+    "twin": "names_prove_nothing",  #: on a machine of the same name
+    "clone": "signs_of_life",  #: on a machine alike in all
+    "contained": "places_tell_containers_apart",  #: in another container, where this one's pids mean something else
+    "daemon": "job_ends_prove_nothing",  #: on another host, whose job has ended
+}
+
 ORPHAN = -1
 ENDED = ("done", "dead", "refused", "elsewhere")
 
@@ -97,12 +112,13 @@ class Setting:
     made: bool = False  #: the environment is there at the beginning
     in_place: bool = False  #: the prefix cannot be renamed (overlayfs)
     network: bool = False
+    local_locks: bool = False  #: each host locks for itself
     rounds: int = 1  #: of each sweeper
     laws: Laws = Laws()
 
     def begin(self) -> World:
         actors = tuple(
-            Actor(kind, "idle" if kind in ("sweeper", "purge") else "unborn", rounds=self.rounds)
+            Actor(kind, "idle" if kind in ("sweeper", "purge", "wipe") else "unborn", rounds=self.rounds)
             for kind in self.actors
         )
         prefix = Prefix(1, True, True, "ready") if self.made else None
@@ -117,10 +133,10 @@ def moves(world: World, setting: Setting) -> Iterator[tuple[str, World]]:
     for me, actor in enumerate(world.actors):
         if actor.step in ENDED:
             continue
-        take = {"sweeper": _sweeper, "purge": _purge}.get(actor.kind, _runner)
+        take = {"sweeper": _sweeper, "purge": _purge, "wipe": _wipe}.get(actor.kind, _runner)
         for label, after in take(world, me, actor, setting):
             yield f"{actor.kind} {me}: {label}", after
-        if world.kills and actor.step not in ("unborn", "idle") and actor.kind != "purge":
+        if world.kills and actor.step not in ("unborn", "idle") and actor.kind not in ("purge", "wipe"):
             yield f"{actor.kind} {me}: killed at `{actor.step}`", _killed(world, me, actor, setting)
     if world.orphan:
         prefix = world.prefix
@@ -148,18 +164,26 @@ def _marked(world: World) -> bool:
     return world.prefix is not None and world.prefix.marker == "ready"
 
 
-def _living(world: World) -> frozenset[int]:
+def _living(world: World, laws: Laws) -> frozenset[int]:
     """Processes in the table. A foreign one cannot be asked, so it counts as living even when it is not."""
     return frozenset(
         me
         for me, actor in enumerate(world.actors)
-        if actor.kind == "foreign" or (actor.step not in ENDED and actor.step != "unborn")
+        if (actor.kind in ELSEWHERE and getattr(laws, ELSEWHERE[actor.kind]))
+        or actor.kind == "foreign"
+        or (actor.kind not in ELSEWHERE and actor.step not in ENDED and actor.step != "unborn")
     )
 
 
 def _with_lock(world: World, me: int, setting: Setting) -> World | None:
-    if not setting.laws.lock:
+    laws = setting.laws
+    if not laws.lock:
         return world
+    is_elsewhere = world.actors[me].kind == "foreign"
+    if setting.local_locks and not laws.second_lock and is_elsewhere:
+        return world  # its own lock, of which nobody here knows
+    if not laws.break_links_of_the_dead_alone and is_elsewhere and world.lock not in (None, me):
+        return world._replace(lock=me)  # broken, since its holder is not to be seen from here
     return world._replace(lock=me) if world.lock is None else None
 
 
@@ -222,7 +246,7 @@ def _cold(world: World, me: int, actor: Actor, setting: Setting) -> Iterator[tup
         for label, notes in _listings(world, prefix, setting):
             yield label, _to(world, me, "judge", seen=notes - {me})
     elif step == "judge":
-        yield _judge_for_runner(world, me, actor)
+        yield _judge_for_runner(world, me, actor, setting)
     elif step == "clear":
         fault = world.fault
         if prefix is not None and prefix.complete and prefix.marker and actor.kind != "force":
@@ -231,6 +255,10 @@ def _cold(world: World, me: int, actor: Actor, setting: Setting) -> Iterator[tup
     elif step == "begin":
         after = world._replace(prefix=Prefix(world.builds + 1), builds=world.builds + 1)
         yield "begins", _to(after, me, "install" if laws.marker_last else "uses", build=world.builds + 1)
+    elif (prefix is None or prefix.build != actor.build) and any(one.kind == "wipe" for one in world.actors):
+        # Its files were deleted, its lock with them: whoever has the lock now makes what is there.
+        left = world if laws.own_token else world._replace(prefix=None)
+        yield "finds that its place was deleted", _to(_without_lock(left, me), me, "refused")
     elif prefix is None or prefix.build != actor.build:
         yield "loses its prefix", _to(world._replace(fault="a creator's prefix was taken away"), me, "dead")
     elif step == "install":
@@ -275,9 +303,9 @@ def _look_again(world: World, me: int, actor: Actor, setting: Setting) -> tuple[
     return "finds it unfinished", _to(world, me, look if laws.spare_broken_in_use else "clear")
 
 
-def _judge_for_runner(world: World, me: int, actor: Actor) -> tuple[str, World]:
+def _judge_for_runner(world: World, me: int, actor: Actor, setting: Setting) -> tuple[str, World]:
     assert world.prefix is not None
-    if not actor.seen & _living(world):
+    if not actor.seen & _living(world, setting.laws):
         return "finds nobody in it", _to(world, me, "clear", seen=frozenset())
     prefix = world.prefix._replace(marker="ready" if world.prefix.marker == "aside" else world.prefix.marker)
     end = "refused" if actor.kind == "force" else "elsewhere"
@@ -291,12 +319,12 @@ def _sweeper(world: World, me: int, actor: Actor, setting: Setting) -> Iterator[
         if actor.rounds == 0:
             yield "ends", _to(world, me, "done")
             return
-        yield "begins to prune", _to(world, me, "prune list", table=_table(world, not laws.list_before_table))
+        yield "begins to prune", _to(world, me, "prune list", table=_table(world, laws))
         locked = _with_lock(world, me, setting)
         if locked is None:
             yield "finds it busy", _rest(world, me, actor)
         else:
-            yield "locks", _to(locked, me, "sweep", table=_table(world, not laws.list_before_table))
+            yield "locks", _to(locked, me, "sweep", table=_table(world, laws))
     elif actor.step == "prune list":
         if prefix is None:
             yield "finds nothing to prune", _rest(world, me, actor)
@@ -308,8 +336,8 @@ def _sweeper(world: World, me: int, actor: Actor, setting: Setting) -> Iterator[
         yield from _removal(world, me, actor, setting)
 
 
-def _table(world: World, now: bool) -> frozenset[int]:
-    return _living(world) if now else frozenset()
+def _table(world: World, laws: Laws) -> frozenset[int]:
+    return frozenset() if laws.list_before_table else _living(world, laws)
 
 
 def _rest(world: World, me: int, actor: Actor) -> World:
@@ -322,7 +350,7 @@ def _pruned(world: World, actor: Actor, laws: Laws) -> World:
     prefix = world.prefix
     if prefix is None or prefix.build != actor.build:
         return world
-    living = _living(world) if laws.list_before_table else actor.table
+    living = _living(world, laws) if laws.list_before_table else actor.table
     return world._replace(prefix=prefix._replace(notes=prefix.notes - (actor.seen - living)))
 
 
@@ -346,7 +374,7 @@ def _removal(world: World, me: int, actor: Actor, setting: Setting) -> Iterator[
         for label, notes in _listings(world, prefix, setting):
             yield label, _to(world, me, "judge", seen=notes)
     elif step == "judge":
-        living = _living(world) if laws.list_before_table else actor.table
+        living = _living(world, laws) if laws.list_before_table else actor.table
         used = bool(actor.seen & living)
         yield "finds it used" if used else "finds nobody", _to(world, me, "put back" if used else "discard")
     elif step == "put back":
@@ -401,6 +429,14 @@ def _purge(world: World, me: int, actor: Actor, setting: Setting) -> Iterator[tu
         yield "takes the marker", _to(world._replace(prefix=prefix._replace(marker="")), me, "done")
 
 
+def _wipe(world: World, me: int, actor: Actor, setting: Setting) -> Iterator[tuple[str, World]]:
+    """A person who deletes the whole place, its locks too, while something is being made there."""
+    yield "stays away", _to(world, me, "done")
+    holder = world.actors[world.lock] if world.lock not in (None, ORPHAN) else None
+    if holder is not None and holder.step in ("install", "uses", "mark"):
+        yield "deletes everything", _to(world._replace(prefix=None, lock=None), me, "done")
+
+
 # Invariants ----------------------------------------------------------------------------------------------------------
 
 
@@ -421,7 +457,7 @@ def complaint(world: World, setting: Setting) -> str | None:
 
 
 def world_may_be_cleaned(setting: Setting) -> bool:
-    return setting.kills > 0 or any(kind not in ("runner", "foreign") for kind in setting.actors)
+    return setting.kills > 0 or any(kind not in ("runner", "foreign", *ELSEWHERE) for kind in setting.actors)
 
 
 def complaint_at_the_end(world: World) -> str | None:

@@ -29,6 +29,16 @@ SETTINGS = {
     "a foreign client, force and a sweeper": Setting(
         ("foreign", "runner", "force", "sweeper"), kills=1, made=True, network=True
     ),
+    "a machine of the same name and a sweeper": Setting(("twin", "runner", "sweeper"), kills=1, made=True),
+    "a clone and a sweeper": Setting(("clone", "runner", "sweeper"), kills=1, made=True),
+    "two containers and a sweeper": Setting(("contained", "contained", "sweeper"), kills=1, made=True),
+    "a daemon, a runner, force and a sweeper": Setting(("daemon", "runner", "force", "sweeper"), made=True),
+    "machines of one name, a clone and two sweepers": Setting(("twin", "clone", "sweeper", "sweeper"), made=True),
+    "hosts whose locks are local": Setting(("runner", "foreign", "foreign"), kills=1, local_locks=True),
+    "hosts whose locks are local, and a sweeper": Setting(
+        ("runner", "foreign", "sweeper"), kills=1, network=True, local_locks=True
+    ),
+    "runners of which a place is deleted": Setting(("runner",) * 3 + ("wipe",)),
     "a foreign client, a purge and a sweeper": Setting(
         ("foreign", "runner", "sweeper", "purge"), kills=1, made=True, network=True
     ),
@@ -66,6 +76,13 @@ NEEDED = {
     "unlink_aside_before_deleting_in_place": "a sweeper that deletes in place, two kills",
     "wait_for_caches": "a foreign client and a sweeper",
     "still_aside_as_left": "a foreign client and two sweepers",
+    "names_prove_nothing": "a machine of the same name and a sweeper",
+    "signs_of_life": "a clone and a sweeper",
+    "places_tell_containers_apart": "two containers and a sweeper",
+    "job_ends_prove_nothing": "a daemon, a runner, force and a sweeper",
+    "second_lock": "hosts whose locks are local",
+    "break_links_of_the_dead_alone": "hosts whose locks are local",
+    "own_token": "runners of which a place is deleted",
 }
 
 
