@@ -224,8 +224,12 @@ def _rename(source: str, target: str) -> bool:
 
 
 def _write_marker(path: str, marker: Marker) -> None:
+    # Others may run what is here, where the umask says so.
+    def open_to_others(new: str) -> None:
+        os.chmod(new, 0o666 & ~files.umask())
+
     # A marker that survives a power cut must be a whole one.
-    files.write_atomically(path, markers.text(marker).encode(), durable=True)
+    files.write_atomically(path, markers.text(marker).encode(), durable=True, before=open_to_others)
 
 
 def is_name(name: str) -> bool:
