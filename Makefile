@@ -20,7 +20,7 @@ SHELL_FILES = $(shell find .ci conda_execute examples recipe tests -name __pycac
     -o -type f -print 2>/dev/null | xargs awk 'FNR == 1 && (FILENAME ~ /\.sh$$/ || /^\#!.*[\/ ](ba|da)?sh$$/) \
     { print FILENAME } { nextfile }')
 
-.PHONY: help run test coverage lint bench stress older powercuts channel clean
+.PHONY: help run test coverage lint bench stress cluster older powercuts channel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make older    test the embedded engine with the py-rattler of a current conda'
 	@echo 'make bench    measure, and print the figures'
 	@echo 'make stress   repeat hundreds of times what must never go wrong'
+	@echo 'make cluster  try what hosts that share a disk do to each other (as root)'
 	@echo 'make powercuts  cut the power of ext4, xfs and btrfs a hundred times each (as root)'
 	@echo 'make clean    remove everything that was made'
 
@@ -83,6 +84,11 @@ stress: $(VENV)/.installed
 
 powercuts: $(VENV)/.installed
 	@$(BIN)/python -m tests.faults.powercuts
+
+# As root. sshfs is Debian's; what needs it is skipped where it is not there.
+cluster: $(VENV)/.installed
+	@command -v sshfs > /dev/null || apt-get install -y -qq sshfs openssh-sftp-server || true
+	@$(BIN)/python -m pytest -m cluster $(TESTS) tests/cluster
 
 bench: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks

@@ -318,6 +318,7 @@ class TestSecondLock:
         first = try_to_take(path)
         assert first is not None
         assert try_to_take(path) is None
+        assert first.is_ours(), "whoever tried has written nothing"
         first.release()
         second = try_to_take(path)
         assert second is not None

@@ -117,7 +117,8 @@ class Lock:
         if self.descriptor >= 0:
             import filelock
 
-            self._write("")
+            if self._is_written:  # else it may be the holder's on another host
+                self._write("")
             soft, self.soft = self.soft, None
             if soft is not None:
                 soft.release()
