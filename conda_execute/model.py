@@ -99,6 +99,8 @@ class Header:
     #: conda-script only; never together with `run_with`.
     entrypoint: Entrypoint | None = None
     exclude_newer: str | None = None
+    #: Of single packages and channels, by `package NAME` and `channel NAME`; "no": all of them count.
+    exclude_newer_of: tuple[tuple[str, str], ...] = ()
     pypi_exclude_newer: str | None = None
     #: Match specs that limit what may be installed without asking for it (pixi's `constraints`).
     constraints: tuple[str, ...] = ()
@@ -164,6 +166,11 @@ class Request:
     pypi: tuple[str, ...] = ()
     channel_priority: str = "flexible"
     exclude_newer: str | None = None
+    #: Of single packages (conda's and PyPI's) and channels, by `package NAME` and `channel NAME`, sorted; "no": all of
+    #: them count. A package's own comes before its channel's, and that before the general one.
+    exclude_newer_of: tuple[tuple[str, str], ...] = ()
+    #: Only the time at which a channel took a package in counts.
+    indexed_timestamps: bool = False
     pypi_exclude_newer: str | None = None
     constraints: tuple[str, ...] = ()
     uv: str | None = None

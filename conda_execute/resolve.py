@@ -12,10 +12,11 @@ from . import credentials
 from .configuration.channels import resolve_channels, split_spec
 from .errors import SettingsError, UsageError
 from .lean.values import dataclass, replace
-from .model import Header, Request
+from .model import Channel, Header, Request
 from .script.history import COMMIT, commit_day
 from .specs import platforms
 from .specs.match_spec import normalise_spec, spec_name
+from .specs.requirement import canonical
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,16 +66,19 @@ def resolve(
     specs = sorted({normalise_spec(spec) for spec in header.specs})
     if pypi and not any(spec_name(spec) == "python" for spec in specs):
         specs = sorted([*specs, "python"])
+    channels = resolve_channels(
+        _channel_names(header, settings, options, specs), settings, folder=folder or None, where=header.location
+    )
     return Request(
         specs=tuple(specs),
-        channels=resolve_channels(
-            _channel_names(header, settings, options, specs), settings, folder=folder or None, where=header.location
-        ),
+        channels=channels,
         platform=options.platform or _platform(settings, host),
         host_platform=host,
         pypi=pypi,
         channel_priority=header.channel_priority or settings.channel_priority,
         exclude_newer=_moment(options.exclude_newer or header.exclude_newer or settings.exclude_newer, script),
+        exclude_newer_of=_moments_of(header, settings, channels, folder) if options.exclude_newer is None else (),
+        indexed_timestamps=settings.require_indexed_timestamp,
         pypi_exclude_newer=_moment(
             options.exclude_newer or header.pypi_exclude_newer or header.exclude_newer or settings.exclude_newer, script
         )
@@ -210,6 +214,30 @@ def _local(pypi: Sequence[str], uv: str | None, environ: Mapping[str, str]) -> t
 def _overrides(environ: Mapping[str, str]) -> dict[str, str]:
     """The `CONDA_OVERRIDE_*` variables: conda's way to tell the solver of another machine's virtual packages."""
     return {name: value for name, value in environ.items() if name.startswith("CONDA_OVERRIDE_")}
+
+
+def _moments_of(
+    header: Header, settings: Settings, channels: Sequence[Channel], folder: str
+) -> tuple[tuple[str, str], ...]:
+    """Moments of single packages, and of these channels: the header's before the settings'. A channel goes by its name,
+    however it was written. Without any moment there is nothing to be exempt from."""
+    names = {channel.name for channel in channels}
+    said = [(f"package {name}", when or "no") for name, when in settings.exclude_newer_package]
+    said += [(f"channel {name}", when or "no") for name, when in settings.exclude_newer_channel]
+    found: dict[str, str] = {}
+    for what, when in (*said, *header.exclude_newer_of):
+        kind, _, name = what.partition(" ")
+        if kind == "package":
+            found[f"package {canonical(name)}"] = when
+            continue
+        try:
+            named = resolve_channels((name,), settings, folder=folder or None)[0].name
+        except SettingsError:
+            continue  # not allowed here, so that nothing comes from it
+        if named in names:
+            found[f"channel {named}"] = when
+    general = header.exclude_newer or settings.exclude_newer or header.pypi_exclude_newer
+    return tuple(sorted(found.items())) if general or {*found.values()} - {"no"} else ()
 
 
 def _moment(when: str | None, script: str) -> str | None:

@@ -134,6 +134,12 @@ class Settings:
     channel_priority: str = "flexible"
     #: A date, a date-time or a duration: packages published later do not count.
     exclude_newer: str | None = None
+    #: Package, and its own moment; None: it is exempt.
+    exclude_newer_package: tuple[tuple[str, str | None], ...] = ()
+    #: Channel, and its own moment; None: it is exempt. conda has them in `channel_settings`.
+    exclude_newer_channel: tuple[tuple[str, str | None], ...] = ()
+    #: Only the time at which the channel took a package in counts, not when somebody says that it was built.
+    require_indexed_timestamp: bool = False
     #: The platform to install for; None: this machine's.
     subdir: str | None = None
     offline: bool = False
@@ -312,6 +318,11 @@ def _moment(text: str) -> str | None:
     return f"{text} seconds" if text.isdecimal() else text or None
 
 
+def _exempt_or_moment(text: str) -> str | None:
+    """None: every version counts, however new."""
+    return None if text.strip().lower() in ("false", "no", "off") else _moment(text)
+
+
 _TRUE = ("true", "yes", "on", "y")
 _FALSE = ("false", "no", "off", "n", "non", "none", "")
 
@@ -409,6 +420,7 @@ OURS = (
     _Setting("trusted-urls", _text, "list", ours=True),
     _Setting("run-link-scripts", _boolean, ours=True),
     _Setting("sandbox", _sandbox, ours=True),
+    _Setting("require-indexed-timestamp", _boolean, ours=True),
     _Setting("advisories-url", _alias, expands=True, ours=True),
     _Setting("refuse-malicious", _boolean, ours=True),
     _Setting("user-libraries", _boolean, ours=True),
@@ -428,6 +440,7 @@ CONDAS = (
     _Setting("override_channels_enabled", _boolean),
     _Setting("channel_priority", _priority),
     _Setting("exclude_newer", _moment, aliases=("cooldown",)),
+    _Setting("exclude_newer_package", _exempt_or_moment, "map"),
     _Setting("subdir", _text_if_any),
     _Setting("envvars_force_uppercase", _boolean),
     _Setting("offline", _boolean),
@@ -489,11 +502,32 @@ def _settle(
             continue  # the default again
         origins += _origins(setting, said)
         settled[setting.field] = _convert(setting, value, environment)
+    cutoffs = _channel_cutoffs([layer["channel_settings"] for layer in layers if "channel_settings" in layer])
+    if cutoffs:
+        settled["exclude_newer_channel"] = tuple(cutoffs.items())
     if not settled.get("channels", True):
         del settled["channels"]
     if "env_dir" in settled:
         settled["env_dir"] = _absolute(settled["env_dir"], home, next(w for n, _, w in origins if n == "env-dir"))
     return settled, origins
+
+
+def _channel_cutoffs(said: Sequence[Value]) -> dict[str, str | None]:
+    """`exclude_newer` of the entries of `channel_settings`, by channel; the rest of it is conda's own. What comes later
+    has the last word."""
+    found: dict[str, str | None] = {}
+    for value in said:
+        for entry in items(value) if isinstance(value.content, tuple) else ():
+            inner = entry.content if isinstance(entry.content, dict) else {}
+            if "exclude_newer" not in inner:
+                continue
+            when, channel = inner["exclude_newer"], inner.get("channel")
+            if channel is None or not isinstance(channel.content, str) or not isinstance(when.content, str):
+                raise SettingsError(
+                    "`exclude_newer` of `channel_settings` needs one `channel` and one moment", where=when.where
+                )
+            found[channel.content] = _exempt_or_moment(when.content)
+    return found
 
 
 def _said(setting: _Setting, layer: dict[str, Value]) -> Value | None:

@@ -215,6 +215,12 @@ def _environ(request: Request, options: Options) -> dict[str, str]:
     }
     if request.platform != request.host_platform:
         environ["CONDA_SUBDIR"] = request.platform
+    if request.exclude_newer_of or (request.indexed_timestamps and request.exclude_newer):
+        raise CreationError(
+            "the backend `conda` cannot be told `exclude-newer` of single packages or channels, or indexed times",
+            step="solve",
+            hint="`--backend rattler` can",
+        )
     if request.exclude_newer is not None:
         environ["CONDA_EXCLUDE_NEWER"] = _cutoff(request.exclude_newer, options)
     return environ

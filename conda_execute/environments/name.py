@@ -55,6 +55,9 @@ def _tagged(request: Request) -> Iterator[str]:
     yield from (f"local: {path} {digest}" for path, digest in request.local)
     if request.exclude_newer is not None:
         yield f"exclude-newer: {request.exclude_newer}"
+    yield from (f"exclude-newer of {what}: {when}" for what, when in sorted(request.exclude_newer_of))
+    if request.indexed_timestamps and (request.exclude_newer or request.exclude_newer_of):
+        yield "indexed-timestamps: yes"
     if request.pypi_exclude_newer not in (None, request.exclude_newer):
         yield f"pypi-exclude-newer: {request.pypi_exclude_newer}"
     if request.platform != request.host_platform:

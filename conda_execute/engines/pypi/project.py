@@ -117,15 +117,23 @@ def limits(request: Request, options: Options) -> list[str]:
     arguments = []
     when = request.pypi_exclude_newer or request.exclude_newer
     if when is not None:
-        from datetime import datetime, timezone
-
-        from ...specs.moment import cutoff
-
-        newest = cutoff(when, datetime.now(timezone.utc), options.locate(when))
-        arguments += ["--exclude-newer", newest.strftime("%Y-%m-%dT%H:%M:%S.%fZ")]
+        arguments += ["--exclude-newer", _uv_moment(when, options)]
+    for what, moment in request.exclude_newer_of:
+        kind, _, name = what.partition(" ")
+        if kind == "package":
+            newest = "false" if moment == "no" else _uv_moment(moment, options)
+            arguments += ["--exclude-newer-package", f"{name}={newest}"]
     if options.offline:
         arguments.append("--offline")
     return [*arguments, *wheels_only(request)]
+
+
+def _uv_moment(when: str, options: Options) -> str:
+    from datetime import datetime, timezone
+
+    from ...specs.moment import cutoff
+
+    return cutoff(when, datetime.now(timezone.utc), options.locate(when)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def wheels_only(request: Request) -> list[str]:

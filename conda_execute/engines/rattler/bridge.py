@@ -20,6 +20,7 @@ import os
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import rattler
@@ -29,7 +30,7 @@ from .. import stem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rattler import MatchSpec, PackageName, RepoDataRecord
     from rattler.repo_data import Gateway
@@ -58,12 +59,21 @@ def require() -> None:
 # -- channels --------------------------------------------------------------------------------------------------------
 
 
-async def sources(channels: Sequence[Channel], gateway: Gateway, platforms: Sequence[Any]) -> list[Any]:
-    """Channels as sources. The name is kept with them, since a spec may say `name::package` wherever the name leads."""
+async def sources(
+    channels: Sequence[Channel],
+    gateway: Gateway,
+    platforms: Sequence[Any],
+    counts: Callable[[RepoDataRecord, Channel], bool] | None = None,
+) -> list[Any]:
+    """Channels as sources. The name is kept with them, since a spec may say `name::package` wherever the name leads.
+
+    Where `counts` says so of a record, it counts; the specs are then to be `addressed`, and the solution `restored`."""
     found: list[Any] = []
     for channel in channels:
         urls = [rattler.Channel(url) for url in channel.urls]
-        if _HAS_GROUPS and (_is_name(channel.name) or len(urls) > 1):
+        if counts is not None:
+            found.append(await _Group.of(urls, gateway, platforms, partial(_counted, counts, channel)))
+        elif _HAS_GROUPS and (_is_name(channel.name) or len(urls) > 1):
             found.append(rattler.MultiSource(channel.name, urls))
         elif len(urls) > 1:
             found.append(await _Group.of(urls, gateway, platforms))
@@ -72,9 +82,13 @@ async def sources(channels: Sequence[Channel], gateway: Gateway, platforms: Sequ
     return found
 
 
-def addressed(specs: Sequence[MatchSpec], channels: Sequence[Channel]) -> list[MatchSpec]:
-    """The specs, with the URL of a channel where they say its name."""
-    if _HAS_GROUPS:
+def _counted(counts: Callable[[RepoDataRecord, Channel], bool], channel: Channel, record: RepoDataRecord) -> bool:
+    return counts(record, channel)
+
+
+def addressed(specs: Sequence[MatchSpec], channels: Sequence[Channel], grouped: bool = False) -> list[MatchSpec]:
+    """The specs, with the URL of a channel where they say its name; `grouped`: whatever py-rattler can."""
+    if _HAS_GROUPS and not grouped:
         return list(specs)
     urls = {channel.name: channel.urls[0] for channel in channels if _is_name(channel.name)}
     return [rattler.MatchSpec(_with_url(str(spec), urls), strict=False) if spec.channel else spec for spec in specs]
@@ -89,9 +103,9 @@ def _with_url(spec: str, urls: dict[str, str]) -> str:
     return spec
 
 
-def restored(records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
+def restored(records: Sequence[RepoDataRecord], grouped: bool = False) -> list[RepoDataRecord]:
     """The records of a solution, each with the URL of its channel as `_Group` found it."""
-    if not _HAS_GROUPS:
+    if grouped or not _HAS_GROUPS:
         for record in records:
             record.channel = record.url.rsplit("/", 2)[0] + "/"
     return list(records)
@@ -104,21 +118,34 @@ def _is_name(channel: str) -> bool:
 class _Group:
     """Several URLs as one channel: to the solver all their packages are of the first one."""
 
-    def __init__(self, urls: Sequence[rattler.Channel], gateway: Gateway, names: dict[str, list[str]]) -> None:
+    def __init__(
+        self,
+        urls: Sequence[rattler.Channel],
+        gateway: Gateway,
+        names: dict[str, list[str]],
+        counts: Callable[[RepoDataRecord], bool] | None,
+    ) -> None:
         self._urls = list(urls)
         self._gateway = gateway
         self._names = names
+        self._counts = counts
 
     @classmethod
-    async def of(cls, urls: Sequence[rattler.Channel], gateway: Gateway, platforms: Sequence[Any]) -> _Group:
+    async def of(
+        cls,
+        urls: Sequence[rattler.Channel],
+        gateway: Gateway,
+        platforms: Sequence[Any],
+        counts: Callable[[RepoDataRecord], bool] | None = None,
+    ) -> _Group:
         names = {
             str(platform): [name.normalized for name in await gateway.names(urls, [platform])] for platform in platforms
         }
-        return cls(urls, gateway, names)
+        return cls(urls, gateway, names, counts)
 
     async def fetch_package_records(self, platform: Any, name: PackageName) -> list[RepoDataRecord]:
         found = await self._gateway.query(self._urls, [platform], [name.normalized], recursive=False)
-        records = [record for of_url in found for record in of_url]
+        records = [record for of_url in found for record in of_url if self._counts is None or self._counts(record)]
         for record in records:
             record.channel = self._urls[0].base_url
         return records

@@ -45,13 +45,13 @@ from .interruptible import inherited, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rattler import MatchSpec, RepoDataRecord
     from rattler.networking import Client
     from rattler.repo_data import Gateway
 
-    from ...model import Request
+    from ...model import Channel, Request
     from ...terminal.progress import Progress
 
     #: What `Options.connect` gives: a client for downloads, and a gateway for repodata that works as offline as asked.
@@ -158,23 +158,25 @@ def _is_for_what_is_cached(text: str, cache: str) -> bool:
 async def _ask(
     request: Request, options: Options, gateway: Gateway, machine: Sequence[rattler.GenericVirtualPackage]
 ) -> list[RepoDataRecord]:
-    newest = _newest(request, options)
+    counts = _counts(request, options)
+    grouped = counts is not None
+    newest = None if grouped else _newest(request, options)
     specs, constraints = _parse(request.specs, options), _parse(request.constraints, options)
     if request.channel_priority == "strict":
         specs, constraints = [_whole(spec) for spec in specs], [*constraints, *specs]
 
     async def solve(platforms: Sequence[Any]) -> list[RepoDataRecord]:
         found = await rattler.solve(
-            sources=await bridge.sources(request.channels, gateway, platforms),
-            specs=bridge.addressed(specs, request.channels),
+            sources=await bridge.sources(request.channels, gateway, platforms, counts),
+            specs=bridge.addressed(specs, request.channels, grouped),
             gateway=gateway,
             platforms=platforms,
             virtual_packages=machine,
             channel_priority=rattler.ChannelPriority[request.channel_priority.capitalize()],
             exclude_newer=newest,
-            constraints=bridge.addressed(constraints, request.channels),
+            constraints=bridge.addressed(constraints, request.channels, grouped),
         )
-        return bridge.restored(found)
+        return bridge.restored(found, grouped)
 
     platforms = _platforms(request)
     try:
@@ -195,13 +197,40 @@ def _newest(request: Request, options: Options) -> datetime | None:
     return cutoff(request.exclude_newer, datetime.now(timezone.utc), options.locate(request.exclude_newer))
 
 
+def _counts(request: Request, options: Options) -> Callable[[RepoDataRecord, Channel], bool] | None:
+    """Whether a record of a channel is old enough, where packages or channels have moments of their own; None: one
+    moment is for all, which the solver can be told."""
+    if not request.exclude_newer_of and not (request.indexed_timestamps and request.exclude_newer):
+        return None
+    from ...specs.moment import cutoff
+
+    now = datetime.now(timezone.utc)
+    general = _newest(request, options)
+    moments = {
+        what: None if when == "no" else cutoff(when, now, options.locate(when))
+        for what, when in request.exclude_newer_of
+    }
+
+    def counts(record: RepoDataRecord, channel: Channel) -> bool:
+        of_channel = moments.get(f"channel {channel.name}", general)
+        newest = moments.get(f"package {record.name.normalized}", of_channel)
+        when = getattr(record, "indexed_timestamp", None)
+        if when is None and not request.indexed_timestamps:
+            when = record.timestamp
+        return newest is None or (when is not None and when <= newest)
+
+    return counts
+
+
 async def _available(
     request: Request, options: Options, names: Sequence[str], gateway: Gateway
 ) -> dict[str, list[RepoDataRecord]]:
-    newest = _newest(request, options)
-    limits = bridge.addressed(_parse((*request.specs, *request.constraints), options), request.channels)
+    counts = _counts(request, options)
+    newest = None if counts else _newest(request, options)
+    grouped = counts is not None
+    limits = bridge.addressed(_parse((*request.specs, *request.constraints), options), request.channels, grouped)
     platforms = _platforms(request)
-    sources = await bridge.sources(request.channels, gateway, platforms)
+    sources = await bridge.sources(request.channels, gateway, platforms, counts)
     found = await gateway.query(sources, platforms, names, recursive=False)
     records: dict[str, list[RepoDataRecord]] = {name: [] for name in names}
     for record in (record for of_source in found for record in of_source):

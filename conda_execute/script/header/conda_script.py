@@ -120,6 +120,7 @@ def read(script: Script, block: Block, platform: str) -> Header:
     header = Header(
         FORMAT,
         channels=dependencies.channels(keys["channels"], locations),
+        exclude_newer_of=dependencies.channel_moments(keys["channels"]),
         entrypoint=_entrypoint(keys["entrypoint"], platform),
         lines=(block.first, block.last),
     )

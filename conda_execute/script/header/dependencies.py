@@ -216,7 +216,7 @@ def channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ..
     found: list[str] = []
     for item in node.items():
         if isinstance(item.value, dict):
-            channel = item.known(("channel",)).get("channel")
+            channel = item.known(("channel", "exclude-newer")).get("channel")
             if channel is None:
                 raise item.error("a channel is given as a table without `channel`", 'write `"conda-forge"`')
             item = channel  # noqa: PLW2901
@@ -225,6 +225,16 @@ def channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ..
     if not found:
         raise node.error(f"`{node.name}` is an empty list", 'name a channel: `channels = ["conda-forge"]`')
     return tuple(found)
+
+
+def channel_moments(node: Node) -> tuple[tuple[str, str], ...]:
+    """The `exclude-newer` that channels given as tables have of their own."""
+    tables = [item.known(("channel", "exclude-newer")) for item in node.items() if isinstance(item.value, dict)]
+    return tuple(
+        (f"channel {table['channel'].text('a channel')}", moment(table["exclude-newer"]))
+        for table in tables
+        if "exclude-newer" in table
+    )
 
 
 def system(node: Node) -> tuple[tuple[str, str], ...]:

@@ -25,7 +25,7 @@ from ...specs.match_spec import spec_name
 from ...text import nearest, shown
 from .. import interpreter, languages, runner
 from . import fields
-from .dependencies import channels, moment, system, with_python
+from .dependencies import channel_moments, channels, moment, system, with_python
 from .toml import Block, Document
 
 TYPE_CHECKING = False
@@ -264,6 +264,7 @@ def _with_conda(header: Header, table: Node, locations: list[tuple[str, Location
         header,
         specs=tuple(specs),
         channels=channels(keys["channels"], locations) if "channels" in keys else None,
+        exclude_newer_of=channel_moments(keys["channels"]) if "channels" in keys else (),
         run_with=_run_with(keys["run-with"]) if "run-with" in keys else None,
         exclude_newer=moment(keys["exclude-newer"]) if "exclude-newer" in keys else None,
         overrides=system(keys["system"]) if "system" in keys else (),

@@ -74,6 +74,12 @@ def added(header: Header, table: Node, platform: str, locations: list[tuple[str,
         channel_priority=_priority(said["channel-priority"]) if "channel-priority" in said else None,
         exclude_newer=_when(said.get("exclude-newer")),
         pypi_exclude_newer=_when(said.get("pypi-exclude-newer")),
+        exclude_newer_of=(
+            *header.exclude_newer_of,
+            *_of_packages(said.get("exclude-newer")),
+            *_of_packages(said.get("pypi-exclude-newer")),
+            *(dependencies.channel_moments(workspace["channels"]) if "channels" in workspace else ()),
+        ),
         notices=tuple(f"`{node.name}` means nothing to conda-execute and is left out" for node in unread),
     )
 
@@ -143,13 +149,22 @@ def _priority(node: Node) -> str:
     return priority
 
 
+def _of_packages(node: Node | None) -> tuple[tuple[str, str], ...]:
+    if node is None or not isinstance(node.value, dict):
+        return ()
+    return tuple((f"package {name}", _of_package(each)) for name, each in node.table().items())
+
+
+def _of_package(node: Node) -> str:
+    """A moment; `false` and no time at all exempt the package."""
+    return "no" if node.value is False or node.value in ("0d", "0s", "0h", "0m") else dependencies.moment(node)
+
+
 def _when(node: Node | None) -> str | None:
     if node is None:
         return None
     if isinstance(node.value, dict):
-        raise node.error(
-            f"`{node.name}` is a table of packages, which is not supported", 'write one moment for all: `"2026-03-31"`'
-        )
+        return None  # a table of packages, which have moments of their own
     return moment(node)
 
 
