@@ -19,7 +19,7 @@ import pytest
 
 from conda_execute import __version__
 from conda_execute.cache import launch_records
-from conda_execute.environments import layout
+from conda_execute.environments import layout, uses
 from conda_execute.environments.store import Store
 from conda_execute.environments.uses import boot
 from conda_execute.model import Environment, Marker
@@ -159,11 +159,12 @@ class Place:
         """As if a sweep had happened: nothing is due for an hour."""
         tmp_envs = str(self.prefix.parent)
         os.makedirs(layout.boots(tmp_envs), exist_ok=True)
-        swept, due = (path(tmp_envs, boot()) for path in (layout.swept, layout.due))
-        for path in (swept, due):
-            Path(path).touch()
-        now = os.stat(swept).st_mtime
-        os.utime(due, (now + 3600, now + 3600))
+        for known in (boot(), uses.UNKNOWN):
+            swept, due = (path(tmp_envs, known) for path in (layout.swept, layout.due))
+            for path in (swept, due):
+                Path(path).touch()
+            now = os.stat(swept).st_mtime
+            os.utime(due, (now + 3600, now + 3600))
 
 
 def marker(**values: Any) -> Marker:

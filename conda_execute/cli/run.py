@@ -10,6 +10,7 @@ from ..environments.ensure import ensure
 from ..errors import NotFoundError
 from ..launch import entrypoint, process
 from ..launch.activation import activate
+from ..launch.loops import refuse_loop
 from ..plan import understand
 from ..script import command, interpreter
 from ..script.history import COMMIT
@@ -86,6 +87,8 @@ def become(plan: Plan, environment: Environment) -> NoReturn:
     def provides(name: str) -> bool:
         return os.path.exists(os.path.join(environment.prefix, "bin", name))
 
+    if script.is_file:
+        refuse_loop(environment, script.path, plan.environ)
     commands = plan.header.entrypoint
     if commands is not None:
         for program in entrypoint.programs(commands) if script.program is None else ():
@@ -124,6 +127,8 @@ def _record(
     from ..launch import record
     from ..lockfiles import choice
 
+    if plan.environ.get("CONDA_PREFIX") == environment.prefix and not interpreter.is_plain(words):
+        return  # what starts it again below itself has to go this way, where that is counted
     watched = choice.watched(plan.script.path, plan.lock, plan.options.lock_file)
     if watched is None or plan.has_stale_lock or COMMIT in (plan.header.exclude_newer, plan.header.pypi_exclude_newer):
         return

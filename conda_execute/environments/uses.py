@@ -147,8 +147,9 @@ def hold(environment: Environment, use: Use) -> bool:
 def write_note(path: str) -> bool:
     """Make the note; False where the file system is read-only to us. FileNotFoundError: the build is gone."""
     try:
-        # Truncating moves the mtime of a note that is there already, like the launcher's redirection.
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o600))
+        # What is in it stays (`launch.loops`); its time is that of the last use, like the launcher's redirection.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
+        os.utime(path)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
             raise FileNotFoundError(error.errno, os.strerror(error.errno or 0), path) from error

@@ -14,7 +14,7 @@ from . import languages, runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
@@ -101,3 +101,10 @@ def require_own(program: str, prefix: str, provides: Callable[[str], bool]) -> N
     others = [name for name in (program.rstrip("0123456789."), f"{program}3") if name != program and provides(name)]
     hint = f"`run_with: {others[0]}` names the one it has" if others else f"add `{package}` to the header"
     raise NotFoundError(f"`{program}` is not in the environment `{prefix}`", hint=hint)
+
+
+def is_plain(words: Sequence[str]) -> bool:
+    """Whether this is an interpreter with options, which reads the script and starts nothing else by itself."""
+    options = words[1:]
+    is_known = languages.by_program(words[0]) is not None
+    return is_known and all(word.startswith("-") and word != "-c" for word in options)

@@ -1,0 +1,73 @@
+"""No run goes round in circles: a script whose command is conda-execute again would start itself for ever, silently.
+
+exec keeps the process, and a note says by its name which process uses an environment. The note of this process was
+there before only if it became something in this environment already. Then the launcher leaves the run to Python, and
+what is in the note says which scripts it became: the same one again is a loop. Through a fork only a depth ends it:
+`DEEPEST` processes above this one that run the same script in the same environment. A script that starts itself as a
+child is neither. No variable of this reaches the script, and the launcher only looks whether its note is new.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..environments import layout, uses
+from ..errors import ExecuteError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ..model import Environment
+
+#: How often a script may be started by itself, one below the other.
+DEEPEST = 32
+
+
+def refuse_loop(environment: Environment, script: str, environ: Mapping[str, str]) -> None:
+    """Note which script this process becomes. Raises ExecuteError where it was that one before."""
+    use = uses.this_process()
+    if use.start == uses.UNKNOWN:
+        return  # a recycled process id would be taken for a loop
+    line = os.fsencode(script).replace(b"\n", b"\\n") + b"\n"
+    if line in _became(uses.note_path(environment, use)):
+        raise _loop(script, "this process has run it before")
+    if environ.get("CONDA_PREFIX") == environment.prefix and sum(_lines_above(environment, line)) >= DEEPEST:
+        raise _loop(script, f"{DEEPEST} processes above this one run it")
+    try:
+        with open(uses.note_path(environment, use), "ab") as file:
+            file.write(line)
+    except OSError:
+        pass  # a place that we cannot write to has no notes
+
+
+def _loop(script: str, why: str) -> ExecuteError:
+    return ExecuteError(
+        f"`{script}` runs itself for ever: {why}",
+        hint="its shebang or `run_with` starts conda-execute: name the program that runs it, as in `run_with: python`",
+    )
+
+
+def _became(note: str) -> list[bytes]:
+    try:
+        with open(note, "rb") as file:
+            return file.readlines()
+    except OSError:
+        return []
+
+
+def _lines_above(environment: Environment, line: bytes) -> Iterator[bool]:
+    """For each process above this one: whether it became the script in this environment, or something (the launcher
+    does not say what)."""
+    folder = layout.uses(environment.prefix, environment.marker.build)
+    place, pid = uses.place(), os.getppid()
+    while pid > 1 and sys.platform == "linux":
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b") ")[2].split()
+        except OSError:
+            return
+        note = os.path.join(folder, f"{pid}-{fields[19].decode()}@{place}")
+        yield os.path.exists(note) and _became(note) in ([], [line])
+        pid = int(fields[1])

@@ -1,0 +1,68 @@
+"""A script whose command starts conda-execute again ends with an error; one that starts itself as a child may."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.conftest import World
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+HEADER = "# conda execute\n# env:\n#  - python >=3\n"
+
+
+def ended(world: World, text: str, *words: str) -> str:
+    script = world.script("x.sh", text)
+    done = world.execute(script, *words, timeout=120)
+    assert (done.returncode, done.stdout) == (125, ""), done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["[env, X=1, conda-execute]", "conda-execute", "[sh, -c, 'exec conda-execute \"$0\"']", "[nice, conda-execute]"],
+)
+def test_command_that_becomes_us_again_is_a_loop(world: World, command: str) -> None:
+    assert "runs itself for ever" in ended(world, f"{HEADER}# run_with: {command}\necho never\n")
+
+
+def test_wrapper_of_another_name_is_a_loop(world: World) -> None:
+    wrapper = world.script("mine", '#!/bin/sh\nexec conda-execute "$@"\n')
+    for _ in range(2):
+        assert "runs itself for ever" in ended(world, f"#!{wrapper}\n{HEADER}echo never\n")
+
+
+def test_two_scripts_that_become_each_other_are_a_loop(world: World) -> None:
+    other = world.work / "y.sh"
+    world.script("y.sh", f"{HEADER}# run_with: [sh, -c, 'exec conda-execute {world.work}/x.sh']\n")
+    text = f"{HEADER}# run_with: [sh, -c, 'exec conda-execute {other}']\n"
+    for _ in range(2):
+        assert "runs itself for ever" in ended(world, text)
+
+
+def test_fork_is_ended_by_its_depth(world: World) -> None:
+    text = f"{HEADER}# run_with: [sh, -c, 'conda-execute \"$0\" && true']\necho never\n"
+    assert "32 processes above this one run it" in ended(world, text)
+
+
+def test_script_that_starts_itself_as_a_child_runs(world: World) -> None:
+    text = f"""{HEADER}# run_with: python
+import subprocess, sys
+depth = int(sys.argv[1])
+print(depth, flush=True)
+if depth:
+    subprocess.run(["conda-execute", __file__, str(depth - 1)], check=True)
+"""
+    script = world.script("x.py", text)
+    for _ in range(2):
+        assert world.execute(script, "5", check=True).stdout.split() == ["5", "4", "3", "2", "1", "0"]
+
+
+def test_nothing_of_the_guard_reaches_the_script(world: World) -> None:
+    script = world.script(
+        "x.sh", f"{HEADER}# run_with: sh\nenv | grep -i -e loop -e depth -e launch -e _ce_ || echo none\n"
+    )
+    for _ in range(2):
+        assert world.execute(script, check=True).stdout == "none\n"
