@@ -3,56 +3,56 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import time
 import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conftest import World
 from tests.protocol import small
 
-#: In a namespace of its own: the name, the boot id, and then whatever is asked for.
-_BEGIN = 'hostname "$1"; mount --bind "$2" /proc/sys/kernel/random/boot_id; shift 2; exec "$@"'
+#: The host comes up: its name, its boot id, and a process 1 that reaps.
+_BEGIN = """\
+hostname "$1" && mount --bind "$2" /proc/sys/kernel/random/boot_id && echo up
+trap : CHLD
+while :; do sleep 3600 & wait; done
+"""
 
 _NAMESPACES = ("unshare", "--uts", "--mount", "--pid", "--ipc", "--fork", "--kill-child=KILL", "--mount-proc")
 
 
-@dataclass
 class Host:
-    """One host. A command runs in namespaces of its own, which bear the host's name and boot: to the others it is a
-    process of that host."""
+    """One host: namespaces with a name, a boot and a process 1 of their own."""
 
-    name: str
-    world: World
-    scratch: Path
-    boot: Path = field(init=False)
+    def __init__(self, name: str, world: World) -> None:
+        self.name = name
+        self.world = world
+        self.boot()
 
-    def __post_init__(self) -> None:
-        self.reboot()
+    def boot(self) -> None:
+        boot_id = self.world.root / f"boot-{uuid.uuid4()}"
+        boot_id.write_text(f"{uuid.uuid4()}\n")
+        words = [*_NAMESPACES, "sh", "-c", _BEGIN, "sh", self.name, boot_id]
+        self._up = self.world.start(words, stdin=subprocess.DEVNULL)
+        assert self._up.stdout is not None
+        assert self._up.stdout.readline() == "up\n"
+        children = Path(f"/proc/{self._up.pid}/task/{self._up.pid}/children").read_text()
+        self._enter = ["nsenter", "--target", children.split()[0], "--uts", "--mount", "--pid", "--ipc"]
 
-    def reboot(self) -> None:
-        self.boot = self.scratch / f"boot-{uuid.uuid4()}"
-        self.boot.write_text(f"{uuid.uuid4()}\n")
-
-    def words(self, *words: object) -> list[object]:
-        return [*_NAMESPACES, "sh", "-c", _BEGIN, "sh", self.name, self.boot, *words]
+    def die(self) -> None:
+        """As a host whose power fails: all its processes at once."""
+        self._up.kill()
+        self._up.communicate()
 
     def start(self, *words: object, **variables: str) -> subprocess.Popen[str]:
         world = self.world.with_(**variables)
-        return world.start(self.words(*words), stdin=subprocess.DEVNULL, start_new_session=True)
+        process: subprocess.Popen[str] = world.start([*self._enter, *words], stdin=subprocess.DEVNULL)
+        return process
 
     def run(self, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        done: subprocess.CompletedProcess[str] = self.world.with_(**variables).run(self.words(*words), timeout=300)
+        done: subprocess.CompletedProcess[str] = self.world.with_(**variables).run([*self._enter, *words], timeout=300)
         return done
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    """As a host ends whose power fails: all its processes at once."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 class Sshfs:

@@ -8,17 +8,20 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from conda_execute.environments.store import Store
 from tests.channel import Package
-from tests.cluster.hosts import Host, Sshfs, end, seconds
+from tests.cluster.hosts import Host, Sshfs, seconds
 from tests.conftest import World
 from tests.protocol import small
+
+Hosts = Callable[..., list[Host]]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("namespaces")]
 
@@ -45,8 +48,17 @@ def shared(world: World, channel: Path) -> World:
     return world
 
 
-def hosts(world: World, *names: str) -> list[Host]:
-    return [Host(name, world, world.root) for name in names]
+@pytest.fixture
+def hosts(shared: World) -> Iterator[Callable[..., list[Host]]]:
+    up: list[Host] = []
+
+    def boot(*names: str) -> list[Host]:
+        up.extend(Host(name, shared) for name in names)
+        return up[-len(names) :]
+
+    yield boot
+    for host in up:
+        host.die()
 
 
 def running_elsewhere(done: subprocess.CompletedProcess[str]) -> int:
@@ -59,10 +71,10 @@ def kept(done: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.mark.parametrize("tasks", [60])
 def test_array_on_three_hosts_and_what_is_left_of_it(
-    shared: World, tasks: int, capsys: pytest.CaptureFixture[str]
+    shared: World, hosts: Hosts, tasks: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = shared.script("task.sh", SCRIPT)
-    nodes = hosts(shared, "n1", "n2", "n3")
+    nodes = hosts("n1", "n2", "n3")
     report: list[str] = []
     for kind in ("cold", "warm"):
         started = time.monotonic()
@@ -78,28 +90,63 @@ def test_array_on_three_hosts_and_what_is_left_of_it(
         assert len(builds) == 1
     store = Store(str(shared.tmp_envs))
     [name] = store.list()
-    notes = sum(len(files) for _, _, files in os.walk(shared.tmp_envs / name) if files and "@" in files[0])
+    [uses] = (shared.tmp_envs / name / "conda-meta").glob("conda-execute.uses-*")
+    report.append(f"after it: {len(list(uses.iterdir()))} notes")
     started = time.monotonic()
     for node in nodes:
         node.run("conda-tmpenv", "clear", "--min-age", "25")
+        report.append(f"  {len(list(uses.iterdir()))} after one cleaning of {node.name}, {seconds(started)}")
     listed = nodes[0].run("conda-tmpenv", "list")
-    report.append(f"after the array: {notes} notes; one cleaning on each host, {seconds(started)}")
-    report.append(f"  then `list` tells of other hosts in {running_elsewhere(listed)} lines")
-    day = time.time() - 26 * 3600
-    for folder in (shared.tmp_envs / name / "conda-meta").glob("conda-execute.uses-*"):
-        left = list(folder.iterdir())
-        report.append(f"  {len(left)} notes are left (containers of one boot cannot judge each other)")
-        os.utime(folder, (day, day))
+    report.append(f"  `list` then tells of other hosts in {running_elsewhere(listed)} lines")
     with capsys.disabled():
         print("", *report, sep="\n")
-    for node in nodes:
-        done = node.run("conda-tmpenv", "clear", "--min-age", "25", "--foreign")
-    assert store.list() == [], done.stdout
+    assert list(uses.iterdir()) == []
+    assert running_elsewhere(listed) == 0
+    day = time.time() - 26 * 3600
+    os.utime(uses, (day, day))
+    assert "removed 1 environment" in nodes[2].run("conda-tmpenv", "clear", "--min-age", "25").stdout
 
 
-def test_two_hosts_of_one_name_and_one_disk(shared: World) -> None:
+def test_last_run_of_each_host_does_not_keep_an_environment(shared: World, hosts: Hosts) -> None:
+    """The automatic cleaning alone: each host's first run starts it, and its own note goes when it has ended."""
     script = shared.script("task.sh", SCRIPT)
-    one, other = hosts(shared, "ubuntu", "ubuntu")
+    nodes = hosts("n1", "n2", "n3")
+    for node in nodes:
+        assert node.run("conda-execute", script).returncode == 0
+    [name] = Store(str(shared.tmp_envs)).list()
+    [uses] = (shared.tmp_envs / name / "conda-meta").glob("conda-execute.uses-*")
+    small.wait_for(lambda: list(uses.iterdir()) == [], 60)
+
+
+def test_clear_on_two_hosts_beside_an_array_on_three(shared: World, hosts: Hosts) -> None:
+    script = shared.script("task.sh", SCRIPT)
+    nodes = hosts("n1", "n2", "n3")
+    stop = threading.Event()
+    freed = 0
+
+    def clean(node: Host) -> None:
+        nonlocal freed
+        while not stop.is_set():
+            freed += "removed 1" in node.run("conda-tmpenv", "clear", "--min-age", "0").stdout
+
+    cleaners = [threading.Thread(target=clean, args=(node,)) for node in nodes[:2]]
+    for cleaner in cleaners:
+        cleaner.start()
+    try:
+        for _ in range(6):
+            processes = [node.start("conda-execute", script, "0.2") for node in nodes for _ in range(3)]
+            outputs = [process.communicate() for process in processes]
+            assert [process.returncode for process in processes] == [0] * 9, outputs
+    finally:
+        stop.set()
+        for cleaner in cleaners:
+            cleaner.join()
+    print(f"54 runs on 3 hosts, {freed} removals")
+
+
+def test_two_hosts_of_one_name_and_one_disk(shared: World, hosts: Hosts) -> None:
+    script = shared.script("task.sh", SCRIPT)
+    one, other = hosts("ubuntu", "ubuntu")
     user = one.start("conda-execute", script, "15")
     assert user.stdout is not None
     assert user.stdout.readline() == "running\n"
@@ -111,8 +158,8 @@ def test_two_hosts_of_one_name_and_one_disk(shared: World) -> None:
 
 
 @pytest.mark.parametrize("moment", ["creating", "using"])
-def test_host_that_dies(shared: World, moment: str, make_channel: object) -> None:
-    one, other = hosts(shared, "n1", "n2")
+def test_host_that_dies(shared: World, hosts: Hosts, moment: str, make_channel: object) -> None:
+    one, other = hosts("n1", "n2")
     assert callable(make_channel)
     link = '#!/bin/sh\n[ -e "$HOME/quick" ] || sleep 60\n'
     url = make_channel(Package("slow", "1.0", {"bin/.slow-post-link.sh": link}))
@@ -122,13 +169,13 @@ def test_host_that_dies(shared: World, moment: str, make_channel: object) -> Non
     quick = shared.home / "quick"
     if moment == "using":
         quick.touch()
-    first = one.start("conda-execute", script, "60")
+    one.start("conda-execute", script, "60")
     if moment == "creating":
         small.wait_for(lambda: list(shared.tmp_envs.glob("*/conda-meta")), 60)
         time.sleep(1)
     else:
         small.wait_for(lambda: list(shared.tmp_envs.glob("*/conda-meta/*.uses-*/*@n1+*")), 60)
-    end(first)
+    one.die()
     quick.touch()
     started = time.monotonic()
     assert other.run("conda-execute", script, "0").returncode == 0
@@ -160,7 +207,7 @@ def mounts(shared: World) -> Iterator[list[Sshfs]]:
 
 
 def test_two_hosts_that_share_sshfs_never_create_at_once(
-    shared: World, mounts: list[Sshfs], make_channel: object, capsys: pytest.CaptureFixture[str]
+    shared: World, hosts: Hosts, mounts: list[Sshfs], make_channel: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its locks count on each host alone; a package without links, since none can be made there that leads nowhere."""
     assert callable(make_channel)
@@ -170,10 +217,11 @@ def test_two_hosts_that_share_sshfs_never_create_at_once(
     text += 'sleep 2; [ -d "$CONDA_PREFIX/made" ] && [ ! -e "$CONDA_PREFIX/twice" ] || exit 71\n'
     text += 'cat "$CONDA_PREFIX/conda-meta/conda-execute"\n'
     script = shared.script("slow.sh", text)
+    both = hosts("a", "b")
     rounds, builds, started = 3, [], time.monotonic()
     for number in range(rounds):
         processes = []
-        for mount, host in zip(mounts, hosts(shared, "a", "b"), strict=True):
+        for mount, host in zip(mounts, both, strict=True):
             place = {
                 "CONDA_EXECUTE_ENV_DIR": str(mount.mount / f"envs-{number}"),
                 "CONDA_EXECUTE_CACHE_DIR": str(shared.root / f"cache-{host.name}"),
@@ -193,7 +241,7 @@ def test_two_hosts_that_share_sshfs_never_create_at_once(
 
 
 def test_creator_on_sshfs_that_is_cancelled_leaves_the_others_environment_alone(
-    shared: World, mounts: list[Sshfs], make_channel: object
+    shared: World, hosts: Hosts, mounts: list[Sshfs], make_channel: object
 ) -> None:
     assert callable(make_channel)
     url = make_channel(
@@ -201,7 +249,7 @@ def test_creator_on_sshfs_that_is_cancelled_leaves_the_others_environment_alone(
     )
     text = f"# conda execute\n# env: [slow]\n# channels: ['{url}']\n# run_with: sh\n"
     script = shared.script("slow.sh", text + 'sleep 10; test -e "$CONDA_PREFIX/bin/mine"\n')
-    one, other = hosts(shared, "a", "b")
+    one, other = hosts("a", "b")
     places = [
         {
             "CONDA_EXECUTE_ENV_DIR": str(mount.mount / "envs"),
