@@ -84,6 +84,8 @@ setup(
             "conda-package-streaming",
             "cyclonedx-python-lib[json-validation]",
             "hypothesis",
+            "jsonschema",
+            "mkdocs-material",
             "mypy",
             "pipx",
             "py-rattler-build",
