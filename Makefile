@@ -20,11 +20,12 @@ SHELL_FILES = $(shell find .ci conda_execute examples recipe tests -name __pycac
     -o -type f -print 2>/dev/null | xargs awk 'FNR == 1 && (FILENAME ~ /\.sh$$/ || /^\#!.*[\/ ](ba|da)?sh$$/) \
     { print FILENAME } { nextfile }')
 
-.PHONY: help run test coverage lint bench stress cluster older powercuts channel clean
+.PHONY: help run site test coverage lint bench stress cluster older powercuts channel clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make run      run the examples with the local channel (CHANNEL=conda-forge: with the real one)'
+	@echo 'make site     build the documentation as a site, in .cache/site'
 	@echo 'make test     lint, then every test (TESTS="..." adds words for pytest)'
 	@echo 'make coverage every test, and how much of the code they run'
 	@echo 'make lint     ruff, mypy and shellcheck'
@@ -51,6 +52,9 @@ channel: $(VENV)/.installed
 
 run: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" .ci/examples '$(CHANNEL)' '$(RUN)'
+
+site: $(VENV)/.installed
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 lint: $(VENV)/.installed
 	@echo '== ruff'
