@@ -265,3 +265,12 @@ def test_creator_on_sshfs_that_is_cancelled_leaves_the_others_environment_alone(
     second.communicate()
     output, errors = first.communicate()
     assert first.returncode == 0, output + errors
+
+
+def test_sshfs_that_keeps_no_dangling_links_is_named(shared: World, hosts: Hosts, mounts: list[Sshfs]) -> None:
+    script = shared.script("x.py", "# conda execute\n# env: [python]\n# run_with: python\n")
+    [host] = hosts("a")
+    done = host.run("conda-execute", script, CONDA_EXECUTE_ENV_DIR=str(mounts[0].mount / "envs"))
+    assert done.returncode == 125
+    assert "keeps no links to what is not there yet" in done.stderr
+    assert "CONDA_EXECUTE_ENV_DIR" in done.stderr

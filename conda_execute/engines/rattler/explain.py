@@ -44,6 +44,9 @@ _STATUS = r"HTTP status (?:client|server) error \((\d{3})[^)]*\)"
 _MISMATCH = r"hash mismatch .*expected ([0-9a-f]+), got ([0-9a-f]+)"
 _VIRTUAL = r"(__\w+)([^,\n]*), (?:for which no candidates were found|which cannot be installed)"
 
+#: py-rattler 0.28 sets the time of a link before what it leads to is there; sshfs cannot do that.
+_NO_DANGLING_LINKS = "could not update file modification and access time"
+
 _NO_ACCESS = ("401", "403", "407")
 _DISK_FULL = ("os error 28", "No space left", "os error 122", "os error 112")
 _TOO_MANY_FILES = "os error 24"
@@ -329,18 +332,32 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
             step="download",
             hint="RATTLER_CACHE_DIR names another place for it",
         )
-    if not fetched and any(sign in text for sign in _NOT_WRITABLE):
-        return CreationError(
-            f"the environment cannot be written: {sentences[-1]}",
-            step="link",
-            hint="the setting `env-dir` names another place for environments",
-        )
+    if not fetched and (known := _link_failed(text, archive, sentences)):
+        return known
     return CreationError(
         f"cannot {'fetch' if fetched else 'link'} {archive}" if archive else "cannot install the packages",
         step=step,
         details="\n".join([*sentences, url] if url else sentences),
         hint=_MORE_FILES if _TOO_MANY_FILES in text else None,
     )
+
+
+def _link_failed(text: str, archive: str | None, sentences: Sequence[str]) -> CreationError | None:
+    """What of the file system of the environments keeps a package out of it."""
+    if _NO_DANGLING_LINKS in text:
+        return CreationError(
+            f"cannot link {archive}: the file system of the environments keeps no links to what is not there yet",
+            step="link",
+            details="\n".join(sentences),
+            hint="sshfs is such a one; the setting `env-dir`, or CONDA_EXECUTE_ENV_DIR, names another place",
+        )
+    if any(sign in text for sign in _NOT_WRITABLE):
+        return CreationError(
+            f"the environment cannot be written: {sentences[-1]}",
+            step="link",
+            hint="the setting `env-dir` names another place for environments",
+        )
+    return None
 
 
 def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: Locate) -> CreationError | None:
