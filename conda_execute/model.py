@@ -106,6 +106,8 @@ class Header:
     constraints: tuple[str, ...] = ()
     #: "strict", "flexible" or "disabled"; None: the configured one.
     channel_priority: str | None = None
+    #: "lowest" or "lowest-direct"; None: the newest versions (pixi's `solve-strategy`).
+    solve_strategy: str | None = None
     #: `CONDA_OVERRIDE_*` variables and what they say of the machine (`system`).
     overrides: tuple[tuple[str, str], ...] = ()
     #: Environment variables to set for the script (pixi's `activation.env`).
@@ -165,6 +167,7 @@ class Request:
     #: Sorted, without duplicates; local paths are absolute, and URLs hold no credentials.
     pypi: tuple[str, ...] = ()
     channel_priority: str = "flexible"
+    solve_strategy: str | None = None
     exclude_newer: str | None = None
     #: Of single packages (conda's and PyPI's) and channels, by `package NAME` and `channel NAME`, sorted; "no": all of
     #: them count. A package's own comes before its channel's, and that before the general one.

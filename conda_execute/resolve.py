@@ -76,6 +76,7 @@ def resolve(
         host_platform=host,
         pypi=pypi,
         channel_priority=header.channel_priority or settings.channel_priority,
+        solve_strategy=header.solve_strategy,
         exclude_newer=_moment(options.exclude_newer or header.exclude_newer or settings.exclude_newer, script),
         exclude_newer_of=_moments_of(header, settings, channels, folder) if options.exclude_newer is None else (),
         indexed_timestamps=settings.require_indexed_timestamp,

@@ -367,3 +367,19 @@ def test_a_header_beside_lines_of_another_encoding_is_edited_and_they_stay() -> 
     edited = editor.add_specs(data, "s.py", ["numpy"], platform="linux-64")
     assert b"#  - numpy\n" in edited
     assert edited.replace(b"#  - numpy\n", b"") == data
+
+
+# pixi --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("strategy", "version"), [("highest", "2.0"), ("lowest", "1.0"), ("lowest-direct", "1.0")])
+def test_the_solve_strategy_of_pixi_is_the_solvers(
+    strategy: str, version: str, world: World, make_channel: Make
+) -> None:
+    channel = make_channel(package("app"), package("app", version="2.0"))
+    text = (
+        f'# /// conda-script\n# channels = ["{channel}"]\n# entrypoint = "sh"\n# [dependencies]\n# app = "*"\n'
+        f'# [tool.pixi.workspace]\n# solve-strategy = "{strategy}"\n# /// end-conda-script\n'
+    )
+    said = json.loads(world.execute("--dry-run", "--json", world.script("s.sh", text).name, check=True).stdout)
+    assert [found["version"] for found in said["packages"] if found["name"] == "app"] == [version]

@@ -221,6 +221,9 @@ def _environ(request: Request, options: Options) -> dict[str, str]:
             step="solve",
             hint="`--backend rattler` can",
         )
+    if request.solve_strategy is not None:
+        problem = "conda's solver takes the newest versions alone (`solve-strategy`)"
+        raise CreationError(problem, step="solve", hint="use `--backend rattler`")
     if request.exclude_newer is not None:
         environ["CONDA_EXCLUDE_NEWER"] = _cutoff(request.exclude_newer, options)
     return environ

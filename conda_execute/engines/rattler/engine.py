@@ -174,6 +174,7 @@ async def _ask(
             virtual_packages=machine,
             channel_priority=rattler.ChannelPriority[request.channel_priority.capitalize()],
             exclude_newer=newest,
+            strategy=request.solve_strategy or "highest",  # type: ignore[arg-type]
             constraints=bridge.addressed(constraints, request.channels, grouped),
         )
         return bridge.restored(found, grouped)

@@ -33,8 +33,19 @@ _KEYS = (
     "channel-priority",
     "exclude-newer",
     "pypi-exclude-newer",
+    "pypi-options",
 )
-_WORKSPACE_KEYS = ("channels", "channel-priority", "exclude-newer", "pypi-exclude-newer", "solve-strategy")
+_WORKSPACE_KEYS = (
+    *("channels", "channel-priority", "exclude-newer", "pypi-exclude-newer", "solve-strategy"),
+    "pypi-options",
+)
+_STRATEGIES = ("highest", "lowest", "lowest-direct")
+#: And what uv calls them.
+_PYPI_OPTIONS = {
+    "index-url": "index", "extra-index-urls": "extra-index-url", "find-links": "find-links",
+    "index-strategy": "index-strategy", "no-build-isolation": "no-build-isolation", "no-build": "no-build",
+    "no-binary": "no-binary", "dependency-overrides": "override-dependencies", "prerelease-mode": "prerelease",
+}  # fmt: skip
 #: Keys that describe a workspace and change nothing of what is installed for one script.
 _UNREAD = ("requires-pixi", "preview", "platforms", "name", "version", "description", "authors", "conda-pypi-map")
 _PYPI_KEYS = (
@@ -55,18 +66,20 @@ def added(header: Header, table: Node, platform: str, locations: list[tuple[str,
             where=workspace["channels"].key_where,
             hint="move them to `channels` at the top",
         )
-    _check_strategy(workspace)
+    said = {**workspace, **{name: node for name, node in keys.items() if name in _WORKSPACE_KEYS}}
+    strategy = _strategy(workspace["solve-strategy"]) if "solve-strategy" in workspace else None
+    options = {**({"resolution": strategy} if strategy else {}), **_pypi_options(said.get("pypi-options"))}
     found = _Layers(platform)
     for layer in (table, *_targets(keys.get("target"), platform)):
         found.add(layer, locations)
     unread = [node for name, node in (*keys.items(), *workspace.items()) if name in _UNREAD]
-    said = {**workspace, **{name: node for name, node in keys.items() if name in _WORKSPACE_KEYS}}
     sources = tuple((name, source) for name, source in found.sources.items() if name in found.pypi)
     return replace(
         header,
         specs=(*header.specs, *found.specs.values()),
         pypi=(*header.pypi, *found.pypi.values()),
-        uv=with_sources(header.uv, sources),
+        uv=with_sources(header.uv, sources, options if header.pypi or found.pypi else {}),
+        solve_strategy=strategy,
         constraints=tuple(found.constraints.values()),
         variables=tuple(found.variables.items()),
         overrides=_system(keys["system-requirements"]) if "system-requirements" in keys else (),
@@ -168,12 +181,35 @@ def _when(node: Node | None) -> str | None:
     return moment(node)
 
 
-def _check_strategy(workspace: dict[str, Node]) -> None:
-    strategy = workspace.get("solve-strategy")
-    if strategy is not None and strategy.text() != "highest":
-        raise strategy.error(
-            f"`{strategy.name}` can only be `highest` here", "leave it out, and pin versions where they matter"
-        )
+def _strategy(node: Node) -> str | None:
+    strategy = node.text()
+    if strategy not in _STRATEGIES:
+        known = ", ".join(f"`{one}`" for one in _STRATEGIES)
+        message = f"`{node.name}` must be one of {known}, found `{shown(strategy)}`"
+        raise node.error(message, nearest(strategy, _STRATEGIES))
+    return None if strategy == "highest" else strategy
+
+
+def _pypi_options(node: Node | None) -> dict[str, object]:
+    """`pypi-options` in the words of `[tool.uv]`."""
+    found: dict[str, object] = {}
+    for name, option in node.known(_PYPI_OPTIONS).items() if node is not None else ():
+        if name == "index-url":
+            found["index"] = [{"url": option.text(), "default": True}]
+        elif name == "find-links":
+            places = [item.known(("path", "url")) for item in option.items()]
+            found[name] = [place.text() for each in places for place in each.values()]
+        elif name in ("extra-index-urls", "index-strategy", "prerelease-mode"):
+            listed = name == "extra-index-urls"
+            found[_PYPI_OPTIONS[name]] = [text for text, _ in option.strings("a URL")] if listed else option.text()
+        elif name == "dependency-overrides":
+            wanted = requirements(option, [])
+            found["override-dependencies"] = [requirement for requirement, _ in wanted.values()]
+        elif isinstance(option.value, list):
+            found[f"{name}-package"] = [text for text, _ in option.strings("a package")]
+        else:
+            found[name] = _is_true(option)
+    return found
 
 
 def _variables(node: Node) -> dict[str, str]:
@@ -221,13 +257,16 @@ def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str
     return found
 
 
-def with_sources(uv: str | None, sources: Sequence[tuple[str, dict[str, object]]]) -> str | None:
-    """A `[tool.uv]` table as JSON, and in it where these packages come from; what it says of one itself holds."""
-    if not sources:
+def with_sources(
+    uv: str | None, sources: Sequence[tuple[str, dict[str, object]]], options: dict[str, object]
+) -> str | None:
+    """A `[tool.uv]` table as JSON, and in it where these packages come from and pixi's options; what it says of one
+    itself holds."""
+    if not sources and not options:
         return uv
     import json
 
-    settings: dict[str, Any] = json.loads(uv) if uv else {}
+    settings: dict[str, Any] = {**options, **(json.loads(uv) if uv else {})}
     theirs: dict[str, object] = {}
     for name, source in sorted(sources, key=lambda pair: pair[0]):
         theirs[name] = source
@@ -235,7 +274,8 @@ def with_sources(uv: str | None, sources: Sequence[tuple[str, dict[str, object]]
             theirs[name] = {"index": index_of(name)}
             index = {"name": index_of(name), "url": source["index"], "explicit": True}
             settings["index"] = [*settings.get("index", []), index]
-    settings["sources"] = {**theirs, **settings.get("sources", {})}
+    if theirs:
+        settings["sources"] = {**theirs, **settings.get("sources", {})}
     return json.dumps(settings, sort_keys=True, separators=(",", ":"))
 
 

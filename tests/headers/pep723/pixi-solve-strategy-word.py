@@ -1,0 +1,4 @@
+# /// script
+# [tool.pixi.workspace]
+# solve-strategy = "lowst"
+# ///
