@@ -41,11 +41,14 @@ def conda_subcommands() -> Iterator[types.CondaSubcommand]:
 
 def execute(argv: Sequence[str]) -> NoReturn:
     """`conda execute` with these words after it."""
+    from .launch.door import hand_over
+
+    _forget_conda()
+    hand_over(argv)
     from .cli.execute import main
     from .terminal.messages import run
     from .text import call_by_conda
 
-    _forget_conda()
     call_by_conda()
     run(lambda _: main(argv))
 
