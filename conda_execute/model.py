@@ -185,6 +185,8 @@ class Request:
     link_scripts: bool = True
     #: Whether PyPI packages may be built from source, which runs what they bring.
     builds: bool = True
+    #: Whether every package must have an attestation that verifies.
+    attested: bool = False
     #: Whether Python sees what the user installed for another Python of the same version.
     user_libraries: bool = False
     #: `CONDA_OVERRIDE_*` variables that change what the solver sees, sorted.

@@ -100,6 +100,14 @@ if _has("settings"):
             ),
             "run_link_scripts": (PrimitiveParameter(True), "Run the packages' own post-link scripts."),
             "advisories_url": (PrimitiveParameter("https://api.osv.dev"), "Where advisories are asked for."),
+            "require_indexed_timestamp": (
+                PrimitiveParameter(False),
+                "Only a channel's own times count for a cooldown.",
+            ),
+            "attestations": (
+                PrimitiveParameter("off", element_type=(str, bool)),
+                "What is asked of packages' attestations: `off`, `warn` or `require`.",
+            ),
             "refuse_malicious": (PrimitiveParameter(False), "Make no environment with a package known as malicious."),
             "sandbox": (
                 PrimitiveParameter("off", element_type=(str, bool)),

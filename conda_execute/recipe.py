@@ -179,6 +179,7 @@ class Recipe:
             cache=cache,
             offline=offline,
             verify=self.verify,
+            attestations=self.settings.attestations,
             run_link_scripts=self.request.link_scripts,
             # uv looks for a place of its own, in the same home.
             environ={"UV_CACHE_DIR": os.path.join(cache, "uv"), **self.environ} if cache else self.environ,

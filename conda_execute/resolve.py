@@ -91,6 +91,7 @@ def resolve(
         lock=options.lock,
         link_scripts=settings.run_link_scripts and not options.sandboxed,
         builds=not options.sandboxed,
+        attested=settings.attestations == "require",
         user_libraries=settings.user_libraries,
         overrides=tuple(sorted({**dict(header.overrides), **_overrides(environ)}.items())),
         secrets=tuple(secrets),

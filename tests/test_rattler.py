@@ -686,3 +686,25 @@ def test_no_process_that_leaves_hard_dies_of_the_engine(main, tmp_path):
         four = [subprocess.Popen(command, cwd=CHECKOUT) for _ in range(4)]
         statuses |= {process.wait() for process in four}
     assert statuses == {7}
+
+
+class TestAttestations:
+    """Whether packages are signed; that a signature is right, rattler's own tests show, with Sigstore's own root."""
+
+    def test_unsigned_package_is_refused_where_an_attestation_is_required(self, main, options, prefix):
+        asked = tiny.request("lib", channels={"conda-forge": main}, attested=True)
+        how = replace(options, attestations="require")
+        error = failure(lambda: engines.build(ENGINE, asked, prefix, how))
+        assert "has no attestation that verifies" in error.message
+        assert "no attestations are advertised" in str(error.details)
+        assert not list(Path(prefix).glob("share/*"))
+
+    def test_unsigned_packages_are_named_where_a_warning_is_asked_for(self, main, options, prefix):
+        asked = tiny.request("app", channels={"conda-forge": main})
+        built = engines.build(ENGINE, asked, prefix, replace(options, attestations="warn"))
+        assert built.notices == ("no attestation that verifies: app, lib",)
+
+    def test_packages_of_pypi_are_refused_where_an_attestation_is_required(self, main, options, prefix):
+        asked = tiny.request("lib", channels={"conda-forge": main}, pypi=("plain",), attested=True)
+        error = failure(lambda: ENGINE.create(asked, prefix, replace(options, attestations="require")))
+        assert "PyPI" in error.message

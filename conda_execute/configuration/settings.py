@@ -68,6 +68,7 @@ DEFAULT_CHANNELS = ("conda-forge",)
 CHANNEL_ALIAS = "https://conda.anaconda.org"
 BACKENDS = ("rattler", "conda")
 ADVISORIES_URL = "https://api.osv.dev"
+ATTESTATIONS = ("off", "warn", "require")
 SANDBOXES = ("off", "urls", "always")
 
 
@@ -106,6 +107,8 @@ class Settings:
     run_link_scripts: bool = True
     #: Whose scripts run in a sandbox: nobody's, those from URLs, or all.
     sandbox: str = "off"
+    #: What is asked of packages' Sigstore attestations: nothing, a warning where they do not verify, or that they do.
+    attestations: str = "off"
     #: Where advisories are asked for: OSV, or a mirror of it.
     advisories_url: str = ADVISORIES_URL
     #: Whether an environment with a package that is known to be malicious is not made.
@@ -399,9 +402,18 @@ def _backend(text: str) -> str:
 
 
 def _sandbox(text: str) -> str:
+    return _one_of(SANDBOXES, text)
+
+
+def _attestations(text: str) -> str:
+    return _one_of(ATTESTATIONS, text)
+
+
+def _one_of(words: tuple[str, ...], text: str) -> str:
+    """One of these words; what is false to YAML is `off`."""
     word = "off" if text.strip().lower() in _FALSE else text
-    if word not in SANDBOXES:
-        raise ValueError(" or ".join(f"`{name}`" for name in SANDBOXES))
+    if word not in words:
+        raise ValueError(" or ".join(f"`{name}`" for name in words))
     return word
 
 
@@ -421,6 +433,7 @@ OURS = (
     _Setting("run-link-scripts", _boolean, ours=True),
     _Setting("sandbox", _sandbox, ours=True),
     _Setting("require-indexed-timestamp", _boolean, ours=True),
+    _Setting("attestations", _attestations, ours=True),
     _Setting("advisories-url", _alias, expands=True, ours=True),
     _Setting("refuse-malicious", _boolean, ours=True),
     _Setting("user-libraries", _boolean, ours=True),

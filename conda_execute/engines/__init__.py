@@ -93,6 +93,8 @@ class Options:
     connect: Callable[[bool], Any] | None = field(default=None, repr=False)
     #: Read every file that comes from a cache, to see whether it is what its package says.
     verify: bool = False
+    #: What is asked of attestations: "off", "warn" or "require".
+    attestations: str = "off"
     progress: Progress | None = field(default=None, repr=False, compare=False)
     #: Where a spec, a requirement or a channel of the request is written, for errors.
     locate: Callable[[str], Location | None] = field(default=lambda written: None, repr=False, compare=False)

@@ -150,6 +150,12 @@ def _refuse_impossible(request: Request, options: Options) -> None:
             where=options.locate(request.constraints[0]) or (),
             hint="`--backend rattler` can",
         )
+    if options.attestations == "require":
+        raise CreationError(
+            "the backend `conda` does not verify attestations, and the setting `attestations` requires it",
+            step="solve",
+            hint="`--backend rattler` does",
+        )
     if not options.run_link_scripts:
         raise CreationError(
             "the backend `conda` always runs link scripts, and `run-link-scripts` is off",

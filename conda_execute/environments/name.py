@@ -70,6 +70,8 @@ def _tagged(request: Request) -> Iterator[str]:
         yield "link-scripts: no"
     if not request.builds and request.pypi:
         yield "builds: no"
+    if request.attested:
+        yield "attestations: require"
     if request.user_libraries:
         yield "user-libraries: yes"
     yield from (f"override: {variable}={value}" for variable, value in sorted(request.overrides))

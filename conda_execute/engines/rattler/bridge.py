@@ -154,6 +154,22 @@ class _Group:
         return self._names[str(platform)]
 
 
+# -- attestations ----------------------------------------------------------------------------------------------------
+
+
+def attestation_policy(asked: str) -> dict[str, Any]:
+    """The argument by which `rattler.install` verifies attestations, where that is asked for. 0.28 can."""
+    if asked == "off":
+        return {}
+    try:
+        from rattler.sigstore import VerificationPolicy
+    except ImportError:
+        raise SettingsError(
+            f"py-rattler {rattler.__version__} cannot verify attestations", hint="update it to 0.28 or later"
+        ) from None
+    return {"attestation_policy": VerificationPolicy.warn() if asked == "warn" else VerificationPolicy.require()}
+
+
 # -- the package cache -----------------------------------------------------------------------------------------------
 
 

@@ -101,7 +101,7 @@ class Rattler:
 
             channel_wheels.add(request, prefix, options, wheels, lock_fd)
         built = _finish(request, prefix, options, records, installing.cuda_matters)
-        return replace(built, messages=tuple(installing.messages.items()))
+        return replace(built, messages=tuple(installing.messages.items()), notices=tuple(installing.unattested))
 
 
 def check(request: Request, options: Options) -> None:
@@ -346,6 +346,10 @@ async def _create(
     installing.expect(archives, os.path.join(cache_dir(options), "pkgs"))
     await asyncio.to_thread(installing.look_at_cached, options.offline)
     await _check_archives(archives, packages, options)
+    if options.attestations == "require" and (request.pypi or len(archives) < len(records)):
+        raise explain.cannot_be_attested()
+    if options.attestations == "warn":
+        installing.unattested += await _unattested(archives, options)
     if options.progress is not None:
         options.progress.step("install", len(archives), _hosts(package.url for package in found.packages))
         options.progress.packages([f"{one} ({megabytes(one.size or 0)})" for one in found.packages], found.download)
@@ -385,6 +389,17 @@ async def _install_from(
         incoming.drop()
 
 
+async def _unattested(records: Sequence[RepoDataRecord], options: Options) -> list[str]:
+    """What to say of packages whose attestations do not verify."""
+    from rattler.sigstore import verify_attestation
+
+    policy = bridge.attestation_policy("warn")["attestation_policy"]
+    client = _unconnected() if options.offline else _connect(options)[0]
+    outcomes = await asyncio.gather(*(verify_attestation(record, policy, client) for record in records))
+    names = [one.name.normalized for one, outcome in zip(records, outcomes, strict=True) if outcome.warnings]
+    return [f"no attestation that verifies: {', '.join(sorted(names))}"] if names else []
+
+
 async def _install(
     records: list[RepoDataRecord],
     request: Request,
@@ -403,6 +418,7 @@ async def _install(
             show_progress=False,
             client=_unconnected() if options.offline else _connect(options)[0],
             requested_specs=requested,
+            **bridge.attestation_policy("require" if options.attestations == "require" else "off"),
             reporter=installing,
             **await packages.arguments(records, installing.incoming),
         )
@@ -410,6 +426,8 @@ async def _install(
         text, cache = str(error), os.path.join(cache_dir(options), "pkgs")
         if installing.refused:
             raise explain.refused(installing.refused) from None
+        if unattested := explain.unattested(text):
+            raise unattested from None
         unlinked = explain.not_linked(text)
         if options.offline or unlinked not in installing.cached:
             urls = {record.file_name: record.url for record in records}
@@ -481,6 +499,8 @@ class _Installing(InstallerReporter):
         self.progress = progress
         #: What post-link scripts say, by package.
         self.messages: dict[str, str] = {}
+        #: What is to be said of packages without an attestation.
+        self.unattested: list[str] = []
         self.failed_scripts: list[tuple[str, str]] = []
         self.sizes: dict[str, int | None] = {}
         #: Archives whose packages were in the cache before.

@@ -305,6 +305,28 @@ def refused(packages: Mapping[str, str]) -> CreationError:
     )
 
 
+def cannot_be_attested() -> CreationError:
+    return CreationError(
+        "attestations of PyPI packages and wheels are not verified, and the setting `attestations` requires them",
+        step="verify",
+        hint="take them from a conda channel that signs its packages, or set `attestations` to `warn`",
+    )
+
+
+def unattested(text: str) -> CreationError | None:
+    """A package has no attestation that verifies, if that is what the text says."""
+    text = leave_out(text)
+    found = re.search(r"attestation verification failed for (\S+)", text)
+    if found is None:
+        return None
+    return CreationError(
+        f"`{found[1]}` has no attestation that verifies, and the setting `attestations` requires one",
+        step="verify",
+        details=causes(text)[-1],
+        hint="take packages from a channel that signs them, or set `attestations` to `warn`",
+    )
+
+
 def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: str, locate: Locate) -> CreationError:
     """A package could not be downloaded, unpacked or linked. `urls` maps file names of archives to their URLs."""
     text = leave_out(text)
