@@ -66,6 +66,12 @@ def _tagged(request: Request) -> Iterator[str]:
         yield f"platform: {request.platform}"
     if request.lock is not None:
         yield f"lock: {request.lock}"
+    yield from _conditions(request)
+    yield from (f"override: {variable}={value}" for variable, value in sorted(request.overrides))
+
+
+def _conditions(request: Request) -> Iterator[str]:
+    """What must not, or must, be with the packages."""
     if not request.link_scripts:
         yield "link-scripts: no"
     if not request.builds and request.pypi:
@@ -74,4 +80,3 @@ def _tagged(request: Request) -> Iterator[str]:
         yield "attestations: require"
     if request.user_libraries:
         yield "user-libraries: yes"
-    yield from (f"override: {variable}={value}" for variable, value in sorted(request.overrides))
