@@ -20,8 +20,9 @@ import os
 import sys
 
 from .errors import PlaceError
-from .files import is_foreign, make_directory_or_fail, refuse_shared
+from .files import make_directory_or_fail
 from .lean.digest import digest
+from .ownership import others, refuse_others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,10 +66,13 @@ def fitting_cache(environ: Mapping[str, str]) -> str:
     """The cache that can be used: the user's; where that cannot be written to or belongs to another user, a private
     directory among temporary files, beside the environments that go there then. PlaceError if that is not private.
 
-    One that was asked for is taken as it is: what fails there is reported.
+    One that was asked for is refused if others can write to it, and else taken as it is: what fails there is reported.
     """
     named = cache_dir(environ)
-    if named is not None and (named == environ.get(ASKED) or _fits(named)):
+    if named is not None and named == environ.get(ASKED):
+        refuse_others(named, hint=f"set `{ASKED}` to a directory of your own")
+        return named
+    if named is not None and _fits(named):
         return named
     return private_directory(environ)
 
@@ -93,22 +97,19 @@ def private_directory(environ: Mapping[str, str]) -> str:
     user = str(os.getuid()) if hasattr(os, "getuid") else "user"
     temporary = os.path.join(environ.get("TMPDIR") or "/tmp", f"conda-execute-{user}")
     make_directory_or_fail(temporary)
+    hint = "set `CONDA_EXECUTE_ENV_DIR` to a directory of your own"
     if os.path.islink(temporary):
-        raise PlaceError(
-            f"`{temporary}` is a symbolic link, which another user may have put there",
-            hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
-        )
-    refuse_shared(temporary)
+        raise PlaceError(f"`{temporary}` is a symbolic link, which another user may have put there", hint=hint)
+    refuse_others(temporary, hint=hint)
     return os.path.abspath(temporary)  # a script may go elsewhere
 
 
 def _fits(cache: str) -> bool:
     """Whether this is a directory, or can become one, that we can write to and nobody else can."""
-    if is_foreign(cache):
+    if others(cache) is not None:
         return False
     try:
         make_directory_or_fail(cache)
-        refuse_shared(cache)
     except PlaceError:
         return False
     return os.access(cache, os.W_OK | os.X_OK)

@@ -30,41 +30,12 @@ def make_directory(path: str) -> None:
             raise
 
 
-def refuse_shared(directory: str) -> None:
-    """Raise PlaceError for a directory that another user can change, and so what our scripts run."""
-    if not hasattr(os, "geteuid"):
-        return
-    found = os.stat(directory)
-    if found.st_uid not in (os.geteuid(), 0):
-        raise PlaceError(
-            f"`{directory}` belongs to another user (uid {found.st_uid}), who could change what your scripts run",
-            hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own",
-        )
-    if found.st_mode & 0o022:
-        import shlex
-
-        raise PlaceError(
-            f"other users can write to `{directory}`, and so change what your scripts run",
-            hint=f"chmod go-w {shlex.quote(directory)}",
-        )
-
-
 def make_directory_or_fail(path: str) -> None:
     """Make a directory as `make_directory` does; what fails becomes a PlaceError."""
     try:
         make_directory(path)
     except OSError as error:
         raise PlaceError.refused(error, path) from error
-
-
-def is_foreign(path: str) -> bool:
-    """Whether root would leave files of its own in the home of another user, as after `sudo` that keeps HOME: the next
-    directory that is there is not root's."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return False
-    while not os.path.exists(path) and path != os.path.dirname(path):
-        path = os.path.dirname(path)
-    return os.stat(path).st_uid != 0
 
 
 def may_execute_on(path: str) -> bool:

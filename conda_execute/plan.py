@@ -132,6 +132,7 @@ class Plan:
             replace(self.request, link_scripts=self.settings.run_link_scripts, builds=True),
             path=options.lock_file,
             required=options.locked,
+            trusted=self.settings.trusted_groups,
             changed_by=next((option.name for option in options.for_one_run()), None),
             notice=notice,
         )

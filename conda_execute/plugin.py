@@ -98,6 +98,10 @@ if _has("settings"):
                 SequenceParameter(PrimitiveParameter("", element_type=str)),
                 "Patterns of URLs whose scripts run without a question.",
             ),
+            "trusted_groups": (
+                SequenceParameter(PrimitiveParameter("", element_type=str)),
+                "Groups whose members may write where others could change what scripts run.",
+            ),
             "run_link_scripts": (PrimitiveParameter(True), "Run the packages' own post-link scripts."),
             "advisories_url": (PrimitiveParameter("https://api.osv.dev"), "Where advisories are asked for."),
             "require_indexed_timestamp": (

@@ -182,7 +182,7 @@ class Recipe:
             attestations=self.settings.attestations,
             run_link_scripts=self.request.link_scripts,
             # uv looks for a place of its own, in the same home.
-            environ={"UV_CACHE_DIR": os.path.join(cache, "uv"), **self.environ} if cache else self.environ,
+            environ=self._environ(cache),
             connect=network.connector(
                 self.settings,
                 self.request.channels,
@@ -198,18 +198,40 @@ class Recipe:
             script=self.script,
         )
 
+    def _environ(self, cache: str | None) -> Mapping[str, str]:
+        """What the programs of engines see. Root with the home of a user gives them another one: what a user's files
+        say there would be done as root."""
+        from .cache import private_directory
+        from .ownership import is_home_of_another
+
+        environ = {"UV_CACHE_DIR": os.path.join(cache, "uv"), **self.environ} if cache else dict(self.environ)
+        if is_home_of_another(environ.get("HOME")):
+            environ["HOME"] = private_directory(self.environ)
+            for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+                environ.pop(name, None)
+        return environ
+
     def _cache(self) -> str | None:
         """Where packages are kept if not where the engine keeps them: it needs a home that can be written to."""
         from .cache import private_directory
         from .engines import Options
         from .engines.rattler.engine import cache_dir
         from .environments.place import is_writable
+        from .ownership import others, refuse_others
 
         usual = cache_dir(Options(environ=self.environ))
-        if self.environ.get("RATTLER_CACHE_DIR") or (os.path.isabs(usual) and is_writable(usual)):
+        if self.environ.get("RATTLER_CACHE_DIR"):
+            refuse_others(
+                usual, self.settings.trusted_groups, hint="set `RATTLER_CACHE_DIR` to a directory of your own"
+            )
             return None
+        why = others(usual, self.settings.trusted_groups) if os.path.isabs(usual) else None
+        if why is None:
+            if os.path.isabs(usual) and is_writable(usual):
+                return None
+            why = f"`{usual}` cannot be written to"
         cache = os.path.join(private_directory(self.environ), "rattler")
-        self.tell(f"packages are cached in `{cache}`, which may not last: `{usual}` cannot be written to")
+        self.tell(f"packages are cached in `{cache}`, which may not last: {why}")
         return cache
 
     def _locate(self, wanted: str) -> Location | None:

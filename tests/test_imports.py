@@ -24,7 +24,7 @@ FLOORS = (
     {"script", "launch", "terminal"},
     {"environments", "configuration"},
     {"specs"},
-    {"model", "errors", "files", "durable", "cache", "text", "credentials", "interrupts", "lean"},
+    {"model", "errors", "files", "durable", "ownership", "cache", "text", "credentials", "interrupts", "lean"},
 )
 #: Arrows within a floor.
 NEIGHBOURS = {
@@ -32,6 +32,9 @@ NEIGHBOURS = {
     ("model", "errors"),
     ("files", "errors"),
     ("files", "durable"),
+    ("ownership", "errors"),
+    ("ownership", "files"),
+    ("cache", "ownership"),
     ("model", "lean"),
     ("errors", "lean"),
     ("cache", "lean"),

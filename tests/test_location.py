@@ -18,7 +18,7 @@ from tests.protocol import small
 
 class TestPlace:
     def choose(self, env_dir: str | None = None, name: str | None = None, **environ: str) -> str:
-        return choose_tmp_envs(SimpleNamespace(env_dir=env_dir), environ, "linux-64", name=name)
+        return choose_tmp_envs(SimpleNamespace(env_dir=env_dir, trusted_groups=()), environ, "linux-64", name=name)
 
     def test_place_asked_for_comes_first(self, tmp_path: Path) -> None:
         assert self.choose(str(tmp_path / "envs"), HOME=str(tmp_path)) == str(tmp_path / "envs" / "tmp_envs")
@@ -67,7 +67,7 @@ class TestPlace:
         (tmp_path / "home").write_text("no directory")
         notices: list[str] = []
         place = choose_tmp_envs(
-            SimpleNamespace(env_dir=None),
+            SimpleNamespace(env_dir=None, trusted_groups=()),
             {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)},
             "linux-64",
             notice=notices.append,
@@ -79,7 +79,10 @@ class TestPlace:
     def test_no_home_is_a_private_directory_with_a_notice(self, tmp_path: Path) -> None:
         notices: list[str] = []
         place = choose_tmp_envs(
-            SimpleNamespace(env_dir=None), {"TMPDIR": str(tmp_path)}, "linux-64", notice=notices.append
+            SimpleNamespace(env_dir=None, trusted_groups=()),
+            {"TMPDIR": str(tmp_path)},
+            "linux-64",
+            notice=notices.append,
         )
         assert place.startswith(str(tmp_path))
         assert stat.S_IMODE(os.stat(os.path.dirname(os.path.dirname(place))).st_mode) == 0o700
@@ -148,7 +151,8 @@ from conda_execute import errors
 from conda_execute.environments import place as location
 for name in sys.argv[2:]:
     try:
-        print(location.choose_tmp_envs(SimpleNamespace(env_dir=sys.argv[1]), {{}}, "linux-64", name=name))
+        settings = SimpleNamespace(env_dir=sys.argv[1], trusted_groups=())
+        print(location.choose_tmp_envs(settings, {{}}, "linux-64", name=name))
     except errors.PlaceError as error:
         print(error)
 """

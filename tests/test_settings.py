@@ -200,6 +200,7 @@ def test_variables_in_values_are_replaced_and_recorded(machine: Machine) -> None
         ("CONDA_PLUGINS_CONDA_EXECUTE_BACKEND", "conda", "backend", "conda"),
         ("CONDA_EXECUTE_AUTO_CLEAN", "off", "auto_clean", False),
         ("CONDA_EXECUTE_RUN_LINK_SCRIPTS", "false", "run_link_scripts", False),
+        ("CONDA_EXECUTE_TRUSTED_GROUPS", "lab,staff", "trusted_groups", ("lab", "staff")),
         ("CONDA_EXECUTE_TRUSTED_URLS", "https://a/,https://b/", "trusted_urls", ("https://a/", "https://b/")),
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("CONDA") else "",

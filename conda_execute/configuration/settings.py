@@ -30,6 +30,7 @@ from datetime import timedelta
 from ..credentials import hide
 from ..errors import Location, SettingsError
 from ..lean.values import dataclass, field
+from ..ownership import is_home_of_another
 from .condarc import MERGE, Files, Value, items, read
 
 TYPE_CHECKING = False
@@ -104,6 +105,8 @@ class Settings:
     backend: str | None = None
     auto_clean: bool = True
     trusted_urls: tuple[str, ...] = ()
+    #: Groups whose members may write where others could change what runs: names, numbers or "everyone".
+    trusted_groups: tuple[str, ...] = ()
     run_link_scripts: bool = True
     #: Whose scripts run in a sandbox: nobody's, those from URLs, or all.
     sandbox: str = "off"
@@ -181,14 +184,18 @@ def load(
 ) -> Settings:
     """Read the settings. Raises `SettingsError`.
 
-    `home` is what `~` means (default: `HOME`, else what the system says); `prefix` the prefix this Python runs in.
+    `home` is what `~` means (default: `HOME`, else what the system says); `prefix` the prefix this Python runs in. Root
+    with the home of a user does not read the settings there.
     """
     environment = _Environment(environ)
     home = home or _home(environment)
     root = _root_prefix(environment, prefix)
     files = Files()
     layers: list[dict[str, Value]] = []
+    foreign = is_home_of_another(home)
     for template in search_path:
+        if foreign and template.startswith(("~", "$XDG_CONFIG_HOME")):
+            continue
         path = _candidate(template, environment, home, root)
         if path is not None:
             layers.extend(read(path, data) for path, data in files.find(path))
@@ -430,6 +437,7 @@ OURS = (
     _Setting("backend", _backend, ours=True),
     _Setting("auto-clean", _boolean, ours=True),
     _Setting("trusted-urls", _text, "list", ours=True),
+    _Setting("trusted-groups", _text, "list", ours=True),
     _Setting("run-link-scripts", _boolean, ours=True),
     _Setting("sandbox", _sandbox, ours=True),
     _Setting("require-indexed-timestamp", _boolean, ours=True),

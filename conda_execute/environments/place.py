@@ -7,11 +7,12 @@ import sys
 
 from ..cache import cache_dir, private_directory
 from ..errors import PlaceError
-from ..files import is_foreign, make_directory_or_fail, refuse_shared
+from ..files import make_directory_or_fail
+from ..ownership import others, refuse_others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
     class HasEnvDir(Protocol):
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
         @property
         def env_dir(self) -> str | None: ...
+
+        @property
+        def trusted_groups(self) -> tuple[str, ...]: ...
 
 
 def choose_tmp_envs(
@@ -37,7 +41,7 @@ def choose_tmp_envs(
     if settings.env_dir:
         asked = os.path.abspath(settings.env_dir)
         place = asked if os.path.basename(asked) == "tmp_envs" else os.path.join(asked, "tmp_envs")
-        _fit(place, name)
+        _fit(place, name, settings.trusted_groups)
         return place
     root = _root_prefix()
     cache = cache_dir(environ)
@@ -45,18 +49,18 @@ def choose_tmp_envs(
         [os.path.join(cache, platform, "tmp_envs")] if cache else []
     )
     why = "there is no HOME"
-    if cache and is_foreign(cache):
-        why = f"`{cache}` would be in the home of another user"
-        defaults.pop()
     for place in defaults:
         try:
-            _fit(place, name)
+            # Asked before anything is made: root leaves nothing in the home of another user.
+            if (owned := others(place, settings.trusted_groups)) is not None:
+                raise PlaceError(owned)
+            _fit(place, name, settings.trusted_groups)
         except PlaceError as error:
             why = error.message
             continue
         return place
     place = os.path.join(private_directory(environ), platform, "tmp_envs")
-    _fit(place, name)
+    _fit(place, name, settings.trusted_groups)
     if notice is not None:
         notice(f"environments go to `{place}`, which may not last: {why}")
     return place
@@ -80,10 +84,10 @@ def _root_prefix() -> str | None:
     return sys.prefix
 
 
-def _fit(tmp_envs: str, name: str | None) -> None:
+def _fit(tmp_envs: str, name: str | None, trusted: Sequence[str]) -> None:
     """Make the place if need be; PlaceError says why it does not fit."""
     make_directory_or_fail(tmp_envs)
-    refuse_shared(tmp_envs)
+    refuse_others(tmp_envs, trusted, hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own")
     if os.access(tmp_envs, os.W_OK | os.X_OK):
         return
     if name is None or _holds(tmp_envs, name):

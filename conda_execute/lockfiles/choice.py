@@ -12,6 +12,7 @@ import re
 
 from ..errors import CreationError, UsageError
 from ..lean.values import replace
+from ..ownership import refuse_planted
 from . import lockfile as locks
 
 TYPE_CHECKING = False
@@ -41,16 +42,20 @@ def deciding(
     path: str | None,
     required: bool,
     changed_by: str | None,
+    trusted: Sequence[str] = (),
     notice: Callable[[str], None],
 ) -> tuple[Lock | None, bool]:
     """The lock that decides the packages of this run, if any, and whether one was left aside.
 
     `data` is the whole script, `path` the file that was asked for, `changed_by` an option that changes the request.
-    Raises CreationError for a lock that is required (`--locked`) and missing or stale, or that is wrong.
+    Raises CreationError for a lock that is required (`--locked`) and missing or stale, or that is wrong; PlaceError for
+    one that another user laid beside the script. `trusted` are groups whose members may.
     """
     lock = locks.read(path) if path is not None and os.path.exists(path) else None
     if lock is None and path is None and data is not None:
         lock = locks.find(script.path, data)
+        if lock is not None and not lock.embedded:
+            refuse_planted(lock.path, script.path, trusted, hint="`--no-lock` runs without it")
     if path is None and data is not None:
         _check_pointer(data, script, lock)
     if lock is None:

@@ -195,7 +195,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Power cuts at random moments.")
     parser.add_argument("--cuts", type=int, default=100, help="for each file system")
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("kinds", nargs="*", choices=[*FILE_SYSTEMS, []], default=FILE_SYSTEMS)
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=" ".join(FILE_SYSTEMS))
     chosen = parser.parse_args()
     why_not = missing()
     if why_not is not None:
@@ -206,7 +206,7 @@ def main() -> int:
     print("|---|---:|---:|---:|---:|")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="powercuts-")))
-        held = [trial(kind, chosen.cuts, chosen.seed, folder, channel) for kind in chosen.kinds]
+        held = [trial(kind, chosen.cuts, chosen.seed, folder, channel) for kind in chosen.kinds or FILE_SYSTEMS]
         return 0 if all(held) else 1
 
 

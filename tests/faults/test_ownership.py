@@ -1,0 +1,208 @@
+"""Whose is it? What another user can change decides nothing of what runs, and root takes nothing of a user's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conda_execute import ownership
+from conda_execute.errors import PlaceError
+from tests.channel import Package
+from tests.conftest import World
+
+OTHER = 61234
+GROUP = 61235
+MINE = 61236
+
+SCRIPT = "# conda execute\n# env: [lua]\n# run_with: sh\nlua -e 'print(6 * 7)'\n"
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be other users")
+
+
+@pytest.fixture
+def open_world(world: World, tmp_path: Path) -> Iterator[Path]:
+    """A directory that every user can reach."""
+    place = Path("/var/tmp") / f"conda-execute-test-{os.getpid()}-{os.urandom(3).hex()}"
+    place.mkdir(mode=0o755)
+    place.chmod(0o755)
+    yield place
+    shutil.rmtree(place)
+
+
+def owned(path: Path, user: int = 0, mode: int = 0o755, group: int | None = None) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    os.chown(path, user, user if group is None else group)
+    path.chmod(mode)
+    return path
+
+
+class TestTheOneAnswer:
+    @pytest.mark.parametrize(
+        ("user", "mode", "group", "said"),
+        [
+            (0, 0o755, 0, None),
+            (OTHER, 0o755, OTHER, "belongs to another user"),
+            (0, 0o777, 0, "other users can write"),
+            (0, 0o1777, 0, "other users can write"),
+            (0, 0o775, GROUP, "other users can write"),
+            (0, 0o2775, GROUP, "other users can write"),
+        ],
+    )
+    def test_of_the_thing_itself(self, open_world: Path, user: int, mode: int, group: int, said: str | None) -> None:
+        found = ownership.others(str(owned(open_world / "it", user, mode, group)))
+        assert (found is None) if said is None else (found is not None and said in found)
+
+    @pytest.mark.parametrize(
+        ("user", "mode", "group", "good"),
+        [
+            (0, 0o755, 0, True),
+            (0, 0o1777, 0, True),  # as /tmp
+            (0, 0o775, 0, True),  # root's own group
+            (OTHER, 0o755, OTHER, False),
+            (0, 0o777, 0, False),
+            (0, 0o2775, GROUP, False),
+        ],
+    )
+    def test_of_a_directory_above(self, open_world: Path, user: int, mode: int, group: int, good: bool) -> None:
+        above = owned(open_world / "above", user, mode, group)
+        assert (ownership.others(str(owned(above / "mine"))) is None) == good
+        assert (ownership.others(str(above / "to" / "come")) is None) == good
+
+    def test_of_a_link_and_of_what_it_leads_to(self, open_world: Path) -> None:
+        good, theirs = owned(open_world / "good"), owned(open_world / "theirs", OTHER)
+        (open_world / "to-good").symlink_to(good)
+        (open_world / "to-theirs").symlink_to(theirs)
+        assert ownership.others(str(open_world / "to-good")) is None
+        assert ownership.others(str(open_world / "to-theirs")) is not None
+        os.lchown(open_world / "to-good", OTHER, OTHER)
+        assert ownership.others(str(open_world / "to-good")) is not None
+
+    def test_a_group_that_is_trusted_is_no_other(self, open_world: Path) -> None:
+        place = owned(owned(open_world / "lab", 0, 0o2775, GROUP) / "mine", OTHER, 0o2775, GROUP)
+        assert ownership.others(str(place)) is not None
+        assert ownership.others(str(place), [str(GROUP)]) is None
+        assert ownership.others(str(place), ["everyone"]) is None
+        assert ownership.others(str(place), ["no-such-group"]) is not None
+
+
+@pytest.mark.parametrize("mode", [0o2775, 0o777])
+def test_environments_are_refused_below_a_directory_that_others_can_write_to(
+    world: World, open_world: Path, mode: int
+) -> None:
+    shared = owned(open_world / "shared", 0, mode, GROUP)
+    script = world.script("x.sh", SCRIPT)
+    world = world.with_(CONDA_EXECUTE_ENV_DIR=str(shared), CONDA_EXECUTE_AUTO_CLEAN="false")
+    done = world.execute(script)
+    assert (done.returncode, str(shared) in done.stderr, "trusted-groups" in done.stderr) == (
+        125,
+        True,
+        True,
+    )  # by name, with the way out
+    trusted = world.execute(script, env={"CONDA_EXECUTE_TRUSTED_GROUPS": str(GROUP) if mode == 0o2775 else "everyone"})
+    assert (trusted.returncode, trusted.stdout) == (0, "42\n"), trusted.stderr
+
+
+def test_a_link_that_another_user_laid_is_no_place_for_environments(world: World, open_world: Path) -> None:
+    shared, mine = owned(open_world / "tmp", 0, 0o1777), owned(open_world / "home")
+    (shared / "tmp_envs").symlink_to(mine)
+    os.lchown(shared / "tmp_envs", OTHER, OTHER)
+    done = world.with_(CONDA_EXECUTE_ENV_DIR=str(shared / "tmp_envs")).execute(world.script("x.sh", SCRIPT))
+    assert done.returncode == 125
+    assert os.listdir(mine) == []
+
+
+@pytest.mark.parametrize("variable", ["CONDA_EXECUTE_CACHE_DIR", "RATTLER_CACHE_DIR"])
+def test_a_cache_of_another_user_is_refused_by_name(world: World, open_world: Path, variable: str) -> None:
+    theirs = owned(open_world / "cache", OTHER)
+    done = world.with_(**{variable: str(theirs)}).execute("-c", SCRIPT)
+    assert (done.returncode, str(theirs) in done.stderr) == (125, True), done.stderr
+    assert os.listdir(theirs) == []
+
+
+class TestLocksBesideAScript:
+    @pytest.fixture
+    def planted(self, world: World, open_world: Path, make_channel: Callable[..., str]) -> Callable[..., Any]:
+        """The script in a shared directory, locked by another user with a channel of theirs of the same name."""
+        shared = owned(open_world / "shared", 0, 0o1777)
+        script = shared / "mine.sh"
+        script.write_text(SCRIPT)
+        evil = Package("lua", "9.9", files={"bin/lua": "#!/bin/sh\necho hijacked\n"})
+        condarc = world.root / "theirs.yml"
+        url = make_channel(evil, name="conda-forge")
+        condarc.write_text(f"channels: [conda-forge]\ncustom_channels:\n  conda-forge: {url.rsplit('/', 1)[0]}\n")
+
+        def plant(suffix: str = ".conda-execute.lock", user: int = OTHER, mode: int = 0o644) -> Path:
+            lock = shared / f"mine.sh{suffix}"
+            world.execute("--lock", "--lock-file", lock, script, env={"CONDARC": str(condarc)}, check=True)
+            os.chown(lock, user, user)
+            lock.chmod(mode)
+            return script
+
+        return plant
+
+    @pytest.mark.parametrize("suffix", [".conda-execute.lock", ".conda-exec.lock", ".pixi.lock"])
+    def test_one_of_another_user_is_refused(self, world: World, planted: Callable[..., Path], suffix: str) -> None:
+        done = world.execute(planted(suffix))
+        assert (done.returncode, suffix in done.stderr, "hijacked" in done.stdout) == (125, True, False), done.stderr
+        assert world.execute("--no-lock", planted(suffix)).stdout == "42\n"
+
+    def test_after_a_warm_run_too(self, world: World, planted: Callable[..., Path], open_world: Path) -> None:
+        script = open_world / "shared" / "mine.sh"
+        for _ in range(2):
+            assert world.execute(script).stdout == "42\n"
+        assert world.execute(planted()).returncode == 125
+
+    def test_one_that_others_can_write_to_is_refused(self, world: World, planted: Callable[..., Path]) -> None:
+        assert world.execute(planted(user=0, mode=0o666)).returncode == 125
+
+    def test_one_of_the_owner_of_the_script_counts(self, world: World, planted: Callable[..., Path]) -> None:
+        script = planted()
+        os.chown(script, OTHER, OTHER)
+        assert world.execute(script).stdout == "hijacked\n"
+
+    def test_one_of_a_trusted_group_counts(self, world: World, planted: Callable[..., Path]) -> None:
+        done = world.execute(planted(), env={"CONDA_EXECUTE_TRUSTED_GROUPS": str(OTHER)})
+        assert done.stdout == "hijacked\n"
+
+
+class TestRootWithTheHomeOfAUser:
+    @pytest.fixture
+    def sudo(self, world: World, open_world: Path) -> World:
+        home = owned(open_world / "home", OTHER)
+        cleared = dict.fromkeys(
+            ("CONDA_EXECUTE_ENV_DIR", "CONDA_EXECUTE_CACHE_DIR", "RATTLER_CACHE_DIR", "UV_CACHE_DIR")
+        )
+        return world.with_(HOME=str(home), **cleared)
+
+    def test_leaves_nothing_in_it(self, sudo: World) -> None:
+        done = sudo.execute(sudo.script("x.sh", SCRIPT))
+        assert done.stdout == "42\n", done.stderr
+        assert os.listdir(sudo.home) == []
+
+    def test_links_no_package_from_it(self, sudo: World, world: World) -> None:
+        theirs = sudo.home / ".cache" / "rattler"
+        os.chown(sudo.home, 0, 0)
+        first = world.with_(RATTLER_CACHE_DIR=str(theirs / "cache"), CONDA_EXECUTE_ENV_DIR=str(world.root / "other"))
+        first.execute(world.script("y.sh", SCRIPT), check=True)
+        subprocess.run(["chown", "-R", f"{OTHER}:{OTHER}", sudo.home], check=True)
+        (lua,) = theirs.glob("cache/pkgs/lua-*/bin/lua")
+        lua.write_bytes(b"#!/bin/sh\necho hijacked".ljust(lua.stat().st_size, b"\n"))
+        assert sudo.execute(sudo.script("x.sh", SCRIPT)).stdout == "42\n"
+
+    def test_reads_no_settings_from_it(self, sudo: World) -> None:
+        (sudo.home / ".condarc").write_text("conda-execute: {no-such-setting: 1}\n")
+        os.chown(sudo.home / ".condarc", OTHER, OTHER)
+        assert sudo.execute("--check", sudo.script("x.sh", SCRIPT)).returncode == 0
+
+
+def test_what_is_refused_is_named(open_world: Path) -> None:
+    theirs = owned(open_world / "theirs", OTHER)
+    with pytest.raises(PlaceError, match="belongs to another user") as caught:
+        ownership.refuse_others(str(theirs / "below"))
+    assert f"`{theirs}`" in caught.value.message
