@@ -41,7 +41,7 @@ def make_directory_or_fail(path: str) -> None:
 def may_execute_on(path: str) -> bool:
     """Whether the file system of a path lets programs run; True where that cannot be known."""
     try:
-        return sys.platform == "win32" or not os.statvfs(path).f_flag & os.ST_NOEXEC
+        return sys.platform == "win32" or not os.statvfs(path).f_flag & getattr(os, "ST_NOEXEC", 0)
     except (AttributeError, OSError):  # macOS has no such flag
         return True
 
