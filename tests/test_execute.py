@@ -349,6 +349,16 @@ def test_a_startup_file_does_not_hide_the_environment(world: World, name: str) -
     assert done.stdout.split() == [str(world.prefixes()[0] / "bin" / "python"), "here"]
 
 
+@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
+def test_the_prompt_of_the_shell_shows_the_script_and_runs_nothing_of_its_name(world: World, name: str) -> None:
+    script = world.script("a $(touch ran).py", PYTHON)
+    show = "fish_prompt" if name == "fish" else "echo $PS1"
+    done = world.execute("--shell", script, input=f"{show}; env | grep EXECUTE_PROMPT\n", env={"SHELL": shell(name)})
+    assert "(a---touch-ran-.py) " in done.stdout
+    assert "EXECUTE_PROMPT" not in done.stdout
+    assert not (world.work / "ran").exists()
+
+
 def test_zsh_finds_the_files_of_a_person_who_keeps_them_elsewhere(world: World) -> None:
     """And what is started from that shell finds no file of ours."""
     elsewhere = world.home / "z files"

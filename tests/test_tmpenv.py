@@ -97,7 +97,7 @@ def test_compile_makes_what_the_engine_leaves_out(world: World) -> None:
 
 def test_list_shows_idle_environments(used: World) -> None:
     header, row = used.tmpenv("list", check=True).stdout.splitlines()
-    assert header.split() == ["NAME", "SIZE", "CREATED", "USED", "RUNNING", "SCRIPT", "SPECS"]
+    assert header.split() == ["NAME", "STATE", "SIZE", "CREATED", "USED", "RUNNING", "SCRIPT", "SPECS"]
     assert row.split()[0] == name_of(used)
     assert row.rstrip().endswith("six")
 
@@ -152,7 +152,7 @@ def test_list_fits_the_terminal(used: World, columns: int) -> None:
         os.close(theirs)
     lines = shown.replace("\r\n", "\n").splitlines()
     assert max(map(len, lines)) <= columns
-    assert lines[1].startswith(name_of(used))
+    assert lines[1].startswith(name_of(used)[:8])
 
 
 # clear -------------------------------------------------------------------------------------------------------------

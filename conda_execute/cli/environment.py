@@ -105,6 +105,10 @@ def shell(options: RunOptions) -> int:
     interrupts.release()
     notebook = plan.script.notebook
     words, needed = _shell(plan.environ)
+    if needed or len(words) > 1:
+        # A shell may run what it finds in its prompt: nothing but letters, digits and dots of the name go there.
+        title = os.path.basename(plan.script.title)
+        needed["_CONDA_EXECUTE_PROMPT"] = re.sub(r"[^\w.+-]", "-", title, flags=re.ASCII)
     variables = (*plan.header.variables, *(notebook.variables if notebook else ()), *needed.items())
     ground = Ground(plan, environment)
     try:

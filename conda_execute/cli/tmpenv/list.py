@@ -44,25 +44,31 @@ _KEYS: dict[str, Callable[[Found], Any]] = {
     "script": lambda found: (found.marker.script if found.marker else "", found.name),
 }
 
+#: Digits of a name on a terminal: any command takes them for the whole.
+_DIGITS = 8
+
 _COLUMNS = (
     table.Column("NAME"),
-    table.Column("SIZE", right=True, gives_way=1),
+    table.Column("STATE", gives_way=3),
+    table.Column("SIZE", right=True, gives_way=2),
     table.Column("CREATED", right=True, gives_way=6),
-    table.Column("USED", right=True, gives_way=2),
-    table.Column("RUNNING", gives_way=3),
-    table.Column("SCRIPT", gives_way=4, shrinks=True),
-    table.Column("SPECS", gives_way=5, shrinks=True),
+    table.Column("USED", right=True, gives_way=4),
+    table.Column("RUNNING", gives_way=5),
+    table.Column("SCRIPT", gives_way=1, shrinks=True),
+    table.Column("SPECS", gives_way=7, shrinks=True),
 )
 
 
 def _print_table(environments: Sequence[Found], now: float, store: Store, *, verbose: bool) -> None:
     width = table.width_of(sys.stdout)
-    header, *lines = table.layout(_COLUMNS, [_row(found, now) for found in environments], width)
+    rows = [_row(found, now, short=width is not None) for found in environments]
+    header, *lines = table.layout(_COLUMNS, rows, width)
     print(header)
     for found, row in zip(environments, lines, strict=True):
         print(row)
         for running in found.processes:
-            print(_cut(f"    {running.pid}  {printable(running.command)}", width))
+            command = running.command if width is None else _within(running.command, found.prefix)
+            print(_cut(f"    {running.pid}  {printable(command)}", width))
         for line in elsewhere(found, now, verbose=verbose):
             print(_cut(f"    {line}", width))
     if width is not None:
@@ -75,14 +81,20 @@ def _cut(text: str, width: int | None) -> str:
     return text if width is None else table.cut(text, width)
 
 
-def _row(found: Found, now: float) -> Sequence[str]:
+def _within(command: str, prefix: str) -> str:
+    """The command without the path of the environment it runs in: `python plot.py`."""
+    return command.replace(f"{prefix}/bin/", "").replace(f"{prefix}/", "")
+
+
+def _row(found: Found, now: float, *, short: bool) -> Sequence[str]:
     marker = found.marker
     return (
-        found.name,
+        found.name[:_DIGITS] if short else found.name,
+        _state(found),
         size(found.size),
         age(now - marker.created) if marker else "-",
         age(now - found.last_used) if found.last_used else "-",
-        _running(found),
+        str(len(found.processes) or "-"),
         printable(marker.script) if marker else "-",
         specs(marker) if marker else "-",
     )
@@ -92,14 +104,8 @@ def specs(marker: Marker) -> str:
     return ", ".join((*marker.specs, *(f"pypi:{requirement}" for requirement in marker.pypi)))
 
 
-def _running(found: Found) -> str:
-    if found.busy:
-        return "being made"
-    if found.state == "unfinished":
-        return "unfinished"
-    running = str(len(found.processes)) if found.processes else ""
-    kept = "kept" if found.kept else ""
-    return ", ".join(part for part in (running, kept) if part) or "-"
+def _state(found: Found) -> str:
+    return "creating" if found.busy else "kept" if found.kept else found.state
 
 
 def elsewhere(found: Found, now: float, *, verbose: bool) -> Sequence[str]:

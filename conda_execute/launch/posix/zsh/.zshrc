@@ -8,5 +8,6 @@ unset _CONDA_EXECUTE_ZDOTDIR _conda_execute
 [[ -f ${ZDOTDIR:-$HOME}/.zshrc ]] && . ${ZDOTDIR:-$HOME}/.zshrc
 # PREFIX is the environment: activation sets it, and no startup file has a reason to.
 export CONDA_PREFIX=$PREFIX CONDA_DEFAULT_ENV=$PREFIX PATH=$PREFIX/bin:$PATH
-PS1="(${PREFIX:t}) $PS1"
+PS1="($_CONDA_EXECUTE_PROMPT) $PS1"
+unset _CONDA_EXECUTE_PROMPT
 rehash
