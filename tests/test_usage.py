@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from conda_execute.environments import layout, marker, observer, uses
+from conda_execute.environments import layout, observer, uses
 from conda_execute.environments.observer import Observer
 from conda_execute.environments.processes import Process, inhabitants
 from conda_execute.environments.store import Store
@@ -133,15 +133,17 @@ print(use)
         """Only the answer of NFS is made up."""
         open_ = os.open
 
-        def forgotten(path: str, flags: int, mode: int = 0o777) -> int:
-            if path.startswith(environment.prefix):
-                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
-            return open_(path, flags, mode)
+        def forget(below: str) -> None:
+            def forgotten(path: str, flags: int, mode: int = 0o777) -> int:
+                if path.startswith(below):
+                    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+                return open_(path, flags, mode)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "open", forgotten)
-            assert not uses.hold(environment, uses.this_process())
-        monkeypatch.setattr(marker, "open", lambda path, mode: forgotten(path, 0), raising=False)
+            monkeypatch.setattr(os, "open", forgotten)
+
+        forget(environment.prefix)
+        assert not uses.hold(environment, uses.this_process())
+        forget(layout.marker(environment.prefix))
         assert not uses.hold(environment, uses.this_process())
 
     def test_note_for_an_older_build_fails(self, environment: Environment) -> None:
