@@ -212,10 +212,12 @@ class Recipe:
         return environ
 
     def _cache(self) -> str | None:
-        """Where packages are kept if not where the engine keeps them: it needs a home that can be written to."""
+        """Where packages are kept if not where the engine keeps them: it needs a home that can be written to, and
+        locked."""
         from .cache import private_directory
         from .engines import Options
         from .engines.rattler.engine import cache_dir
+        from .environments.lock import has_locks
         from .environments.place import is_writable
         from .ownership import others, refuse_others
 
@@ -226,10 +228,12 @@ class Recipe:
             )
             return None
         why = others(usual, self.settings.trusted_groups) if os.path.isabs(usual) else None
-        if why is None:
-            if os.path.isabs(usual) and is_writable(usual):
-                return None
+        if why is None and (not os.path.isabs(usual) or not is_writable(usual)):
             why = f"`{usual}` cannot be written to"
+        if why is None and not has_locks(os.path.join(usual, "pkgs", ".cache.lock")):
+            why = f"`{usual}` is on a file system without locks"
+        if why is None:
+            return None
         cache = os.path.join(private_directory(self.environ), "rattler")
         self.tell(f"packages are cached in `{cache}`, which may not last: {why}")
         return cache

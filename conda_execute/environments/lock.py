@@ -18,6 +18,7 @@ import os
 import sys
 import time
 
+from .. import files
 from .filesystem import shares_locks
 
 TYPE_CHECKING = False
@@ -190,6 +191,25 @@ def take_unless(
             time.sleep(pause)
             pause = min(pause * 1.5, _LAST_PAUSE)
     return taken
+
+
+def has_locks(path: str) -> bool:
+    """Whether the file of this path, which is made if need be, can be locked, as far as can be tried."""
+    import filelock
+
+    try:
+        files.make_directory(os.path.dirname(path))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+    except OSError:
+        return True  # whoever needs it says what is wrong
+    try:
+        if filelock.lock_descriptor(descriptor, blocking=False):
+            filelock.unlock_descriptor(descriptor)
+    except OSError as error:
+        return error.errno not in _NO_LOCKS
+    finally:
+        os.close(descriptor)
+    return True
 
 
 class _Claim:

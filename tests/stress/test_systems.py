@@ -103,6 +103,17 @@ class TestNoLocks:
         machine.assert_clean()
 
 
+def test_home_without_locks_has_its_packages_cached_elsewhere(machine: Machine, shim: str) -> None:
+    machine.world.home.joinpath(".cache").mkdir(exist_ok=True)
+    usual = machine.world.home / ".cache" / "rattler" / "cache"
+    world = machine.world.with_(
+        LD_PRELOAD=shim, SHIM_FLOCK=f"{errno.ENOLCK}:{usual}", RATTLER_CACHE_DIR=None, XDG_CACHE_HOME=None
+    )
+    done = world.execute(machine.script)
+    assert_good(done.returncode, done.stdout, done.stderr)
+    assert f"`{usual}` is on a file system without locks" in done.stderr
+
+
 def test_orphaned_installer_keeps_a_lock_that_is_a_link(shim: str, tmp_path: Path) -> None:
     """Without locks the inherited descriptor locks nothing; that it is open is enough."""
     orphaning = """
