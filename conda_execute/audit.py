@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
-    from .configuration.settings import Settings
+    from .configuration.declared import Settings
     from .engines.inventory import Component, Known
 
 #: Queries that the service takes at once.

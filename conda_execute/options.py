@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from .configuration.settings import BACKENDS
+from .configuration.declared import BACKENDS
 from .errors import UsageError
 from .lean.values import dataclass
 from .model import ENVIRONMENTS, WHOLE

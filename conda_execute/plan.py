@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .configuration.settings import Settings
+    from .configuration.declared import Settings
     from .launch.sandbox.policy import Policy
     from .lockfiles.lockfile import Lock
     from .model import Environment, Header, Request

@@ -19,7 +19,9 @@ from conda.plugins.hookspec import CondaSpecs
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import NoReturn
+    from typing import Any, NoReturn
+
+    from .configuration.declared import Setting
 
 
 def _has(hook: str) -> bool:
@@ -82,53 +84,37 @@ if _has("settings"):
     @hookimpl
     def conda_settings() -> Iterator[types.CondaSetting]:
         """The same settings that `settings.load` reads, so that `conda config` knows, checks and describes them."""
-        from conda.common.configuration import PrimitiveParameter, SequenceParameter
+        from .configuration.declared import OURS, Settings
 
-        text = (str, type(None))
-        parameters = {
-            "env_dir": (PrimitiveParameter(None, element_type=text), "Directory for the environments of scripts."),
-            "remove_if_unused_for": (PrimitiveParameter(25.0), "Hours without use after which one is removed."),
-            "foreign_use_ttl": (PrimitiveParameter(30.0), "Days for which a use on another host counts as live."),
-            "backend": (
-                PrimitiveParameter(None, element_type=text, validation=_is_backend),
-                "What solves and installs: `rattler`, the embedded engine, or `conda`; none: what works here.",
-            ),
-            "auto_clean": (PrimitiveParameter(True), "Remove unused environments automatically."),
-            "trusted_urls": (
-                SequenceParameter(PrimitiveParameter("", element_type=str)),
-                "Patterns of URLs whose scripts run without a question.",
-            ),
-            "trusted_groups": (
-                SequenceParameter(PrimitiveParameter("", element_type=str)),
-                "Groups whose members may write where others could change what scripts run.",
-            ),
-            "run_link_scripts": (PrimitiveParameter(True), "Run the packages' own post-link scripts."),
-            "advisories_url": (PrimitiveParameter("https://api.osv.dev"), "Where advisories are asked for."),
-            "require_indexed_timestamp": (
-                PrimitiveParameter(False),
-                "Only a channel's own times count for a cooldown.",
-            ),
-            "attestations": (
-                PrimitiveParameter("off", element_type=(str, bool)),
-                "What is asked of packages' attestations: `off`, `warn` or `require`.",
-            ),
-            "refuse_malicious": (PrimitiveParameter(False), "Make no environment with a package known as malicious."),
-            "sandbox": (
-                PrimitiveParameter("off", element_type=(str, bool)),
-                "Whose scripts run in a sandbox: `off`, `urls` or `always`.",
-            ),
-            "user_libraries": (PrimitiveParameter(False), "Let scripts use what the user installed elsewhere."),
-        }
-        for name, (parameter, description) in parameters.items():
+        defaults = Settings()
+        for setting in OURS:
             yield types.CondaSetting(
-                name=f"conda_execute_{name}", description=description, parameter=parameter, aliases=()
+                name=f"conda_execute_{setting.field}",
+                description=setting.description,
+                parameter=_parameter(setting, getattr(defaults, setting.field)),
+                aliases=(),
             )
 
 
-def _is_backend(value: str | None) -> bool | str:
-    from .configuration.settings import BACKENDS
+def _parameter(setting: Setting, default: Any) -> Any:
+    """How conda reads and checks one of our settings; a span of time is a number to it."""
+    from conda.common.configuration import PrimitiveParameter, SequenceParameter
 
-    return value is None or value in BACKENDS or f"it must be one of {', '.join(BACKENDS)}"
+    if setting.shape == "list":
+        return SequenceParameter(PrimitiveParameter("", element_type=str))
+    if setting.unit:
+        return PrimitiveParameter(default.total_seconds() / {"hours": 3600.0, "days": 86400.0}[setting.unit])
+    if isinstance(default, bool):
+        return PrimitiveParameter(default)
+
+    def is_valid(value: str | bool | None) -> bool | str:
+        try:
+            return value is None or setting.convert(str(value)) is not None
+        except ValueError as error:
+            return f"it must be {error}"
+
+    # YAML takes `off` for false.
+    return PrimitiveParameter(default, element_type=(str, bool, type(None)), validation=is_valid)
 
 
 # --- A script as an environment file ---------------------------------------------------------------------------------

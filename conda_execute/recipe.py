@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .configuration.settings import Settings
+    from .configuration.declared import Settings
     from .engines import Backend, Options, Solution
     from .errors import Location
     from .lockfiles.lockfile import Lock
@@ -65,18 +65,24 @@ class Recipe:
 
     def solution(self) -> Solution:
         """What would be installed; nothing is."""
+        from .engines import policy
+
+        policy.check(self.settings, self.request, self.engine().name)
         if self.lock is not None:
             _check_directory()
             from .lockfiles import lockfile
 
             found = lockfile.solution(self.lock, self.request)
             self._check_allowed(self.lock, found)
+            policy.check_packages(self.settings, self.request, found)
             return found
         from .terminal.progress import Progress
 
         options = self.options()
         with options.progress or Progress():
-            return self.engine().solve(self.request, options)
+            found = self.engine().solve(self.request, options)
+        policy.check_packages(self.settings, self.request, found)
+        return found
 
     def _check_allowed(self, lock: Lock, found: Solution) -> None:
         """What a lock installs comes from channels that are allowed here, whatever the header's are."""
@@ -97,6 +103,9 @@ class Recipe:
         for notice in self.header.notices:
             self.tell(notice)
         self.voice.detail(f"engine: {self._account()}")
+        from .engines import policy
+
+        policy.check(self.settings, self.request, self.engine().name)
         # Where nothing is there to be lost, an engine that will solve again need not do it twice; with a lock it will
         # not solve.
         return self.solution() if replaces or self.lock is not None or self.engine().solves_first else None
@@ -169,7 +178,7 @@ class Recipe:
 
     def _work_out_options(self) -> Options:
         _check_directory()
-        from .engines import Options, network
+        from .engines import Options, network, policy
         from .engines.rattler.engine import cache_dir
         from .terminal.progress import progress
 
@@ -181,6 +190,7 @@ class Recipe:
             verify=self.verify,
             attestations=self.settings.attestations,
             run_link_scripts=self.request.link_scripts,
+            verify_files=policy.verifies_files(self.settings),
             # uv looks for a place of its own, in the same home.
             environ=self._environ(cache),
             connect=network.connector(
@@ -302,7 +312,7 @@ def _check_directory() -> None:
 
 def check_backend(name: str | None) -> str | None:
     """The name of an engine that exists; None stands for the one that works."""
-    from .configuration.settings import BACKENDS
+    from .configuration.declared import BACKENDS
     from .text import near
 
     if name is not None and name not in BACKENDS:

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .configuration.settings import Settings
+    from .configuration.declared import Settings
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def resolve(
         )
         if pypi
         else None,
-        constraints=tuple(sorted({normalise_spec(spec) for spec in header.constraints})),
+        # conda's word for a constraint that holds for every environment.
+        constraints=tuple(sorted({normalise_spec(spec) for spec in (*header.constraints, *settings.pinned_packages)})),
         uv=credentials.parted(uv)[0] if uv is not None else None,
         local=_local(pypi, uv, environ),
         lock=options.lock,
@@ -93,7 +94,7 @@ def resolve(
         builds=not options.sandboxed,
         attested=settings.attestations == "require",
         user_libraries=settings.user_libraries,
-        overrides=tuple(sorted({**dict(header.overrides), **_overrides(environ)}.items())),
+        overrides=tuple(sorted({**_configured(settings), **dict(header.overrides), **_overrides(environ)}.items())),
         secrets=tuple(secrets),
     )
 
@@ -240,6 +241,15 @@ def _moments_of(
             found[f"channel {named}"] = when
     general = header.exclude_newer or settings.exclude_newer or header.pypi_exclude_newer
     return tuple(sorted(found.items())) if general or {*found.values()} - {"no"} else ()
+
+
+def _configured(settings: Settings) -> dict[str, str]:
+    """The same from the setting `override_virtual_packages`, which yields to a header and to variables."""
+    return {
+        f"CONDA_OVERRIDE_{name.removeprefix('__').upper()}": version
+        for name, version in settings.override_virtual_packages
+        if version is not None
+    }
 
 
 def _moment(when: str | None, script: str) -> str | None:

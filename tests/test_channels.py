@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from conda_execute import resolve as request
 from conda_execute.configuration.channels import resolve_channels, split_spec
-from conda_execute.configuration.settings import Settings, load
+from conda_execute.configuration.declared import Settings
+from conda_execute.configuration.settings import load
 from conda_execute.errors import Location, SettingsError
 from conda_execute.model import Channel, Header
 from conda_execute.terminal.errors import render
@@ -25,8 +26,6 @@ CONFIGURED = Settings(
     channel_alias="https://me:pass@conda.example/t/tk-123/api",
     custom_channels=(("mine", "http://host:8080/base"), ("a/b", "https://u:p@other")),
     custom_multichannels=(("pair", ("https://one/x", "two")),),
-    migrated_channel_aliases=("https://old.example",),
-    migrated_custom_channels=(("mine", "https://older/base"),),
     default_channels=("https://d/one", "second"),
 )
 EXAMPLE = "https://conda.example/api"
@@ -66,13 +65,11 @@ def test_names_and_urls_without_configuration(written: str, name: str, urls: tup
         ("conda-forge", "conda-forge", (f"{EXAMPLE}/conda-forge",)),
         (f"{EXAMPLE}/conda-forge", "conda-forge", (f"{EXAMPLE}/conda-forge",)),
         ("https://conda.example/t/other/api/conda-forge", "conda-forge", (f"{EXAMPLE}/conda-forge",)),
-        ("https://old.example/conda-forge", "conda-forge", (f"{EXAMPLE}/conda-forge",)),
         (f"{ALIAS}/conda-forge", f"{ALIAS}/conda-forge", (f"{ALIAS}/conda-forge",)),
         ("mine", "mine", ("http://host:8080/base/mine",)),
         ("mine/label/x", "mine/label/x", ("http://host:8080/base/mine/label/x",)),
         ("http://host:8080/base/mine", "mine", ("http://host:8080/base/mine",)),
         ("http://host:8080/base/mine2", "http://host:8080/base/mine2", ("http://host:8080/base/mine2",)),
-        ("https://older/base/mine/x", "mine/x", ("http://host:8080/base/mine/x",)),
         ("https://evil/mine", "https://evil/mine", ("https://evil/mine",)),
         ("a/b", "a/b", ("https://other/a/b",)),
         ("a", "a", (f"{EXAMPLE}/a",)),

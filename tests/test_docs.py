@@ -24,7 +24,8 @@ from pathlib import Path
 import pytest
 
 from conda_execute.cli.parsing import parse
-from conda_execute.configuration import settings
+from conda_execute.configuration.declared import OURS
+from conda_execute.configuration.settings import load
 from conda_execute.environments import layout
 from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError
 from conda_execute.lockfiles import lockfile
@@ -266,7 +267,7 @@ def test_condarc_files_are_understood(document: Path, tmp_path: Path) -> None:
         if Path(block.name).name == "condarc":
             (tmp_path / "condarc").write_text(block.text)
             environ = {"CONDARC": str(tmp_path / "condarc"), "HOME": str(tmp_path), "USER": "somebody"}
-            settings.load(environ)
+            load(environ)
 
 
 @every_document()
@@ -366,7 +367,7 @@ def test_command_of_tmpenv_is_in_the_reference(name: str) -> None:
     assert f"`conda tmpenv {name}" in reference("command-line")
 
 
-@pytest.mark.parametrize("setting", [setting.name for setting in settings.OURS])
+@pytest.mark.parametrize("setting", [setting.name for setting in OURS])
 def test_setting_is_in_the_reference(setting: str) -> None:
     assert f"`CONDA_EXECUTE_{setting.upper().replace('-', '_')}`" in reference("environment-variables")
     assert setting.replace("-", "_") in reference("settings").replace("-", "_")

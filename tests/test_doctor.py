@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conda_execute.conda_plugin.health import examine, judge
-from conda_execute.configuration.settings import Settings
+from conda_execute.configuration.declared import Settings
 from conda_execute.environments.sweep import Found
 from conda_execute.model import Marker
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conda_execute.configuration.channels import resolve_channels
-from conda_execute.configuration.settings import Settings
+from conda_execute.configuration.declared import Settings
 from conda_execute.errors import HeaderError, SettingsError
 from conda_execute.script.header import HEAD, extent, find_header, read_header
 from conda_execute.specs import platforms

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rattler.exceptions import InvalidMatchSpecError
 
-from conda_execute.configuration.settings import Settings
+from conda_execute.configuration.declared import Settings
 from conda_execute.environments.name import NAME_LENGTH, canonical_text
 from conda_execute.environments.name import environment_name as name
 from conda_execute.lean.values import replace

@@ -26,7 +26,8 @@ import pytest
 
 from conda_execute import engines
 from conda_execute.configuration.channels import resolve_channels
-from conda_execute.configuration.settings import Settings, load
+from conda_execute.configuration.declared import Settings
+from conda_execute.configuration.settings import load
 from conda_execute.engines import Options
 from conda_execute.engines.network import connector
 from conda_execute.engines.rattler.engine import Rattler

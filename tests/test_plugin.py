@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from conda_execute.configuration.settings import OURS
+from conda_execute.configuration.declared import OURS
 from tests import oracle
 from tests.conftest import CHECKOUT, World
 

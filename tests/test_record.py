@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conda_execute.configuration.settings import Sources
+from conda_execute.configuration.declared import Sources
 from conda_execute.launch import record, shell
 from conda_execute.launch.activation import activate
 from conda_execute.launch.process import LAUNCHED, LAUNCHED_BY

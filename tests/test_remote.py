@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conda_execute.cache import trusted_file
-from conda_execute.configuration.settings import Settings
+from conda_execute.configuration.declared import Settings
 from conda_execute.errors import ExecuteError, NotFoundError, SettingsError, UsageError
 from conda_execute.model import Header
 from conda_execute.script import source

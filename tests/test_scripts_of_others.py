@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conda_execute.configuration.settings import Settings
+from conda_execute.configuration.declared import Settings
 from conda_execute.environments.name import environment_name
 from conda_execute.errors import HeaderError
 from conda_execute.resolve import resolve

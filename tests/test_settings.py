@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conda_execute.configuration.settings import CONDAS, OURS, SEARCH_PATH, Settings, _Setting, load
+from conda_execute.configuration.declared import CONDAS, OURS, Setting, Settings
+from conda_execute.configuration.settings import SEARCH_PATH, load
 from conda_execute.errors import SettingsError
 from conda_execute.terminal.errors import render
 
@@ -403,6 +404,6 @@ def test_without_files_no_yaml_is_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", [*OURS, *CONDAS], ids=lambda setting: setting.name)
-def test_every_setting_is_in_the_reference(setting: _Setting) -> None:
+def test_every_setting_is_in_the_reference(setting: Setting) -> None:
     text = Path(__file__).parents[1].joinpath("docs", "reference", "settings.md").read_text(encoding="utf-8")
     assert f"`{setting.name}" in text

@@ -101,7 +101,6 @@ def ours(environ: dict[str, str], path: list[str]) -> dict[str, Any]:
             else settings.custom_channels
         ),
         "custom_multichannels": {name: list(urls) for name, urls in settings.custom_multichannels},
-        "migrated_custom_channels": dict(settings.migrated_custom_channels),
         "proxy_servers": dict(settings.proxy_servers),
         "subdir": settings.subdir or "",
     }
@@ -109,7 +108,7 @@ def ours(environ: dict[str, str], path: list[str]) -> dict[str, Any]:
         item == "conda-forge" for name, item, _ in settings.origins if name == "channels"
     ):
         found["channels"] = []
-    for name in ("migrated_channel_aliases", "allowlist_channels", "denylist_channels"):
+    for name in ("allowlist_channels", "denylist_channels", "pinned_packages", "disallowed_packages"):
         found[name] = list(getattr(settings, name))
     for name in (
         "offline",
@@ -281,13 +280,7 @@ CORPUS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {},
     ),
     "numbers as channels": ({"home/.condarc": "channels: [main, '3.10', 1]\n"}, {}),
-    "migrated": (
-        {
-            "home/.condarc": "migrated_channel_aliases: [https://old.example]\n"
-            "migrated_custom_channels: {a: https://older.example}\ncustom_channels: {a: https://new.example}\n"
-        },
-        {},
-    ),
+    "a platform, and a variable that takes it back": ({"home/.condarc": "subdir: osx-64\n"}, {"CONDA_SUBDIR": ""}),
     "lists of a site": (
         {
             "root/.condarc": "allowlist_channels:\n  - a #!final\n  - b\ndenylist_channels: #!final\n  - c\n",
@@ -306,7 +299,6 @@ CHANNELS = (
     *("mine/label/x", "mine", "conda-forge", "conda-forge/label/dev", "defaults", "a/b/c", "pair"),
     *("https://conda.anaconda.org/conda-forge", "https://conda.anaconda.org/t/tk-1-2/conda-forge/label/x"),
     *("https://u:p@host.example:8080/x/y", "http://host.example/conda/x", "https://host.example"),
-    *("https://old.example/z", "http://older.example/conda/moved/w"),
     *("file:///srv/channel", "/srv/channel", "file:///srv/a%20b"),
 )
 
@@ -319,8 +311,6 @@ CHANNEL_SETTINGS = {
     "multi": "custom_multichannels:\n  pair: [https://one.example/first, two]\n",
     "multi defaults": "custom_multichannels: {defaults: ['https://d.example/one']}\n",
     "default": "default_channels: ['https://d.example/one', second]\n",
-    "migrated": "migrated_channel_aliases: ['https://old.example']\nmigrated_custom_channels: {moved: 'http://older.example/conda'}\n"
-    "custom_channels: {moved: 'http://new.example'}\n",
 }
 
 
@@ -369,11 +359,12 @@ _LISTS = (
     "channels",
     "channel",
     "default_channels",
-    "migrated_channel_aliases",
+    "pinned_packages",
+    "disallowed_packages",
     "denylist_channels",
     "allowlist_channels",
 )
-_MAPPINGS = ("custom_channels", "migrated_custom_channels", "proxy_servers")
+_MAPPINGS = ("custom_channels", "proxy_servers")
 _SINGLE = {
     "channel_alias": st.sampled_from(["https://x.example", "http://$ONE.example/a", "https://h/t/tok/", "a"]),
     "channel_priority": st.sampled_from(["strict", "flexible", "disabled", "'true'", "no", "high"]),

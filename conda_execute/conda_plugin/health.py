@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..configuration.settings import Settings
+    from ..configuration.declared import Settings
     from ..environments.sweep import Found
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ..errors import Location
-    from .settings import Settings
+    from .declared import Settings
 
 # What conda has built in.
 _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -125,7 +125,6 @@ class _Book:
         self.custom = {place.name: place for places in self.multi.values() for place in places}
         for name, location in custom:
             self.custom[name.strip("/")] = self._custom(name, location)
-        self.migrated = tuple(_parse(url) for url in settings.migrated_channel_aliases)
 
     def _multi(self) -> dict[str, tuple[_Place, ...]]:
         settings = self.settings
@@ -183,14 +182,6 @@ class _Book:
         place = _parse(text)
         _refuse_subdir(text, place.location)
         whole = place.location
-        longest_first = sorted(self.settings.migrated_custom_channels, key=lambda item: -len(item[0]))
-        for name, location in longest_first:
-            old = _join(_parse(location).location, name)
-            if _below(whole, old):
-                return self._named(_join(name, _rest(whole, old)).strip("/"))
-        for alias in self.migrated:
-            if _below(whole, alias.location):
-                return replace(self.alias, name=_rest(whole, alias.location))
         for known in sorted(self.custom.values(), key=lambda known: -len(known.name)):
             start = _join(known.location, known.name)
             if _below(whole, start):
@@ -213,7 +204,7 @@ class _Book:
     def _canonical_name(self, place: _Place) -> str:
         if not place.name:
             return place.url
-        if place.location in (self.alias.location, *(alias.location for alias in self.migrated)):
+        if place.location == self.alias.location:
             return place.name
         known = (custom for custom in self.custom.values() if custom.location == place.location)
         if any(_below(place.name, custom.name) for custom in known):
@@ -306,10 +297,12 @@ def _path_to_url(path: str, folder: str | None) -> str:
 
 
 def _refuse_odd_bytes(text: str) -> None:
-    """No engine takes what a command line, a variable or a folder may hold: bytes that are no UTF-8."""
+    """No engine takes what a command line, a variable or a folder may hold: bytes that are not UTF-8, or zero."""
     try:
+        if "\0" in text:
+            raise ValueError
         text.encode()
-    except UnicodeEncodeError:
+    except ValueError:
         raise SettingsError(
             f"the channel `{hide(text)}` is not UTF-8", hint="rename it, or a folder above it"
         ) from None

@@ -270,6 +270,11 @@ def items(value: Value) -> tuple[Value, ...]:
     return value.content
 
 
+def _merge_lists_of_maps(said: Sequence[Value]) -> Value:
+    said = _up_to_final(said)
+    return Value(tuple(item for value in reversed(said) for item in items(value)), said[-1].where)
+
+
 def _without_duplicates(items: Sequence[Value]) -> list[Value]:
     seen: dict[Any, Value] = {}
     for item in items:
@@ -294,6 +299,7 @@ def merge_maps(said: Sequence[Value], merge: Callable[[Sequence[Value]], Value] 
 MERGE: dict[str, Callable[[Sequence[Value]], Value]] = {
     "one": merge_one,
     "list": merge_lists,
+    "list of maps": _merge_lists_of_maps,
     "map": merge_maps,
     "map of lists": lambda said: merge_maps(said, merge_lists),
 }

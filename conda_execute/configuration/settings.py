@@ -25,17 +25,16 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import timedelta
 
 from ..credentials import hide
 from ..errors import Location, SettingsError
-from ..lean.values import dataclass, field
 from ..ownership import is_home_of_another
 from .condarc import MERGE, Files, Value, items, read
+from .declared import CONDAS, DEFAULT, OURS, Setting, Settings, Sources, exempt_or_moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
 #: Where conda looks, first to last. A name after `$` is an environment variable; the whole entry is left out where it
@@ -64,115 +63,6 @@ SEARCH_PATH: tuple[str, ...] = (
     "$CONDA_PREFIX/condarc.d",
     "$CONDARC",
 )
-
-DEFAULT_CHANNELS = ("conda-forge",)
-CHANNEL_ALIAS = "https://conda.anaconda.org"
-BACKENDS = ("rattler", "conda")
-ADVISORIES_URL = "https://api.osv.dev"
-ATTESTATIONS = ("off", "warn", "require")
-SANDBOXES = ("off", "urls", "always")
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What `load` looked at, in a form that can be compared by content later.
-
-    `files`: path and content, in the order of reading; None where there is nothing at that path. Of a folder that is
-    absent only the folder is listed. `directories`: every directory that was scanned, with the names that counted.
-    `variables`: every environment variable that could have had a say; None where it was not set.
-    """
-
-    files: tuple[tuple[str, bytes | None], ...] = ()
-    directories: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    variables: tuple[tuple[str, str | None], ...] = ()
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether comparing is enough: no path depends on the working directory."""
-        return all(os.path.isabs(path) for path, _ in (*self.files, *self.directories))
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that is configured, defaults filled in. Mappings are tuples of pairs, in order."""
-
-    # Our own.
-    #: Where environments go, absolute; None: the default places.
-    env_dir: str | None = None
-    remove_if_unused_for: timedelta = timedelta(hours=25)
-    foreign_use_ttl: timedelta = timedelta(days=30)
-    #: The engine; None: the embedded one if it works here.
-    backend: str | None = None
-    auto_clean: bool = True
-    trusted_urls: tuple[str, ...] = ()
-    #: Groups whose members may write where others could change what runs: names, numbers or "everyone".
-    trusted_groups: tuple[str, ...] = ()
-    run_link_scripts: bool = True
-    #: Whose scripts run in a sandbox: nobody's, those from URLs, or all.
-    sandbox: str = "off"
-    #: What is asked of packages' Sigstore attestations: nothing, a warning where they do not verify, or that they do.
-    attestations: str = "off"
-    #: Where advisories are asked for: OSV, or a mirror of it.
-    advisories_url: str = ADVISORIES_URL
-    #: Whether an environment with a package that is known to be malicious is not made.
-    refuse_malicious: bool = False
-    #: Whether scripts see what the user installed for other interpreters of the same kind.
-    user_libraries: bool = False
-
-    # conda's.
-    #: In order of priority, as written.
-    channels: tuple[str, ...] = DEFAULT_CHANNELS
-    #: What `defaults` means; None: what conda has built in.
-    default_channels: tuple[str, ...] | None = None
-    envvars_force_uppercase: bool = True
-    channel_alias: str = CHANNEL_ALIAS
-    migrated_channel_aliases: tuple[str, ...] = ()
-    #: Name, and the location that the name is appended to; None: what conda has built in.
-    custom_channels: tuple[tuple[str, str], ...] | None = None
-    migrated_custom_channels: tuple[tuple[str, str], ...] = ()
-    custom_multichannels: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    #: Channel name, and the URLs that hold the same: the first is the channel's, the others stand in for it. A key of
-    #: mamba's; conda has none for this.
-    mirrored_channels: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    allowlist_channels: tuple[str, ...] = ()
-    denylist_channels: tuple[str, ...] = ()
-    override_channels_enabled: bool = True
-    channel_priority: str = "flexible"
-    #: A date, a date-time or a duration: packages published later do not count.
-    exclude_newer: str | None = None
-    #: Package, and its own moment; None: it is exempt.
-    exclude_newer_package: tuple[tuple[str, str | None], ...] = ()
-    #: Channel, and its own moment; None: it is exempt. conda has them in `channel_settings`.
-    exclude_newer_channel: tuple[tuple[str, str | None], ...] = ()
-    #: Only the time at which the channel took a package in counts, not when somebody says that it was built.
-    require_indexed_timestamp: bool = False
-    #: The platform to install for; None: this machine's.
-    subdir: str | None = None
-    offline: bool = False
-    #: A path names certificates; "truststore" the operating system's.
-    ssl_verify: bool | str = True
-    client_ssl_cert: str | None = None
-    client_ssl_cert_key: str | None = None
-    #: Scheme, or scheme and host, and the proxy's URL; None: no proxy for it.
-    proxy_servers: tuple[tuple[str, str | None], ...] = ()
-    #: Seconds.
-    remote_connect_timeout_secs: float = 9.15
-    #: Seconds.
-    remote_read_timeout_secs: float = 60.0
-    remote_max_retries: int = 3
-    add_anaconda_token: bool = True
-    repodata_use_zst: bool = True
-    repodata_use_shards: bool = True
-
-    #: The root prefix whose condarc counted; None: there is no conda.
-    root_prefix: str | None = field(default=None, compare=False)
-    sources: Sources = field(default=Sources(), compare=False, repr=False)
-    #: Which setting was said where; for the items of a list and the keys of a mapping, one entry each.
-    origins: tuple[tuple[str, str | None, Location], ...] = field(default=(), compare=False, repr=False)
-
-    def origin(self, setting: str, item: str | None = None) -> tuple[Location, ...]:
-        """Where `setting` (spelt as in a condarc), or one item of its list, was said; the decisive place last."""
-        return tuple(where for name, which, where in self.origins if name == setting and which == item)
 
 
 def load(
@@ -280,204 +170,6 @@ def _candidate(template: str, environment: _Environment, home: str | None, root:
     return os.path.normpath(start + slash + rest)
 
 
-# --- The settings and their types ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Setting:
-    """How one setting is spelt and read. `shape` is "one", "list", "map" or "map of lists"."""
-
-    name: str
-    convert: Callable[[str], Any]
-    shape: str = "one"
-    aliases: tuple[str, ...] = ()
-    #: Whether environment variables in its value are replaced.
-    expands: bool = False
-    #: One of ours: found below `plugins:` and `conda-execute:`.
-    ours: bool = False
-
-    @property
-    def field(self) -> str:
-        return self.name.replace("-", "_")
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """The environment variables that set it, the one that counts most last."""
-        if self.ours:
-            name = "CONDA_EXECUTE_" + self.field.upper()
-            return ("CONDA_PLUGINS_" + name, name)
-        return tuple("CONDA_" + name.upper() for name in (*reversed(self.aliases), self.name))
-
-
-def _text(text: str) -> str:
-    return text
-
-
-def _text_or_none(text: str) -> str | None:
-    text = text.strip()
-    return None if text.lower() == "none" or not text else text
-
-
-def _text_if_any(text: str) -> str | None:
-    return text or None
-
-
-def _moment(text: str) -> str | None:
-    """A date, a date and time, or a duration, as written; to conda a bare number is one of seconds."""
-    text = text.strip()
-    return f"{text} seconds" if text.isdecimal() else text or None
-
-
-def _exempt_or_moment(text: str) -> str | None:
-    """None: every version counts, however new."""
-    return None if text.strip().lower() in ("false", "no", "off") else _moment(text)
-
-
-_TRUE = ("true", "yes", "on", "y")
-_FALSE = ("false", "no", "off", "n", "non", "none", "")
-
-
-def _boolean(text: str) -> bool:
-    """true, yes, on, y, or a number other than 0; false, no, off, n, or 0."""
-    word = text.strip().lower()
-    if word in _TRUE or word in _FALSE:
-        return word in _TRUE
-    try:
-        return float(word) != 0
-    except ValueError:
-        raise ValueError("`true` or `false`") from None
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise ValueError("a number of seconds")
-    return number
-
-
-def _count(text: str) -> int:
-    try:
-        count = int(text)
-    except ValueError:
-        count = -1
-    if count < 0:
-        raise ValueError("a whole number")
-    return count
-
-
-def _duration(unit: str) -> Callable[[str], timedelta]:
-    def convert(text: str) -> timedelta:
-        try:
-            number = float(text)
-            if number >= 0:
-                return timedelta(**{unit: number})
-        except (ValueError, OverflowError):
-            pass
-        raise ValueError(f"a number of {unit}, such as `25` or `0.5`")
-
-    return convert
-
-
-def _priority(text: str) -> str:
-    word = text.strip().lower()
-    if word in ("strict", "flexible", "disabled"):
-        return word
-    if word in ("true", "yes", "on"):
-        return "flexible"
-    if word in ("false", "no", "off"):
-        return "disabled"
-    raise ValueError("`strict`, `flexible` or `disabled`")
-
-
-def _verify(text: str) -> bool | str:
-    try:
-        return _boolean(text)
-    except ValueError:
-        pass
-    if text != "truststore" and not os.path.exists(text):
-        raise ValueError("`true`, `false`, `truststore` or the path of a file or directory of certificates")
-    return text
-
-
-def _backend(text: str) -> str:
-    if text not in BACKENDS:
-        raise ValueError(" or ".join(f"`{name}`" for name in BACKENDS))
-    return text
-
-
-def _sandbox(text: str) -> str:
-    return _one_of(SANDBOXES, text)
-
-
-def _attestations(text: str) -> str:
-    return _one_of(ATTESTATIONS, text)
-
-
-def _one_of(words: tuple[str, ...], text: str) -> str:
-    """One of these words; what is false to YAML is `off`."""
-    word = "off" if text.strip().lower() in _FALSE else text
-    if word not in words:
-        raise ValueError(" or ".join(f"`{name}`" for name in words))
-    return word
-
-
-def _alias(text: str) -> str:
-    if "://" not in text:
-        raise ValueError("a URL with its scheme, such as `https://conda.example`")
-    return text
-
-
-OURS = (
-    _Setting("env-dir", _text, expands=True, ours=True),
-    _Setting("remove-if-unused-for", _duration("hours"), ours=True),
-    _Setting("foreign-use-ttl", _duration("days"), ours=True),
-    _Setting("backend", _backend, ours=True),
-    _Setting("auto-clean", _boolean, ours=True),
-    _Setting("trusted-urls", _text, "list", ours=True),
-    _Setting("trusted-groups", _text, "list", ours=True),
-    _Setting("run-link-scripts", _boolean, ours=True),
-    _Setting("sandbox", _sandbox, ours=True),
-    _Setting("require-indexed-timestamp", _boolean, ours=True),
-    _Setting("attestations", _attestations, ours=True),
-    _Setting("advisories-url", _alias, expands=True, ours=True),
-    _Setting("refuse-malicious", _boolean, ours=True),
-    _Setting("user-libraries", _boolean, ours=True),
-)
-
-CONDAS = (
-    _Setting("channels", _text, "list", ("channel",), expands=True),
-    _Setting("default_channels", _text, "list", expands=True),
-    _Setting("channel_alias", _alias, expands=True),
-    _Setting("migrated_channel_aliases", _text, "list"),
-    _Setting("custom_channels", _text, "map", expands=True),
-    _Setting("migrated_custom_channels", _text, "map", expands=True),
-    _Setting("custom_multichannels", _text, "map of lists", expands=True),
-    _Setting("mirrored_channels", _text, "map of lists", expands=True),
-    _Setting("allowlist_channels", _text, "list", ("whitelist_channels",), expands=True),
-    _Setting("denylist_channels", _text, "list", expands=True),
-    _Setting("override_channels_enabled", _boolean),
-    _Setting("channel_priority", _priority),
-    _Setting("exclude_newer", _moment, aliases=("cooldown",)),
-    _Setting("exclude_newer_package", _exempt_or_moment, "map"),
-    _Setting("subdir", _text_if_any),
-    _Setting("envvars_force_uppercase", _boolean),
-    _Setting("offline", _boolean),
-    _Setting("ssl_verify", _verify, aliases=("verify_ssl",), expands=True),
-    _Setting("client_ssl_cert", _text_or_none, aliases=("client_cert",), expands=True),
-    _Setting("client_ssl_cert_key", _text_or_none, aliases=("client_cert_key",), expands=True),
-    _Setting("proxy_servers", _text_or_none, "map", expands=True),
-    _Setting("remote_connect_timeout_secs", _number),
-    _Setting("remote_read_timeout_secs", _number),
-    _Setting("remote_max_retries", _count),
-    _Setting("add_anaconda_token", _boolean, aliases=("add_binstar_token",)),
-    _Setting("repodata_use_zst", _boolean),
-    _Setting("repodata_use_shards", _boolean),
-)
-
-
 def _from_variables(environment: _Environment) -> dict[str, Value]:
     """What the environment says, spelt as a file would."""
     layer: dict[str, Value] = {}
@@ -490,11 +182,11 @@ def _from_variables(environment: _Environment) -> dict[str, Value]:
             where = Location(f"environment variable {name}")
             content: Any
             if setting.shape == "list":
-                parts = (part.partition("!important")[0].strip() for part in text.split(","))
+                parts = (part.partition("!important")[0].strip() for part in text.split(setting.separator))
                 content = tuple(Value(part, where) for part in parts if part)
             else:
                 content = text.split("!important")[0].strip()
-                if not content and setting.convert is not _boolean:
+                if not content and setting.empty is DEFAULT:
                     continue
             (ours if setting.ours else layer)[setting.name] = Value(content, where, key=where)
     layer["conda-execute"] = Value(ours, Location("environment"))
@@ -519,7 +211,7 @@ def _settle(
         for value in said:
             _check_shape(setting, value)
         value = MERGE[setting.shape](said)
-        if value.content is None and setting.convert is not _boolean:
+        if value.content is None and setting.empty is DEFAULT:
             continue  # the default again
         origins += _origins(setting, said)
         settled[setting.field] = _convert(setting, value, environment)
@@ -533,25 +225,7 @@ def _settle(
     return settled, origins
 
 
-def _channel_cutoffs(said: Sequence[Value]) -> dict[str, str | None]:
-    """`exclude_newer` of the entries of `channel_settings`, by channel; the rest of it is conda's own. What comes later
-    has the last word."""
-    found: dict[str, str | None] = {}
-    for value in said:
-        for entry in items(value) if isinstance(value.content, tuple) else ():
-            inner = entry.content if isinstance(entry.content, dict) else {}
-            if "exclude_newer" not in inner:
-                continue
-            when, channel = inner["exclude_newer"], inner.get("channel")
-            if channel is None or not isinstance(channel.content, str) or not isinstance(when.content, str):
-                raise SettingsError(
-                    "`exclude_newer` of `channel_settings` needs one `channel` and one moment", where=when.where
-                )
-            found[channel.content] = _exempt_or_moment(when.content)
-    return found
-
-
-def _said(setting: _Setting, layer: dict[str, Value]) -> Value | None:
+def _said(setting: Setting, layer: dict[str, Value]) -> Value | None:
     """What one source says about one of conda's settings, under whichever name."""
     found = [(name, layer[name]) for name in (setting.name, *setting.aliases) if name in layer]
     if len(found) > 1:
@@ -597,7 +271,7 @@ def _unknown(key: str, start: str, value: Value, known: Iterable[str]) -> Settin
     return SettingsError(f"unknown setting `{key}`", where=value.key or value.where, hint=hint)
 
 
-def _check_shape(setting: _Setting, value: Value) -> None:
+def _check_shape(setting: Setting, value: Value) -> None:
     """That a value is one text, a list of them, a mapping to them or a mapping to lists of them, as it should be."""
     if setting.shape == "one":
         if value.content is not None:
@@ -606,6 +280,10 @@ def _check_shape(setting: _Setting, value: Value) -> None:
         _require(setting, value, tuple)
         for item in items(value):
             _require(setting, item, str, "an item of ")
+    elif setting.shape == "list of maps":
+        _require(setting, value, tuple)
+        for item in items(value):
+            _require(setting, item, dict, "an item of ")
     else:
         _require(setting, value, dict)
         assert isinstance(value.content, dict)
@@ -614,14 +292,14 @@ def _check_shape(setting: _Setting, value: Value) -> None:
                 _require(setting, item, tuple, "a value of ")
                 for part in items(item):
                     _require(setting, part, str, "an item of ")
-            elif setting.convert is not _text_or_none or item.content is not None:
+            elif not setting.nullable or item.content is not None:
                 _require(setting, item, str, "a value of ")
 
 
 _TYPES: dict[type, str] = {str: "a single value", tuple: "a list", dict: "a mapping"}
 
 
-def _require(setting: _Setting, value: Value, expected: type, of: str = "") -> None:
+def _require(setting: Setting, value: Value, expected: type, of: str = "") -> None:
     if not isinstance(value.content, expected):
         raise SettingsError(
             f"{of}`{setting.name}` must be {_TYPES[expected]}, found {value.kind}",
@@ -630,7 +308,7 @@ def _require(setting: _Setting, value: Value, expected: type, of: str = "") -> N
         )
 
 
-def _origins(setting: _Setting, said: Sequence[Value]) -> Iterator[tuple[str, str | None, Location]]:
+def _origins(setting: Setting, said: Sequence[Value]) -> Iterator[tuple[str, str | None, Location]]:
     for value in said:
         yield setting.name, None, value.key or value.where
         parts: Iterable[tuple[Any, Value]] = ()
@@ -642,10 +320,10 @@ def _origins(setting: _Setting, said: Sequence[Value]) -> Iterator[tuple[str, st
             yield setting.name, name, item.key or item.where
 
 
-def _convert(setting: _Setting, value: Value, environment: _Environment) -> Any:
+def _convert(setting: Setting, value: Value, environment: _Environment) -> Any:
     def one(item: Value) -> Any:
         if item.content is None:
-            return False if setting.convert is _boolean else None
+            return None if setting.empty is DEFAULT else setting.empty
         assert isinstance(item.content, str)
         text = environment.expand(item.content) if setting.expands else item.content
         try:
@@ -654,6 +332,12 @@ def _convert(setting: _Setting, value: Value, environment: _Environment) -> Any:
             raise SettingsError(f"`{setting.name}` must be {error}, found `{hide(text)}`", where=item.where) from None
 
     content = value.content
+    if setting.shape == "list of maps":
+        return tuple(
+            tuple((key, inner.content) for key, inner in item.content.items())
+            for item in items(value)
+            if isinstance(item.content, dict)
+        )
     if isinstance(content, tuple):
         return tuple(one(item) for item in content)
     if isinstance(content, dict):

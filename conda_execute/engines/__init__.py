@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Protocol
 
-    from ..configuration.settings import Settings
+    from ..configuration.declared import Settings
     from ..errors import Location
     from ..model import Request
     from ..terminal.progress import Progress
@@ -83,6 +83,8 @@ class Options:
     """How an engine works, as opposed to what it installs: nothing here enters the environment's name."""
 
     offline: bool = False
+    #: Compare the files of cached packages with what their packages say, as is done for a lock: a site's policy.
+    verify_files: bool = False
     #: Run the packages' post-link scripts, as conda does.
     run_link_scripts: bool = True
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)

@@ -59,6 +59,21 @@ _PATIENCE = 20.0
 _DROPPED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE")
 
 
+#: Settings that would change what is installed, and are no part of a request: each at its default.
+_NEUTRAL = {
+    "CONDA_DEPS_MODIFIER": "not_set",
+    "CONDA_DOWNLOAD_ONLY": "false",
+    "CONDA_DRY_RUN": "false",
+    "CONDA_FORCE_32BIT": "false",
+    "CONDA_IGNORE_PINNED": "false",
+    "CONDA_PREFIX_DATA_INTEROPERABILITY": "false",
+    "CONDA_SHORTCUTS": "false",
+    "CONDA_SOLVER_IGNORE_TIMESTAMPS": "false",
+    "CONDA_USE_LOCAL": "false",
+    "CONDA_USE_ONLY_TAR_BZ2": "false",
+}
+
+
 class Conda:
     """The engine `conda`."""
 
@@ -143,13 +158,6 @@ def _channel_word(channel: Channel) -> str:
 
 
 def _refuse_impossible(request: Request, options: Options) -> None:
-    if request.constraints:
-        raise CreationError(
-            "the backend `conda` cannot constrain packages that are not asked for",
-            step="solve",
-            where=options.locate(request.constraints[0]) or (),
-            hint="`--backend rattler` can",
-        )
     if options.attestations == "require":
         raise CreationError(
             "the backend `conda` does not verify attestations, and the setting `attestations` requires it",
@@ -214,6 +222,9 @@ def _environ(request: Request, options: Options) -> dict[str, str]:
         "CONDA_ALLOW_SOFTLINKS": "false",
         "CONDA_ALWAYS_SOFTLINK": "false",
         "CONDA_CHANNEL_PRIORITY": request.channel_priority,
+        # A pin is conda's word for a constraint; those of the settings are among them.
+        "CONDA_PINNED_PACKAGES": "&".join(request.constraints),
+        **_NEUTRAL,
         "CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY": "false",
         "CONDA_NUMBER_CHANNEL_NOTICES": "0",
         "CONDA_REPORT_ERRORS": "false",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rattler.networking import Client
     from rattler.repo_data import Gateway
 
-    from ..configuration.settings import Settings
+    from ..configuration.declared import Settings
     from ..model import Channel
 
 

@@ -45,7 +45,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ..configuration.settings import Sources
+    from ..configuration.declared import Sources
     from ..model import Environment
     from .activation import Activation
 

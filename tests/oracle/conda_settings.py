@@ -16,7 +16,7 @@ NAMES = (
     *("channel_alias", "channel_priority", "client_ssl_cert", "client_ssl_cert_key", "custom_channels"),
     *("custom_multichannels", "default_channels", "offline", "override_channels_enabled", "proxy_servers"),
     *("remote_connect_timeout_secs", "remote_max_retries", "remote_read_timeout_secs", "ssl_verify"),
-    *("migrated_channel_aliases", "migrated_custom_channels", "allowlist_channels", "denylist_channels"),
+    *("allowlist_channels", "denylist_channels", "pinned_packages", "disallowed_packages"),
     *("exclude_newer", "add_anaconda_token", "repodata_use_zst", "repodata_use_shards"),
 )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from ...configuration.settings import Settings
+    from ...configuration.declared import Settings
     from ...environments.sweep import Report
     from ...options import ClearOptions, PruneOptions
 

@@ -20,7 +20,7 @@ from ...terminal.messages import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ...configuration.settings import Settings
+    from ...configuration.declared import Settings
     from ...model import Environment, Header, Request
     from ...options import CreateOptions, NameOptions
 

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...configuration.settings import Settings
+    from ...configuration.declared import Settings
     from ...environments.store import Store
     from ...model import Environment
     from ...options import DirOptions

@@ -90,11 +90,12 @@ def addressed(specs: Sequence[MatchSpec], channels: Sequence[Channel], grouped: 
     """The specs, with the URL of a channel where they say its name; `grouped`: whatever py-rattler can."""
     if _HAS_GROUPS and not grouped:
         return list(specs)
+    return [rattler.MatchSpec(with_url(str(spec), channels), strict=False) if spec.channel else spec for spec in specs]
+
+
+def with_url(spec: str, channels: Sequence[Channel]) -> str:
+    """The spec, with the URL of a channel where it says its name."""
     urls = {channel.name: channel.urls[0] for channel in channels if _is_name(channel.name)}
-    return [rattler.MatchSpec(_with_url(str(spec), urls), strict=False) if spec.channel else spec for spec in specs]
-
-
-def _with_url(spec: str, urls: dict[str, str]) -> str:
     place, _, rest = spec.partition("::")
     name, slash, subdir = place.rpartition("/")
     for known, further in ((place, ""), (name, slash + subdir)):

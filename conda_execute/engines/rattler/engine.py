@@ -341,7 +341,7 @@ async def _create(
     found = solution if solution is not None else await _solve(request, options)
     gateway, records = found.state, list(found.records)
     archives = [record for record in records if not _is_wheel(record)]
-    whole = options.verify or request.lock is not None
+    whole = options.verify or options.verify_files or request.lock is not None
     packages = bridge.package_cache(os.path.join(cache_dir(options), "pkgs"), full=whole)
     installing.expect(archives, os.path.join(cache_dir(options), "pkgs"))
     await asyncio.to_thread(installing.look_at_cached, options.offline)

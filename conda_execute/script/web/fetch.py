@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPResponse, PoolManager, Retry
     from urllib3.exceptions import HTTPError
 
-    from ...configuration.settings import Settings
+    from ...configuration.declared import Settings
 
 #: Bytes. The largest script that anybody wrote by hand is far smaller; what is larger is data, or an attack.
 LARGEST = 10 * 1024 * 1024

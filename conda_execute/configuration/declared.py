@@ -1,0 +1,390 @@
+"""Every setting, declared once: its name, type, default, and for ours what it means.
+
+To add one, add its field to `Settings` and its line to `OURS` or `CONDAS`. The reader of condarc files (`settings`),
+conda's own description of our settings (`plugin`) and the tests go by these tables.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from ..errors import Location
+from ..lean.values import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+DEFAULT_CHANNELS = ("conda-forge",)
+ADVISORIES_URL = "https://api.osv.dev"
+CHANNEL_ALIAS = "https://conda.anaconda.org"
+BACKENDS = ("rattler", "conda")
+SANDBOXES = ("off", "urls", "always")
+ATTESTATIONS = ("off", "warn", "require")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What `load` looked at, in a form that can be compared by content later.
+
+    `files`: path and content, in the order of reading; None where there is nothing at that path. Of a folder that is
+    absent only the folder is listed. `directories`: every directory that was scanned, with the names that counted.
+    `variables`: every environment variable that could have had a say; None where it was not set.
+    """
+
+    files: tuple[tuple[str, bytes | None], ...] = ()
+    directories: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    variables: tuple[tuple[str, str | None], ...] = ()
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether comparing is enough: no path depends on the working directory."""
+        return all(os.path.isabs(path) for path, _ in (*self.files, *self.directories))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that is configured, defaults filled in. Mappings are tuples of pairs, in order."""
+
+    # Our own.
+    #: Where environments go, absolute; None: the default places.
+    env_dir: str | None = None
+    remove_if_unused_for: timedelta = timedelta(hours=25)
+    foreign_use_ttl: timedelta = timedelta(days=30)
+    #: The engine; None: the embedded one if it works here.
+    backend: str | None = None
+    auto_clean: bool = True
+    trusted_urls: tuple[str, ...] = ()
+    run_link_scripts: bool = True
+    #: Groups whose members may write where others could change what runs: names, numbers or "everyone".
+    trusted_groups: tuple[str, ...] = ()
+    #: Whose scripts run in a sandbox: nobody's, those from URLs, or all.
+    sandbox: str = "off"
+    #: What is asked of packages' Sigstore attestations: nothing, a warning where they do not verify, or that they do.
+    attestations: str = "off"
+    #: Whether scripts see what the user installed for other interpreters of the same kind.
+    user_libraries: bool = False
+    #: Where advisories are asked for: OSV, or a mirror of it.
+    advisories_url: str = ADVISORIES_URL
+    #: Whether an environment with a package that is known to be malicious is not made.
+    refuse_malicious: bool = False
+
+    # conda's.
+    #: In order of priority, as written.
+    channels: tuple[str, ...] = DEFAULT_CHANNELS
+    #: What `defaults` means; None: what conda has built in.
+    default_channels: tuple[str, ...] | None = None
+    channel_alias: str = CHANNEL_ALIAS
+    #: Name, and the location that the name is appended to; None: what conda has built in.
+    custom_channels: tuple[tuple[str, str], ...] | None = None
+    custom_multichannels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: Channel name, and the URLs that hold the same: the first is the channel's, the others stand in for it. A key of
+    #: mamba's; conda has none for this.
+    mirrored_channels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    allowlist_channels: tuple[str, ...] = ()
+    denylist_channels: tuple[str, ...] = ()
+    override_channels_enabled: bool = True
+    channel_priority: str = "flexible"
+    #: A channel's name or a pattern of URLs, and what is said of it: `auth`, say.
+    channel_settings: tuple[tuple[tuple[str, str | None], ...], ...] = ()
+    #: Specs that hold for every environment, whether a script asks for the package or not.
+    pinned_packages: tuple[str, ...] = ()
+    #: Specs of packages that are not to be installed.
+    disallowed_packages: tuple[str, ...] = ()
+    #: A virtual package, with or without its underscores, and its version; empty: there is none.
+    override_virtual_packages: tuple[tuple[str, str | None], ...] = ()
+    #: Package, and its own moment; None: it is exempt.
+    exclude_newer_package: tuple[tuple[str, str | None], ...] = ()
+    #: Channel, and its own moment; None: it is exempt. conda has them in `channel_settings`.
+    exclude_newer_channel: tuple[tuple[str, str | None], ...] = ()
+    #: Only the time at which the channel took a package in counts, not when somebody says that it was built.
+    require_indexed_timestamp: bool = False
+    repodata_fns: tuple[str, ...] = ()
+    track_features: tuple[str, ...] = ()
+    subdirs: tuple[str, ...] = ()
+    path_conflict: str = "clobber"
+    safety_checks: str = "warn"
+    extra_safety_checks: bool = False
+    signing_metadata_url_base: str | None = None
+    non_admin_enabled: bool = True
+    #: A date, a date-time or a duration: packages published later do not count.
+    exclude_newer: str | None = None
+    #: The platform to install for; None: this machine's.
+    subdir: str | None = None
+    offline: bool = False
+    #: A path names certificates; "truststore" the operating system's.
+    ssl_verify: bool | str = True
+    client_ssl_cert: str | None = None
+    client_ssl_cert_key: str | None = None
+    #: Scheme, or scheme and host, and the proxy's URL; None: no proxy for it.
+    proxy_servers: tuple[tuple[str, str | None], ...] = ()
+    #: Seconds.
+    remote_connect_timeout_secs: float = 9.15
+    #: Seconds.
+    remote_read_timeout_secs: float = 60.0
+    remote_max_retries: int = 3
+    add_anaconda_token: bool = True
+    repodata_use_zst: bool = True
+    repodata_use_shards: bool = True
+    envvars_force_uppercase: bool = True
+
+    #: The root prefix whose condarc counted; None: there is no conda.
+    root_prefix: str | None = field(default=None, compare=False)
+    sources: Sources = field(default=Sources(), compare=False, repr=False)
+    #: Which setting was said where; for the items of a list and the keys of a mapping, one entry each.
+    origins: tuple[tuple[str, str | None, Location], ...] = field(default=(), compare=False, repr=False)
+
+    def origin(self, setting: str, item: str | None = None) -> tuple[Location, ...]:
+        """Where `setting` (spelt as in a condarc), or one item of its list, was said; the decisive place last."""
+        return tuple(where for name, which, where in self.origins if name == setting and which == item)
+
+
+#: No value of its own.
+DEFAULT = object()
+
+# --- How each is spelt and read ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one setting is spelt and read. `shape` is "one", "list", "map", "map of lists" or "list of maps"."""
+
+    name: str
+    convert: Callable[[str], Any]
+    shape: str = "one"
+    aliases: tuple[str, ...] = ()
+    #: Whether environment variables in its value are replaced.
+    expands: bool = False
+    #: What separates the items of a list in an environment variable.
+    separator: str = ","
+    #: What an empty value or null means; `DEFAULT`: the default again.
+    empty: Any = DEFAULT
+    #: Whether the values of a mapping may be null.
+    nullable: bool = False
+    #: One of ours, found below `plugins:` and `conda-execute:`: what it is, for `conda config --describe`.
+    description: str = ""
+    #: For a span of time: what its number counts.
+    unit: str = ""
+
+    @property
+    def ours(self) -> bool:
+        return bool(self.description)
+
+    @property
+    def field(self) -> str:
+        return self.name.replace("-", "_")
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that set it, the one that counts most last."""
+        if self.ours:
+            name = "CONDA_EXECUTE_" + self.field.upper()
+            return ("CONDA_PLUGINS_" + name, name)
+        return tuple("CONDA_" + name.upper() for name in (*reversed(self.aliases), self.name))
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _text_or_none(text: str) -> str | None:
+    text = text.strip()
+    return None if text.lower() == "none" or not text else text
+
+
+def _text_if_any(text: str) -> str | None:
+    return text or None
+
+
+def _moment(text: str) -> str | None:
+    """A date, a date and time, or a duration, as written; to conda a bare number is one of seconds."""
+    text = text.strip()
+    return f"{text} seconds" if text.isdecimal() else text or None
+
+
+def exempt_or_moment(text: str) -> str | None:
+    """None: every version counts, however new."""
+    return None if text.strip().lower() in ("false", "no", "off") else _moment(text)
+
+
+_TRUE = ("true", "yes", "on", "y")
+_FALSE = ("false", "no", "off", "n", "non", "none", "")
+
+
+def _boolean(text: str) -> bool:
+    """true, yes, on, y, or a number other than 0; false, no, off, n, or 0."""
+    word = text.strip().lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    try:
+        return float(word) != 0
+    except ValueError:
+        raise ValueError("`true` or `false`") from None
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise ValueError("a number of seconds")
+    return number
+
+
+def _count(text: str) -> int:
+    try:
+        count = int(text)
+    except ValueError:
+        count = -1
+    if count < 0:
+        raise ValueError("a whole number")
+    return count
+
+
+def _duration(unit: str) -> Callable[[str], timedelta]:
+    def convert(text: str) -> timedelta:
+        try:
+            number = float(text)
+            if number >= 0:
+                return timedelta(**{unit: number})
+        except (ValueError, OverflowError):
+            pass
+        raise ValueError(f"a number of {unit}, such as `25` or `0.5`")
+
+    return convert
+
+
+def _flag(name: str, **further: Any) -> Setting:
+    return Setting(name, _boolean, empty=False, **further)
+
+
+def _span(name: str, unit: str, **further: Any) -> Setting:
+    return Setting(name, _duration(unit), unit=unit, **further)
+
+
+def _priority(text: str) -> str:
+    word = text.strip().lower()
+    if word in ("strict", "flexible", "disabled"):
+        return word
+    if word in ("true", "yes", "on"):
+        return "flexible"
+    if word in ("false", "no", "off"):
+        return "disabled"
+    raise ValueError("`strict`, `flexible` or `disabled`")
+
+
+def _word(*words: str) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text.strip().lower() not in words:
+            raise ValueError(" or ".join(f"`{word}`" for word in words))
+        return text.strip().lower()
+
+    return convert
+
+
+def _verify(text: str) -> bool | str:
+    try:
+        return _boolean(text)
+    except ValueError:
+        pass
+    if text != "truststore" and not os.path.exists(text):
+        raise ValueError("`true`, `false`, `truststore` or the path of a file or directory of certificates")
+    return text
+
+
+def _backend(text: str) -> str:
+    if text not in BACKENDS:
+        raise ValueError(" or ".join(f"`{name}`" for name in BACKENDS))
+    return text
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    """One of these words; what is false to YAML is `off`."""
+
+    def convert(text: str) -> str:
+        word = "off" if text.strip().lower() in _FALSE else text
+        if word not in words:
+            raise ValueError(" or ".join(f"`{name}`" for name in words))
+        return word
+
+    return convert
+
+
+def _alias(text: str) -> str:
+    if "://" not in text:
+        raise ValueError("a URL with its scheme, such as `https://conda.example`")
+    return text
+
+
+OURS = (
+    Setting("env-dir", _text, expands=True, description="Directory for the environments of scripts."),
+    _span("remove-if-unused-for", "hours", description="Hours without use after which one is removed."),
+    _span("foreign-use-ttl", "days", description="Days for which a use on another host counts as live."),
+    Setting(
+        "backend",
+        _backend,
+        description="What solves and installs: `rattler`, the embedded engine, or `conda`; none: the embedded one.",
+    ),
+    _flag("auto-clean", description="Remove unused environments automatically."),
+    Setting("trusted-urls", _text, "list", description="Patterns of URLs whose scripts run without a question."),
+    Setting(
+        "trusted-groups",
+        _text,
+        "list",
+        description="Groups whose members may write where others could change what scripts run.",
+    ),
+    _flag("run-link-scripts", description="Run the packages' own post-link scripts."),
+    Setting("sandbox", _one_of(*SANDBOXES), description="Whose scripts run in a sandbox: `off`, `urls` or `always`."),
+    Setting(
+        "attestations",
+        _one_of(*ATTESTATIONS),
+        description="What is asked of packages' attestations: `off`, `warn` or `require`.",
+    ),
+    _flag("user-libraries", description="Let scripts use what the user installed elsewhere."),
+    _flag("require-indexed-timestamp", description="For exclude_newer, count only when a channel took a package in."),
+    Setting("advisories-url", _alias, expands=True, description="Where advisories are asked for."),
+    _flag("refuse-malicious", description="Make no environment with a package known as malicious."),
+)
+
+CONDAS = (
+    Setting("channels", _text, "list", ("channel",), expands=True),
+    Setting("default_channels", _text, "list", expands=True),
+    Setting("channel_alias", _alias, expands=True),
+    Setting("custom_channels", _text, "map", expands=True),
+    Setting("custom_multichannels", _text, "map of lists", expands=True),
+    Setting("mirrored_channels", _text, "map of lists", expands=True),
+    Setting("allowlist_channels", _text, "list", ("whitelist_channels",), expands=True),
+    Setting("denylist_channels", _text, "list", expands=True),
+    _flag("override_channels_enabled"),
+    Setting("channel_priority", _priority),
+    Setting("channel_settings", _text, "list of maps", nullable=True),
+    Setting("pinned_packages", _text, "list", separator="&"),
+    Setting("disallowed_packages", _text, "list", ("disallow",), separator="&"),
+    Setting("override_virtual_packages", _text, "map", ("virtual_packages",), nullable=True),
+    Setting("exclude_newer", _moment, aliases=("cooldown",)),
+    Setting("exclude_newer_package", exempt_or_moment, "map"),
+    Setting("repodata_fns", _text, "list"),
+    Setting("track_features", _text, "list"),
+    Setting("subdirs", _text, "list"),
+    Setting("path_conflict", _word("clobber", "warn", "prevent")),
+    Setting("safety_checks", _word("disabled", "warn", "enabled")),
+    _flag("extra_safety_checks"),
+    Setting("signing_metadata_url_base", _text_or_none),
+    _flag("non_admin_enabled"),
+    Setting("subdir", _text_if_any, empty=None),
+    _flag("offline"),
+    Setting("ssl_verify", _verify, aliases=("verify_ssl",), expands=True),
+    Setting("client_ssl_cert", _text_or_none, aliases=("client_cert",), expands=True),
+    Setting("client_ssl_cert_key", _text_or_none, aliases=("client_cert_key",), expands=True),
+    Setting("proxy_servers", _text_or_none, "map", expands=True, nullable=True),
+    Setting("remote_connect_timeout_secs", _number),
+    Setting("remote_read_timeout_secs", _number),
+    Setting("remote_max_retries", _count),
+    _flag("add_anaconda_token", aliases=("add_binstar_token",)),
+    _flag("repodata_use_zst"),
+    _flag("repodata_use_shards"),
+    _flag("envvars_force_uppercase"),
+)

@@ -1,0 +1,98 @@
+"""A site's policy, as far as it is about packages and not about channels: obeyed by every engine, or refused.
+
+What a setting asks for and an engine cannot do is an error with the place of the setting; nothing of it is ignored.
+Pins and virtual packages are no policy but part of a request (`resolve`). The reference lists every setting of conda's
+with what it does here.
+"""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+from ..errors import CreationError, SettingsError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..configuration.declared import Settings
+    from ..model import Channel, Request
+    from . import Solution
+
+#: The index files that hold all packages of a channel, or the latest of them.
+_WHOLE_INDEXES = ("repodata.json", "current_repodata.json")
+
+
+def check(settings: Settings, request: Request, backend: str) -> None:
+    """Raise SettingsError where `backend` cannot do what the settings ask for."""
+    for name, problem in _problems(settings, request, backend):
+        other = "conda" if backend == "rattler" else "rattler"
+        hint = f"set `backend: {other}`, which can, or remove it" if problem.startswith("the backend") else None
+        raise SettingsError(f"{problem} (`{name}`)", where=settings.origin(name), hint=hint)
+
+
+def _problems(settings: Settings, request: Request, backend: str) -> Iterator[tuple[str, str]]:
+    """Each setting that stands in the way, and why."""
+    if not settings.non_admin_enabled and hasattr(os, "geteuid") and os.geteuid() != 0:
+        yield "non_admin_enabled", "only an administrator may install packages here"
+    if any(name not in _WHOLE_INDEXES for name in settings.repodata_fns):
+        yield "repodata_fns", "packages are taken from `repodata.json` alone"
+    for channel in request.channels:
+        said = dict(_said_of(channel, settings))
+        if backend == "rattler" and said.get("auth"):
+            yield "channel_settings", f"the backend `rattler` has no plugin `{said['auth']}` for `{channel.name}`"
+    if backend == "rattler":
+        if settings.signing_metadata_url_base:
+            yield "signing_metadata_url_base", "the backend `rattler` cannot verify signatures"
+        if settings.path_conflict == "prevent":
+            yield "path_conflict", "the backend `rattler` cannot refuse packages that share a file"
+    else:
+        if settings.track_features:
+            yield "track_features", "the backend `conda` would choose other packages for it"
+        if settings.subdirs:
+            yield "subdirs", "the backend `conda` would take packages of other platforms"
+
+
+def _said_of(channel: Channel, settings: Settings) -> Iterator[tuple[str, str | None]]:
+    """What `channel_settings` say of this channel: by its name, or by a pattern with the same scheme."""
+    for entry in settings.channel_settings:
+        pattern = dict(entry).get("channel") or ""
+        wanted = urlsplit(pattern)
+        for url in channel.urls:
+            parts = urlsplit(url)
+            matches = fnmatchcase(f"{parts.netloc}{parts.path}/", f"{wanted.netloc}{wanted.path}".rstrip("/") + "/")
+            if pattern == channel.name or (wanted.scheme == parts.scheme and matches):
+                yield from entry
+
+
+def check_packages(settings: Settings, request: Request, solution: Solution) -> None:
+    """Raise CreationError for a solution with a package that is disallowed; conda looks for itself what it solved."""
+    if not settings.disallowed_packages:
+        return
+    import rattler
+    from rattler.exceptions import InvalidMatchSpecError
+
+    from .rattler import bridge
+
+    for text in settings.disallowed_packages:
+        where = settings.origin("disallowed_packages", text) or settings.origin("disallowed_packages")
+        try:
+            spec = rattler.MatchSpec(bridge.with_url(text, request.channels), strict=False)
+        except InvalidMatchSpecError as error:
+            raise SettingsError(f"`{text}` is not a match spec: {error}", where=where) from None
+        for record in solution.records:
+            if record.matches(spec):
+                package = f"{record.name.normalized} {record.version}"
+                raise CreationError(
+                    f"{package} is not allowed here: `disallowed_packages` has `{text}`",
+                    step="solve",
+                    where=where,
+                    hint="ask for other packages or versions",
+                )
+
+
+def verifies_files(settings: Settings) -> bool:
+    """Whether files of cached packages are to be compared with what their packages say, as for a lock."""
+    return settings.extra_safety_checks or settings.safety_checks == "enabled"
