@@ -168,7 +168,7 @@ def test_conda_checks_a_setting_as_we_do(conda: Conda) -> None:
     conda.needs("conda.plugins.config", "PluginConfig")
     world = conda.world.with_settings("plugins:\n  conda_execute_backend: mamba\n")
     refused = Conda(world, conda.python)("config", "--show", "plugins.conda_execute_backend")
-    assert "must be one of rattler, conda" in refused.stdout + refused.stderr
+    assert "must be `rattler` or `conda`" in refused.stdout + refused.stderr
     ours = world.run([conda.python, "-m", "conda_execute", conda.script("hello.py", HELLO)])
     assert "must be `rattler` or `conda`, found `mamba`" in ours.stderr
 
