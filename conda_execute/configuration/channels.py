@@ -160,7 +160,7 @@ class _Book:
             raise SettingsError(f"`{text}` is not a channel")
         _refuse_odd_bytes(text)
         if "://" not in text and not _is_path(text):
-            name = text.strip("/")
+            name = text.strip("/ ")
             _refuse_subdir(text, name)
             if name in self.multi:
                 return self._several(name, self.multi[name])
@@ -297,15 +297,15 @@ def _path_to_url(path: str, folder: str | None) -> str:
 
 
 def _refuse_odd_bytes(text: str) -> None:
-    """No engine takes what a command line, a variable or a folder may hold: bytes that are not UTF-8, or zero."""
+    """No engine takes what a command line, a variable or a folder may hold: bytes that are not UTF-8, control characters."""
     try:
-        if "\0" in text:
-            raise ValueError
         text.encode()
-    except ValueError:
+    except UnicodeEncodeError:
         raise SettingsError(
             f"the channel `{hide(text)}` is not UTF-8", hint="rename it, or a folder above it"
         ) from None
+    if not text.isprintable():
+        raise SettingsError(f"the channel {text!r} has a character that cannot be printed", hint="remove it")
 
 
 def _refuse_subdir(text: str, path: str) -> None:

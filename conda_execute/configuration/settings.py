@@ -225,6 +225,24 @@ def _settle(
     return settled, origins
 
 
+def _channel_cutoffs(said: Sequence[Value]) -> dict[str, str | None]:
+    """`exclude_newer` of the entries of `channel_settings`, by channel; the rest of it is conda's own. What comes later
+    has the last word."""
+    found: dict[str, str | None] = {}
+    for value in said:
+        for entry in items(value) if isinstance(value.content, tuple) else ():
+            inner = entry.content if isinstance(entry.content, dict) else {}
+            if "exclude_newer" not in inner:
+                continue
+            when, channel = inner["exclude_newer"], inner.get("channel")
+            if channel is None or not isinstance(channel.content, str) or not isinstance(when.content, str):
+                raise SettingsError(
+                    "`exclude_newer` of `channel_settings` needs one `channel` and one moment", where=when.where
+                )
+            found[channel.content] = exempt_or_moment(when.content)
+    return found
+
+
 def _said(setting: Setting, layer: dict[str, Value]) -> Value | None:
     """What one source says about one of conda's settings, under whichever name."""
     found = [(name, layer[name]) for name in (setting.name, *setting.aliases) if name in layer]
