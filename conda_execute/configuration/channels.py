@@ -297,7 +297,7 @@ def _path_to_url(path: str, folder: str | None) -> str:
 
 
 def _refuse_odd_bytes(text: str) -> None:
-    """No engine takes what a command line, a variable or a folder may hold: bytes that are not UTF-8, control characters."""
+    """No engine takes what a command line, a variable or a folder may hold: odd bytes, control characters."""
     try:
         text.encode()
     except UnicodeEncodeError:
