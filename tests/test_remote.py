@@ -17,7 +17,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from conda_execute.cache import trusted_file
 from conda_execute.configuration.declared import Settings
 from conda_execute.errors import ExecuteError, NotFoundError, SettingsError, UsageError
+from conda_execute.lean.values import replace
 from conda_execute.model import Header
 from conda_execute.script import source
 from conda_execute.script.source import Script

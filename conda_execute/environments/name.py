@@ -48,8 +48,6 @@ def _tagged(request: Request) -> Iterator[str]:
         yield from (f"channel: {channel}" for channel in channels or ("",))
     if request.channel_priority != DEFAULT_PRIORITY:
         yield f"channel-priority: {request.channel_priority}"
-    if request.solve_strategy is not None:
-        yield f"solve-strategy: {request.solve_strategy}"
     yield from (f"constraint: {constraint}" for constraint in sorted(map(normalise_spec, request.constraints)))
     yield from (f"pypi: {_BLANKS.sub(' ', requirement).strip()}" for requirement in sorted(set(request.pypi)))
     if request.uv is not None:
@@ -72,6 +70,8 @@ def _tagged(request: Request) -> Iterator[str]:
 
 def _conditions(request: Request) -> Iterator[str]:
     """What must not, or must, be with the packages."""
+    if request.solve_strategy is not None:
+        yield f"solve-strategy: {request.solve_strategy}"
     if not request.link_scripts:
         yield "link-scripts: no"
     if not request.builds and request.pypi:

@@ -16,8 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-
 
 def shebang(data: bytes) -> tuple[str, ...] | None:
     """The words of the script's first line after `#!`, or None.
@@ -52,7 +50,7 @@ def without_env(words: tuple[str, ...]) -> tuple[str, ...]:
         rest = rest[1:]
     elif rest[0].startswith("-S"):
         rest = (rest[0][2:], *rest[1:])
-    if not rest or rest[0].startswith("-") or _ASSIGNMENT.match(rest[0]):
+    if not rest or rest[0].startswith("-") or re.match(runner.ASSIGNMENT, rest[0]):
         return words
     return rest
 

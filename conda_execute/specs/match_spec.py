@@ -9,9 +9,8 @@ _BLANKS = re.compile(r"\s+")
 _SPEC = re.compile(
     r"(?P<channel>[^\s\[\]=<>!~,|]*::)?(?P<name>[A-Za-z0-9_.-]+)(?P<rest>(?:[\s\[=<>!~:].*)?)", re.DOTALL
 )
-#: After a channel and a namespace, and up to what can follow a name.
-_NAME = re.compile(r"(?:[^\s=<>!~,|]*:)?([A-Za-z0-9_.-]+)(?=$|[\s=<>!~])")
-_ARCHIVE = re.compile(r"([A-Za-z0-9_.-]+)-[^-/]+-[^-/]+\.(?:conda|tar\.bz2)(?:#.*)?$")
+#: Compiled where it is used: most specs are no archives.
+_ARCHIVE = r"([A-Za-z0-9_.-]+)-[^-/]+-[^-/]+\.(?:conda|tar\.bz2)(?:#.*)?$"
 _AROUND_LISTS = re.compile(r"\s*([,|])\s*")
 _AFTER_OPERATORS = re.compile(r"([<>=!~])\s+")
 
@@ -54,8 +53,12 @@ def spec_name(spec: str) -> str:
     >>> spec_name("https://example.org/noarch/ca-certificates-1.0-0.conda"), spec_name("python*")
     ('ca-certificates', '')
     """
-    text = spec.partition("[")[0].strip()
-    text = text.rpartition("::")[2].strip()
-    is_archive = "://" in text or text.startswith((".", "/", "~"))
-    match = (_ARCHIVE.search if is_archive else _NAME.match)(text)
-    return match[1].lower() if match else ""
+    text = spec.partition("[")[0].strip().rpartition("::")[2].strip()
+    if "://" in text or text.startswith((".", "/", "~")):
+        archive = re.search(_ARCHIVE, text)
+        return archive[1].lower() if archive else ""
+    match = _SPEC.fullmatch(text)
+    if match is None:
+        return ""
+    # After a channel and a namespace.
+    return spec_name(text.rpartition(":")[2]) if match["rest"].startswith(":") else match["name"].lower()

@@ -23,7 +23,7 @@ from ...lean.values import dataclass, replace
 from ...model import Header
 from ...specs.match_spec import spec_name
 from ...text import nearest, shown
-from .. import interpreter, languages, runner
+from .. import interpreter, runner
 from . import fields
 from .dependencies import channel_moments, channels, moment, system, with_python
 from .toml import Block, Document
@@ -163,6 +163,10 @@ def read(script: Script, block: Block, platform: str) -> Header:
 
 def is_r(script: Script) -> bool:
     """Whether the script is one of R, whose packages are not PyPI's."""
+    if script.path.endswith(".py"):
+        return False
+    from .. import languages
+
     language = languages.of(script.path) or languages.of_shebang(script.lines[0])
     return language is not None and language.package == "r-base"
 
