@@ -271,7 +271,7 @@ def test_a_script_with_a_lock_names_its_environment(world: World, how: str) -> N
 def test_info_tells_all(used: World) -> None:
     said = json.loads(used.tmpenv("info", "s.sh", "--json", check=True).stdout)
     assert said["name"] == name_of(used)
-    assert "six" in [package.split()[0] for package in said["packages"]]
+    assert "six" in [package["name"] for package in said["packages"]]
     assert said["request"] == "six"
     assert said["package_count"] == len(said["packages"])
     [listed] = json.loads(used.tmpenv("list", "--json", check=True).stdout)

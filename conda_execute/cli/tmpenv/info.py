@@ -43,21 +43,21 @@ def info(options: InfoOptions) -> int:
     return 0
 
 
-def _packages(environment: Environment) -> list[str]:
-    """`name version build` of what conda's records and the metadata of PyPI's packages say is there."""
+def _packages(environment: Environment) -> list[dict[str, str | None]]:
+    """What conda's records and the metadata of PyPI's packages say is there, in the form of `--dry-run --json`."""
     meta = layout.conda_meta(environment.prefix)
-    packages = []
+    packages: list[dict[str, str | None]] = []
     for file in sorted(name for name in os.listdir(meta) if name.endswith(".json")):
         with open(os.path.join(meta, file), encoding="utf-8") as stream:
             record = json.load(stream)
-        packages.append(f"{record['name']} {record['version']} {record['build']}")
+        packages.append({key: record.get(key) for key in ("name", "version", "build", "url")})
     return packages + (_pypi_packages(environment.prefix) if environment.marker.pypi else [])
 
 
-def _pypi_packages(prefix: str) -> list[str]:
+def _pypi_packages(prefix: str) -> list[dict[str, str | None]]:
     from ...engines.pypi.installed import from_pypi
 
-    return [f"{distribution.name} {distribution.version} pypi" for distribution in from_pypi(prefix)]
+    return [{"name": one.name, "version": one.version, "build": "pypi", "url": None} for one in from_pypi(prefix)]
 
 
 def _print(said: dict[str, Any]) -> None:
@@ -68,6 +68,7 @@ def _print(said: dict[str, Any]) -> None:
     said["size"] = size(said["size"])
     said["last_used"] = f"{age((said.pop('unused_hours') or 0) * 3600)} ago".replace("now ago", "now")
     said["processes"] = [f"{running['pid']}  {printable(running['command'])}" for running in said["processes"]]
+    said["packages"] = [f"{one['name']} {one['version']} {one['build']}" for one in said["packages"]]
     said["script"] = printable(said["script"])
     said["kept"] = "yes" if said["kept"] else None
     said["request"] = said["request"].splitlines()

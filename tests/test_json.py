@@ -1,0 +1,41 @@
+"""What is printed with `--json` is valid by the schema in the reference, which knows one type for each key."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import CHECKOUT, World
+
+jsonschema = pytest.importorskip("jsonschema")
+
+SCHEMA = json.loads((CHECKOUT / "docs" / "reference" / "json.schema.json").read_text(encoding="utf-8"))
+
+
+def valid(text: str, kind: str) -> Any:
+    """What the text says, once it is valid as a whole and as what it is called."""
+    value = json.loads(text)
+    jsonschema.validate(value, SCHEMA)
+    for one in value if isinstance(value, list) else [value]:
+        jsonschema.validate(one, {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{kind}"})
+    return value
+
+
+def test_json_is_valid_by_the_schema(world: World) -> None:
+    world.script("s.py", "# conda execute\n# env: [python, six]\n# channels: [conda-forge]\n")
+    world.script("wrong.py", "# conda execute\n# env: [\n")
+    valid(world.execute("--check", "--json", "s.py", check=True).stdout, "script")
+    planned = valid(world.execute("--json", "s.py", check=True).stdout, "script")
+    valid(world.execute("--check", "--json", "wrong.py").stdout, "error")
+    world.execute("s.py", check=True)
+    valid(world.execute("--json", "s.py", check=True).stdout, "script")
+    valid(world.tmpenv("list", "--json", check=True).stdout, "environment")
+    made = valid(world.tmpenv("info", "--json", "s.py", check=True).stdout, "environment")
+    assert {one["name"] for one in made["packages"]} == {one["name"] for one in planned["packages"]}
+    valid(world.tmpenv("info", "--json", "nothing").stdout, "error")
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
