@@ -310,6 +310,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     check = flag(
         "--check",
         action="check",
+        joins=("lock",),
         json=True,
         scripts=True,
         help="report mistakes in the header; `-v` shows what it means",
@@ -336,6 +337,13 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         scripts=True,
         help="the same, and print the path of its Python, for editors",
     )
+    outdated = flag(
+        "--outdated",
+        action="outdated",
+        json=True,
+        scripts=True,
+        help="show for each requirement what is there, what the header allows and what is newest",
+    )
     shell = flag("--shell", action="shell", help="open a shell in the script's environment")
     export = text(
         "--export",
@@ -350,7 +358,21 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     add = many("--add", value="SPEC", action="edit", help="add a requirement, or change its version; repeatable")
     remove = many("--remove", value="NAME", action="edit", help="remove a requirement; repeatable")
 
-    lock = flag("--lock", action="lock", json=True, scripts=True, help="solve, and write SCRIPT.conda-execute.lock")
+    lock = flag(
+        "--lock",
+        action="lock",
+        json=True,
+        scripts=True,
+        help="write SCRIPT.conda-execute.lock, with the packages that the script runs with now; with `--update`, the "
+        "newest ones; with `--check`, only report whether it is up to date",
+    )
+    update_package = many(
+        *("-P", "--update-package"),
+        also=("--upgrade-package",),
+        value="NAME",
+        needs=("lock",),
+        help="with `--lock`: solve again for this package alone; repeatable",
+    )
     embed = flag("--embed", needs=("lock",), help="with `--lock`: write it at the script's end instead")
     platform = many(
         "--platform",

@@ -502,7 +502,7 @@ def test_a_packed_environment_runs_elsewhere_with_the_original_gone(world: World
         (["--platform", "linux-64", "s.py"], "`--platform` goes with `--lock`"),
         (["--lock", "--platform", "linux64", "s.py"], "did you mean `linux-64`?"),
         (["--locked", "--no-lock", "s.py"], "contradict"),
-        (["--lock", "--check", "s.py"], "ask for different things"),
+        (["--lock", "--shell", "s.py"], "ask for different things"),
         (["--add", "x", "--lock", "s.py"], "ask for different things"),
         (["--lock", "-c", "# conda execute", "# env: [six]"], "a script that is a file"),
         (["--add", "six", "--remove", "six", "s.py"], "to be added and removed"),

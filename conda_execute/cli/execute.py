@@ -40,7 +40,7 @@ def act(options: RunOptions) -> int:
 
         options = as_script(options)
     action = options.action
-    if options.update:
+    if options.update and action != "lock":
         from .lock import renew
 
         options = renew(options)
@@ -52,10 +52,10 @@ def act(options: RunOptions) -> int:
         from . import inspect
 
         return inspect.check(options) if action == "check" else inspect.dry_run(options)
-    if action == "lock":
-        from .lock import lock
+    if action in ("lock", "outdated"):
+        from . import lock, outdated
 
-        return lock(options)
+        return lock.lock(options) if action == "lock" else outdated.outdated(options)
     if action == "edit":
         from .edit import edit
 

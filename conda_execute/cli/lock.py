@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from ..errors import UsageError
+from ..errors import CreationError, UsageError
 from ..files import rewrite
 from ..lean.values import replace
 from ..lockfiles import choice, lockfile
@@ -16,17 +16,22 @@ from .several import for_each
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from ..engines import Backend, Solution
+    from ..lockfiles.lockfile import Lock
     from ..model import Request
     from ..options import RunOptions
     from ..plan import Plan
+    from ..recipe import Recipe
 
 
 def lock(options: RunOptions) -> int:
     if options.lock_file and len(options.words) > 1:
         raise UsageError("`--lock-file` names one file, and each script has a lock of its own", hint="leave it out")
-    return for_each(options, lambda one: _write(understand(one)), lambda written: None)
+    act = _check if options.check else _write
+    return for_each(options, lambda one: act(understand(one)), lambda done: None)
 
 
 def renew(options: RunOptions) -> RunOptions:
@@ -34,9 +39,7 @@ def renew(options: RunOptions) -> RunOptions:
     plan = understand(options)
     if options.no_lock or not plan.script.is_file:
         return options.replaced(force_env=True)
-    path = options.lock_file
-    found = lockfile.read(path) if path and os.path.exists(path) else None
-    found = found or (None if path else lockfile.find(plan.script.path, source.read_whole(plan.script)))
+    found = _found(plan)
     if found is None:
         return options.replaced(force_env=True)
     if not found.inputs:
@@ -45,6 +48,52 @@ def renew(options: RunOptions) -> RunOptions:
         )
     _write(replace(plan, options=options.replaced(platform=tuple(found.inputs))))
     return options
+
+
+def _found(plan: Plan) -> Lock | None:
+    """The script's lock, or the one that was named."""
+    path = plan.options.lock_file
+    if path is not None:
+        return lockfile.read(path) if os.path.exists(path) else None
+    return lockfile.find(plan.script.path, source.read_whole(plan.script))
+
+
+def _check(plan: Plan) -> dict[str, Any]:
+    """Raise CreationError where the lock is missing, out of date for one of its platforms, or damaged."""
+    plan = replace(plan, options=plan.options.replaced(locked=True))
+    checked = plan.with_lockfile(plan.store())
+    assert checked.lock is not None, "a lock that is required is there, or an error is raised"
+    requests = _requests(plan, checked.lock.inputs)
+    for request in requests:
+        if reason := lockfile.stale(checked.lock, request, plan.script.folder):
+            raise lockfile.refused(checked.lock, f"for {request.platform}, {reason}")
+        lockfile.solution(checked.lock, replace(request, lock=checked.lock.digest))
+    plan.voice.notice(f"the lock `{checked.lock.path}` is up to date")
+    platforms = [request.platform for request in requests]
+    return {"script": plan.script.title, "lock": checked.lock.path, "platforms": platforms, "fits": True}
+
+
+def packages_there(plan: Plan, requests: Sequence[Request], recipe: Recipe, engine: Backend) -> dict[str, Solution]:
+    """The packages that the script runs with now: of its lock, for what it still fits, else of its environment."""
+    if plan.options.update:
+        return {}
+    there: dict[str, Solution] = {}
+    try:
+        found = _found(plan)
+    except CreationError:  # cut off, say: what is to be written stands in for it
+        found = None
+    environment = plan.store().find(plan.name)
+    for request in requests:
+        if found is not None and found.inputs and lockfile.stale(found, request, plan.script.folder) is None:
+            try:
+                there[request.platform] = lockfile.solution(found, request)
+                continue
+            except CreationError as error:
+                plan.voice.detail(f"{error.message}: its packages are chosen again\n")
+        if environment is not None and request == plan.request and environment.marker.backend == "rattler":
+            prefix = environment.prefix
+            there[request.platform] = lockfile.of_environment(prefix, request, engine, recipe.options())
+    return there
 
 
 def _write(plan: Plan) -> dict[str, Any]:
@@ -64,7 +113,16 @@ def _write(plan: Plan) -> dict[str, Any]:
     recipe = plan.recipe()
     how = recipe.options()
     try:
-        text = choice.text(recipe.backend, requests, how, folder=script.folder, home=home, notice=recipe.tell)
+        text = choice.text(
+            recipe.backend,
+            requests,
+            how,
+            folder=script.folder,
+            home=home,
+            notice=recipe.tell,
+            there=lambda engine: packages_there(plan, requests, recipe, engine),
+            update=options.update_package,
+        )
     finally:
         if how.progress is not None:
             how.progress.close()
@@ -79,10 +137,10 @@ def _write(plan: Plan) -> dict[str, Any]:
     return {"script": script.title, "lock": path, "platforms": asked_for, "package_count": packages}
 
 
-def _requests(plan: Plan) -> list[Request]:
+def _requests(plan: Plan, platforms: Iterable[str] = ()) -> list[Request]:
     """What is to be solved, a request for each platform."""
     requests = []
-    for platform in dict.fromkeys(plan.options.platform or [plan.request.platform]):
+    for platform in dict.fromkeys(platforms or plan.options.platform or [plan.request.platform]):
         header = header_of(plan.script, platform, plan.options)
         wishes = replace(asked(plan.options), platform=platform)
         path = plan.script.path if plan.script.is_file else ""

@@ -16,7 +16,7 @@ from ..model import Built
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol
 
     from ..configuration.declared import Settings
@@ -119,9 +119,11 @@ if TYPE_CHECKING:
         #: Whether `create` takes a solution that was found before instead of solving again.
         solves_first: bool
 
-        def solve(self, request: Request, options: Options, *, like: Solution | None = None) -> Solution:
+        def solve(
+            self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
+        ) -> Solution:
             """The packages that `request` asks for; nothing is downloaded but repodata, and that not again where an
-            earlier solution has it."""
+            earlier solution has it. Records to `keep` are chosen before others."""
 
         def create(
             self,

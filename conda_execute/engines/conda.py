@@ -85,7 +85,9 @@ class Conda:
         """The path of conda."""
         return find(environ)
 
-    def solve(self, request: Request, options: Options, *, like: Solution | None = None) -> Solution:
+    def solve(
+        self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
+    ) -> Solution:
         """What `conda create --dry-run` says. Raises CreationError and InterruptError."""
         if options.progress is not None:
             options.progress.step("solve")

@@ -17,9 +17,9 @@ from . import lockfile as locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from ..engines import Options, Solution
+    from ..engines import Backend, Options, Solution
     from ..model import Header, Request
     from ..script.source import Script
     from .lockfile import Lock
@@ -203,11 +203,19 @@ def text(
     folder: str,
     home: str,
     notice: Callable[[str], object],
+    there: Callable[[Backend], Mapping[str, Solution]] = lambda engine: {},
+    update: Sequence[str] | None = None,
 ) -> str:
-    """The text of a new lock for these requests, one for each platform; it is to lie in the directory `home`."""
+    """The text of a new lock for these requests, one for each platform; it is to lie in the directory `home`.
+
+    `there` finds the packages that are there for a platform; those are kept, but for what is to be updated.
+    """
     from .. import engines as backends
 
     if backend not in (None, "rattler"):
         raise UsageError("only the backend `rattler` writes locks", hint="leave `--backend` out")
     plain = [replace(request, lock=None) for request in requests]
-    return locks.make(backends.engine("rattler"), plain, options, folder=folder, home=home, notice=notice)
+    engine = backends.engine("rattler")
+    return locks.make(
+        engine, plain, options, folder=folder, home=home, notice=notice, there=there(engine), update=update
+    )

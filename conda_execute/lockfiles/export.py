@@ -11,7 +11,6 @@ import os
 
 from ..engines import records
 from ..errors import CreationError, ExecuteError, UsageError
-from ..lean.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +65,10 @@ def export(
         return _environment_yml(name, request, records, added)
     if form == "explicit":
         return _explicit(request, records, added)
-    return _pixi_lock(request, records, added, backend, options)
+    from . import lockfile
+
+    found = lockfile.of_environment(prefix, request, backend, options)
+    return lockfile.text_of(request.channels, {request.platform: (found.records, found.pypi or ())}, home="")
 
 
 def _environment_yml(name: str, request: Request, records: Sequence[Any], added: Sequence[Distribution]) -> str:
@@ -78,7 +80,7 @@ def _environment_yml(name: str, request: Request, records: Sequence[Any], added:
         if not any(record.name.normalized == "pip" for record in records):
             lines.append("  - pip")  # `conda env create` installs what follows with it
         lines.append("  - pip:")
-        lines += [f"      - {_quoted(_pinned(one))}" for one in added]
+        lines += [f"      - {_quoted(one.pinned)}" for one in added]
     return "\n".join(lines) + "\n"
 
 
@@ -87,46 +89,13 @@ def _explicit(request: Request, records: Sequence[Any], added: Sequence[Distribu
         "# This file may be used to create an environment using:",
         "# $ conda create --name <env> --file <this file>",
         f"# platform: {request.platform}",
-        *(f"# from PyPI, to be installed afterwards: {_pinned(one)}" for one in added),
+        *(f"# from PyPI, to be installed afterwards: {one.pinned}" for one in added),
         "@EXPLICIT",
     ]
     for record in records:
         digest = record.md5.hex() if record.md5 else record.sha256.hex() if record.sha256 else ""
         lines.append(f"{record.url}#{digest}" if digest else record.url)
     return "\n".join(lines) + "\n"
-
-
-def _pixi_lock(
-    request: Request,
-    records: Sequence[Any],
-    added: Sequence[Distribution],
-    backend: Backend,
-    options: Options,
-) -> str:
-    from ..engines import Solution
-    from ..engines.pypi import resolve
-    from ..engines.rattler.engine import described
-    from . import lockfile
-
-    solution = Solution(described(records), tuple(records))
-    pins = replace(request, pypi=tuple(_pinned(one) for one in added))
-    chosen = resolve.choose(backend, pins, solution, options)
-    return lockfile.text_of(request.channels, {request.platform: (records, chosen)}, home="")
-
-
-def _pinned(one: Distribution) -> str:
-    """The requirement that means this installed package: where it was installed from, else its version."""
-    import json
-
-    try:
-        with open(os.path.join(one.path, "direct_url.json"), encoding="utf-8") as file:
-            origin = json.load(file)
-    except (OSError, ValueError):
-        return f"{one.name}=={one.version}"
-    url = origin["url"]
-    if "vcs_info" in origin:
-        url = f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
-    return f"{one.name} @ {url}"
 
 
 def _quoted(text: str) -> str:

@@ -159,19 +159,19 @@ def solution(lock: Lock, request: Request) -> Solution:
     records = environment.conda_repodata_records_for_platform(platform) or []
     for record in records:
         if not record.sha256 and not record.md5:
-            raise _refused(lock, f"it has no hash for {record.file_name}")
+            raise refused(lock, f"it has no hash for {record.file_name}")
     pypi = []
     for package in environment.pypi_packages_for_platform(platform) or []:
         sha256 = _sha256(package)
         if sha256 is None and package.location.startswith(("http:", "https:")):
-            raise _refused(lock, f"it has no hash for the PyPI package {package.name}")
+            raise refused(lock, f"it has no hash for the PyPI package {package.name}")
         location = _beside(lock.path, package.location.partition("#sha256=")[0])
         pypi.append(PyPIPackage(package.name, package.version, location, sha256))
     found = Solution(described(records), tuple(records), tuple(sorted(pypi, key=lambda package: package.name)))
     _check_satisfied(lock, request, found)
     missing = _missing(records, request)
     if missing:
-        raise _refused(lock, f"the script or its packages need {', '.join(missing)}, which this machine has not")
+        raise refused(lock, f"the script or its packages need {', '.join(missing)}, which this machine has not")
     return found
 
 
@@ -182,7 +182,7 @@ def _platform(lock: Lock, environment: Environment, request: Request) -> LockPla
     fitting = [each for each in there if str(each.subdir) == request.platform]
     if not fitting:
         names = ", ".join(sorted({str(each.subdir) for each in there}))
-        raise _refused(lock, f"it holds no packages for {request.platform}" + (f", only for {names}" if names else ""))
+        raise refused(lock, f"it holds no packages for {request.platform}" + (f", only for {names}" if names else ""))
     for each in fitting[:-1]:
         if not _missing(environment.conda_repodata_records_for_platform(each) or [], request):
             return each
@@ -199,7 +199,7 @@ def _missing(records: Sequence[RepoDataRecord], request: Request) -> list[str]:
     return [spec for spec in needed if not virtual_packages.fits([spec], request.overrides)]
 
 
-def _refused(lock: Lock, reason: str) -> CreationError:
+def refused(lock: Lock, reason: str) -> CreationError:
     return CreationError(
         f"the lock `{lock.path}` cannot be used: {reason}",
         step="lock",
@@ -212,7 +212,7 @@ def _check_untouched(lock: Lock) -> None:
     if written is None and not lock.is_ours:
         return
     if written is None or digest(lock.text[written.end() + 1 :].encode()) != written[1]:
-        raise _refused(lock, "it was changed after it was written")
+        raise refused(lock, "it was changed after it was written")
 
 
 def _environment(lock: Lock) -> Environment:
@@ -221,9 +221,9 @@ def _environment(lock: Lock) -> Environment:
     try:
         environment = _parse(lock.text).default_environment()
     except (ParseCondaLockError, ValueError) as error:
-        raise _refused(lock, str(error)) from None
+        raise refused(lock, str(error)) from None
     if environment is None:
-        raise _refused(lock, "it has no default environment")
+        raise refused(lock, "it has no default environment")
     return environment
 
 
@@ -271,7 +271,7 @@ def _check_satisfied(lock: Lock, request: Request, found: Solution) -> None:
         )  # by whatever name the channel goes there
         if not any(record.matches(plain) for record in mine):
             there = f"{name} {mine[0].version}" if mine else f"no {name}"
-            raise _refused(lock, f"the script asks for `{text}`, and it holds {there}")
+            raise refused(lock, f"the script asks for `{text}`, and it holds {there}")
     if lock.inputs:
         return  # ours: it was made for these very requirements
     versions = {canonical(record.name.normalized): str(record.version) for record in found.records}
@@ -281,7 +281,7 @@ def _check_satisfied(lock: Lock, request: Request, found: Solution) -> None:
         if not name or ";" in requirement or _allows(requirement, versions.get(name)):
             continue
         there = f"{name} {versions[name]}" if name in versions else f"no {name}"
-        raise _refused(lock, f"the script asks for `{requirement}` of PyPI, and it holds {there}")
+        raise refused(lock, f"the script asks for `{requirement}` of PyPI, and it holds {there}")
 
 
 def _allows(requirement: str, version: str | None) -> bool:
@@ -313,25 +313,48 @@ def make(
     folder: str,
     home: str,
     notice: Callable[[str], object],
+    there: Mapping[str, Solution] | None = None,
+    update: Sequence[str] | None = None,
 ) -> str:
     """The text of a lock for these requests, one for each platform. It is to lie in the directory `home`.
 
-    `notice` is called with what a user should know of how the packages were chosen. Raises CreationError where one of
-    them has no solution.
+    Packages that are `there` for a platform are taken as they are; or with `update`, all but those of these names,
+    where that is possible. `notice` is called with what a user should know of how the packages were chosen. Raises
+    CreationError where a request has no solution.
     """
     from ..engines.pypi import resolve
 
     packages = {}
     for request in requests:
-        solved = resolve.solve(backend, request, options)
-        packages[request.platform] = (solved.records, solved.pypi or ())
-        for said in solved.notices:
+        found = (there or {}).get(request.platform)
+        if found is None:
+            found = resolve.solve(backend, request, options)
+        elif update:
+            found = resolve.updated(backend, request, options, found, update)
+        packages[request.platform] = (found.records, found.pypi or ())
+        for said in found.notices:
             notice(said)
     body = text_of(requests[0].channels, packages, home)
     lines = [_TITLE]
     lines += [f"# input {request.platform}: {input_digest(request, folder)}" for request in requests]
     lines.append(f"# packages: {digest(body.encode())}")
     return "\n".join(lines) + "\n" + body
+
+
+def of_environment(prefix: str, request: Request, backend: Backend, options: Options) -> Solution:
+    """What is installed in a prefix that was made for a request, with the hashes of all of it.
+
+    Raises CreationError where PyPI packages have to be looked up and cannot be.
+    """
+    from ..engines import Solution
+    from ..engines.pypi import resolve
+    from ..engines.pypi.installed import from_pypi
+    from ..engines.rattler.engine import described, installed
+
+    records = installed(prefix)
+    solution = Solution(described(records), tuple(records))
+    pins = replace(request, pypi=tuple(one.pinned for one in from_pypi(prefix)))
+    return replace(solution, pypi=resolve.choose(backend, pins, solution, options))
 
 
 def text_of(

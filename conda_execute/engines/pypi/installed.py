@@ -48,6 +48,18 @@ class Distribution:
         return _read(self.path, name)
 
     @property
+    def pinned(self) -> str:
+        """The requirement that means this package: where it was installed from, else its version."""
+        try:
+            origin = json.loads(self.read("direct_url.json"))
+        except ValueError:
+            return f"{self.name}=={self.version}"
+        url = origin["url"]
+        if "vcs_info" in origin:
+            url = f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
+        return f"{self.name} @ {url}"
+
+    @property
     def requires(self) -> tuple[str, ...]:
         """The requirements in its metadata."""
         lines = self.metadata.partition("\n\n")[0].splitlines()

@@ -23,7 +23,7 @@ from .joint import Trial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from ...model import Request
@@ -51,6 +51,24 @@ def solve(engine: Backend, request: Request, options: Options) -> Solution:
         return replace(best.solution, pypi=best.result, notices=notices)
 
 
+def updated(engine: Backend, request: Request, options: Options, there: Solution, names: Sequence[str]) -> Solution:
+    """What is there, with other versions of just these packages, and of what they need others of."""
+    wanted = {canonical(name) for name in names}
+    kept = tuple(record for record in there.records if record.name.normalized not in wanted)
+    solution = engine.solve(request, options, keep=kept)
+    if not request.pypi:
+        return replace(solution, pypi=())
+    pins = [f"{one.name}=={one.version}" for one in there.pypi or () if canonical(one.name) not in wanted]
+    with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
+        trial = _attempt(engine, request, options, solution, tempfile.mkdtemp(dir=directory), pins=pins)
+        if trial.error is not None:
+            trial = _attempt(engine, request, options, solution, tempfile.mkdtemp(dir=directory))
+        if trial.error is not None:
+            raise trial.error
+        _check(request, trial, options)
+        return replace(solution, pypi=trial.result)
+
+
 def choose(engine: Backend, request: Request, solution: Solution, options: Options) -> tuple[PyPIPackage, ...]:
     """The PyPI packages for `request` beside just the conda packages of `solution`, sorted by name."""
     if not request.pypi:
@@ -70,13 +88,24 @@ def _check(request: Request, trial: Trial, options: Options) -> None:
         install.install(request, trial.prefix, options, trial.result)
 
 
-def _attempt(engine: Backend, request: Request, options: Options, solution: Solution, directory: str) -> Trial:
+def _attempt(
+    engine: Backend,
+    request: Request,
+    options: Options,
+    solution: Solution,
+    directory: str,
+    *,
+    pins: Sequence[str] = (),
+) -> Trial:
+    """What uv chooses beside a solution, with these versions of others."""
     prefix = os.path.join(directory, "prefix")
     engine.create(request, prefix, replace(options, run_link_scripts=False), solution=solution)
     present = tuple(installed.distributions(prefix))
     trial = Trial(solution, prefix, present)
     files = project.write(directory, request, options, present)
     offer.write_present(directory, present)
+    with open(files[2], "a", encoding="utf-8") as constraints:
+        constraints.writelines(f"{pin}\n" for pin in pins)
     target = os.path.join(directory, "pylock.toml")
     command = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", target]
     command += project.platform(request, prefix, trial.python)

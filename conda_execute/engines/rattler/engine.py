@@ -74,9 +74,11 @@ class Rattler:
         """The library and its version."""
         return f"py-rattler {rattler.__version__}"
 
-    def solve(self, request: Request, options: Options, *, like: Solution | None = None) -> Solution:
+    def solve(
+        self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
+    ) -> Solution:
         """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
-        return run(lambda: _solve(request, options, like), "solve")
+        return run(lambda: _solve(request, options, like, keep), "solve")
 
     def create(
         self,
@@ -126,7 +128,9 @@ def cache_dir(options: Options) -> str:
 # -- solving ---------------------------------------------------------------------------------------------------------
 
 
-async def _solve(request: Request, options: Options, like: Solution | None = None) -> Solution:
+async def _solve(
+    request: Request, options: Options, like: Solution | None = None, keep: Sequence[RepoDataRecord] = ()
+) -> Solution:
     cache = os.path.join(cache_dir(options), "repodata")
     if options.verify and not options.offline:
         delete(os.path.join(cache, "shards-v1"))  # whose hashes are not of what is kept
@@ -136,12 +140,12 @@ async def _solve(request: Request, options: Options, like: Solution | None = Non
     machine = virtual_packages.packages(request)
     try:
         try:
-            records = await _ask(request, options, gateway, machine)
+            records = await _ask(request, options, gateway, machine, keep)
         except GatewayError as error:
             if options.offline or not _is_for_what_is_cached(str(error), cache):
                 raise
             gateway = _connect(options, fresh=True)[1]
-            records = await _ask(request, options, gateway, machine)
+            records = await _ask(request, options, gateway, machine, keep)
     except SolverError as error:
         raise await _explain_unsolvable(str(error), request, options, gateway) from None
     except GatewayError as error:
@@ -156,7 +160,11 @@ def _is_for_what_is_cached(text: str, cache: str) -> bool:
 
 
 async def _ask(
-    request: Request, options: Options, gateway: Gateway, machine: Sequence[rattler.GenericVirtualPackage]
+    request: Request,
+    options: Options,
+    gateway: Gateway,
+    machine: Sequence[rattler.GenericVirtualPackage],
+    keep: Sequence[RepoDataRecord] = (),
 ) -> list[RepoDataRecord]:
     counts = _counts(request, options)
     grouped = counts is not None
@@ -171,6 +179,7 @@ async def _ask(
             specs=bridge.addressed(specs, request.channels, grouped),
             gateway=gateway,
             platforms=platforms,
+            locked_packages=list(keep),
             virtual_packages=machine,
             channel_priority=rattler.ChannelPriority[request.channel_priority.capitalize()],
             exclude_newer=newest,

@@ -1,0 +1,94 @@
+"""`--outdated`: for each requirement what is there, what the header allows, and what is newest."""
+
+from __future__ import annotations
+
+import sys
+
+from ..engines.pypi import resolve
+from ..errors import CreationError
+from ..lean.values import replace
+from ..plan import understand
+from ..specs.match_spec import spec_name
+from ..specs.requirement import canonical, requirement_name
+from .lock import packages_there
+from .several import for_each
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..engines import Backend, Options, Solution
+    from ..model import Request
+    from ..options import RunOptions
+    from ..plan import Plan
+
+    #: Versions by name, those of conda and those of PyPI.
+    Versions = tuple[dict[str, str], dict[str, str]]
+
+
+def outdated(options: RunOptions) -> int:
+    return for_each(options, lambda one: _compare(understand(one)), _print)
+
+
+def _compare(plan: Plan) -> dict[str, Any]:
+    """What is said of a script. Without an environment or a lock nothing is `current`."""
+    plan.require_trust()
+    recipe = plan.recipe()
+    engine, how = recipe.engine(), recipe.options()
+    there = packages_there(plan, [plan.request], recipe, engine).get(plan.request.platform)
+    current = _versions(there) if there is not None else ({}, {})
+    solution = resolve.solve(engine, plan.request, how)
+    allowed, newest = _versions(solution), _newest(engine, plan.request, how, solution)
+    rows = []
+    for kind, written in enumerate((plan.request.specs, plan.request.pypi)):
+        for text in written:
+            name = (spec_name, requirement_name)[kind](text)
+            if not name or name.startswith("__"):
+                continue
+            versions = {"current": current, "allowed": allowed, "newest": newest}
+            said = {key: each[kind].get(name) for key, each in versions.items()}
+            rows.append({"name": name, "source": ("conda", "pypi")[kind], "requirement": text, **said})
+    return {"script": plan.script.title, "requirements": rows}
+
+
+def _newest(engine: Backend, request: Request, how: Options, like: Solution) -> Versions:
+    """The newest version of each conda package, and of PyPI's those that go together."""
+    from ..engines.rattler.engine import available
+
+    bare = _without_versions(request)
+    found = available(bare, how, bare.specs, like) if like.state is not None else {}
+    conda = {name: str(records[0].version) for name, records in found.items() if records}
+    try:
+        return conda, _versions(resolve.solve(engine, bare, how))[1] if bare.pypi else {}
+    except CreationError:
+        return conda, {}  # the newest do not go together
+
+
+def _versions(solution: Solution) -> Versions:
+    conda = {package.name: package.version for package in solution.packages}
+    return conda, {canonical(package.name): package.version for package in solution.pypi or ()}
+
+
+def _without_versions(request: Request) -> Request:
+    """The same packages from the same channels, in whatever version, published whenever."""
+    pypi = (requirement_name(each) or each for each in request.pypi)
+    return replace(
+        request,
+        specs=tuple(sorted({spec_name(spec) for spec in request.specs if not spec.startswith("__")})),
+        pypi=tuple(sorted(set(pypi))),
+        constraints=(),
+        exclude_newer=None,
+        pypi_exclude_newer=None,
+        lock=None,
+    )
+
+
+def _print(said: dict[str, Any]) -> None:
+    from ..terminal.table import Column, layout, width_of
+
+    columns = [Column(title) for title in ("requirement", "current", "allowed", "newest")]
+    rows = [
+        [row["requirement"], *(row[key] or "-" for key in ("current", "allowed", "newest"))]
+        for row in said["requirements"]
+    ]
+    print("\n".join(layout(columns, rows, width_of(sys.stdout))), flush=True)
