@@ -295,6 +295,10 @@ def _check_closed(script: Script, number: int, start: int, text: str, platform: 
 # From YAML to a header
 
 
+#: What to say of the commonest key that is none.
+_PIP = "`pip:` is an entry of `env`, which begins with a dash: `- pip:`"
+
+
 def _pairs(value: Value, known: tuple[str, ...], foreign: dict[str, str]) -> dict[str, tuple[Value, Value]]:
     """The pairs of a mapping by key; an unknown key is an error."""
     pairs: dict[str, tuple[Value, Value]] = {}
@@ -305,7 +309,7 @@ def _pairs(value: Value, known: tuple[str, ...], foreign: dict[str, str]) -> dic
             raise HeaderError(
                 f"`{shown(name)}` is not a key of a header",
                 where=pair[0].where,
-                hint=PARTED if " " in name else nearest(name, known, foreign),
+                hint=_PIP if name == "pip" else PARTED if " " in name else nearest(name, known, foreign),
             )
         pairs[name] = pair
     return pairs
