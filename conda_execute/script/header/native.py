@@ -61,7 +61,7 @@ _FOREIGN_KEYS = {
 
 #: A line behind the header that looks as if it had lost its comment sign: an entry of a list, or a key.
 #: Compiled where it is used: most headers are right.
-_LOST = r"[ \t]*(?:-[ \t]+[\w\"'*]|(?:env|channels|run_with|exclude-newer|sandbox|system|quiet|verbose|pip)[ \t]*:)"
+_LOST = rf"[ \t]*(?:-[ \t]+[\w\"'*]|(?:{'|'.join(_KEYS)}|pip)[ \t]*:)"
 
 _ONE_SPEC = "write one spec per line, each after `- `"
 
