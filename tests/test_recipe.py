@@ -195,6 +195,14 @@ def test_the_installed_programs_run_a_script(installed: Path, world: World) -> N
     assert "hello.py" in world.run(["conda-tmpenv", "list"], check=True).stdout
 
 
+def test_condabin_has_the_programs_for_every_active_environment(installed: Path, world: World) -> None:
+    """`conda init` puts only this directory on PATH, and it stays there when another environment is activated."""
+    world = world.with_(PATH=f"/nowhere/envs/other/bin:{installed / 'condabin'}:/usr/bin:/bin")
+    script = world.script("hi.py", "#!/usr/bin/env conda-execute\n# conda execute\n# env: [python]\nprint('hi')\n")
+    assert [world.run([script], check=True).stdout for _ in range(2)] == ["hi\n"] * 2
+    assert "hi.py" in world.run(["conda-tmpenv", "list"], check=True).stdout
+
+
 def test_the_installed_launcher_is_the_shell_script(installed: Path) -> None:
     launcher = installed / "bin" / "conda-execute"
     assert launcher.read_bytes().startswith(b"#!/bin/sh")
