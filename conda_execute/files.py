@@ -98,8 +98,12 @@ def delete(path: str) -> None:
             pass  # stays in the trash, for the next sweep to try
 
     if os.path.islink(path) or not os.path.isdir(path):
-        unlink(path)
-    elif sys.version_info >= (3, 12):
+        try:
+            unlink(path)
+            return
+        except IsADirectoryError:
+            pass  # a disk that fails did not say so
+    if sys.version_info >= (3, 12):
         shutil.rmtree(path, onexc=retry)
     else:
         shutil.rmtree(path, onerror=lambda function, path, error: retry(function, path, error[1]))

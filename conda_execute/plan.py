@@ -142,6 +142,8 @@ class Plan:
         if not lock.inputs and store.find(locked.name) is None:
             fits = choice.satisfied(lock, locked.request, required=options.locked, notice=notice)
             return locked if fits is not None else replace(self, has_stale_lock=True)
+        if self.settings.allowlist_channels or self.settings.denylist_channels:
+            locked.recipe().solution()  # an environment that is there may be from before they said so
         return locked
 
     def recipe(self) -> Recipe:

@@ -62,7 +62,7 @@ def resolve(
     pypi = tuple(sorted({as_asked(requirement, folder, script) for requirement in header.pypi}))
     uv = _absolute_uv(header.uv, folder, script) if pypi and header.uv is not None else None
     secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.parted(text)[1]]
-    _check_archives(header, settings)
+    _check_archives(header, settings, folder or None)
     specs = sorted({normalise_spec(spec) for spec in header.specs})
     if pypi and not any(spec_name(spec) == "python" for spec in specs):
         specs = sorted([*specs, "python"])
@@ -135,16 +135,19 @@ def _channel_names(header: Header, settings: Settings, options: Options, specs: 
     return tuple(dict.fromkeys((*names, *(name for name in named if name is not None))))
 
 
-def _check_archives(header: Header, settings: Settings) -> None:
-    """A spec that is an archive's URL, or holds one, asks for the channel that the archive is in."""
+def _check_archives(header: Header, settings: Settings, folder: str | None) -> None:
+    """A spec that is an archive's URL or path, or holds one, asks for the channel that the archive is in; so does one
+    that says its channel in brackets."""
     if not settings.allowlist_channels and not settings.denylist_channels:
         return
     import re
 
     for spec in header.specs:
-        for url in re.findall(r"[a-z0-9+]+://[^\s'\"\],#]+\.(?:conda|tar\.bz2)", spec):
-            place = header.location(spec)
-            resolve_channels((url.rsplit("/", 2)[0],), settings, where=lambda _, place=place: place)  # type: ignore[misc]
+        archives = re.findall(r"(?:[a-z0-9+]+:/)?[./~][^\s'\"\],#]*\.(?:conda|tar\.bz2)", spec, re.IGNORECASE)
+        said = re.findall(r"[\[,]\s*channel\s*=\s*['\"]?([^\s'\"\],]+)", spec, re.IGNORECASE)
+        place = header.location(spec)
+        for channel in (*(archive.rsplit("/", 2)[0] for archive in archives), *said):
+            resolve_channels((channel,), settings, folder=folder, where=lambda _, place=place: place)  # type: ignore[misc]
 
 
 def as_asked(requirement: str, folder: str, script: str = "") -> str:

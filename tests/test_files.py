@@ -77,3 +77,22 @@ def test_unlink_minds_nothing_but_what_stays(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     with pytest.raises(OSError, match="d"):
         files.unlink(str(tmp_path / "d"))
+
+
+def test_a_directory_that_the_disk_fails_to_describe_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with EIO for a stat: `isdir` then says no."""
+    (tmp_path / "tree" / "below").mkdir(parents=True)
+    monkeypatch.setattr(os.path, "isdir", lambda path: False)
+    files.delete(str(tmp_path / "tree"))
+    assert not os.path.lexists(tmp_path / "tree")
+
+
+def test_what_is_written_replaces_a_link_and_never_follows_it(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("theirs")
+    (tmp_path / "code").symlink_to("theirs")
+    files.write_whole(str(tmp_path / "code"), b"mine")
+    assert (tmp_path / "theirs").read_text() == "theirs"
+    assert not (tmp_path / "code").is_symlink()
+    assert (tmp_path / "code").read_bytes() == b"mine"

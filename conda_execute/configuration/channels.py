@@ -204,9 +204,11 @@ class _Book:
     def _canonical_name(self, place: _Place) -> str:
         if not place.name:
             return place.url
-        if place.location == self.alias.location:
+        # Another scheme is another origin: what plain http brings is not what a name stands for.
+        origin = (place.scheme, place.location)
+        if origin == (self.alias.scheme, self.alias.location):
             return place.name
-        known = (custom for custom in self.custom.values() if custom.location == place.location)
+        known = (custom for custom in self.custom.values() if (custom.scheme, custom.location) == origin)
         if any(_below(place.name, custom.name) for custom in known):
             return place.name
         return place.url
