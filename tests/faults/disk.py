@@ -75,7 +75,7 @@ class Disk:
         with open(image, "wb") as file:
             file.truncate(gigabytes << 30)
         quiet = {"ext4": "-qF", "xfs": "-qf", "btrfs": "-qf"}[kind]
-        subprocess.run([f"mkfs.{kind}", quiet, image], check=True)
+        subprocess.run([f"mkfs.{kind}", quiet, image], check=True, stdout=subprocess.DEVNULL)
 
     def _mount(self, image: Path, kind: str, place: Path) -> None:
         subprocess.run(["mount", "-t", kind, "-o", _OPTIONS[kind], image, place], check=True)
