@@ -223,6 +223,7 @@ class _Claim:
         self._text = f"{uses.this_process()}\n{script[:_LONGEST_NAME]}\n"
         self._soft = SoftLock(path, self._text)
         self._descriptor = -1
+        self._is_local: bool | None = None
 
     def attempt(self) -> Lock | str:
         """The lock; else what its holder wrote down."""
@@ -234,6 +235,7 @@ class _Claim:
                 if lock.is_current():
                     return self._with_link(lock)
                 lock.release()
+            self._counts_here_alone()  # asked while there is nothing else to do
             return _content(self._open())
         except OSError as error:
             if error.errno not in _NO_LOCKS:
@@ -249,10 +251,15 @@ class _Claim:
         lock.say()
         return lock
 
+    def _counts_here_alone(self) -> bool:
+        if self._is_local is None:
+            self._is_local = not shares_locks(self._path)
+        return self._is_local
+
     def _with_link(self, lock: Lock) -> Lock | str:
         """The same lock, and the link where this one may count on this host alone; else who holds the link."""
         try:
-            is_second = not shares_locks(self._path)
+            is_second = self._counts_here_alone()
             # Another host may have found no locks where we find them: its link counts in any case.
             holder = self._soft.take(is_second=True) if is_second else self._soft.is_free()
         except BaseException:
