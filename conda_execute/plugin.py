@@ -113,8 +113,9 @@ def _parameter(setting: Setting, default: Any) -> Any:
         except ValueError as error:
             return f"it must be {error}"
 
-    # YAML takes `off` for false.
-    return PrimitiveParameter(default, element_type=(str, bool, type(None)), validation=is_valid)
+    # YAML takes `off` for false. conda knows texts or nothing, and texts or truth values, but not all three.
+    further = type(None) if default is None else bool
+    return PrimitiveParameter(default, element_type=(str, further), validation=is_valid)
 
 
 # --- A script as an environment file ---------------------------------------------------------------------------------
