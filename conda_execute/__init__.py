@@ -4,7 +4,7 @@ The Python interface: `read_header`, `find`, `prepare`, `list_environments` and 
 `ExecuteError`.
 """
 
-__version__ = "1.0.0"
+__version__ = "1.1.0.dev0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

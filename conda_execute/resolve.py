@@ -1,7 +1,7 @@
 """From what a script says to what is to be installed: every default is filled in here and nowhere else.
 
-`resolve` combines the header with the settings and with the options of one run. The result is frozen, and `key.name`
-gives its name.
+`resolve` combines the header with the settings and with the options of one run. The result is frozen, and
+`environments.name` gives its name.
 """
 
 from __future__ import annotations
@@ -63,28 +63,23 @@ def resolve(
     uv = _absolute_uv(header.uv, folder, script) if pypi and header.uv is not None else None
     secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.parted(text)[1]]
     _check_archives(header, settings, folder or None)
-    specs = sorted({normalise_spec(spec) for spec in header.specs})
-    if pypi and not any(spec_name(spec) == "python" for spec in specs):
-        specs = sorted([*specs, "python"])
+    specs = _specs(header, with_python=bool(pypi))
     channels = resolve_channels(
         _channel_names(header, settings, options, specs), settings, folder=folder or None, where=header.location
     )
+    newest = _cutoffs(header, settings, options)
     return Request(
-        specs=tuple(specs),
+        specs=specs,
         channels=channels,
         platform=options.platform or _platform(settings, host),
         host_platform=host,
         pypi=pypi,
         channel_priority=header.channel_priority or settings.channel_priority,
         solve_strategy=header.solve_strategy,
-        exclude_newer=_moment(options.exclude_newer or header.exclude_newer or settings.exclude_newer, script),
+        exclude_newer=_moment(newest[0], script),
         exclude_newer_of=_moments_of(header, settings, channels, folder) if options.exclude_newer is None else (),
         indexed_timestamps=settings.require_indexed_timestamp,
-        pypi_exclude_newer=_moment(
-            options.exclude_newer or header.pypi_exclude_newer or header.exclude_newer or settings.exclude_newer, script
-        )
-        if pypi
-        else None,
+        pypi_exclude_newer=_moment(newest[1], script) if pypi else None,
         # conda's word for a constraint that holds for every environment.
         constraints=tuple(sorted({normalise_spec(spec) for spec in (*header.constraints, *settings.pinned_packages)})),
         uv=credentials.parted(uv)[0] if uv is not None else None,
@@ -97,6 +92,20 @@ def resolve(
         overrides=tuple(sorted({**_configured(settings), **dict(header.overrides), **_overrides(environ)}.items())),
         secrets=tuple(secrets),
     )
+
+
+def _specs(header: Header, with_python: bool) -> tuple[str, ...]:
+    """The conda specs, normalised; PyPI packages need a Python, also where the header names none."""
+    specs = {normalise_spec(spec) for spec in header.specs}
+    if with_python and not any(spec_name(spec) == "python" for spec in specs):
+        specs.add("python")
+    return tuple(sorted(specs))
+
+
+def _cutoffs(header: Header, settings: Settings, options: Options) -> tuple[str | None, str | None]:
+    """After when conda's packages, and those of PyPI, are ignored: the option, else the header, else the setting."""
+    conda = options.exclude_newer or header.exclude_newer or settings.exclude_newer
+    return conda, options.exclude_newer or header.pypi_exclude_newer or conda
 
 
 def _platform(settings: Settings, host: str) -> str:

@@ -19,10 +19,11 @@ from conda_execute import engines
 from conda_execute.engines import Options
 from conda_execute.engines.pypi import installed
 from conda_execute.engines.rattler import engine
-from conda_execute.errors import CreationError
+from conda_execute.errors import CreationError, UsageError
 from conda_execute.lean.values import replace
-from conda_execute.lockfiles import lockfile
+from conda_execute.lockfiles import choice, lockfile
 from conda_execute.lockfiles.lockfile import Lock
+from conda_execute.script.header import read_header
 from tests import tiny
 from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
 from tests.tiny import Tiny, wheel
@@ -328,6 +329,13 @@ class TestEmbedded:
         assert whole.startswith(script)
         assert whole.count(b"\n") == whole.count(newline)
         assert lockfile.remove(whole) == script
+
+    def test_a_lock_does_not_become_part_of_a_header_that_ends_the_script(self):
+        header = b"# conda execute\n# env: [python]\n"
+        with pytest.raises(UsageError, match="nothing comes after the header"):
+            choice.embed(header, read_header(header, "x", "linux-64"), self.TEXT, "x")
+        script = header + b"print()\n"
+        assert choice.unembed(choice.embed(script, read_header(script, "x", "linux-64"), self.TEXT, "x")) == script
 
     def test_embedding_again_replaces(self):
         once = lockfile.embed(b"print()\n", self.TEXT, "#")

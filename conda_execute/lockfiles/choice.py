@@ -155,6 +155,8 @@ def embed(data: bytes, header: Header, text: str, path: str) -> bytes:
     digest = locks.Lock("", text).digest
     line = f"{prefix}{_POINTER}{digest[:16]}".encode() + newline
     at = extent(data, found)
+    if header.format == "conda execute" and at == len(data):
+        raise UsageError("nothing comes after the header, and a lock there would become part of it", hint=_BESIDE)
     if header.format != "conda execute":
         # TOML blocks end with a line of their own, which stays the last one.
         at = data.rindex(b"\n", 0, at - 1) + 1
