@@ -368,7 +368,7 @@ class TestExplained:
         asked = tiny.request("qqqqqq", channels={"conda-forge": main})
         place = Location("plot.py", 3, 7, 6, "#  - qqqqqq")
         in_script = failure(lambda: ENGINE.solve(asked, Options(cache=str(tmp_path), locate=lambda spec: place)))
-        assert "in the header" in str(in_script.hint)
+        assert "`channels:`" in str(in_script.hint)
         in_words = failure(lambda: ENGINE.solve(asked, Options(cache=str(tmp_path))))
         assert in_words.hint == "`--channel CHANNEL` adds another channel; `pypi:qqqqqq` asks for a package of PyPI"
 
