@@ -69,7 +69,6 @@ class Recipe:
 
         policy.check(self.settings, self.request, self.engine().name)
         if self.lock is not None:
-            _check_directory()
             from .lockfiles import lockfile
 
             found = lockfile.solution(self.lock, self.request)
@@ -166,6 +165,7 @@ class Recipe:
 
     def engine(self) -> Backend:
         """What installs. Raises SettingsError where it cannot work."""
+        _check_directory()
         from . import engines
 
         return engines.engine(self.backend)

@@ -39,6 +39,7 @@ def prefix(tmp_path: Path) -> Path:
     """A prefix with one package and one program."""
     (tmp_path / NAME / "conda-meta").mkdir(parents=True)
     (tmp_path / NAME / "conda-meta" / "python-3-0.json").write_text("{}")
+    (tmp_path / NAME / "conda-meta" / "conda-execute").write_text("{}")
     (tmp_path / NAME / "bin").mkdir()
     (tmp_path / NAME / "bin" / "python3").write_text("")
     (tmp_path / NAME / "bin" / "python").symlink_to("python3")

@@ -67,10 +67,10 @@ def test_source_may_be_a_text_or_its_lines(code: object) -> None:
 @pytest.mark.parametrize(
     ("data", "message", "line"),
     [
-        (b"", "is no JSON", 1),
-        (b'{"cells": [\n  oops', "is no JSON", 2),
-        (b"{\xff}", "is no JSON", None),
-        (b"[" * 100_000, "is no JSON", None),
+        (b"", "is not JSON", 1),
+        (b'{"cells": [\n  oops', "is not JSON", 2),
+        (b"{\xff}", "is not JSON", None),
+        (b"[" * 100_000, "is not JSON", None),
         (b"[]", "has no cells", None),
         (b'{"cells": {}}', "has no cells", None),
         (b'{"worksheets": []}', "of an old format", None),

@@ -51,7 +51,7 @@ class TestFullDisk:
         prefixes = [line for line in done.stdout.split() if len(line) == 20 and line.isalnum()]
         assert prefixes == [], "the prefix is absent"
 
-    @pytest.mark.parametrize("file", ["conda-execute.new"])
+    @pytest.mark.parametrize("file", ["/.conda-execute."], ids=["marker"])
     def test_while_the_marker_is_written(self, machine: Machine, shim: str, file: str) -> None:
         done = self.shimmed(machine, shim, file).execute(machine.script)
         assert (done.returncode, done.stdout) == (125, "")
