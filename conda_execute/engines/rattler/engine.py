@@ -400,9 +400,9 @@ async def _install_from(
 
 async def _unattested(records: Sequence[RepoDataRecord], options: Options) -> list[str]:
     """What to say of packages whose attestations do not verify."""
+    policy = bridge.attestation_policy("warn")["attestation_policy"]  # raises where py-rattler cannot
     from rattler.sigstore import verify_attestation
 
-    policy = bridge.attestation_policy("warn")["attestation_policy"]
     client = _unconnected() if options.offline else _connect(options)[0]
     outcomes = await asyncio.gather(*(verify_attestation(record, policy, client) for record in records))
     names = [one.name.normalized for one, outcome in zip(records, outcomes, strict=True) if outcome.warnings]
