@@ -51,9 +51,7 @@ class TestMovingIn:
         fetched(Path(directory), "a-1-0")
         with open(tmp_path / "pkgs" / ".cache.lock", "w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            started = time.monotonic()
             incoming.move_in()
-        assert time.monotonic() - started < 10
         assert os.listdir(tmp_path / "pkgs") == [".cache.lock"]
 
     def test_what_a_killed_process_left_goes_after_a_day(self, tmp_path: Path) -> None:
@@ -68,7 +66,7 @@ class TestMovingIn:
 def slow(world: World, make_channel: object, log: Path) -> Path:
     """A script whose environment takes for ever: a link script of a package says that it runs, and sleeps."""
     assert callable(make_channel)
-    url = make_channel(Package("slow", "1.0", {"bin/.slow-post-link.sh": f"#!/bin/sh\necho >> {log}; sleep 60\n"}))
+    url = make_channel(Package("slow", "1.0", {"bin/.slow-post-link.sh": f"#!/bin/sh\necho >> {log}; sleep 600\n"}))
     return world.script("slow.sh", f"# conda execute\n# env: [slow]\n# channels: ['{url}']\n# run_with: sh\n")
 
 
@@ -81,9 +79,7 @@ def test_slow_creator_holds_up_no_other_environment(
     small.wait_for(log.exists, 60)
     if stopped:
         os.killpg(creator.pid, signal.SIGSTOP)
-    started = time.monotonic()
     world.execute(world.script("other.sh", "# conda execute\n# env: [lua]\n# run_with: sh\n"), check=True)
-    took = time.monotonic() - started
+    assert creator.poll() is None, "the other environment was ready first"
     os.killpg(creator.pid, signal.SIGKILL)
     creator.communicate()
-    assert took < 30, "while that one would have taken 60 seconds, or for ever"

@@ -303,18 +303,13 @@ def test_doctor_reports_broken_environments(
 # --- Cost
 
 
-def test_loading_the_plugin_costs_less_than_a_millisecond(conda: Conda) -> None:
+def test_loading_the_plugin_loads_nothing_else(conda: Conda) -> None:
     code = """\
-        import time
+        import sys
         import conda.cli.main, conda.plugins.manager
-        begin = time.perf_counter()
         import conda_execute.plugin
         list(conda_execute.plugin.conda_subcommands())
-        print(time.perf_counter() - begin)
-        import sys
         print(*[name for name in sys.modules if name.startswith("conda_execute")])
         """
     command = [conda.python, "-c", textwrap.dedent(code)]
-    runs = [conda.world.run(command, check=True).stdout.splitlines() for _ in range(6)]
-    assert min(float(seconds) for seconds, _ in runs) < 0.001
-    assert runs[0][1].split() == ["conda_execute", "conda_execute.plugin"]
+    assert conda.world.run(command, check=True).stdout.split() == ["conda_execute", "conda_execute.plugin"]

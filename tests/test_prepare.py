@@ -175,22 +175,21 @@ class TestFailure:
             small.ensure(tmp_envs, create=never, solve=solve)
         assert left_over(tmp_envs) == []
 
-    def test_others_wait_while_an_orphaned_installer_works(self, tmp_envs: str) -> None:
+    def test_others_wait_while_an_orphaned_installer_works(self, tmp_envs: str, tmp_path: Path) -> None:
         code = """
 import os, signal, subprocess, sys
 from tests.protocol import small
 def create(prefix, descriptor):
-    script = 'mkdir -p "$0/conda-meta"; sleep 1.5; touch "$0/written-late"'
-    child = subprocess.Popen(["sh", "-c", script, prefix], pass_fds=[descriptor], stdout=subprocess.DEVNULL)
+    script = 'mkdir -p "$0/conda-meta"; sleep 1.5; touch "$0/written-late" "$1"'
+    command = ["sh", "-c", script, prefix, sys.argv[2]]
+    subprocess.Popen(command, pass_fds=[descriptor], stdout=subprocess.DEVNULL)
     os.kill(os.getpid(), signal.SIGKILL)
 small.ensure(sys.argv[1], create=create)
 """
-        process = small.python(code, tmp_envs)
+        process = small.python(code, tmp_envs, str(ended := tmp_path / "ended"))
         assert process.wait() == -signal.SIGKILL
-        started = time.monotonic()
         environment = small.ensure(tmp_envs)
-        assert time.monotonic() - started > 0.5
-        time.sleep(1)
+        assert ended.exists()
         assert not Path(environment.prefix, "written-late").exists()
 
 

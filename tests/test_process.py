@@ -233,17 +233,15 @@ def test_activation_scripts_that_fail_are_named(prefix: Path) -> None:
 
 @pytest.mark.parametrize("end", ["", "exit 3"], ids=["success", "failure"])
 def test_what_an_activation_script_left_running_is_not_waited_for(prefix: Path, tmp_path: Path, end: str) -> None:
-    script(prefix, "a.sh", f"export BIG={'x' * 100_000}\nsleep 60 & echo $! > '{tmp_path}/pid'\n{end}\n")
-    beginning = time.monotonic()
+    script(prefix, "a.sh", f"export BIG={'x' * 100_000}\nsleep 600 & echo $! > '{tmp_path}/pid'\n{end}\n")
     try:
         if end:
             with pytest.raises(ExecuteError, match="ended with status 3"):
                 sourced(activate(str(prefix), os.environ))
         else:
             assert len(sourced(activate(str(prefix), os.environ))["BIG"]) == 100_000
-        assert time.monotonic() - beginning < 30
     finally:
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)  # an error if it has ended
 
 
 def test_what_the_launcher_put_aside_comes_back() -> None:
@@ -344,7 +342,7 @@ execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3])
         while not (tmp_path / "ready").exists():
             time.sleep(0.01)
         child.send_signal(signal.SIGTERM)
-        assert child.communicate(timeout=10) == (b"", None)
+        assert child.communicate(timeout=60) == (b"", None)
         assert child.returncode == 9
 
     def test_signal_that_comes_as_soon_as_the_command_starts_reaches_it(self, prefix: Path) -> None:

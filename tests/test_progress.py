@@ -68,7 +68,7 @@ def test_a_pipe_gets_one_line_at_the_beginning_of_slow_work_and_one_at_its_end()
         chosen.done()
     first, last = stream.getvalue().splitlines()
     assert first == "conda-execute: creating environment for s.py: 2 packages, 20.0 MB to download"
-    assert re.fullmatch(r"conda-execute: created in 0\.\d s", last)
+    assert re.fullmatch(r"conda-execute: created in \d+\.\d s", last)
 
 
 def test_a_failure_after_slow_work_is_not_called_a_success() -> None:

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -444,10 +443,8 @@ class TestProcess:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
     def test_a_signal_ends_uv_and_the_step(self, options, number):
         threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
-        before = time.monotonic()
-        with tempfile_program("import time; time.sleep(60)") as uv, pytest.raises(InterruptError) as caught:
+        with tempfile_program("import time; time.sleep(600)") as uv, pytest.raises(InterruptError) as caught:
             project.run([str(uv)], tiny.request(channels={}), options, ())
-        assert time.monotonic() - before < 10
         assert caught.value.message == f"interrupted by {number.name}"
 
 

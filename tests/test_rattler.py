@@ -612,10 +612,8 @@ os._exit(0)
         return process
 
     def ends(self, process: subprocess.Popen[str], number: signal.Signals) -> None:
-        beginning = time.monotonic()
         process.send_signal(number)
-        said, complaints = process.communicate(timeout=20)
-        assert time.monotonic() - beginning < 5
+        said, complaints = process.communicate(timeout=60)
         assert (said, complaints) == (f"interrupted by {number.name}\n", "")
         assert process.returncode == 128 + number
 

@@ -459,10 +459,8 @@ def _trickling_head(request: http.server.BaseHTTPRequestHandler) -> None:
     ids=["silence", "trickle", "trickle before the body"],
 )
 def test_a_slow_answer_is_given_up(answer: Answer, message: str, site: Site, fetch: Fetch) -> None:
-    started = time.monotonic()
     with pytest.raises(ExecuteError, match=message):
         fetch(site.at("/s.sh", answer), remote_read_timeout_secs=0.3)
-    assert time.monotonic() - started < 5
 
 
 def test_a_server_that_does_not_speak_http_is_named(site: Site, fetch: Fetch) -> None:

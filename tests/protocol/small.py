@@ -180,7 +180,7 @@ def end(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, f"not within {seconds} seconds"
