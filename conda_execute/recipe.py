@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 
@@ -187,6 +188,7 @@ class Recipe:
         return Options(
             cache=cache,
             offline=offline,
+            timeouts=(self.settings.remote_connect_timeout_secs, self.settings.remote_read_timeout_secs),
             verify=self.verify,
             attestations=self.settings.attestations,
             run_link_scripts=self.request.link_scripts,
@@ -214,12 +216,24 @@ class Recipe:
         from .cache import private_directory
         from .ownership import is_home_of_another
 
-        environ = {"UV_CACHE_DIR": os.path.join(cache, "uv"), **self.environ} if cache else dict(self.environ)
+        environ = {**self._limits_of_uv(), **self.environ}
+        if cache:
+            environ.setdefault("UV_CACHE_DIR", os.path.join(cache, "uv"))
         if is_home_of_another(environ.get("HOME")):
             environ["HOME"] = private_directory(self.environ)
             for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
                 environ.pop(name, None)
         return environ
+
+    def _limits_of_uv(self) -> dict[str, str]:
+        """How long and how often uv waits, where a setting says so. It counts whole seconds."""
+        named = {
+            "UV_HTTP_CONNECT_TIMEOUT": "remote_connect_timeout_secs",
+            "UV_HTTP_TIMEOUT": "remote_read_timeout_secs",
+            "UV_HTTP_RETRIES": "remote_max_retries",
+        }
+        told = {variable: name for variable, name in named.items() if self.settings.origin(name)}
+        return {variable: str(math.ceil(getattr(self.settings, name))) for variable, name in told.items()}
 
     def _cache(self) -> str | None:
         """Where packages are kept if not where the engine keeps them: it needs a home that can be written to, and

@@ -83,6 +83,8 @@ class Options:
     """How an engine works, as opposed to what it installs: nothing here enters the environment's name."""
 
     offline: bool = False
+    #: Seconds to wait for a connection, and for an answer; None: as long as it takes.
+    timeouts: tuple[float, float] | None = None
     #: Compare the files of cached packages with what their packages say, as is done for a lock: a site's policy.
     verify_files: bool = False
     #: Run the packages' post-link scripts, as conda does.

@@ -12,8 +12,8 @@
   user's own. rattler's own storage, its `RATTLER_AUTH_FILE` and `.netrc` files hold as well.
 - `mirrored_channels`: rattler's mirrors. `remote_max_retries`, `repodata_use_zst`, `repodata_use_shards`: as they are.
 - `client_ssl_cert`, a proxy for one host, a SOCKS proxy that the engine cannot speak: refused, with what to do instead.
-- `remote_connect_timeout_secs`, `remote_read_timeout_secs`: not for this engine, whose one timeout would end a long
-  download as well; it has its own. The `conda` backend heeds them.
+- `remote_connect_timeout_secs`, `remote_read_timeout_secs`: `rattler.silence`, since the engine's one timeout would end
+  a long download as well.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ from .. import Options, Package, Solution, stem, virtual_packages
 from .. import records as seal
 from . import bridge, cached, explain
 from .incoming import Incoming
-from .interruptible import inherited, run
+from .interruptible import Result, inherited, run
+from .silence import Silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Rattler:
         self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
     ) -> Solution:
         """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
-        return run(lambda: _solve(request, options, like, keep), "solve")
+        return _patiently(options, lambda: run(lambda: _solve(request, options, like, keep), "solve"))
 
     def create(
         self,
@@ -92,7 +93,12 @@ class Rattler:
         """Solve unless `solution` is given, download and link. Raises CreationError and InterruptError."""
         installing = _Installing(prefix, options.progress)  # type: ignore[abstract]  # its unused methods do nothing
         with inherited(lock_fd):
-            records = run(lambda: _create(request, prefix, options, solution, installing), "install", installing.settle)
+            records = _patiently(
+                options,
+                lambda: run(
+                    lambda: _create(request, prefix, options, solution, installing), "install", installing.settle
+                ),
+            )
         if installing.failed_scripts:
             cache = os.path.join(cache_dir(options), "pkgs")
             sources = {r.name.normalized: os.path.join(cache, stem(r.file_name)) for r in records}
@@ -117,12 +123,25 @@ def available(
 ) -> dict[str, list[RepoDataRecord]]:
     """For each of these names the records that `request` allows by itself, newest first, from the channels as they
     were for a solution."""
-    return run(lambda: _available(request, options, names, like.state), "solve")
+    return _patiently(options, lambda: run(lambda: _available(request, options, names, like.state), "solve"))
 
 
 def cache_dir(options: Options) -> str:
     """Where rattler and its peers keep packages and repodata."""
     return options.cache or rattler_cache(options.environ)
+
+
+def _patiently(options: Options, work: Callable[[], Result]) -> Result:
+    """Do the work, and wait for servers only as long as the settings say."""
+    if options.timeouts is None:
+        return work()
+    with Silence(*options.timeouts) as silence:
+        try:
+            return work()
+        except explain.UnreachableError as error:
+            if silence.why is None:
+                raise
+            raise error.because(silence.why) from None
 
 
 # -- solving ---------------------------------------------------------------------------------------------------------

@@ -220,6 +220,23 @@ def undetected(text: str) -> CreationError:
     )
 
 
+class UnreachableError(CreationError):
+    """A server could not be asked, or did not answer. `named` is what it serves."""
+
+    named = ""
+
+    def because(self, reason: str) -> CreationError:
+        """The same, for a reason that is known better."""
+        return CreationError(
+            f"{self.named} cannot be reached: {reason}",
+            step=self.step,
+            where=self.where,
+            details=self.details,
+            hint="check the network; the settings `remote_connect_timeout_secs` and `remote_read_timeout_secs` say how "
+            "long to wait, `remote_max_retries` how often",
+        )
+
+
 def repodata_failed(text: str, request: Request, offline: bool, cache: str, locate: Locate) -> CreationError:
     """A channel's list of packages could not be had, or not be kept in the `cache`."""
     text = leave_out(text)
@@ -472,13 +489,15 @@ def _refuses(named: str, url: str | None, status: str, where: Location | tuple[(
 
 
 def _unreachable(named: str, url: str | None, reason: str, where: Location | tuple[()], step: str) -> CreationError:
-    return CreationError(
+    error = UnreachableError(
         f"{named} cannot be reached: {reason}",
         step=step,
         where=where,
         details=url,
         hint="check the network and the setting `proxy_servers`; `--offline` uses what is in the caches",
     )
+    error.named = named
+    return error
 
 
 def _disk_full(text: str, step: str, cache: str | None = None) -> CreationError:

@@ -1,0 +1,102 @@
+"""An end to waiting for servers that say nothing.
+
+py-rattler 0.28 has one time limit, for a whole request, which would end a long download as well. So the connections
+that this process opens meanwhile are looked at from outside: the kernel knows when the last byte came or went. What has
+been silent for too long is hung up. A connection that only waits to be used again loses nothing by that. Of one that an
+answer is awaited on, the engine hears that it broke: it asks again, as often as `remote_max_retries` says, and fails.
+
+Linux alone says of its sockets what this needs.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+_CONNECTIONS = "/proc/self/fd"
+
+#: In `struct tcp_info`: the first byte is the state, and these are the milliseconds since data went and came.
+_SENT, _RECEIVED = 44, 52
+_CONNECTED, _CONNECTING = 1, 2
+
+#: Seconds between two looks, at most.
+_PAUSE = 0.5
+
+
+class Silence:
+    """Hangs up on servers while it is entered. `connect` and `read` are seconds; connections that were there before,
+    as a standard input may be, are others' affair."""
+
+    def __init__(self, connect: float, read: float) -> None:
+        self._connect, self._read = connect, read
+        #: Of the last connection that was hung up on: why, for people.
+        self.why: str | None = None
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Silence:
+        if sys.platform == "linux" and os.path.isdir(_CONNECTIONS):
+            before = {name for _, name in _sockets()}
+            self._thread = threading.Thread(target=self._watch, args=(before,), daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _watch(self, before: set[str]) -> None:
+        pause = min(_PAUSE, self._connect / 4, self._read / 4)
+        begun: dict[str, float] = {}
+        while not self._over.wait(pause):
+            for descriptor, name in _sockets():
+                if name not in before:
+                    try:
+                        self._look_at(descriptor, begun.setdefault(name, time.monotonic()))
+                    except OSError:
+                        continue  # it was closed just now, or is no connection
+
+    def _look_at(self, descriptor: int, begun: float) -> None:
+        if sys.platform != "linux":
+            raise AssertionError("Linux only")
+        import fcntl
+        import termios
+
+        with socket.socket(fileno=os.dup(descriptor)) as one:
+            if one.family not in (socket.AF_INET, socket.AF_INET6) or one.type != socket.SOCK_STREAM:
+                return
+            info = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+            sent, received = (struct.unpack_from("=I", info, place)[0] / 1000 for place in (_SENT, _RECEIVED))
+            if info[0] == _CONNECTING and time.monotonic() - begun > self._connect:
+                why = f"no connection within {self._connect:g} s"
+            elif info[0] == _CONNECTED and min(sent, received) > self._read:
+                if any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))):
+                    return  # it is we who are slow
+                why = f"no answer for {self._read:g} s"
+            else:
+                return
+            self.why = why  # first, since the engine fails at once
+            one.shutdown(socket.SHUT_RDWR)
+
+
+def _sockets() -> Iterator[tuple[int, str]]:
+    """Descriptors of this process's sockets, and what no other socket is called."""
+    for descriptor in os.listdir(_CONNECTIONS):
+        try:
+            name = os.readlink(os.path.join(_CONNECTIONS, descriptor))
+        except OSError:
+            continue
+        if name.startswith("socket:"):
+            yield int(descriptor), name
