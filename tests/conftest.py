@@ -48,8 +48,10 @@ _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 if os.path.exists(_CERTIFICATES):
     os.environ.setdefault("SSL_CERT_FILE", _CERTIFICATES)
 
-# How long an example takes says more of what else the machine is doing than of the code.
-settings.register_profile("conda-execute", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says more of what else the machine is doing than of the code. The examples are the same each
+# time; new ones are tried with `make test TESTS=--hypothesis-profile=search`.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("conda-execute", settings.get_profile("search"), derandomize=True)
 settings.load_profile("conda-execute")
 
 #: Programs of the project, as an installation would put them on PATH.

@@ -242,7 +242,7 @@ _URLS = st.text(st.sampled_from("abct:/@.?#[]%~-_ \\0189") | st.characters(), ma
 
 
 @given(st.sampled_from(["", "https://", "file://", "http://h/t/", "https://u:p@", "./", "C:\\"]), _URLS)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_text_is_a_channel_or_a_settings_error(start: str, text: str) -> None:
     for configured in (NOTHING, CONFIGURED):
         try:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rattler import MatchSpec
 
@@ -79,7 +79,7 @@ def others(header: Header, name: str) -> tuple[object, ...]:
     return (specs, pypi, rest)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500)
 @given(st.sampled_from(SCRIPTS), SPECS)
 def test_added_spec_is_read_and_nothing_else_changes(path: Path, spec: str) -> None:
     before = path.read_bytes()
@@ -104,7 +104,7 @@ def test_added_spec_is_read_and_nothing_else_changes(path: Path, spec: str) -> N
     assert editor.add_specs(after, path.name, [spec], platform=PLATFORM) == after
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(st.sampled_from(SCRIPTS), REQUIREMENTS)
 def test_added_requirement_is_read_and_nothing_else_changes(path: Path, requirement: str) -> None:
     from packaging.requirements import Requirement
@@ -121,7 +121,7 @@ def test_added_requirement_is_read_and_nothing_else_changes(path: Path, requirem
     assert others(header, name) == others(read(before, path), name)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(st.sampled_from(SCRIPTS), SPECS, REQUIREMENTS)
 def test_adding_and_removing_again_changes_nothing_that_is_read(path: Path, spec: str, requirement: str) -> None:
     before = path.read_bytes()

@@ -68,7 +68,7 @@ def outcome(data: bytes, platform: str = "linux-64") -> object:
     return refusal
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(COMMENTS, st.sampled_from(["", "\n"]))
 @example(["# /// script", "# a = 1", "# ///", "# a = 1", "x", "# ///"], "")
 def test_blocks_are_found_as_the_reference_expression_finds_them(lines: list[str], ending: str) -> None:
@@ -80,7 +80,7 @@ def test_blocks_are_found_as_the_reference_expression_finds_them(lines: list[str
     assert [(found.type, found.first, found.last) for found in pep723.find(text.split("\n"))] == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="# /scriptfoo\nab", max_size=80))
 def test_blocks_are_found_in_any_text_as_the_reference_expression_finds_them(text: str) -> None:
     expected = [found["type"] for found in re.finditer(REFERENCE, text)]
@@ -107,7 +107,7 @@ def test_content_is_what_the_reference_implementation_extracts() -> None:
         assert [block.text for block in blocks] == contents, path.name
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=400))
 def test_arbitrary_bytes_give_a_header_error(data: bytes) -> None:
     assert isinstance(outcome(data), HeaderError)
@@ -117,7 +117,7 @@ OPENINGS = [b"# conda execute\n", b"// conda execute:\n", b"# /// script\n", b"#
 CLOSINGS = [b"", b"\n", b"# ///\n", b"# /// end-conda-script\n"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from(OPENINGS),
     st.lists(st.text(alphabet="ab:-[]{}#&*!|>'\"%@`, \t=.0\\\u2028é", max_size=20), max_size=6),
@@ -129,7 +129,7 @@ def test_any_text_in_a_header_gives_a_header_or_a_header_error(
     outcome(opening + b"".join(b"# " + line.encode() + b"\n" for line in lines) + closing)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(st.sampled_from(GOOD), st.randoms(use_true_random=False), st.sampled_from(headers.PLATFORMS))
 def test_mutated_headers_give_a_header_or_a_header_error(path: object, chance: random.Random, platform: str) -> None:
     data = bytearray(path.read_bytes())  # type: ignore[attr-defined]
@@ -353,7 +353,7 @@ STATEMENTS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=600, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(st.lists(STATEMENTS, max_size=6))
 @example(["[[a]]", "b = 1", "[[a.c]]", "d = 2", "[[a.c]]", "d = 3", "[[a]]", "[a.c]", "d = 4"])
 def test_every_value_of_a_toml_document_has_its_place(statements: list[str]) -> None:
@@ -409,7 +409,7 @@ PYTHONS = st.builds(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(st.lists(CLAUSES, min_size=1, max_size=3), PYTHONS)
 @example(["<3.13"], "3.13.0a1")
 @example([">=3.13rc1"], "3.13.0a1")
@@ -443,7 +443,7 @@ REQUIREMENTS = st.builds(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(REQUIREMENTS)
 def test_every_requirement_of_pep_508_is_one(text: str) -> None:
     """With packaging as the judge. What it refuses may pass: the installer sees it too."""
@@ -456,7 +456,7 @@ def test_every_requirement_of_pep_508_is_one(text: str) -> None:
     assert fields.requirement(text, Location("script.py")) == text.strip()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.text(alphabet="ab '\"$(){}&|\\SCRIPTACHE=\n", max_size=40))
 def test_any_entrypoint_is_read_or_refused(text: str) -> None:
     where = Location("script.py", 1, 1, 1, f'"{text}"')

@@ -347,7 +347,7 @@ def test_two_hundred_pairs_of_worlds_beside_a_search_of_everything(tmp_path: Pat
     silent: list[str] = []
 
     @settings(
-        max_examples=200, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=200, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(worlds.pairs())

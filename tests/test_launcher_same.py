@@ -146,7 +146,7 @@ def change(script: Path, case: Case) -> None:
 
 
 #: A case takes a tenth of a second, so a failing one is shown as it is.
-rounds = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
+rounds = settings(suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 
 
 @settings(rounds, max_examples=40)

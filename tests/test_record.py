@@ -123,7 +123,7 @@ def test_variable_that_shells_keep_for_themselves_makes_no_record(place: Place, 
 anything = st.binary().filter(lambda data: b"\0" not in data)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(anything)
 def test_quoting_gives_every_byte_back(data: bytes) -> None:
     done = subprocess.run(
@@ -134,7 +134,7 @@ def test_quoting_gives_every_byte_back(data: bytes) -> None:
     assert done.stdout == data
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from([b"a", b"'", b"\\", b"\n", b"\r\n", b" ", b"\xff", b"$x"]), max_size=8), st.booleans())
 def test_lines_compare_with_themselves_and_nothing_shorter_or_longer(parts: list[bytes], whole: bool) -> None:
     content = b"".join(parts)

@@ -318,7 +318,7 @@ _KEYS = st.sampled_from([*(setting.name for setting in CONDAS), "conda-execute",
 
 
 @given(st.lists(st.tuples(_KEYS, _YAML), max_size=4), _YAML)
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_settings_or_a_settings_error(tmp_path: Path, lines: list[tuple[str, str]], rest: str) -> None:
     file = tmp_path / ".condarc"
     file.write_bytes("".join(f"{key}: {value}\n" for key, value in lines).encode("utf-8", "replace"))
