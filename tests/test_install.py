@@ -24,6 +24,8 @@ pytestmark = [
 
 #: The dependencies are those of the interpreter that runs the tests; only our own package is installed.
 QUIET = ("--quiet", "--disable-pip-version-check", "--no-deps")
+#: Built by the setuptools of the same interpreter: to fetch them for each takes longer than all the rest.
+HERE = ("--no-build-isolation",)
 
 
 def run(*words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -48,7 +50,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(source: Path, folder: Path, **environ: str) -> Path:
-    words = (sys.executable, "-m", "pip", "wheel", *QUIET, "--wheel-dir", folder, source)
+    words = (sys.executable, "-m", "pip", "wheel", *QUIET, *HERE, "--wheel-dir", folder, source)
     run(*words, **environ)
     (wheel,) = folder.glob("*.whl")
     return wheel
@@ -85,8 +87,7 @@ def with_pip(folder: Path, wheel: Path, source: Path) -> Path:
 
 def with_pip_editable(folder: Path, wheel: Path, source: Path) -> Path:
     python = make_venv(folder)
-    editable = ("install", *QUIET, "--editable", source)
-    run(sys.executable, "-m", "pip", "--python", python, *editable)
+    run(sys.executable, "-m", "pip", "--python", python, "install", *QUIET, *HERE, "--editable", source)
     return folder / "bin"
 
 

@@ -149,7 +149,7 @@ def change(script: Path, case: Case) -> None:
 rounds = settings(suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 
 
-@settings(rounds, max_examples=40)
+@settings(rounds, max_examples=25)
 @given(case=cases)
 def test_launcher_runs_what_python_runs(place: Place, case: Case) -> None:
     check(place, case)
