@@ -242,6 +242,39 @@ class TestUnavoidable:
         assert chosen(solution)["nptyping"] == "2.0.1"
         assert "because of numpy 2.2.6" in solution.notices[0]
 
+    def test_what_only_further_packages_of_condas_would_allow_is_said_too(self, both: Worlds) -> None:
+        """PyPI's own `mesh` keeps `shapes` old even without conda's `grid`; conda's `mesh` would not."""
+        both.module("mesh", "3.0")
+        both.module("grid", "3.0", "mesh")
+        both.module("grid", "4.0")
+        both.wheel("mesh", "3.0", "shapes<2")
+        both.wheel("shapes", "1.0")
+        both.wheel("shapes", "2.0", "mesh>=3", "grid<4")
+        solution = both.solve("grid", pypi=("shapes",))
+        assert chosen(solution) == {"grid": "4.0", "shapes": "1.0"}
+        assert solution.notices == ("kept shapes 1.0 because of grid 4.0 (the newest is 2.0)",)
+
+    def test_what_another_package_of_pypis_keeps_old_is_said(self, both: Worlds, calls: Calls) -> None:
+        both.module("numpy", "2.0")
+        both.wheel("shapes", "1.0", "numpy")
+        both.wheel("shapes", "2.0", "numpy")
+        both.wheel("plugin", "1.0", "shapes<2")
+        with calls as commands:
+            solution = both.solve("numpy", pypi=("plugin", "shapes"))
+        assert chosen(solution) == {"numpy": "2.0", "shapes": "1.0", "plugin": "1.0"}
+        assert solution.notices == ("kept shapes 1.0 because of the other packages (the newest is 2.0)",)
+        assert len(commands) == 4, "chosen, newest, free, and the reason"
+
+    def test_what_nobody_asked_for_may_be_old_where_pypi_wants_it_so(self, both: Worlds, calls: Calls) -> None:
+        both.module("numpy", "2.0")
+        both.wheel("shapes", "1.0", "numpy")
+        both.wheel("shapes", "2.0", "numpy")
+        both.wheel("plugin", "1.0", "shapes<2")
+        with calls as commands:
+            solution = both.solve("numpy", pypi=("plugin",))
+        assert chosen(solution) == {"numpy": "2.0", "shapes": "1.0", "plugin": "1.0"}
+        assert (len(commands), solution.notices) == (3, ())
+
 
 class TestImpossible:
     def test_the_error_names_both_sides(self, both: Worlds) -> None:

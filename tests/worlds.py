@@ -133,13 +133,12 @@ def is_answer(pair: Pair, python: str, chosen: Mapping[str, str]) -> bool:
 
 
 def is_held_back(pair: Pair, chosen: Mapping[str, str]) -> bool:
-    """Whether other versions of the same conda packages would allow newer ones of what the script asks PyPI for, and
-    nothing of that older."""
+    """Whether other conda packages would allow newer ones of what the script asks PyPI for, and nothing of that
+    older."""
     mine = {name: int(chosen.get(name, 0)) for name in pair.requirements}
-    there = {name for name in chosen if name in pair.conda}
-    for _, conda, pypi in answers(pair):
+    for _, _, pypi in answers(pair):
         theirs = {name: pypi.get(name, 0) for name in mine}
-        if set(conda) <= there and theirs != mine and all(theirs[name] >= mine[name] for name in mine):
+        if theirs != mine and all(theirs[name] >= mine[name] for name in mine):
             return True
     return False
 

@@ -1,14 +1,14 @@
 """One answer for conda and PyPI: the two solvers talk until neither holds the other back without need.
 
-conda's solver chooses first. uv then chooses beside that (*pinned*), and again with what conda provides left out of
-all requirements (*free*). Where both give the same PyPI packages, nothing was held back, and that is the answer. Where
-the pinned choice fails, or has an older version of something, uv chooses a third time, from PyPI and from what conda's
-channels could provide instead (`offer`). Its choice of conda's packages becomes constraints of conda's next solve, and
-uv is asked again beside the result: at most three times. What conda installs then, and what uv finds beside its real
-metadata, is what counts.
+conda's solver chooses first, and uv chooses beside that (*pinned*). Where it chose the newest versions that there are,
+nothing was held back, and that is the answer. Else uv chooses again with what conda provides left out of all
+requirements (*free*). Where the pinned choice fails, or has an older version of something, uv chooses from PyPI and
+from what conda's channels could provide instead (`offer`). Its choice of conda's packages becomes constraints of
+conda's next solve, and uv is asked again beside the result: at most three times. What conda installs then, and what uv
+finds beside its real metadata, is what counts.
 
-A PyPI package that stays older than it would be without conda's is never kept in silence: the answer says what was
-kept, and because of what.
+No PyPI package is kept older in silence: the answer says what would be newer without conda's packages, and which of
+those that the script asks for is not the newest, and because of what.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from . import complaints, install, installed, offer, project
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from ...model import Built, Request
@@ -123,13 +123,16 @@ class Talk:
         if first.error is None and self._is_free(first, python):
             return first, ()
         asking = _Asking(self.request, self.options)
-        free = asking.freely(first, python)
-        if first.error is None and free is not None and not _older(first.chosen, free):
+        newest = asking.newest(first, python)
+        if first.error is None and newest is not None and not _older(first.chosen, newest):
             return first, ()
-        best = _Rounds(self, first, asking, free or {}).best() if self.engine.solves_first else first
+        best, free = first, asking.freely(first, python)
+        agree = first.error is None and free is not None and not _older(first.chosen, free)
+        if not agree and self.engine.solves_first:
+            best = _Rounds(self, first, asking, free or {}).best()
         if best.error is not None:
             raise best.error
-        return best, tuple(asking.notices(first, best, free))
+        return best, tuple(asking.notices(first, best, free, newest or {}))
 
     def _is_free(self, trial: Trial, python: str) -> bool:
         """Whether nothing can have been held back: conda provides nothing else that could be asked for, or the script
@@ -154,7 +157,7 @@ class Talk:
 
 
 def _older(chosen: Versions | None, free: Versions) -> list[str]:
-    """The packages that would be newer without conda's."""
+    """The packages that are older than these."""
     return [name for name, version in (chosen or {}).items() if offer.is_older(version, free.get(name, ""))]
 
 
@@ -254,13 +257,22 @@ class _Asking:
     request: Request
     options: Options
 
+    def newest(self, trial: Trial, python: str) -> Versions | None:
+        """The newest versions of what was chosen and of what the script asks for, whatever they need. None: unknown."""
+        others = set(trial.chosen or ()) - self._asked
+        return self._without(trial, python, "--no-deps", also=sorted(others))
+
     def freely(self, trial: Trial, python: str) -> Versions | None:
         """What uv chooses if what conda provides is no matter. Nothing is asked about that, and no source of it is
         built. None: it cannot."""
+        return self._without(trial, python)
+
+    def _without(self, trial: Trial, python: str, *words: str, also: Sequence[str] = ()) -> Versions | None:
         with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
             files = project.write(directory, self.request, self.options, trial.present)[:2]
             excludes = offer.file(directory, "provided.txt", sorted(trial.provided))
-            return self._choose(directory, trial, python, [*files, "--excludes", excludes])
+            others = offer.file(directory, "others.txt", also)
+            return self._choose(directory, trial, python, [*files, others, "--excludes", excludes, *words])
 
     def offered(self, trial: Trial, offered: offer.Offer) -> Versions | None:
         """What uv chooses if it may choose among what is offered, in the place of what is there."""
@@ -307,8 +319,8 @@ class _Asking:
 
     # -- what is said of it
 
-    def notices(self, first: Trial, best: Trial, free: Versions | None) -> Iterator[str]:
-        """What was changed for PyPI's packages, and which of them are older than they would be without conda's."""
+    def notices(self, first: Trial, best: Trial, free: Versions | None, newest: Versions) -> Iterator[str]:
+        """What was changed for PyPI's packages, and which of them are older than they could be."""
         chosen = best.chosen or {}
         before = {package.name: package.version for package in first.solution.packages}
         changed = [
@@ -323,17 +335,23 @@ class _Asking:
         if free is None:
             yield "could not find out whether conda's packages keep those of PyPI from being newer"
             return
-        older = self._asked_first(_older(chosen, free))
+        # Other packages of conda's might allow what PyPI's own packages keep away; or nothing would.
+        wanted = {name: f"the newest is {newest[name]}" for name in _older(chosen, newest) if name in self._asked}
+        wanted.update({name: f"it would be {free[name]}" for name in _older(chosen, free)})
+        older = self._asked_first(wanted)
         for name in older[:_EXPLAINED]:
-            reason = self._reason(best, f"{name}=={free[name]}")
-            yield f"kept {name} {chosen[name]} because of {reason} (it would be {free[name]})"
+            reason = self._reason(best, f"{name}=={wanted[name].rpartition(' ')[2]}")
+            yield f"kept {name} {chosen[name]} because of {reason} ({wanted[name]})"
         if len(older) > _EXPLAINED:
-            rest = (f"{name} {chosen[name]} (it would be {free[name]})" for name in older[_EXPLAINED:])
+            rest = (f"{name} {chosen[name]} ({wanted[name]})" for name in older[_EXPLAINED:])
             yield f"kept for such reasons too: {', '.join(rest)}"
 
-    def _asked_first(self, names: Sequence[str]) -> list[str]:
-        asked = {requirement_name(requirement) for requirement in self.request.pypi}
-        return sorted(names, key=lambda name: (name not in asked, name))
+    @property
+    def _asked(self) -> set[str]:
+        return {requirement_name(requirement) for requirement in self.request.pypi}
+
+    def _asked_first(self, names: Iterable[str]) -> list[str]:
+        return sorted(names, key=lambda name: (name not in self._asked, name))
 
 
 def _versions(lines: Iterator[str] | Any) -> Iterator[tuple[str, str]]:

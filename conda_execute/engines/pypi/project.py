@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 #: Variables that would lead uv to another interpreter, place or project, or its build processes to foreign modules.
 _DROPPED = frozenset({
-    "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_TARGET", "UV_PREFIX", "UVNAME", "UV_WORKING_DIR", "UV_NO_CONFIG",
-    "UVNAME_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME",
+    "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_TARGET", "UV_PREFIX", "UV_PROJECT", "UV_WORKING_DIR", "UV_NO_CONFIG",
+    "UV_PROJECT_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME",
     "__PYVENV_LAUNCHER__",
 })  # fmt: skip
 
