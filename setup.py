@@ -1,6 +1,6 @@
 """Package metadata. The version has one home, `conda_execute/__init__.py`, and is read from there without importing.
 
-The program `conda-execute` is a shell script on POSIX and an entry point on Windows, and no wheel can carry both: pip
+The programs are shell scripts on POSIX and entry points on Windows, and no wheel can carry both: pip
 and uv would keep the entry point. So there is one wheel for POSIX, tagged `any`, and one per platform of Windows:
 
     python -m build                                       py3-none-any
@@ -48,7 +48,7 @@ def target() -> str:
 
 
 WINDOWS = target() != "any"
-LAUNCHER = "conda_execute/launch/posix/conda-execute"
+PROGRAMS = ["conda_execute/launch/posix/conda-execute", "conda_execute/launch/posix/conda-tmpenv"]
 
 setup(
     name="conda-execute",
@@ -99,14 +99,17 @@ setup(
             "types-psutil",
         ],
     },
-    scripts=[] if WINDOWS else [LAUNCHER],
+    scripts=[] if WINDOWS else PROGRAMS,
     options={"bdist_wheel": {"plat_name": target()}} if WINDOWS else {},
     entry_points={
         "console_scripts": [
-            *(["conda-execute = conda_execute.__main__:program"] if WINDOWS else []),
+            *(
+                ["conda-execute = conda_execute.__main__:program", "conda-tmpenv = conda_execute.__main__:tmpenv"]
+                if WINDOWS
+                else []
+            ),
             # What the launcher becomes when it cannot do without Python.
             "conda-execute-py = conda_execute.__main__:program",
-            "conda-tmpenv = conda_execute.cli.tmpenv:program",
         ],
         "conda": ["conda-execute = conda_execute.plugin"],
     },

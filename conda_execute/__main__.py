@@ -22,8 +22,18 @@ def program() -> NoReturn:
     leave_interrupts_to_the_system()
     gc.set_threshold(_OBJECTS)
     forget_our_folder()
-    from .cli.execute import program
+    if sys.argv[1:2] == ["--tmpenv"]:  # as the script `conda-tmpenv` says it
+        del sys.argv[1]
+        from .cli.tmpenv import program
+    else:
+        from .cli.execute import program
 
+    program()
+
+
+def tmpenv() -> NoReturn:
+    """The entry point `conda-tmpenv` where it is not a script."""
+    sys.argv.insert(1, "--tmpenv")
     program()
 
 

@@ -10,7 +10,6 @@ from .errors import CreationError, ExecuteError, PlaceError, SettingsError
 from .files import may_execute_on
 from .lean.values import dataclass, field, replace
 from .model import Header
-from .text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ class Recipe:
         for notice in built.notices:
             self.tell(notice)
         for package, message in built.messages:
-            self.tell("\n  ".join([f"`{package}` says", *map(printable, message.split("\n"))]))
+            self.tell(f"`{package}` says", *message.split("\n"))
         self._tell_of_other_program(prefix)
         return replace(built, engine=self._account())
 
@@ -309,9 +308,9 @@ class Recipe:
         path = os.path.join(environment.prefix, "bin", self.program)
         return os.access(path, os.X_OK) or (os.path.exists(path) and not may_execute_on(path))
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, *more: str) -> None:
         """Say what a user should know but need not act on."""
-        self.voice.notice(text)
+        self.voice.notice(text, *more)
 
 
 def _check_directory() -> None:

@@ -151,4 +151,4 @@ def test_question_to_tmpenv_imports_no_engine(world: World, words: list[str]) ->
         "rattler", "psutil", "filelock", "asyncio", "ssl", "urllib.request", "importlib.metadata", "tomlkit",
         "dataclasses", "inspect",
     }  # fmt: skip
-    assert imported_by(world, "conda-tmpenv", *words) & heavy == set()
+    assert imported_by(world, "conda-execute-py", "--tmpenv", *words) & heavy == set()

@@ -76,7 +76,8 @@ def check(program: Path, **environ: str) -> None:
     """The program is the launcher, and what it cannot do alone, its Python half does."""
     assert program.read_bytes().startswith(b"#!/bin/sh\n# conda-execute SCRIPT")
     assert os.access(program, os.X_OK)
-    assert run(program, "--version", **environ).stdout == f"conda-execute {__version__}\n"
+    for each in (program, program.with_name("conda-tmpenv")):
+        assert run(each, "--version", **environ).stdout == f"conda-execute {__version__}\n"
 
 
 def with_pip(folder: Path, wheel: Path, source: Path) -> Path:
@@ -202,3 +203,4 @@ def test_wheel_for_windows_carries_the_entry_point_and_no_script(source: Path, t
     assert wheel.name == f"conda_execute-{__version__}-py3-none-{tag}.whl"
     assert not any(".data/scripts" in name for name in names)
     assert "conda-execute = conda_execute.__main__:program" in points
+    assert "conda-tmpenv = conda_execute.__main__:tmpenv" in points

@@ -319,3 +319,31 @@ def test_help_and_no_words_are_the_same_page(world: World) -> None:
     for command in ("list", "clear", "create", "name", "info", "keep", "release"):
         assert f"  {command}" in page or f", {command}" in page
     assert max(map(len, page.splitlines())) <= 80
+
+
+VARIABLES = {
+    "PYTHONPATH": "{bad}", "PYTHONHOME": "/no/such", "PYTHONUSERBASE": "{bad}", "PYTHONHASHSEED": "bad",
+    "PYTHONMALLOC": "bad", "PYTHONINTMAXSTRDIGITS": "1", "PYTHONWARNINGS": "error", "PYTHONEXECUTABLE": "/no/such",
+    "PYTHONPLATLIBDIR": "no", "PYTHONINSPECT": "1", "PYTHONOPTIMIZE": "2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", ["conda-execute", "conda-tmpenv"])
+def test_no_variable_of_python_and_no_module_nearby_changes_our_interpreter(world: World, program: str) -> None:
+    bad = world.root / "bad"
+    for folder in (bad, world.work):
+        folder.mkdir(exist_ok=True)
+        for name in ("json", "yaml", "sitecustomize", "usercustomize", "conda_execute"):
+            (folder / f"{name}.py").write_text("raise SystemExit(f'imported {__name__}')\n")
+    variables = {name: value.format(bad=bad) for name, value in VARIABLES.items()}
+    (world.work / "s.lua").write_text("# conda execute\n# env: [lua]\n# run_with: lua\n")
+    words = {"conda-execute": ["--check", "--json", "s.lua"], "conda-tmpenv": ["list", "--json"]}[program]
+    done = world.run([program, *words], env=variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) is not None
+
+
+def test_conda_tmpenv_finds_the_launcher_through_links(world: World, programs: Path) -> None:
+    (world.work / "mine").symlink_to(programs / "conda-tmpenv")
+    (world.work / "yours").symlink_to("mine")
+    assert world.run(["./yours", "--version"], check=True).stdout == world.execute("--version").stdout

@@ -11,7 +11,7 @@ import sys
 
 from .. import interrupts
 from ..errors import ExecuteError, InterruptError
-from ..text import as_called
+from ..text import as_called, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,10 +28,11 @@ def colourful(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def say(text: str) -> None:
-    """One message for the person, on standard error where there is one."""
+def say(text: str, *, is_rendered: bool = False) -> None:
+    """One message for the person, on standard error where there is one. `is_rendered`: may hold colours."""
     if sys.stderr is None:
         return
+    text = text if is_rendered else "\n".join(map(printable, text.split("\n")))
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:
@@ -49,7 +50,7 @@ def report(error: ExecuteError, as_json: bool = False) -> None:
         from .table import width_of
 
         colour = sys.stderr is not None and colourful(sys.stderr)
-        say(render(error, colour, width_of(sys.stderr)))
+        say(render(error, colour, width_of(sys.stderr)), is_rendered=True)
 
 
 def failure(error: ExecuteError) -> dict[str, Any]:
@@ -93,9 +94,16 @@ def ask(question: str) -> bool:
 
 
 def print_json(value: Any) -> None:
+    """As UTF-8, whatever the locale. What no terminal prints is escaped, and so is a byte that no text has: Python's
+    `os.fsencode` makes it of what JSON says."""
+    import io
     import json
 
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    escaped = (one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in text)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    print("".join(escaped), flush=True)
 
 
 def guard(work: Callable[[], int], *, as_json: bool) -> int:
@@ -120,6 +128,7 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
     torn down, after all work is done and with its status lost (py-rattler 0.28, about one time in a hundred).
     """
     _hold_standard_streams()
+    _print_all()
     try:
         status = main(sys.argv[1:])
     except SystemExit as request:
@@ -152,6 +161,21 @@ def _hold_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+
+
+def _print_all() -> None:
+    """Let no character end us: a byte of a name is printed as it is, and what the locale lacks is escaped."""
+    import codecs
+
+    def instead(error: UnicodeError) -> tuple[str | bytes, int]:
+        try:
+            return codecs.lookup_error("surrogateescape")(error)
+        except UnicodeError:
+            return codecs.lookup_error("backslashreplace")(error)
+
+    codecs.register_error("conda-execute", instead)
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(errors="conda-execute")  # type: ignore[union-attr]
 
 
 def leave(status: int) -> NoReturn:

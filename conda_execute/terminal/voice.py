@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..lean.values import dataclass
-from ..text import as_called
+from ..text import as_called, printable
 from .messages import say
 
 
@@ -14,9 +14,10 @@ class Voice:
     verbose: bool = False
     quiet: bool = False
 
-    def notice(self, text: str) -> None:
+    def notice(self, text: str, *more: str) -> None:
+        """Lines, however many a name in them seems to have."""
         if not self.quiet:
-            say(f"conda-execute: {as_called(text)}")
+            say("\n  ".join(map(printable, (f"conda-execute: {as_called(text)}", *more))))
 
     def detail(self, text: str) -> None:
         if self.verbose:

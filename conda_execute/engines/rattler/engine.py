@@ -296,7 +296,7 @@ def _parse(written: Sequence[str], options: Options) -> list[MatchSpec]:
     for spec in written:
         try:
             specs.append(rattler.MatchSpec(spec, strict=False))
-        except InvalidMatchSpecError as error:
+        except (InvalidMatchSpecError, UnicodeEncodeError) as error:
             raise explain.not_a_spec(spec, str(error), options.locate(spec)) from None
     return specs
 
