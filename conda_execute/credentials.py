@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_URL = re.compile(r"(?P<scheme>https?://)[^/@\s\"']+@(?P<rest>[^\s\"']*)", re.IGNORECASE)
+_URL = r"(?P<scheme>(?i:https?)://)[^/@\s\"']+@(?P<rest>[^\s\"']*)"
 
 
 def hide(channel: str) -> str:
@@ -21,6 +21,8 @@ def hide(channel: str) -> str:
     >>> hide("- https://me:secret@conda.example/t/tk-1/main")
     '- https://*********@conda.example/t/****/main'
     """
+    if "@" not in channel and "/t/" not in channel:
+        return channel  # without compiling anything
     return re.sub(r"(?<=/t/)[\w-]+", _stars, re.sub(r"(?<=://)[^/\s]+(?=@)", _stars, channel))
 
 
@@ -48,8 +50,8 @@ def parted(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     >>> parted("lib @ https://me:secret@host.example/lib.whl ; python_version > '3'")
     ("lib @ https://host.example/lib.whl ; python_version > '3'", (('https://host.example/lib.whl', 'https://me:secret@host.example/lib.whl'),))
     """
-    secrets = tuple((found["scheme"] + found["rest"], found.group()) for found in _URL.finditer(text))
-    return _URL.sub(r"\g<scheme>\g<rest>", text), secrets
+    secrets = tuple((found["scheme"] + found["rest"], found.group()) for found in re.finditer(_URL, text))
+    return re.sub(_URL, r"\g<scheme>\g<rest>", text), secrets
 
 
 def joined(text: str, secrets: Sequence[tuple[str, str]]) -> str:
@@ -61,4 +63,4 @@ def joined(text: str, secrets: Sequence[tuple[str, str]]) -> str:
 
 def holds(data: bytes) -> bool:
     """Whether there is a URL with credentials."""
-    return _URL.search(data.decode("utf-8", "replace")) is not None
+    return re.search(_URL, data.decode("utf-8", "replace")) is not None

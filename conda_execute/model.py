@@ -66,6 +66,9 @@ class Entrypoint:
         return " && ".join(" ".join(map(str, command)) for command in self.commands)
 
 
+#: In place of a moment: the day of the script's last commit.
+COMMIT = "commit"
+
 #: The kinds of sandbox: for all that a script can do, and around environments and caches alone.
 WHOLE, ENVIRONMENTS = "script", "env"
 

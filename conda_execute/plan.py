@@ -16,7 +16,7 @@ from .lean.values import dataclass, replace
 from .model import ENVIRONMENTS, WHOLE
 from .recipe import Recipe, check_backend
 from .resolve import Options, resolve
-from .script import command, interpreter, source, specfile
+from .script import command, interpreter, source
 from .script.header import read_header
 from .specs import platforms
 from .specs.match_spec import normalise_spec, spec_name
@@ -297,6 +297,8 @@ def _no_script(options: RunOptions) -> UsageError:
 def header_of(script: Script, platform: str, options: RunOptions) -> Header:
     """The script's header; without one, what `--with` asks for is enough."""
     if script.program is not None:
+        from .script import specfile
+
         header = specfile.from_words([]) if options.extra else read_header(script.head, script.place, platform)
         return replace(header, entrypoint=command.entrypoint(script.program))
     try:
@@ -307,6 +309,8 @@ def header_of(script: Script, platform: str, options: RunOptions) -> Header:
         if find_header(script.head, script.place) is not None:
             raise
         if options.requirements:
+            from .script import specfile
+
             return specfile.from_words([])
         if script.notebook is None:
             raise

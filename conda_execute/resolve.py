@@ -12,8 +12,7 @@ from . import credentials
 from .configuration.channels import resolve_channels, split_spec
 from .errors import SettingsError, UsageError
 from .lean.values import dataclass, replace
-from .model import Channel, Header, Request
-from .script.history import COMMIT, commit_day
+from .model import COMMIT, Channel, Header, Request
 from .specs import platforms
 from .specs.match_spec import normalise_spec, spec_name
 from .specs.requirement import canonical
@@ -266,5 +265,7 @@ def _configured(settings: Settings) -> dict[str, str]:
 
 def _moment(when: str | None, script: str) -> str | None:
     if when == COMMIT:
+        from .script.history import commit_day
+
         return commit_day(script)
     return when

@@ -97,7 +97,8 @@ def test_third_party_package_has_its_home(package: str) -> None:
 #: Modules that cost milliseconds and that nothing needs which only finds an environment and becomes a program.
 HEAVY = {
     "argparse", "asyncio", "concurrent.futures", "dataclasses", "difflib", "email", "filelock", "hashlib",
-    "importlib.metadata", "inspect", "locale", "logging", "multiprocessing", "pathlib", "platform", "psutil", "rattler",
+    "importlib", "importlib.metadata", "inspect", "locale", "logging", "multiprocessing", "pathlib", "platform",
+    "psutil", "rattler",
     "shlex", "shutil", "socket", "ssl", "subprocess", "tempfile", "tomlkit", "typing", "unittest", "urllib.request",
     "uuid",
 }  # fmt: skip
@@ -143,6 +144,42 @@ def test_warm_run_through_python_imports_nothing_heavy(world: World, kind: str) 
     imported = imported_by(world, "conda-execute-py", script)
     assert imported & (HEAVY | more) == set()
     assert "conda_execute.environments.ensure" in imported
+
+
+#: Modules that a warm run imports for nothing, where the script does not ask for what they know.
+IDLE = ("launch.entrypoint", "launch.sourcing", "script.history", "script.runner", "script.specfile")
+
+
+def test_warm_run_through_python_compiles_and_imports_what_it_uses(world: World) -> None:
+    """A module costs 0.1 ms and a pattern as much, so what is for some scripts alone is left to them."""
+    script = world.script("x.py", SCRIPTS["native"][0])
+    world.execute(script, check=True)
+    imported = imported_by(world, "conda-execute-py", script)
+    assert imported & {f"conda_execute.{name}" for name in IDLE} == set()
+    assert compiled_when_imported(imported) <= {"match_spec", "native"}
+
+
+def compiled_when_imported(names: set[str]) -> set[str]:
+    """The modules of ours among these that compile a pattern as they are imported."""
+    return {
+        parts[-1]
+        for _, tree, parts in named_modules()
+        if ".".join(("conda_execute", *parts)) in names and any(map(compiles, tree.body))
+    }
+
+
+def named_modules() -> list[tuple[str, ast.Module, list[str]]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+        found.append((parts[0], ast.parse(path.read_text(encoding="utf-8")), parts))
+    return found
+
+
+def compiles(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Assign) and any(
+        isinstance(node, ast.Call) and ast.unparse(node.func) == "re.compile" for node in ast.walk(statement)
+    )
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["name", "python"]], ids=" ".join)

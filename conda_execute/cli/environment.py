@@ -7,6 +7,7 @@ import re
 import sys
 
 from .. import interrupts
+from ..environments.uses import note_path, this_process
 from ..errors import NotFoundError
 from ..launch.activation import activate
 from ..plan import understand
@@ -31,7 +32,7 @@ def _made(options: RunOptions) -> tuple[Plan, Store, Environment]:
     plan.require_sandbox()
     store = plan.store()
     plan = plan.with_lockfile(store)
-    return plan, store, prepare(plan, store)
+    return plan, store, prepare(plan, store, this_process())
 
 
 def print_prefix(options: RunOptions) -> int:
@@ -101,7 +102,7 @@ def pack(options: RunOptions) -> int:
 def shell(options: RunOptions) -> int:
     """Become a shell in the environment."""
     plan, store, environment = _made(options)
-    sweep_if_due(plan, store, environment)
+    sweep_if_due(plan, store, note_path(environment, this_process()))
     interrupts.release()
     notebook = plan.script.notebook
     words, needed = _shell(plan.environ)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..launch.entrypoint import execute_entrypoint
 from ..launch.execute import execute
 from ..model import WHOLE
 
@@ -40,6 +39,8 @@ class Ground:
         self, commands: Entrypoint, arguments: Sequence[str], activation: Activation, script: str
     ) -> NoReturn:
         if self._policy is None:
+            from ..launch.entrypoint import execute_entrypoint
+
             execute_entrypoint(commands, arguments, activation, script=script)
         from ..launch.inside import execute_entrypoint_inside
         from ..launch.sandbox import run_inside

@@ -7,13 +7,14 @@ import os
 from .. import interrupts
 from ..credentials import hide
 from ..environments.ensure import ensure
+from ..environments.uses import note_path, this_process
 from ..errors import NotFoundError
-from ..launch import entrypoint, process
+from ..launch import process
 from ..launch.activation import activate
 from ..launch.loops import refuse_loop
+from ..model import COMMIT
 from ..plan import understand
 from ..script import command, interpreter
-from ..script.history import COMMIT
 from .ground import Ground
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..environments.store import Store
     from ..launch.activation import Activation
-    from ..model import Environment
+    from ..model import Environment, Use
     from ..options import RunOptions
     from ..plan import Plan
 
@@ -36,15 +37,16 @@ def run(options: RunOptions) -> NoReturn:
     plan.require_sandbox()
     store = plan.store()
     plan = plan.with_lockfile(store)
-    environment = prepare(plan, store)
-    sweep_if_due(plan, store, environment)
-    become(plan, environment)
+    use = this_process()
+    environment = prepare(plan, store, use)
+    sweep_if_due(plan, store, note_path(environment, use))
+    become(plan, environment, use)
 
 
-def prepare(plan: Plan, store: Store) -> Environment:
-    """The environment, created if it is missing, and held by a use of this process."""
+def prepare(plan: Plan, store: Store, use: Use) -> Environment:
+    """The environment, created if it is missing, and held by this use."""
     plan.voice.detail(specification(plan))
-    environment = ensure(plan.request, store, plan.recipe(), force=plan.options.force_env)
+    environment = ensure(plan.request, store, plan.recipe(), use, force=plan.options.force_env)
     plan.voice.detail(f"Prefix: {environment.prefix}\n")
     return environment
 
@@ -64,19 +66,17 @@ def specification(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def sweep_if_due(plan: Plan, store: Store, environment: Environment) -> None:
+def sweep_if_due(plan: Plan, store: Store, note: str) -> None:
     """Start the hourly sweep, in the background, if it is time."""
     if not plan.settings.auto_clean:
         return
     from .. import housekeeping
-    from ..environments import uses
 
-    note = uses.note_path(environment, uses.this_process())
     unused_for, foreign_use_ttl = plan.settings.remove_if_unused_for, plan.settings.foreign_use_ttl
     housekeeping.start_if_due(store, note, unused_for, foreign_use_ttl, plan.cache)
 
 
-def become(plan: Plan, environment: Environment) -> NoReturn:
+def become(plan: Plan, environment: Environment, use: Use) -> NoReturn:
     """Become the script's command, and leave a record for the launcher, which does it alone the next time."""
     interrupts.release()
     script, notebook, arguments = plan.script, plan.script.notebook, plan.options.words[1:]
@@ -88,9 +88,11 @@ def become(plan: Plan, environment: Environment) -> NoReturn:
         return os.path.exists(os.path.join(environment.prefix, "bin", name))
 
     if script.is_file:
-        refuse_loop(environment, script.path, plan.environ)
+        refuse_loop(environment, use, script.path, plan.environ)
     commands = plan.header.entrypoint
     if commands is not None:
+        from ..launch import entrypoint
+
         for program in entrypoint.programs(commands) if script.program is None else ():
             interpreter.require_own(program, environment.prefix, provides)
         constant = entrypoint.constant_command(commands, script.path)

@@ -107,7 +107,7 @@ class Value:
 def read(path: str, data: bytes) -> dict[str, Value]:
     """The top-level mapping of a file; empty for a file that says nothing."""
     try:
-        text = data.decode("utf-8-sig")
+        text = data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SettingsError("a settings file must be UTF-8", where=Location(path, line)) from None

@@ -68,15 +68,17 @@ if TYPE_CHECKING:
 _ROOM = "`conda tmpenv clear` removes environments that are not in use; the setting `env-dir` names another place"
 
 
-def ensure(request: Request, store: Store, recipe: Recipe[Any], force: bool = False) -> Environment:
-    """A ready environment for the request, held by a use of this process.
+def ensure(
+    request: Request, store: Store, recipe: Recipe[Any], use: Use | None = None, force: bool = False
+) -> Environment:
+    """A ready environment for the request, held by a use of this process (which need not be worked out before).
 
     `force`: make it anew; InUseError if a process uses it.
     """
     from .name import environment_name
 
     name = environment_name(request)
-    work = _Work(request, store, recipe, uses.this_process())
+    work = _Work(request, store, recipe, use or uses.this_process())
     if not force:
         environment = work.find(name)
         if environment is not None:

@@ -12,8 +12,6 @@ So the environment of `python >=3` and `numpy` is `ea977067a8fbeb21a594` today, 
 
 from __future__ import annotations
 
-import re
-
 from ..lean.digest import digest
 from ..specs.match_spec import normalise_spec
 
@@ -28,8 +26,6 @@ DEFAULT_PRIORITY = "flexible"
 
 #: 80 bits: among a million environments the chance of two with one name is 4e-13.
 NAME_LENGTH = 20
-
-_BLANKS = re.compile(r"\s+")
 
 
 def canonical_text(request: Request) -> str:
@@ -49,7 +45,7 @@ def _tagged(request: Request) -> Iterator[str]:
     if request.channel_priority != DEFAULT_PRIORITY:
         yield f"channel-priority: {request.channel_priority}"
     yield from (f"constraint: {constraint}" for constraint in sorted(map(normalise_spec, request.constraints)))
-    yield from (f"pypi: {_BLANKS.sub(' ', requirement).strip()}" for requirement in sorted(set(request.pypi)))
+    yield from (f"pypi: {' '.join(requirement.split())}" for requirement in sorted(set(request.pypi)))
     if request.uv is not None:
         yield f"uv: {request.uv}"
     yield from (f"local: {path} {digest}" for path, digest in request.local)

@@ -19,11 +19,10 @@ import sys
 
 from ..errors import NotFoundError
 from .process import become, find_program
-from .sourcing import becoming_words, environ_of_shell, sourced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
     from .activation import Activation
@@ -35,7 +34,10 @@ def execute(argv: Sequence[str], activation: Activation) -> NoReturn:
         from .windows import spawn_and_leave
 
         spawn_and_leave(argv, activation)
+    environ: Mapping[str, str] = activation.environ
     if activation.has_scripts:
+        from .sourcing import becoming_words, environ_of_shell, sourced
+
         before = becoming_words(activation)
         try:
             program = find_program(argv[0], activation.environ, activation.prefix)
@@ -43,6 +45,6 @@ def execute(argv: Sequence[str], activation: Activation) -> NoReturn:
             before = None  # a script of activate.d may put more on PATH; only a shell that has run them all knows
         if before is not None:
             become(before[0], [*before, program, *argv[1:]], environ_of_shell(activation))
-    environ = sourced(activation)
+        environ = sourced(activation)
     program = find_program(argv[0], environ, activation.prefix)
     become(program, [program, *argv[1:]], environ)

@@ -19,15 +19,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..model import Environment
+    from ..model import Environment, Use
 
 #: How often a script may be started by itself, one below the other.
 DEEPEST = 32
 
 
-def refuse_loop(environment: Environment, script: str, environ: Mapping[str, str]) -> None:
-    """Note which script this process becomes. Raises ExecuteError where it was that one before."""
-    use = uses.this_process()
+def refuse_loop(environment: Environment, use: Use, script: str, environ: Mapping[str, str]) -> None:
+    """Note which script this process, of this use, becomes. Raises ExecuteError where it was that one before."""
     if use.start == uses.UNKNOWN:
         return  # a recycled process id would be taken for a loop
     line = os.fsencode(script).replace(b"\n", b"\\n") + b"\n"

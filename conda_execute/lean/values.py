@@ -22,21 +22,14 @@ else:
     class _Field:
         """What is said of one field."""
 
-        def __init__(self, default, default_factory, compare, repr):  # noqa: A002  the standard library's name
+        def __init__(self, default=_MISSING, default_factory=_MISSING, compare=True, repr=True):  # noqa: A002
             self.default = default
             self.default_factory = default_factory
             self.compare = compare
             self.repr = repr
 
-        def value(self):
-            return self.default if self.default_factory is _MISSING else self.default_factory()
-
-        @property
-        def required(self):
-            return self.default is _MISSING and self.default_factory is _MISSING
-
-    def field(*, default=_MISSING, default_factory=_MISSING, compare=True, repr=True):  # noqa: A002
-        return _Field(default, default_factory, compare, repr)
+    def field(**said):
+        return _Field(**said)
 
     def replace(value, /, **changes):
         """The same value, but for these fields."""
@@ -45,9 +38,16 @@ else:
     def dataclass(cls=None, /, *, frozen=False):
         if cls is None:
             return lambda cls: dataclass(cls, frozen=frozen)
-        cls._value_fields = _read_fields(cls)
-        cls._value_compared = tuple(name for name, field in cls._value_fields.items() if field.compare)
-        cls._value_required = frozenset(name for name, field in cls._value_fields.items() if field.required)
+        cls._value_fields = fields = _read_fields(cls)
+        cls._value_compared = tuple(name for name, field in fields.items() if field.compare)
+        # Each field in its order, as it is where nothing is given.
+        cls._value_defaults = {name: field.default for name, field in fields.items()}
+        cls._value_factories = {
+            name: field.default_factory for name, field in fields.items() if field.default_factory is not _MISSING
+        }
+        cls._value_required = {
+            name for name, field in fields.items() if field.default is field.default_factory is _MISSING
+        }
         cls.__match_args__ = tuple(cls._value_fields)
         cls.__init__ = _init
         cls.__eq__ = _eq
@@ -64,7 +64,7 @@ else:
         fields = {}
         for name in cls.__annotations__:
             said = vars(cls).get(name, _MISSING)
-            fields[name] = said if isinstance(said, _Field) else _Field(said, _MISSING, True, True)
+            fields[name] = said if isinstance(said, _Field) else _Field(said)
             if isinstance(said, _Field):
                 delattr(cls, name)
                 if said.default is not _MISSING:
@@ -72,18 +72,20 @@ else:
         return fields
 
     def _init(self, *values, **named):
-        fields = self._value_fields
-        if len(values) > len(fields):
-            raise TypeError(f"{type(self).__name__} takes {len(fields)} values, {len(values)} were given")
-        for name, value in zip(fields, values):  # noqa: B905  fewer values than fields is what defaults are for
-            if name in named:
-                raise TypeError(f"{type(self).__name__} got two values for `{name}`")
-            named[name] = value
-        if not named.keys() <= fields.keys() or not self._value_required <= named.keys():
-            wrong = ", ".join(sorted(named.keys() - fields.keys() or self._value_required - named.keys()))
-            raise TypeError(f"{type(self).__name__} has no fields, or got no values for its fields: {wrong}")
+        kind, own = type(self), vars(self)
+        own.update(kind._value_defaults)
+        given = dict(zip(kind.__match_args__, values))  # noqa: B905  fewer values than fields is what defaults are for
+        if len(values) > len(given) or not given.keys().isdisjoint(named):
+            raise TypeError(f"{kind.__name__} got too many values, or two for one field")
+        given.update(named)
+        if not given.keys() <= own.keys() or not kind._value_required <= given.keys():
+            wrong = ", ".join(sorted(given.keys() - own.keys() or kind._value_required - given.keys()))
+            raise TypeError(f"{kind.__name__} has no fields, or got no values for its fields: {wrong}")
         # Past `__setattr__`, which a frozen value refuses.
-        vars(self).update({name: named[name] if name in named else field.value() for name, field in fields.items()})
+        own.update(given)
+        for name, factory in kind._value_factories.items():
+            if name not in given:
+                own[name] = factory()
 
     def _key(self):
         own = vars(self)

@@ -31,7 +31,7 @@ _POINTER = "# embedded lock: "
 _BESIDE = "leave `--embed` out to write the lock file next to the script"
 
 #: What a lock of ours begins with: title, inputs, and the digest of all the rest.
-_BEGINNING = re.compile(r"(?:#[^\n]*\n)+")
+_BEGINNING = r"(?:#[^\n]*\n)+"
 
 
 def deciding(
@@ -130,7 +130,7 @@ def watched(
     if lock is not None and lock.embedded and not lock.inputs:
         return None  # another tool's, which says nothing of itself in the header
     if lock is not None and not lock.embedded:
-        beginning = _BEGINNING.match(lock.text)
+        beginning = re.match(_BEGINNING, lock.text)
         if not lock.inputs or beginning is None:
             return None
         earlier = asked[: asked.index(lock.path)] if lock.path in asked else []

@@ -15,7 +15,6 @@ from ..files import write_whole
 from ..model import Entrypoint, Text, Word
 from ..specs.match_spec import normalise_spec, spec_name
 from ..specs.requirement import requirement_name
-from . import specfile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ def script_of(word: str, environ: Mapping[str, str], *, has_package: bool) -> st
     if not name or os.sep in word or word.startswith((".", "-")):
         hint = "such as `-x samtools view`, or `-x 'samtools=1.20' view` for a version"
         raise UsageError(f"`{word}` is not the name of a program", hint=hint)
+    from . import specfile
+
     wanted = specfile.from_words([] if has_package else [word])
     lines = ["# conda execute"]
     if not has_package:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 
 from ..errors import ExecuteError
-
-#: In place of a moment.
-COMMIT = "commit"
+from ..model import COMMIT
 
 
 def commit_day(path: str) -> str:

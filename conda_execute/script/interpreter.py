@@ -10,7 +10,7 @@ import os
 import re
 
 from ..errors import NotFoundError
-from . import languages, runner
+from . import languages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def without_env(words: tuple[str, ...]) -> tuple[str, ...]:
         rest = rest[1:]
     elif rest[0].startswith("-S"):
         rest = (rest[0][2:], *rest[1:])
-    if not rest or rest[0].startswith("-") or re.match(runner.ASSIGNMENT, rest[0]):
+    if not rest or rest[0].startswith("-") or re.match(r"[A-Za-z_]\w*=", rest[0], re.ASCII):
         return words
     return rest
 
@@ -60,11 +60,17 @@ def said(run_with: tuple[str, ...] | None, data: bytes, path: str) -> tuple[str,
     if run_with is not None:
         return run_with
     words = shebang(data)
-    if words is not None and not runner.is_runner(words):
+    if words is not None and not _is_runner(words):
         # marimo's sandbox would be an environment of its own, and this one is there already.
         return tuple(word for word in words if word != "--sandbox" or "marimo" not in words)
     language = languages.of(path)
     return language.command or None if language else None
+
+
+def _is_runner(words: Sequence[str]) -> bool:
+    from . import runner
+
+    return runner.is_runner(words)
 
 
 def choose(

@@ -43,8 +43,6 @@ _WRAPPERS = {
     "setsid": (),
     "srun": ("-n", "-N", "-c", "-p", "-t", "-J", "-A"),
 }
-#: Compiled where it is used.
-ASSIGNMENT = r"[A-Za-z_][A-Za-z0-9_]*="
 
 
 def command(words: Sequence[str]) -> list[str]:
@@ -52,7 +50,7 @@ def command(words: Sequence[str]) -> list[str]:
     rest = list(words)
     while rest and (valued := _WRAPPERS.get(os.path.basename(rest[0]))) is not None:
         del rest[0]
-        while rest and (rest[0].startswith("-") or re.match(ASSIGNMENT, rest[0])):
+        while rest and (rest[0].startswith("-") or re.match(r"[A-Za-z_]\w*=", rest[0], re.ASCII)):
             word = rest.pop(0)
             if word.startswith("-S") and len(word) > 2:
                 rest.insert(0, word[2:])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 
-_BLANKS = re.compile(r"\s+")
 #: What touches the name ends it or belongs to it: `python*` is no `python *`.
 _SPEC = re.compile(
     r"(?P<channel>[^\s\[\]=<>!~,|]*::)?(?P<name>[A-Za-z0-9_.-]+)(?P<rest>(?:[\s\[=<>!~:].*)?)", re.DOTALL
 )
 #: Compiled where it is used: most specs are no archives.
 _ARCHIVE = r"([A-Za-z0-9_.-]+)-[^-/]+-[^-/]+\.(?:conda|tar\.bz2)(?:#.*)?$"
-_AROUND_LISTS = re.compile(r"\s*([,|])\s*")
-_AFTER_OPERATORS = re.compile(r"([<>=!~])\s+")
+#: Blanks that mean nothing: around the commas of a version, and after operators.
+_IDLE = r" ?([,|]) ?|(?<=[<>=!~]) "
 
 
 def normalise_spec(spec: str) -> str:
@@ -33,8 +32,9 @@ def normalise_spec(spec: str) -> str:
     version, bracket, options = match["rest"].partition("[")
     if version.startswith(":"):
         return spec
-    version = _AFTER_OPERATORS.sub(r"\1", _AROUND_LISTS.sub(r"\1", _BLANKS.sub(" ", version))).strip()
-    version = _attach_build(version)
+    version = " ".join(version.split())
+    if " " in version:
+        version = _attach_build(re.sub(_IDLE, r"\1", version))
     name = (match["channel"] or "") + match["name"].lower()
     return (f"{name} {version}" if version else name) + bracket + options
 

@@ -101,7 +101,7 @@ def ensure(
     notice: Callable[[str], object] = silent,
 ) -> Environment:
     recipe = Recipe(create, solve, fits, sound, notice)
-    return ensuring.ensure(request(*specs), Store(tmp_envs), recipe, force)
+    return ensuring.ensure(request(*specs), Store(tmp_envs), recipe, force=force)
 
 
 def forget(environment: Environment) -> None:

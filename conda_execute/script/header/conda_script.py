@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from ...errors import HeaderError, Location
 from ...lean.values import replace
-from ...model import Entrypoint, Header
+from ...model import Header
 from ...specs import platforms
 from ...text import nearest, shown
 from . import dependencies
@@ -28,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ...model import Entrypoint
     from .text import Script
     from .toml import Node
 

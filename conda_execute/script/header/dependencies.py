@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from .toml import Node
 
-_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*\Z", re.ASCII)
-_VERSION = re.compile(r"[A-Za-z0-9.*!+_<>=|,~()^$-]+\Z", re.ASCII)
-_AROUND_OPERATORS = re.compile(r"\s*([,|<>=!~]+)\s*")
-_HASHES = {"md5": re.compile(r"[0-9a-fA-F]{32}\Z", re.ASCII), "sha256": re.compile(r"[0-9a-fA-F]{64}\Z", re.ASCII)}
-_BUILD_NUMBER = re.compile(r"(==|!=|<=|>=|<|>|=)?\s*\d{1,9}\Z", re.ASCII)
+#: Compiled where they are used.
+_NAME = r"[a-z0-9_][a-z0-9_.-]*\Z"
+_VERSION = r"[A-Za-z0-9.*!+_<>=|,~()^$-]+\Z"
+_HASHES = {"md5": r"[0-9a-fA-F]{32}\Z", "sha256": r"[0-9a-fA-F]{64}\Z"}
+_BUILD_NUMBER = r"(?a)(==|!=|<=|>=|<|>|=)?\s*\d{1,9}\Z"
 
 #: What may be said of a dependency, and how the bracket form calls it.
 KEYS = {
@@ -63,7 +63,7 @@ def table_specs(table: Node, platform: str, locations: list[tuple[str, Location]
     seen: dict[str, Location] = {}
     for written, node in table.table().items():
         name = written.lower()
-        if not _NAME.match(name):
+        if not re.match(_NAME, name):
             raise HeaderError(
                 f"`{shown(written)}` is not a package name",
                 where=node.key_where,
@@ -137,13 +137,13 @@ def _bracket_form(name: str, fields: dict[str, Node], when: str) -> str:
 def _field(key: str, node: Node) -> str:
     if key == "build-number":
         number = str(node.value) if isinstance(node.value, int) and not isinstance(node.value, bool) else node.text()
-        if not _BUILD_NUMBER.match(number):
+        if not re.match(_BUILD_NUMBER, number):
             raise node.error(
                 f"`{node.name}` is not a build number", "write `build-number = 3`, or a comparison in quotes"
             )
         return number
     text = node.text()
-    if key in _HASHES and not _HASHES[key].match(text):
+    if key in _HASHES and not re.match(_HASHES[key], text):
         raise node.error(
             f"`{node.name}` is no {key} hash",
             f"{'an' if key == 'md5' else 'a'} {key} hash has {32 if key == 'md5' else 64} digits from 0 to f",
@@ -165,13 +165,13 @@ def _plain(text: str, node: Node, where: Location) -> str:
 
 def _version(node: Node) -> str:
     """A version spec without blanks; empty for any version."""
-    version = _AROUND_OPERATORS.sub(r"\1", node.text())
+    version = re.sub(r"\s*([,|<>=!~]+)\s*", r"\1", node.text())
     if " " in version or re.search(r"[\w.*]\s+[<>=!~]", node.text()):
         raise node.error(
             f"`{node.name}` has a space within its version",
             'part versions by a comma; a build has a key: `build = "..."`',
         )
-    if not _VERSION.match(version):
+    if not re.match(_VERSION, version):
         raise node.error(f"`{node.name}` is not a version", 'write `">=1.20,<2"`, `"1.20.*"`, or `"*"` for any version')
     return "" if version == "*" else version
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 
 from ...errors import ExecuteError, HeaderError, Location
+from ...model import COMMIT
 from ...text import nearest, shown
-from ..history import COMMIT
-
-_SPEC_START = re.compile(r"[A-Za-z0-9_*./~]")
 
 #: Compiled where it is used: most headers have no control character.
 _CONTROL = "[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]"
@@ -32,7 +30,7 @@ def plain(text: str, what: str, where: Location) -> str:
 def spec(text: str, where: Location) -> str:
     """A conda match spec, as far as it can be judged without an engine."""
     spec = plain(text, "a spec", where)
-    if not _SPEC_START.match(spec):
+    if not (spec[0].isascii() and spec[0].isalnum()) and spec[0] not in "_*./~":
         raise HeaderError(
             f"`{spec}` is not a valid match spec: it must start with a package name",
             where=where,

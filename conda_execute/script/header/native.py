@@ -39,7 +39,7 @@ EDITING = "native"
 _PREFIX = re.compile(r"(?:#+'?|//+!?|--+|;+|%+|!+|\*+|::)(?=[ \t]|conda execute)|(?:\"|(?i:@?rem|dnl|c))(?=[ \t])")
 
 #: A platform condition: a comment at the end of a line that is nothing but words in brackets.
-_CONDITION = re.compile(r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$")
+_CONDITION = r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$"
 
 #: A header is for people; the bound keeps a hostile one cheap.
 _LONGEST = 16 * 1024
@@ -156,7 +156,7 @@ def _without_colon(script: Script, block: Block, texts: list[str]) -> HeaderErro
 
 def is_conditional(line: str) -> bool:
     """Whether this line holds on some platforms only."""
-    return _CONDITION.search(line) is not None
+    return "[" in line and re.search(_CONDITION, line) is not None
 
 
 def read(script: Script, block: Block, platform: str) -> Header:
@@ -248,7 +248,7 @@ def _conditional(script: Script, number: int, start: int, text: str, platform: s
     """The text without its platform condition, or nothing where that does not hold."""
     if "[" not in text:
         return text
-    if not (found := _CONDITION.search(text)):
+    if "[" not in text or not (found := re.search(_CONDITION, text)):
         _check_closed(script, number, start, text, platform)
         return text
     from ...specs import condition, platforms

@@ -23,7 +23,7 @@ from ...lean.values import dataclass, replace
 from ...model import Header
 from ...specs.match_spec import spec_name
 from ...text import nearest, shown
-from .. import interpreter, runner
+from .. import interpreter
 from . import fields
 from .dependencies import channel_moments, channels, moment, system, with_python
 from .toml import Block, Document
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 FORMAT = "script"
 EDITING = "toml"
 
-_OPENING = re.compile(r"# /// ([a-zA-Z0-9-]+)\Z")
+_OPENING = r"# /// ([a-zA-Z0-9-]+)\Z"
 _CLOSING = "# ///"
 
 _KEYS = ("requires-python", "dependencies", "tool")
@@ -74,7 +74,7 @@ def find(lines: Sequence[str]) -> Iterator[Found]:
     run_end = 0
     closing = -1
     while index < len(lines):
-        opening = _OPENING.match(lines[index])
+        opening = re.match(_OPENING, lines[index]) if lines[index].startswith("# /// ") else None
         if opening is None:
             index += 1
             continue
@@ -158,7 +158,11 @@ def read(script: Script, block: Block, platform: str) -> Header:
     notices = (*_ignored(keys), *header.notices)
     header = replace(header, specs=specs, notices=notices, locations=tuple(locations))
     words = interpreter.shebang(script.lines[0].encode())
-    return header if words is None else runner.with_options_of_uv(header, words)
+    if words is None:
+        return header
+    from ..runner import with_options_of_uv
+
+    return with_options_of_uv(header, words)
 
 
 def is_r(script: Script) -> bool:
@@ -193,7 +197,7 @@ def _of_r(
     return replace(header, specs=complete, notices=notices, locations=tuple(locations))
 
 
-_R_PACKAGE = re.compile(
+_R_PACKAGE = (
     r"(?:(?P<source>bioc|cran)::)?(?P<name>[A-Za-z][A-Za-z0-9.]*)\s*"
     r"(?:@\s*(?P<exact>[\w.-]+)|\(?(?P<versions>[<>=!][^()]*)\)?)?"
 )
@@ -201,7 +205,7 @@ _R_PACKAGE = re.compile(
 
 def r_package(text: str, where: Location | tuple[()] = ()) -> str:
     """`dplyr >=1.1` as conda-forge's `r-dplyr >=1.1`, and `bioc::limma` as bioconda's `bioconductor-limma`."""
-    found = _R_PACKAGE.fullmatch(text.strip())
+    found = re.fullmatch(_R_PACKAGE, text.strip())
     if found is None:
         raise HeaderError(
             f"`{shown(text)}` is not an R package",
