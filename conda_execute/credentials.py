@@ -1,7 +1,11 @@
-"""User names, passwords and tokens in URLs: kept apart from what is shown, compared or stored.
+"""What is secret in text: user names, passwords and tokens in URLs. They are kept apart from what is shown, compared or
+stored.
 
-`git@` of a repository reached by ssh is none, so where URLs of any kind may stand, only those of http and https are
-looked at.
+`_SECRET` and `_AFTER_HOST` alone decide it. Secret are
+
+- what comes before the `@` of a URL; but `git@` of a repository reached by ssh is not,
+- conda's token, `/t/TOKEN`, of a URL or of a host without a scheme. The path of a file may well have a directory `t`,
+- in a URL's query, the value of a name that says so: `?access_token=...`.
 """
 
 from __future__ import annotations
@@ -10,57 +14,107 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-_URL = r"(?P<scheme>(?i:https?)://)[^/@\s\"']+@(?P<rest>[^\s\"']*)"
+#: What ends a URL within a text.
+_END = r"\s\"'`<>"
+
+#: A password may hold a `/` that should have been escaped, but what follows a port is a path.
+_USER = rf"[^/{_END}]+(?=@)|[^/:@{_END}]*:(?!\d+/)[^{_END}]*(?=@)"
+
+# Patterns are texts, so that a run without secrets compiles none of them.
+_QUERY = (
+    rf"(?i)(?P<name>(?:^|(?<=[?&;]))[^=&;?#/{_END}]*(?:token|key|secret|sig|pass|auth|credential)[^=&;#/{_END}]*=)"
+    rf"(?P<value>[^&;#{_END}]+)"
+)
+
+_SECRET = (
+    rf"(?i)(?P<user>(?:(?<=http://)|(?<=https://)|(?<=://)(?=[^/@{_END}]*:))(?:{_USER}))@"
+    rf"|(?<=/)t/(?P<token>[\w-]+)(?![\w.-])/?|{_QUERY.removeprefix('(?i)').replace('^|', '')}"
+)
+
+_WORD = rf"[^{_END}]+"
+
+#: A host and, where nothing says that it is one, a token that looks like one.
+_AFTER_HOST = r"(?i)\W*(?<!/)[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?(/[^/]+)*/t/(?=[\w-]*[\d-])[\w-]{6,}(/|$)"
+
+_URL = rf"(?i)https?://[^{_END}]*"
 
 
-def hide(channel: str) -> str:
-    """A channel, or text about one, with passwords and conda's tokens made unreadable, every character in its place.
+def hide(text: str) -> str:
+    """Any text with its secrets made unreadable, and every character in its place.
 
     >>> hide("- https://me:secret@conda.example/t/tk-1/main")
     '- https://*********@conda.example/t/****/main'
+    >>> hide("/srv/t/x, git+ssh://git@host.example/y?line=3&token=tk-1")
+    '/srv/t/x, git+ssh://git@host.example/y?line=3&token=****'
     """
-    if "@" not in channel and "/t/" not in channel:
-        return channel  # without compiling anything
-    return re.sub(r"(?<=/t/)[\w-]+", _stars, re.sub(r"(?<=://)[^/\s]+(?=@)", _stars, channel))
+    return _replaced(text, lambda secret: _in_its_place(secret, "*".__mul__))
 
 
-def hide_in_any(text: str) -> str:
-    """The same for any text, in which `/t/` may well be a directory.
+def around(text: str) -> list[str]:
+    """What is around the secrets of a text.
 
-    >>> hide_in_any("https://me:secret@host.example/t/x, git+ssh://git@host.example/y")
-    'https://*********@host.example/t/x, git+ssh://git@host.example/y'
+    >>> around("- https://me:secret@conda.example/t/tk-1/main")
+    ['- https://', '@conda.example/t/', '/main']
     """
-    return re.sub(r"(?i)(?<=http://)[^/@\s\"']+(?=@)|(?<=https://)[^/@\s\"']+(?=@)", _stars, text)
+    return _replaced(text, lambda secret: _in_its_place(secret, lambda _: "\0")).split("\0")
+
+
+def hide_in_query(query: str) -> str:
+    """The query of a URL with its secrets made unreadable, and how long they are."""
+    return re.sub(_QUERY, r"\g<name>****", query)
 
 
 def leave_out(text: str) -> str:
-    """The text of a program without the credentials in its URLs: `user:password@` and conda's `/t/TOKEN/`."""
-    return re.sub(r"(?<=://)[^/@\s]+@|(?<=/)t/[^/\s]+/", "", text)
+    """The text without the secrets in its URLs.
+
+    >>> leave_out("see https://me:secret@conda.example/t/tk-1/main?a=b&token=tk-1")
+    'see https://conda.example/main?a=b'
+    """
+    left = _replaced(text, lambda secret: "")
+    return left if left == text else re.sub(_WORD, lambda word: re.sub(r"(?<=\?)&+|[?&]+$", "", word.group()), left)
 
 
-def _stars(secret: re.Match[str]) -> str:
-    return "*" * len(secret.group())
+def holds(text: str) -> bool:
+    """Whether there is a secret in it."""
+    return leave_out(text) != text
 
 
 def parted(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The text without credentials, and each of its URLs that had some: without them, and with them.
+    """The text without secrets, and each of its URLs that had some: without them, and with them. A token opens all
+    that is below it.
 
     >>> parted("lib @ https://me:secret@host.example/lib.whl ; python_version > '3'")
     ("lib @ https://host.example/lib.whl ; python_version > '3'", (('https://host.example/lib.whl', 'https://me:secret@host.example/lib.whl'),))
     """
-    secrets = tuple((found["scheme"] + found["rest"], found.group()) for found in re.finditer(_URL, text))
-    return re.sub(_URL, r"\g<scheme>\g<rest>", text), secrets
+    urls = [found.group() for found in re.finditer(_URL, text)]
+    urls += [root.group() for url in urls if (root := re.match(r".*?/t/[\w-]+/", url))]
+    return leave_out(text), tuple((leave_out(url), url) for url in urls if holds(url))
 
 
 def joined(text: str, secrets: Sequence[tuple[str, str]]) -> str:
-    """The text with the credentials that were parted from its URLs."""
-    for bare, secret in sorted(secrets, key=lambda pair: -len(pair[0])):
-        text = text.replace(bare, secret)
-    return text
+    """The text with the secrets that were parted from its URLs."""
+    known = dict(secrets)
+    if not known:
+        return text
+    bare = sorted(known, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, bare)), lambda found: known[found.group()], text)
 
 
-def holds(data: bytes) -> bool:
-    """Whether there is a URL with credentials."""
-    return re.search(_URL, data.decode("utf-8", "replace")) is not None
+def _replaced(text: str, secret: Callable[[re.Match[str]], str]) -> str:
+    """The text with each of its secrets replaced, along with what says that it is one."""
+    if "/t/" not in text and ("://" not in text or ("@" not in text and "=" not in text)):
+        return text
+
+    def word(found: re.Match[str]) -> str:
+        text = found.group()
+        return re.sub(_SECRET, secret, text) if "://" in text or re.match(_AFTER_HOST, text) else text
+
+    return re.sub(_WORD, word, text)
+
+
+def _in_its_place(secret: re.Match[str], stars: Callable[[int], str]) -> str:
+    (first, last) = next(span for name in ("user", "token", "value") if (span := secret.span(name)) != (-1, -1))
+    text, start = secret.string, secret.start()
+    return text[start:first] + stars(last - first) + text[last : secret.end()]

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import errno
 
-from .lean.values import dataclass
+from .credentials import hide
+from .lean.values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class ExecuteError(Exception):
 
     `exit_status` follows the convention of env(1), nice(1) and timeout(1): 125 when the runner itself fails.
     `step` names what was being done ("solve", "download", "link", ...) where creation failed; `details` is text of
-    another tool, printed as it is.
+    another tool. Secrets in any of them are made unreadable.
     """
 
     exit_status = 125
@@ -60,12 +61,13 @@ class ExecuteError(Exception):
         step: str | None = None,
         details: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.where: tuple[Location, ...] = (where,) if isinstance(where, Location) else tuple(where)
+        self.message = hide(message)
+        super().__init__(self.message)
+        self.hint = hint and hide(hint)
+        places = (where,) if isinstance(where, Location) else where
+        self.where = tuple(replace(place, text=place.text and hide(place.text)) for place in places)
         self.step = step
-        self.details = details
+        self.details = details and hide(details)
 
 
 class UsageError(ExecuteError):

@@ -81,7 +81,7 @@ def resolve(
         pypi_exclude_newer=_moment(newest[1], script) if pypi else None,
         # conda's word for a constraint that holds for every environment.
         constraints=tuple(sorted({normalise_spec(spec) for spec in (*header.constraints, *settings.pinned_packages)})),
-        uv=credentials.parted(uv)[0] if uv is not None else None,
+        uv=credentials.leave_out(uv) if uv is not None else None,
         local=_local(pypi, uv, environ),
         lock=options.lock,
         link_scripts=settings.run_link_scripts and not options.sandboxed,
@@ -160,7 +160,7 @@ def _check_archives(header: Header, settings: Settings, folder: str | None) -> N
 
 def as_asked(requirement: str, folder: str, script: str = "") -> str:
     """A PyPI requirement of a script in `folder` as a request has it: without credentials, local paths absolute."""
-    return credentials.parted(_absolute(requirement, folder, script))[0]
+    return credentials.leave_out(_absolute(requirement, folder, script))
 
 
 def _joined(path: str, folder: str, script: str) -> str:

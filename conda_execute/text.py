@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from .credentials import hide
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
 def printable(text: str) -> str:
-    """`text` on one line, with characters that a terminal would act on spelled out: names of files and commands of
-    processes come from anybody.
+    """`text` on one line, without secrets, with characters that a terminal would act on spelled out: names of files
+    and commands of processes come from anybody.
 
     >>> printable("a\\nb\\x1b[31m")
     'a\\\\nb\\\\x1b[31m'
     """
+    text = hide(text)
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)

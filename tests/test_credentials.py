@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from conda_execute import credentials
@@ -28,16 +30,55 @@ def test_an_error_keeps_its_carets_and_shows_no_password() -> None:
     line = "#  - lib @ https://me:secret@host.example/lib.whl"
     error = ExecuteError("`https://me:secret@host.example/t/x` is wrong", where=Location("s.py", 3, 6, 3, line))
     assert render(error) == (
-        "error: `https://*********@host.example/t/x` is wrong\n"
+        "error: `https://*********@host.example/t/*` is wrong\n"
         "  s.py:3:6\n"
         "  3 | #  - lib @ https://*********@host.example/lib.whl\n"
         "           ^^^"
     )
     said = failure(error)
-    assert said["error"] == "`https://*********@host.example/t/x` is wrong"
+    assert said["error"] == "`https://*********@host.example/t/*` is wrong"
     assert said["where"][0]["text"] == "#  - lib @ https://*********@host.example/lib.whl"
 
 
 def test_what_is_no_credential_is_shown() -> None:
-    for text in ("git+ssh://git@host.example/lib", "/srv/t/me@host/s.py", "https://host.example/@scope/lib"):
-        assert credentials.hide_in_any(text) == text
+    for text in (
+        "git+ssh://git@host.example/lib",
+        "/srv/t/me@host/s.py",
+        "perl.project/t/basic.t",
+        "https://host.example/@scope/lib",
+        "https://host.example:8080/@scope/lib",
+        "https://host.example/t/script.py?line=3",
+    ):
+        assert credentials.hide(text) == text
+        assert not credentials.holds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://me:p@ss@host.example/x",
+        "https://me:pa/ss@host.example/x",
+        "s3://me:pass@bucket/x",
+        "conda.example/t/pass-12-ab/main",
+        "channel_alias: conda.example:80/t/pass-12-ab",
+        "['https://conda.example/t/pass']",
+        "https://host.example/x?line=3&X-Amz-Signature=pass",
+        "[https://me:pass@one.example/x,https://me:pass@two.example/y]",
+    ],
+)
+def test_secrets_are_found_where_they_are(text: str) -> None:
+    hidden = credentials.hide(text)
+    assert len(hidden) == len(text)
+    for shown in (hidden, credentials.leave_out(text), "".join(credentials.around(text))):
+        assert "p" not in re.sub("https?|example", "", shown)
+        assert "ss" not in shown
+
+
+def test_what_was_parted_can_be_joined() -> None:
+    for text in ("lib @ https://me:secret@host.example/t/tk-1/lib.whl?a=b&token=x", "https://host.example/x"):
+        bare, secrets = credentials.parted(text)
+        assert "secret" not in bare
+        assert "tk-1" not in bare
+        assert credentials.joined(bare, secrets) == text
+    _, secrets = credentials.parted("https://host.example/t/tk-1/simple")
+    assert credentials.joined("https://host.example/lib.whl", secrets) == "https://host.example/t/tk-1/lib.whl"

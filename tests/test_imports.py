@@ -37,6 +37,8 @@ NEIGHBOURS = {
     ("ownership", "files"),
     ("cache", "ownership"),
     ("model", "lean"),
+    ("errors", "credentials"),
+    ("text", "credentials"),
     ("errors", "lean"),
     ("cache", "lean"),
     ("cache", "files"),

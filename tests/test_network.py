@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -343,6 +343,145 @@ def test_a_refused_password_is_not_shown(machine: Machine, site: Site) -> None:
     with pytest.raises(ExecuteError) as caught:
         machine.install(f"remote_max_retries: 0\nchannels: ['http://me:wrongword@127.0.0.1:{site.port}/main']\n")
     assert "wrongword" not in render(caught.value)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A world with a secret in every place that can hold one. All secrets have `hush` in them."""
+
+    world: World
+    #: What opens the site.
+    site: str
+    script: Path
+    #: All that was said.
+    said: list[str] = field(default_factory=list)
+
+    def run(self, *words: str | Path, program: str = "conda-execute", status: int = 0) -> str:
+        done = self.world.run([program, *words])
+        assert done.returncode == status, done.stderr
+        self.said.extend((done.stdout, done.stderr))
+        return str(done.stdout)
+
+    def leaks(self) -> list[str]:
+        """What was said, or is kept below the world or in the directory for temporary files, and has a secret in it."""
+        planted = {self.script, self.world.root / "condarc", self.world.home / ".netrc", self.world.root / "auth.json"}
+        kept = [path for top in (self.world.root, Path(self.world.environ["TMPDIR"])) for path in top.rglob("*")]
+        # A note of a process that sweeps comes and goes.
+        files = [path for path in kept if path.is_file() and "conda-execute.uses-" not in str(path)]
+        return [text for text in self.said if "hush" in text] + [
+            str(path)
+            for path in files
+            if path not in planted and path.suffix != ".planted" and b"hush" in path.read_bytes()
+        ]
+
+
+@pytest.fixture
+def planted(world: World, site: Site, served: Path) -> Planted:
+    site.password, site.token = basic("hushme", "hush word"), "tk-hush-1"
+    opened = f"http://hushme:hush%20word@127.0.0.1:{site.port}/t/{site.token}"
+    if not (served / "wheels").exists():
+        tiny.wheel(served / "wheels", "tool")
+        tiny.wheel(served / "simple" / "indexed", "indexed")
+    auth = world.root / "auth.json"
+    auth.write_text(json.dumps({"other.example": {"BearerToken": "hush-bearer"}}))
+    (world.home / ".netrc").write_text("machine other.example login hushme password hushhush\n")
+    (world.home / ".netrc").chmod(0o600)
+    world = world.with_settings(
+        f"""\
+          private: {opened}
+        channel_alias: {opened}
+        default_channels: ['{opened}/main']
+        """
+    ).with_(
+        RATTLER_AUTH_FILE=str(auth),
+        CONDA_CHANNELS=f"{opened}/main",
+        UV_INDEX=f"{opened}/simple",
+        PIP_INDEX_URL=f"{opened}/simple",
+        RATTLER_CACHE_DIR=str(world.root / "packages"),
+        UV_CACHE_DIR=str(served.parent / f"uv-{site.port}"),
+    )
+    script = world.script(
+        "plot.py",
+        f"""\
+        # conda execute
+        # env:
+        #  - python
+        #  - app
+        #  - pip:
+        #    - tool @ {opened}/wheels/tool-1.0-py3-none-any.whl?sig=hush&a=b
+        #    - indexed
+        # channels: [conda-forge, '{opened}/main']
+        # run_with: python
+        import tool, indexed
+        print(tool.VERSION, indexed.VERSION)
+        """,
+    )
+    return Planted(world, opened, script)
+
+
+def test_no_secret_is_said_or_kept_by_a_run(planted: Planted) -> None:
+    """Wherever it was planted: in the header, the settings, variables, stored credentials, options."""
+    plot = planted.script
+    for words in (["-v"], [], [], ["--check", "-v"], ["--check", "--json"], ["--dry-run", "--json"], ["-v", "--lock"]):
+        planted.run(*words, plot)
+    assert planted.run("--locked", "--offline", plot) == "1.0 1.0\n"
+    assert list((planted.world.cache / "launch").rglob("plot.py.sh")), "what is secret is compared as anything"
+    for form in ("environment.yml", "explicit", "pixi.lock", "cyclonedx"):
+        planted.run("--export", form, plot)
+    for command in ("list", "info"):
+        for words in ([], ["--json"], ["-v"]):
+            planted.run(command, *words, *([plot] if command == "info" else []), program="conda-tmpenv")
+    planted.run("create", "app", "--channel", f"{planted.site}/main", program="conda-tmpenv")
+    planted.run("--add", f"pypi:more @ {planted.site}/wheels/more-1.0-py3-none-any.whl", "--dry-run", plot)
+    assert not planted.leaks(), planted.leaks()
+
+
+def test_no_secret_is_said_in_an_error(planted: Planted, site: Site) -> None:
+    world, opened = planted.world, planted.site
+    wrong = {
+        "spec": f"# env: [app, '{opened}/main::app >=']\n",
+        "missing": f"# env: [app, nowhere]\n# channels: ['{opened}/main']\n",
+        "query": f"# env: [app]\n# channels: ['{opened}/main?token=hush']\n",
+        "password": f"# env: [app]\n# channels: ['{opened.replace('word', 'hush')}/main']\n",
+        "token": f"# env: [app]\n# channels: ['{opened.replace('tk-', 'tk-hush-')}/main']\n",
+        "bare": "# env: [app]\n# channels: conda.example/t/tk-hush-1/main: x\n",
+        "pip": f"# env: [python, {{pip: ['gone @ {opened}/gone-1.0-py3-none-any.whl?key=hush']}}]\n",
+        "key": f"# env: [app]\n# chanels: ['{opened}/main']\n",
+    }
+    world = world.with_settings("remote_max_retries: 0\n").with_(CONDA_CHANNELS=None, UV_HTTP_RETRIES="0")
+    one = replace(planted, world=world)
+    for name, header in wrong.items():
+        script = world.script(f"{name}.planted", f"# conda execute\n{header}# run_with: cat\n")
+        one.run(script, status=125)
+        one.said.append(world.execute("--json", script).stdout)
+    for words in (
+        ("--with", f"pypi:gone @ {opened}/gone.whl", planted.script),
+        ("--channel", f"{opened}/main?token=hush", planted.script),
+        ("--chanel", f"{opened}/main", planted.script),
+        ("--trust", f"{opened}/gone.py?auth=hush"),
+    ):
+        done = world.execute(*words)
+        assert done.returncode != 0
+        one.said.append(done.stderr)
+    assert not one.leaks(), one.leaks()
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_conda_is_told_no_secret_in_its_words(planted: Planted, world: World, tmp_path: Path, locked: bool) -> None:
+    """Everyone on the machine can read them, and conda writes them into the history of the environment."""
+    solver = os.environ.get("CONDA_EXECUTE_TEST_CONDA_SOLVER", "classic")
+    # Settings that do not know the channel: the header alone says what opens it.
+    world = planted.world.with_(CONDARC=str(world.condarc), CONDA_CHANNELS=None)
+    conda = world.root / "conda"
+    conda.write_text(f'#!/bin/sh\necho "$@" >>{world.root}/words\nexec {conda_program()} "$@"\n')
+    conda.chmod(0o755)
+    world = world.with_(CONDA_EXE=str(conda), CONDA_SOLVER=solver, CONDA_PKGS_DIRS=str(tmp_path / "pkgs"))
+    planted = replace(planted, world=world)
+    if locked:
+        planted.run("--lock", planted.script)
+    planted.run("-v", "--backend", "conda", "--force-env", planted.script)
+    assert "create" in (world.root / "words").read_text()
+    assert not planted.leaks(), planted.leaks()
 
 
 # --- Proxies

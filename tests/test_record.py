@@ -102,7 +102,7 @@ def test_path_that_leads_out_of_the_folder_of_records_is_not_recorded(place: Pla
         pytest.param({"command": ("python", "\0")}, id="NUL in an argument"),
         pytest.param({"neighbours": (("/lock", b"#" * 5000),)}, id="long lock"),
         pytest.param({"beginnings": (("/lock", b"#" * 5000 + b"\n"),)}, id="long beginning of a lock"),
-        pytest.param({"data": HEADER.encode() + b"# https://me:secret@host.example/x\n"}, id="password"),
+        pytest.param({"command": ("python", "https://me:secret@host.example/x")}, id="password in what is run"),
     ],
 )
 def test_what_cannot_be_said_makes_no_record(place: Place, changes: dict[str, object]) -> None:
@@ -169,3 +169,29 @@ def test_records_of_what_is_gone_are_discarded_and_others_stay(place: Place) -> 
     place.prefix.rename(place.prefix.with_name("gone"))
     assert record.discard_vanished(cache) == 1
     assert record.discard_vanished(str(place.root / "no cache")) == 0
+
+
+def test_any_secret_will_do_where_one_is_compared_and_nothing_else() -> None:
+    """The record does not know it; what opens a channel decides nothing of what is in it."""
+    line = "channels: ['https://me:%s@host.example/t/%s/main'] # it's"
+    commands = [*shell.same_lines((line % ("old", "tk-1")).encode(), whole=True)]
+    commands += shell.same_variables(["CHANNELS"], {"CHANNELS": line % ("old", "tk-1")})
+    program = shell.all_of(commands)
+    assert "old" not in program
+    assert "tk-1" not in program
+
+    def same(given: str, variable: str) -> bool:
+        words = ["/bin/sh", "-c", program]
+        return subprocess.run(words, input=given.encode(), check=False, env={"CHANNELS": variable}).returncode == 0
+
+    known = line % ("old", "tk-1")
+    assert same(known, known)
+    assert same(line % ("new", "tk-22"), line % ("newer", "x"))
+    for other in (
+        line % ("old", "tk-1") + "\n",
+        line.replace("main", "free") % ("old", "tk-1"),
+        line % ("x@other.example/a", "tk-1"),
+        line % ("old", "tk-1/sub"),
+    ):
+        assert not same(other, known)
+        assert not same(known, other) or other.endswith("\n")

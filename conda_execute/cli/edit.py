@@ -9,6 +9,7 @@ import os
 import sys
 
 from ..configuration.settings import load
+from ..credentials import hide
 from ..errors import PlaceError, UsageError
 from ..files import check_folder, rewrite
 from ..launch import process
@@ -54,7 +55,7 @@ def edit(options: RunOptions) -> int:
     if after == before:
         voice.notice(f"`{path}` says so already")
     elif options.dry_run:
-        sys.stdout.write(_difference(before, after, path))
+        sys.stdout.write(hide(_difference(before, after, path)))
     else:
         if (_content(path) if os.path.lexists(path) else b"") != before:
             raise PlaceError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from .. import interrupts
-from ..credentials import hide
 from ..environments.ensure import ensure
 from ..environments.uses import note_path, this_process
 from ..errors import NotFoundError
@@ -58,7 +57,7 @@ def specification(plan: Plan) -> str:
     if plan.request.pypi:
         lines.append(f"pip: [{', '.join(plan.request.pypi)}]")
     if header.channels is not None:
-        lines.append(f"channels: [{', '.join(map(hide, header.channels))}]")
+        lines.append(f"channels: [{', '.join(header.channels)}]")
     if header.entrypoint is not None:
         lines.append(f"entrypoint: {header.entrypoint}")
     else:

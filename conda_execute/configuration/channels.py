@@ -21,7 +21,6 @@ from __future__ import annotations
 import os
 import sys
 
-from ..credentials import hide
 from ..errors import SettingsError
 from ..lean.values import dataclass, replace
 from ..model import Channel
@@ -148,7 +147,7 @@ class _Book:
     def _custom(self, name: str, location: str) -> _Place:
         if "://" not in location:
             raise SettingsError(
-                f"the location of the custom channel `{name}` must be a URL, found `{hide(location)}`",
+                f"the location of the custom channel `{name}` must be a URL, found `{location}`",
                 where=self.settings.origin("custom_channels", name),
                 hint="write `file://` before the path of a directory",
             )
@@ -242,14 +241,14 @@ def _parse(url: str) -> _Place:
     scheme, _, rest = url.strip().partition("://")
     scheme, rest = scheme.lower(), rest.replace(" ", "%20")
     if "?" in rest or "#" in rest:
-        raise SettingsError(f"a channel's URL has neither `?` nor `#`: `{hide(url)}`")
+        raise SettingsError(f"a channel's URL has neither `?` nor `#`: `{url}`")
     if scheme == "file":
         path = "/" + rest.removeprefix("localhost").lstrip("/")
         return _Place(scheme, path.rstrip("/") or "/", "")
     host, slash, path = rest.partition("/")
     credentials, _, host = host.rpartition("@")
     if not host:
-        raise SettingsError(f"`{hide(url)}` is not a URL: it names no host")
+        raise SettingsError(f"`{url}` is not a URL: it names no host")
     token, path = _split_token(path)
     path = path.replace("//", "/").rstrip("/")
     return _Place(scheme, host.lower() + (slash if path else "") + path, "", credentials or None, token)
@@ -303,9 +302,7 @@ def _refuse_odd_bytes(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise SettingsError(
-            f"the channel `{hide(text)}` is not UTF-8", hint="rename it, or a folder above it"
-        ) from None
+        raise SettingsError(f"the channel `{text}` is not UTF-8", hint="rename it, or a folder above it") from None
     if not text.isprintable():
         raise SettingsError(f"the channel {text!r} has a character that cannot be printed", hint="remove it")
 
@@ -313,9 +310,9 @@ def _refuse_odd_bytes(text: str) -> None:
 def _refuse_subdir(text: str, path: str) -> None:
     last = path.rpartition("/")[2]
     if last in ("noarch", *platforms.KNOWN):
-        raise SettingsError(f"`{hide(text)}` names one platform of a channel", hint=f"leave `/{last}` off")
+        raise SettingsError(f"`{text}` names one platform of a channel", hint=f"leave `/{last}` off")
     if last.endswith((".conda", ".tar.bz2", ".json", ".json.zst")):
-        raise SettingsError(f"`{hide(text)}` is a file, not a channel", hint="name the channel that the file is in")
+        raise SettingsError(f"`{text}` is a file, not a channel", hint="name the channel that the file is in")
 
 
 # --- What a site allows ----------------------------------------------------------------------------------------------
@@ -323,22 +320,21 @@ def _refuse_subdir(text: str, path: str) -> None:
 
 def _check_allowed(name: str, channel: Channel, book: _Book) -> None:
     settings = book.settings
-    shown = hide(name)
     for denied in settings.denylist_channels:
         # Without the scheme: what is denied by https is not to be had by http.
         urls = {_location(url) for url in book.channel(denied).urls}
         if any(_location(url) in urls for url in channel.urls):
             raise SettingsError(
-                f"the channel `{shown}` is denied by `denylist_channels`",
+                f"the channel `{name}` is denied by `denylist_channels`",
                 where=settings.origin("denylist_channels", denied) or settings.origin("denylist_channels"),
                 hint="use another channel, or ask the person who maintains that file",
             )
     if settings.allowlist_channels:
         allowed = {url for entry in settings.allowlist_channels for url in book.channel(entry).urls}
         if not all(url in allowed for url in channel.urls):
-            known = ", ".join(f"`{hide(entry)}`" for entry in settings.allowlist_channels)
+            known = ", ".join(f"`{entry}`" for entry in settings.allowlist_channels)
             raise SettingsError(
-                f"the channel `{shown}` is not among the `allowlist_channels`",
+                f"the channel `{name}` is not among the `allowlist_channels`",
                 where=settings.origin("allowlist_channels"),
                 hint=f"allowed: {known}",
             )

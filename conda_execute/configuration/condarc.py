@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import stat
 
-from ..credentials import hide
 from ..errors import Location, SettingsError
 from ..lean.values import dataclass
 
@@ -101,7 +100,7 @@ class Value:
             return "a list"
         if isinstance(self.content, dict):
             return "a mapping"
-        return "nothing" if self.content is None else f"`{hide(self.content)}`"
+        return "nothing" if self.content is None else f"`{self.content}`"
 
 
 def read(path: str, data: bytes) -> dict[str, Value]:
@@ -153,7 +152,7 @@ class _Reader:
         self.open: list[_Open] = []
 
     def location(self, mark: Any, end: Any = None) -> Location:
-        text = hide(self.lines[mark.line]) if mark.line < len(self.lines) else None
+        text = self.lines[mark.line] if mark.line < len(self.lines) else None
         length = end.column - mark.column if end is not None and end.line == mark.line else 1
         return Location(self.path, mark.line + 1, mark.column + 1, length, text)
 

@@ -26,7 +26,6 @@ from __future__ import annotations
 import os
 import sys
 
-from ..credentials import hide
 from ..errors import Location, SettingsError
 from ..ownership import is_home_of_another
 from .condarc import MERGE, Files, Value, items, read
@@ -347,7 +346,7 @@ def _convert(setting: Setting, value: Value, environment: _Environment) -> Any:
         try:
             return setting.convert(text)
         except ValueError as error:
-            raise SettingsError(f"`{setting.name}` must be {error}, found `{hide(text)}`", where=item.where) from None
+            raise SettingsError(f"`{setting.name}` must be {error}, found `{text}`", where=item.where) from None
 
     content = value.content
     if setting.shape == "list of maps":

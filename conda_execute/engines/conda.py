@@ -4,7 +4,8 @@ Facts of conda that shape this module (26.7): its status says little (a corrupt 
 prefix), so what was asked for is looked up in `conda-meta` afterwards; nothing locks its package cache, and several
 creations at once spoil each other, so those of one user take turns by a lock of ours, which conda and all it starts
 inherit, as they do the lock of the environment. conda is told channel names, not URLs: it knows its own aliases and
-secrets.
+secrets. What only a script's channels need to be opened, a settings file of ours says: anyone can read the words of a
+process.
 
 What the request asks and conda cannot do is refused: it is never left out.
 """
@@ -21,12 +22,14 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from .. import credentials
 from ..cache import cache_dir
 from ..environments import layout
 from ..errors import CreationError, SettingsError
 from ..files import make_directory
+from ..lean.values import replace
 from ..model import Built
 from ..specs.match_spec import spec_name
 from . import Options, Package, Solution, stem, subprocesses
@@ -145,18 +148,43 @@ def _create(
     """Run `conda create` for a request; what it said as JSON."""
     _refuse_impossible(request, options)
     command = ["create", "--json", "--quiet", "--prefix", prefix, "--no-default-packages", "--override-channels"]
+    opened = _opened(request.channels)
     for channel in request.channels:
-        command += ["--channel", _channel_word(channel)]
+        # Another channel of the name of one of those is told by its URL.
+        command += ["--channel", channel.urls[0] if channel.name in opened else channel.name]
     if options.offline:
         command.append("--offline")
-    return _run(request, options, [*command, *further, "--", *request.specs], inherited)
+    with _settings(opened, options.environ) as condarc:
+        options = replace(options, environ={**options.environ, **condarc})
+        return _run(request, options, [*command, *further, "--", *request.specs], inherited)
 
 
-def _channel_word(channel: Channel) -> str:
-    """The channel as conda is told of it: by name; by URL, with what opens it, where that is its name."""
-    if len(channel.urls) == 1 and channel.name == channel.urls[0]:
-        return dict(channel.secrets).get(channel.name, channel.name)
-    return channel.name
+def _opened(channels: Sequence[Channel]) -> dict[str, str]:
+    """conda's `custom_channels` for channels that have a URL for a name, and a secret that conda does not know."""
+    opened = {}
+    for channel in channels:
+        secret = dict(channel.secrets).get(channel.name)
+        if secret is not None:
+            name = urlsplit(channel.name).path.strip("/")
+            opened[name] = secret.removesuffix(f"/{name}")
+    return opened
+
+
+@contextmanager
+def _settings(custom_channels: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """The variable that makes conda read these `custom_channels`, after the settings that the variable named before."""
+    if not custom_channels:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="conda-execute-") as folder:  # 0700
+        before = os.path.expanduser(os.path.expandvars(environ.get("CONDARC", "")))
+        inside = sorted(os.listdir(before)) if os.path.isdir(before) else [""] if os.path.isfile(before) else []
+        for number, name in enumerate(inside):
+            if not name or name.endswith((".yml", ".yaml")):
+                os.symlink(os.path.abspath(os.path.join(before, name) if name else before), f"{folder}/{number:06}.yml")
+        with open(os.path.join(folder, "secrets.yml"), "w", encoding="utf-8") as file:
+            json.dump({"custom_channels": dict(custom_channels)}, file)
+        yield {"CONDARC": folder}
 
 
 def _refuse_impossible(request: Request, options: Options) -> None:

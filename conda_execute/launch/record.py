@@ -18,8 +18,12 @@ the program was found there rather than in the prefix, or where an environment o
 of its own. Callers that differ in that have a record each, at most as many as there are folders of records
 (`cache.launch_records`); the launcher tries one after the other.
 
+Secrets in what is compared are left out of a record, and any value will do in their place: they open a channel, and
+decide nothing of what is in it.
+
 Whatever a record cannot say truly makes no record, never a wrong one: NUL bytes, names no shell can hold, more than
-`LARGEST` bytes to compare (dash reads a byte per system call), a program that only Python can judge.
+`LARGEST` bytes to compare (dash reads a byte per system call), a program that only
+Python can judge, a secret in what is run.
 
 Environment variables are compared by name, so `CONDA_OVERRIDE_*` are those that conda and rattler know; another one
 means nothing to the solver.
@@ -30,8 +34,9 @@ from __future__ import annotations
 import os
 import sys
 
-from .. import __version__, credentials
+from .. import __version__
 from ..cache import cache_dir, fitting_cache, launch_folders, launch_records
+from ..credentials import holds as holds_secret
 from ..environments import layout
 from ..errors import ExecuteError
 from ..files import holds, make_directory, write_atomically
@@ -131,7 +136,10 @@ def write(run: Recorded, environ: Mapping[str, str]) -> None:
             ),
             *_what_is_run(run, program),
         ]
-        _write_among(launch_records(cache, given), os.fsencode("\n".join(text)) + _LAST_LINES, what, who)
+        said = "\n".join(text)
+        if holds_secret(said):
+            return
+        _write_among(launch_records(cache, given), os.fsencode(said) + _LAST_LINES, what, who)
     except (UnsayableError, OSError):
         return
 
@@ -196,8 +204,6 @@ def _head(run: Recorded) -> str:
         if end == 0:
             end = len(data)
             break
-    if credentials.holds(data[:end]):  # the record repeats it, and a password is not to be found in two places
-        raise UnsayableError
     return os.fsdecode(data[:end])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .. import credentials
 from ..text import as_called, printable, wrap
 from .table import cells
 
@@ -12,14 +11,8 @@ if TYPE_CHECKING:
 
 
 def render(error: ExecuteError, colour: bool = False, width: int | None = None) -> str:
-    """The text of an error, without a final newline; user and password in a URL are starred out.
-
-    Message and hint are wrapped where there is a width; what they quote is not.
-    """
-    return credentials.hide_in_any(_rendered(error, colour, width))
-
-
-def _rendered(error: ExecuteError, colour: bool, width: int | None) -> str:
+    """The text of an error, without a final newline. Message and hint are wrapped where there is a width; what they
+    quote is not."""
     bold_red, dim, bold, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[1;36m", "\x1b[0m") if colour else ("", "", "", "")
     step = f" ({error.step})" if error.step else ""
     first, *more = _wrapped(f"error{step}: {error.message}", width)

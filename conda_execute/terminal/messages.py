@@ -10,6 +10,7 @@ import os
 import sys
 
 from .. import interrupts
+from ..credentials import hide
 from ..errors import ExecuteError, InterruptError
 from ..text import as_called, printable
 
@@ -29,7 +30,8 @@ def colourful(stream: TextIO) -> bool:
 
 
 def say(text: str, *, is_rendered: bool = False) -> None:
-    """One message for the person, on standard error where there is one. `is_rendered`: may hold colours."""
+    """One message for the person, without secrets, on standard error where there is one. `is_rendered`: may hold
+    colours, and came from `render`."""
     if sys.stderr is None:
         return
     text = text if is_rendered else "\n".join(map(printable, text.split("\n")))
@@ -55,10 +57,9 @@ def report(error: ExecuteError, as_json: bool = False) -> None:
 
 def failure(error: ExecuteError) -> dict[str, Any]:
     """An error as a mapping for JSON; keys that have nothing to say are left out."""
-    from ..credentials import hide_in_any
 
     def shown(text: str | None) -> str | None:
-        return None if text is None else hide_in_any(as_called(text))
+        return None if text is None else as_called(text)
 
     places = [
         {"path": where.path, "line": where.line, "column": where.column, "text": shown(where.text)}
@@ -85,7 +86,7 @@ def ask(question: str) -> bool:
 
     Reads no byte beyond the line: what was typed ahead belongs to the script.
     """
-    print(question, end=" ", file=sys.stderr, flush=True)
+    print(hide(question), end=" ", file=sys.stderr, flush=True)
     # A terminal hands out one line at a time, however much is asked for.
     answer = os.read(sys.stdin.fileno(), 1024)
     if not answer.endswith(b"\n"):
@@ -99,7 +100,7 @@ def print_json(value: Any) -> None:
     import io
     import json
 
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    text = hide(json.dumps(value, indent=2, ensure_ascii=False, default=str))
     escaped = (one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in text)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")

@@ -67,14 +67,14 @@ def _print(said: dict[str, Any]) -> None:
         said["created"] = f"{when}, in {said.pop('seconds')} s"
     said["size"] = size(said["size"])
     said["last_used"] = f"{age((said.pop('unused_hours') or 0) * 3600)} ago".replace("now ago", "now")
-    said["processes"] = [f"{running['pid']}  {printable(running['command'])}" for running in said["processes"]]
+    said["processes"] = [f"{running['pid']}  {running['command']}" for running in said["processes"]]
     said["packages"] = [f"{one['name']} {one['version']} {one['build']}" for one in said["packages"]]
-    said["script"] = printable(said["script"])
     said["kept"] = "yes" if said["kept"] else None
     said["request"] = said["request"].splitlines()
     width = max(map(len, said)) + 2
     for name, value in said.items():
         if value in (None, [], ()):
             continue
-        text = ("\n" + " " * width).join(value) if isinstance(value, (list, tuple)) else value
+        texts = map(printable, value if isinstance(value, (list, tuple)) else [str(value)])
+        text = ("\n" + " " * width).join(texts)
         print(f"{name.replace('_', ' ') + ':':{width}}{text}")

@@ -101,7 +101,7 @@ def _row(found: Found, now: float, *, short: bool) -> Sequence[str]:
 
 
 def specs(marker: Marker) -> str:
-    return ", ".join((*marker.specs, *(f"pypi:{requirement}" for requirement in marker.pypi)))
+    return printable(", ".join((*marker.specs, *(f"pypi:{requirement}" for requirement in marker.pypi))))
 
 
 def _state(found: Found) -> str:

@@ -10,10 +10,14 @@ uv inherits the creation lock, and with it every build that it starts.
 from __future__ import annotations
 
 import os
+import re
+import shutil
+from functools import partial
 
+from ...credentials import leave_out
 from ...environments import layout
 from ...errors import CreationError
-from ...files import delete
+from ...files import delete, write_atomically
 from ...model import Built
 from ...specs.requirement import requirement_name
 from . import complaints, project
@@ -99,4 +103,18 @@ def _compare(prefix: str, before: Sequence[tuple[Distribution, tuple[int, int]]]
             )
     old = {distribution.path for distribution, _ in before}
     added = [distribution for distribution in after if distribution.path not in old]
+    for distribution in added:
+        _leave_out_secrets(distribution)
     return Built(len(added), sum(distribution.size for distribution in added))
+
+
+def _leave_out_secrets(added: Distribution) -> None:
+    """uv writes down the URL that a package came from. It leaves out passwords, but not tokens."""
+    name = "direct_url.json"
+    said, listed = added.read(name), added.read("RECORD")
+    if leave_out(said) != said:
+        hashless = re.sub(rf"(?m)^(.*/{name}),.*$", r"\1,,", listed)
+        for file, text in ((name, leave_out(said)), ("RECORD", hashless)):
+            path = os.path.join(added.path, file)
+            # The old one may be a link into uv's cache.
+            write_atomically(path, text.encode(), before=partial(shutil.copymode, path))

@@ -132,7 +132,8 @@ def _read(path: str, conda: set[str]) -> tuple[PyPIPackage, ...]:
 def _package(entry: Mapping[str, Any], base: str) -> PyPIPackage:
     name, version = entry["name"], entry.get("version", "0")
     if vcs := entry.get("vcs"):
-        location = f"{vcs['type']}+{vcs.get('url') or _absolute(base, vcs['path'])}@{vcs['commit-id']}"
+        repository = credentials.leave_out(vcs.get("url") or _absolute(base, vcs["path"]))
+        location = f"{vcs['type']}+{repository}@{vcs['commit-id']}"
         return PyPIPackage(name, version, location + _subdirectory(vcs))
     if directory := entry.get("directory"):
         return PyPIPackage(name, version, _absolute(base, directory["path"]) + _subdirectory(directory))
@@ -140,7 +141,7 @@ def _package(entry: Mapping[str, Any], base: str) -> PyPIPackage:
         archive = max(entry["wheels"], key=lambda wheel: _rank(_file_name(wheel)))
     else:
         archive = entry.get("archive") or entry["sdist"]
-    location = credentials.parted(archive.get("url") or _absolute(base, archive["path"]))[0]
+    location = credentials.leave_out(archive.get("url") or _absolute(base, archive["path"]))
     return PyPIPackage(name, version, location + _subdirectory(archive), archive.get("hashes", {}).get("sha256"))
 
 

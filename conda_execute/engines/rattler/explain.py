@@ -433,7 +433,7 @@ def wrong_hash(archive: str, url: str, algorithm: str, expected: str, found: str
     return CreationError(
         f"the package {archive} is broken: its {algorithm} is not what it should be",
         step="download",
-        details=f"{leave_out(url)}\nexpected {expected}\nfound    {found}",
+        details=f"{url}\nexpected {expected}\nfound    {found}",
         hint="it was damaged or exchanged after the channel was indexed, or the lock was made",
     )
 

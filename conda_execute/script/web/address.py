@@ -14,11 +14,11 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
+from ...credentials import hide_in_query
 from ...errors import UsageError
 from ...lean.values import dataclass, field, replace
 
 _PIN = re.compile(r"[0-9a-f]{64}")
-_SECRET = re.compile(r"(^|[&;])([^=&;]*(?:token|key|secret|sig|pass|auth|credential)[^=&;]*)=[^&;]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Address:
     def __str__(self) -> str:
         """The address as it may be shown, logged and kept."""
         parts = urlsplit(self.url)
-        return parts._replace(query=_SECRET.sub(r"\1\2=****", parts.query)).geturl()
+        return parts._replace(query=hide_in_query(parts.query)).geturl()
 
     @property
     def host(self) -> str:
@@ -115,15 +115,6 @@ def _check_scheme(parts: SplitResult, host: str) -> None:
     raise UsageError(
         f"a script cannot be fetched over `{parts.scheme}`", hint="give an address that begins with `https://`"
     )
-
-
-def printable(text: str) -> str:
-    """Text from elsewhere for a terminal: what would move the cursor, or turn the writing around, is spelt out.
-
-    >>> print(printable("harmless\x1b[2K\u202e"))
-    harmless\\x1b[2K\\u202e
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def is_this_machine(host: str) -> bool:

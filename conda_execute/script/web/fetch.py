@@ -31,7 +31,8 @@ from ... import __version__
 from ...cache import code_folder, fitting_cache
 from ...errors import ExecuteError, NotFoundError, SettingsError
 from ...lean.values import dataclass, field
-from .address import Address, hint_for_page, is_this_machine, printable
+from ...text import printable
+from .address import Address, hint_for_page, is_this_machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

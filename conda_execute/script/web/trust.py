@@ -24,7 +24,8 @@ from urllib.parse import unquote, urlsplit
 from ...cache import trusted_copy, trusted_file
 from ...errors import ExecuteError, PlaceError
 from ...files import make_directory, write_whole
-from .address import printable, quoted
+from ...text import printable
+from .address import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
