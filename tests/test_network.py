@@ -453,7 +453,7 @@ def test_no_secret_is_said_in_an_error(planted: Planted, site: Site) -> None:
     for name, header in wrong.items():
         script = world.script(f"{name}.planted", f"# conda execute\n{header}# run_with: cat\n")
         one.run(script, status=125)
-        one.said.append(world.execute("--json", script).stdout)
+    one.said.append(world.execute("--json", world.work / "spec.planted", world.work / "query.planted").stdout)
     for words in (
         ("--with", f"pypi:gone @ {opened}/gone.whl", planted.script),
         ("--channel", f"{opened}/main?token=hush", planted.script),
