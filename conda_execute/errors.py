@@ -64,10 +64,14 @@ class ExecuteError(Exception):
         self.message = hide(message)
         super().__init__(self.message)
         self.hint = hint and hide(hint)
-        places = (where,) if isinstance(where, Location) else where
-        self.where = tuple(replace(place, text=place.text and hide(place.text)) for place in places)
+        self.where: tuple[Location, ...] = ()
+        self.add_places((where,) if isinstance(where, Location) else where)
         self.step = step
         self.details = details and hide(details)
+
+    def add_places(self, places: Sequence[Location]) -> None:
+        """Further places in files, which are shown first."""
+        self.where = (*(replace(place, text=place.text and hide(place.text)) for place in places), *self.where)
 
 
 class UsageError(ExecuteError):

@@ -59,7 +59,7 @@ def resolve_channels(
         except SettingsError as error:
             place = where(name)
             if place is not None:
-                error.where = (place, *error.where)
+                error.add_places([place])
             raise
         channels.setdefault(channel.name, channel)
     return tuple(channels.values())
