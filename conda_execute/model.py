@@ -117,6 +117,8 @@ class Header:
     variables: tuple[tuple[str, str], ...] = ()
     #: The `[tool.uv]` table as canonical JSON: it changes what uv installs, so it is part of the identity.
     uv: str | None = None
+    #: Days after which the environment is made again; None: as the settings say.
+    renew_after: float | None = None
     #: How the script narrows its own sandbox, or asks for one; None: it does not.
     narrowing: Narrowing | None = None
     quiet: bool = False

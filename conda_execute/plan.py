@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .configuration.declared import Settings
     from .launch.sandbox.policy import Policy
     from .lockfiles.lockfile import Lock
-    from .model import Environment, Header, Request
+    from .model import Header, Request
     from .options import RunOptions
     from .script.source import Script
 
@@ -62,6 +62,13 @@ class Plan:
         """What the settings say of activation."""
         settings = self.settings
         return Customs(uppercase=settings.envvars_force_uppercase, user_libraries=settings.user_libraries)
+
+    @property
+    def renew_after(self) -> float:
+        """Seconds after which an environment is too old; 0: never, as where a lock decides what is in it."""
+        days = self.header.renew_after
+        seconds = self.settings.renew_after.total_seconds() if days is None else days * 86400
+        return 0.0 if self.lock is not None else seconds
 
     @property
     def cache(self) -> str:
@@ -159,6 +166,7 @@ class Plan:
             command=f"conda execute {self.script.title}",
             header=self.header,
             lock=self.lock,
+            renew_after=self.renew_after,
             options_for={normalise_spec(spec): f"--with {spec}" for spec in self.options.requirements},
             program=None if self.header.entrypoint else os.path.basename(interpreter.without_env(self.words())[0]),
         )
@@ -170,13 +178,13 @@ class Plan:
 
             sandbox.require(environments_only=self.sandbox == ENVIRONMENTS)
 
-    def policy(self, environment: Environment) -> Policy:
-        """What the script may touch in its sandbox."""
+    def policy(self, prefix: str) -> Policy:
+        """What the script may touch in its sandbox, in the environment in this prefix."""
         from .launch.sandbox import policy
 
-        shared = {os.path.dirname(environment.prefix), self.cache, rattler_cache(self.environ)}
+        shared = {os.path.dirname(prefix), self.cache, rattler_cache(self.environ)}
         outside = policy.Outside(
-            environment=environment.prefix,
+            environment=prefix,
             script=self.script.path,
             has_folder=self.script.is_file,
             folder=os.getcwd(),

@@ -52,6 +52,8 @@ class Recipe:
     lock: Lock | None = None
     #: Whether what is cached is read wholly before it is used.
     verify: bool = False
+    #: Seconds after which an environment is too old; 0: never.
+    renew_after: float = 0.0
     _options: Options | None = None
 
     def check(self) -> None:

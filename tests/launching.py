@@ -38,6 +38,7 @@ with open({{log!r}}, "a") as log:
 from conda_execute.launch import process
 from conda_execute.launch import record
 from conda_execute.launch import execute as start
+from conda_execute.environments import renewal
 from conda_execute.environments import uses as usage
 from conda_execute.launch.activation import activate
 from conda_execute.script.header import read_header
@@ -59,6 +60,7 @@ run = record.Recorded(
     activation=activation, command=header.run_with, sweeps=settings.auto_clean,
     neighbours=tuple((path, None) for path in {{neighbours!r}}),
     beginnings=tuple((path, open(path, "rb").readline()) for path in {{beginnings!r}}),
+    due=renewal.file(environment, header.renew_after * 86400) if header.renew_after else None,
 )
 record.write(run, os.environ)
 start.execute([*header.run_with, given, *arguments], activation)

@@ -328,6 +328,15 @@ def test_python_is_asked_once_more_after(shelled: Place, change: Callable[[Place
         assert shelled.asked == asked + 1
 
 
+def test_python_is_asked_when_the_environment_is_older_than_the_script_wants(shelled: Place) -> None:
+    script = shelled.script("x.py", HEADER + "# renew-after: 2\n\n" + SHOW)
+    warm(shelled, script)
+    asked = shelled.asked
+    os.utime(layout.renew(str(shelled.prefix), 2 * 86400), (1, 1))
+    shelled.run(script)
+    assert shelled.asked == asked + 1
+
+
 def test_settings_file_is_compared_by_content(shelled: Place) -> None:
     condarc = shelled.root / "home" / ".condarc"
     condarc.write_text("channels:\n  - conda-forge # é '\n")

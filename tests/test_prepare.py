@@ -582,3 +582,60 @@ def test_place_that_vanished_is_an_error(tmp_envs: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PlaceError):
         small.ensure(str(tmp_path / "file" / "tmp_envs"), create=never)
+
+
+class TestTooOld:
+    """`renew-after`: an environment gets so many seconds old, by the file system's clock."""
+
+    DAY = 86400.0
+
+    def aged(self, tmp_envs: str, *, days: float) -> Environment:
+        environment = small.ensure(tmp_envs)
+        small.forget(environment)
+        moment = time.time() - days * self.DAY
+        os.utime(layout.marker(environment.prefix), (moment, moment))
+        return environment
+
+    def test_new_one_is_made_beside_the_old_and_used_from_then_on(self, tmp_envs: str) -> None:
+        old = self.aged(tmp_envs, days=2)
+        told: list[str] = []
+        new = small.ensure(tmp_envs, renew_after=self.DAY, notice=told.append)
+        assert new.prefix == old.prefix + ".1"
+        assert told == ["the environment is older than `renew-after`: a new one is made beside it"]
+        assert small.ensure(tmp_envs, create=never, renew_after=self.DAY) == new
+        assert Store(tmp_envs).find(old.name) == new
+        assert list(small.uses(old).iterdir()) == [], "nobody uses the old one, so that it can be swept"
+
+    def test_young_one_is_used(self, tmp_envs: str) -> None:
+        old = self.aged(tmp_envs, days=2)
+        assert small.ensure(tmp_envs, create=never, renew_after=3 * self.DAY) == old
+        assert small.ensure(tmp_envs, create=never) == old, "off by default"
+
+    def test_old_one_is_used_where_no_new_one_can_be_made_and_it_is_tried_an_hour_later(self, tmp_envs: str) -> None:
+        old = self.aged(tmp_envs, days=2)
+        told: list[str] = []
+
+        def fail(prefix: str, descriptor: int) -> Built:
+            raise CreationError("there is no network", step="download")
+
+        for _ in range(2):
+            assert small.ensure(tmp_envs, create=fail, renew_after=self.DAY, notice=told.append) == old
+        assert [text.rpartition(": ")[2] for text in told] == ["a new one is made beside it", "there is no network"]
+        hour_ago = time.time() - 1
+        os.utime(layout.renew(old.prefix, self.DAY), (hour_ago, hour_ago))
+        assert small.ensure(tmp_envs, renew_after=self.DAY) != old
+
+    def test_old_one_is_used_while_another_process_makes_the_new_one(self, tmp_envs: str) -> None:
+        old = self.aged(tmp_envs, days=2)
+        with Store(tmp_envs).lock(old.name + ".1"):
+            assert small.ensure(tmp_envs, create=never, renew_after=self.DAY) == old
+
+    def test_names_are_used_again_when_the_old_ones_are_swept(self, tmp_envs: str) -> None:
+        old = self.aged(tmp_envs, days=2)
+        new = small.ensure(tmp_envs, renew_after=self.DAY)
+        Store(tmp_envs).discard(old.name)
+        moment = time.time() - 2 * self.DAY
+        os.utime(layout.marker(new.prefix), (moment, moment))
+        newest = small.ensure(tmp_envs, renew_after=self.DAY)
+        assert newest.prefix == old.prefix
+        assert small.ensure(tmp_envs, create=never, renew_after=self.DAY) == newest

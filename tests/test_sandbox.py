@@ -143,6 +143,22 @@ def test_header_asks_for_a_sandbox_and_narrows_it(world: World, project: Path) -
     assert (project / "out").is_dir()
 
 
+@needs_kernel
+@pytest.mark.parametrize("kind", ["native", "inline"])
+def test_what_a_sandbox_allows_is_shown_before_anything_is_done(world: World, project: Path, kind: str) -> None:
+    header = HEADER + "# sandbox: {write: [out], net: false}\n"
+    if kind == "inline":
+        table = "# [tool.conda-execute]\n# sandbox = { net = false, write = ['out'] }\n"
+        header = f"# /// script\n# dependencies = []\n{table}# ///\n"
+    path = script(project, "", header)
+    said = world.execute("--check", "-v", path, cwd=project, check=True).stdout
+    assert f"write={project / 'out'}" in said
+    told = json.loads(world.execute("--check", "--json", "--allow-env", "A_*", path, cwd=project, check=True).stdout)
+    shown = {"kind": "script", "network": False, "write": [str(project / "out")], "variables": ["A_*"]}
+    assert told["sandbox"] == shown
+    assert not (project / "out").exists()
+
+
 def test_header_that_asks_for_more_is_refused(world: World, project: Path) -> None:
     for asked in ("{net: true}", "false", "{read: [/]}", "{write: out}", "no"):
         done = world.execute(script(project, "", HEADER + f"# sandbox: {asked}\n"), cwd=project)

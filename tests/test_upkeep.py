@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -155,6 +156,28 @@ def test_a_newer_package_does_not_unsettle_a_lock(world: World, tmp_path: Path) 
     write_channel(where, [Package("tool", "2.0", files={"bin/tool": tool.format(2)})])
     assert world.execute(script, check=True).stdout == "1\n"
     assert world.execute("--no-lock", script, check=True).stdout == "2\n"
+
+
+def test_an_environment_that_is_too_old_is_made_again_beside_the_old_one(world: World, tmp_path: Path) -> None:
+    directory = tmp_path / "channel"
+    old, new = (Package("greet", version, {"bin/greet": f"#!/bin/sh\necho {version}\n"}) for version in ("1.0", "1.1"))
+    write_channel(directory, [old])
+    header = f"# conda execute\n# env:\n#  - greet\n# channels: [{directory.as_uri()}]\n# run_with: sh\n"
+    script = world.script("s.sh", header + "\ngreet\n")
+    renewing = world.script("r.sh", header + "# renew-after: 30\n\ngreet\n")
+    assert world.execute(renewing, check=True).stdout == "1.0\n"
+    write_channel(directory, [old, new])
+    assert world.execute(renewing, check=True).stderr == ""
+    (prefix,) = world.prefixes()
+    moment = time.time() - 31 * 86400
+    for path in (prefix / "conda-meta" / "conda-execute", *prefix.glob("conda-meta/conda-execute.renew-*")):
+        os.utime(path, (moment, moment))
+    assert world.execute(script, check=True).stdout == "1.0\n", "the setting is off by default"
+    done = world.execute(renewing, check=True)
+    assert (done.stdout, done.stderr.count("`renew-after`")) == ("1.1\n", 1)
+    assert {path.name for path in world.prefixes()} == {prefix.name, f"{prefix.name}.1"}
+    assert (world.execute(renewing, check=True).stdout, world.execute(renewing, check=True).stderr) == ("1.1\n", "")
+    assert world.with_(CONDA_EXECUTE_RENEW_AFTER="30").execute(script, check=True).stdout == "1.1\n"
 
 
 def test_a_stale_lock_is_left_aside_with_one_line_or_refused(world: World) -> None:

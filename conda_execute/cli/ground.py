@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ..launch.execute import execute
 from ..model import WHOLE
 
@@ -20,11 +22,13 @@ class Ground:
 
     def __init__(self, plan: Plan, environment: Environment) -> None:
         self.environ: Mapping[str, str] = plan.environ
-        self._policy = plan.policy(environment) if plan.sandbox else None
+        self._policy = plan.policy(environment.prefix) if plan.sandbox else None
         self._allowed = plan.options.allow_env
-        if plan.sandbox == WHOLE:
+        if plan.sandbox == WHOLE and self._policy is not None:
             from ..launch.sandbox.policy import visible
 
+            for folder in self._policy.write:  # one that the header names may not be there yet
+                os.makedirs(folder, exist_ok=True)
             self.environ = visible(plan.environ, self._allowed)
 
     def execute(self, argv: Sequence[str], activation: Activation) -> NoReturn:

@@ -21,7 +21,7 @@ def check(options: RunOptions) -> int:
         plan = understand(one)
         plan.require_command()
         plan.recipe().check()
-        return _meaning(plan)
+        return _meaning(plan, plan.store().prefix(plan.name) if plan.sandbox else "")
 
     return for_each(options, meaning, _print_meaning if options.verbose else _print_line)
 
@@ -38,8 +38,9 @@ def _forecast(options: RunOptions) -> dict[str, Any]:
     store = plan.store()
     plan = plan.with_lockfile(store)
     environment = store.find(plan.name)
-    meaning = _meaning(plan)
-    meaning["prefix"] = environment.prefix if environment else store.prefix(plan.name)
+    prefix = environment.prefix if environment else store.prefix(plan.name)
+    meaning = _meaning(plan, prefix)
+    meaning["prefix"] = prefix
     meaning["state"] = "ready" if environment else "missing"
     if environment is None:
         solution = plan.recipe().solution()
@@ -51,7 +52,7 @@ def _forecast(options: RunOptions) -> dict[str, Any]:
     return meaning
 
 
-def _meaning(plan: Plan) -> dict[str, Any]:
+def _meaning(plan: Plan, prefix: str) -> dict[str, Any]:
     """What a header means, as plain values; what it does not mention is left out."""
     header, request = plan.header, plan.request
     said: dict[str, Any] = {
@@ -68,9 +69,20 @@ def _meaning(plan: Plan) -> dict[str, Any]:
         "run_with": None if header.entrypoint else list(plan.words()),
         "entrypoint": None if header.entrypoint is None else str(header.entrypoint),
         "variables": dict(header.variables),
+        "renew_after": plan.renew_after / 86400 or None,
+        "sandbox": _sandbox(plan, prefix) if plan.sandbox else None,
         "notices": list(header.notices),
     }
     return {name: value for name, value in said.items() if value not in (None, [], {})}
+
+
+def _sandbox(plan: Plan, prefix: str) -> dict[str, Any]:
+    """What the script may do in its sandbox, beside reading what belongs to it and to the system."""
+    policy = plan.policy(prefix)
+    if policy.protected:
+        return {"kind": plan.sandbox, "protects": list(policy.protected)}
+    variables = list(plan.options.allow_env)
+    return {"kind": plan.sandbox, "network": policy.net, "write": list(policy.write), "variables": variables}
 
 
 def _print_line(meaning: dict[str, Any]) -> None:
@@ -81,12 +93,18 @@ def _print_line(meaning: dict[str, Any]) -> None:
 def _print_meaning(meaning: dict[str, Any]) -> None:
     width = max(map(len, meaning)) + 2
     for name, value in meaning.items():
-        lines = [f"{key}={text}" for key, text in value.items()] if isinstance(value, dict) else value
+        lines = [f"{key}={_text(one)}" for key, one in value.items()] if isinstance(value, dict) else value
         if name == "run_with":
             lines = [" ".join(value)]
         texts = map(printable, lines if isinstance(lines, list) else [lines])
         text = ("\n" + " " * width).join(texts)
         print(f"{name.replace('_', ' ') + ':':{width}}{text}", flush=True)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return (", ".join(value) or "nothing") if isinstance(value, list) else str(value)
 
 
 def _print_forecast(meaning: dict[str, Any]) -> None:

@@ -133,6 +133,13 @@ def _record(
     watched = choice.watched(plan.script.path, plan.lock, plan.options.lock_file)
     if watched is None or plan.has_stale_lock or COMMIT in (plan.header.exclude_newer, plan.header.pypi_exclude_newer):
         return
+    due = None
+    if plan.renew_after:
+        from ..environments import renewal
+
+        due = renewal.file(environment, plan.renew_after)
+        if due is None:
+            return
     wanted = record.Recorded(
         script=plan.script.given,
         data=plan.script.head,
@@ -143,6 +150,7 @@ def _record(
         command=words,
         passes_script=passes_script,
         sweeps=plan.settings.auto_clean,
+        due=due,
         neighbours=tuple(watched[0]),
         beginnings=tuple(watched[1]),
     )

@@ -53,6 +53,8 @@ class Settings:
     env_dir: str | None = None
     remove_if_unused_for: timedelta = timedelta(hours=25)
     foreign_use_ttl: timedelta = timedelta(days=30)
+    #: How old an environment gets before a new one is made beside it; nothing: as old as it is used.
+    renew_after: timedelta = timedelta(0)
     #: The engine; None: the embedded one if it works here.
     backend: str | None = None
     auto_clean: bool = True
@@ -322,6 +324,7 @@ def _alias(text: str) -> str:
 OURS = (
     Setting("env-dir", _text, expands=True, description="Directory for the environments of scripts."),
     _span("remove-if-unused-for", "hours", description="Hours without use after which one is removed."),
+    _span("renew-after", "days", description="Days after which an environment is made again; 0: never."),
     _span("foreign-use-ttl", "days", description="Days for which a use on another host counts as live."),
     Setting(
         "backend",

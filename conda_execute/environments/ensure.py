@@ -12,7 +12,8 @@ The use is noted before the lock is free again. So of many processes that want o
 and all use it, and a creator that dies at any moment leaves nothing that a later run believes in.
 
 No prefix is repaired or made again while a live process uses it. What is in use and broken, or was made for hosts
-unlike this one, stays as it is, and the request gets the next name beside it: `<name>.1`, and so on.
+unlike this one, stays as it is, and the request gets the next name beside it: `<name>.1`, and so on. So does one that
+is older than the recipe wants it; it is used until the new one is ready, and by whoever else would have to wait.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import os
 import time
 
 from .. import files
-from ..errors import CreationError, InUseError
+from ..errors import CreationError, InUseError, PlaceError
 from ..lean.values import dataclass
 from ..model import Marker
 from . import layout, uses
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
         @property
         def title(self) -> str:
             """Who asks, for the marker and for those who wait."""
+
+        @property
+        def renew_after(self) -> float:
+            """Seconds after which an environment is too old; 0: never."""
 
         def solve(self, *, replaces: bool) -> Solved:
             """What can fail before anything is made, or before the environment that it `replaces` is removed."""
@@ -82,7 +87,7 @@ def ensure(
     if not force:
         environment = work.find(name)
         if environment is not None:
-            return environment
+            return work.renewed(name, environment) if work.is_due(environment) else environment
     for candidate in store.candidates(name):
         environment = work.at(candidate, force)
         if environment is not None:
@@ -127,12 +132,51 @@ class _Work:
     use: Use
 
     def find(self, name: str, hold: bool = True) -> Environment | None:
-        """The environment of this name, if one is ready, fits and is whole, and can be held: the warm path."""
-        for environment in self.store.ready(name):
+        """The environment of this name, if one is ready, fits and is whole, and can be held: the warm path. One that is
+        too old comes after those that are not."""
+        ready = self.store.ready(name)
+        if self.recipe.renew_after:
+            ready = iter(sorted(ready, key=lambda one: (self.is_due(one), -self.store.made(one))))
+        for environment in ready:
             usable = self._is_fit(environment) and self._is_whole(environment)
             if usable and (not hold or uses.hold(environment, self.use)):
                 return environment
         return None
+
+    def is_due(self, environment: Environment) -> bool:
+        """Whether the environment is older than it is to be."""
+        seconds = self.recipe.renew_after
+        if not seconds:
+            return False
+        from . import renewal
+
+        try:
+            return self.store.now() > renewal.due(environment, seconds)
+        except OSError:
+            return False  # it is going
+
+    def renewed(self, name: str, old: Environment) -> Environment:
+        """A new environment beside the old one, which we hold; the old one where somebody else is making the new one,
+        or nobody can."""
+        for candidate in self.store.candidates(name):
+            if self.store.state(candidate) in ("ready", "aside"):
+                continue
+            try:
+                lock = self.store.try_to_lock(candidate, self.recipe.title)
+                if lock is None:
+                    return old
+                self.recipe.tell("the environment is older than `renew-after`: a new one is made beside it")
+                environment = self._with_lock(candidate, lock, force=False)
+            except (CreationError, PlaceError) as error:
+                self.recipe.tell(f"no new environment could be made, so that the old one is used: {error.message}")
+                from . import renewal
+
+                renewal.postpone(old, self.recipe.renew_after, self.store.now())
+                return old
+            if environment is not None:
+                files.try_to_unlink(uses.note_path(old, self.use))
+                return environment
+        return old
 
     def at(self, candidate: str, force: bool) -> Environment | None:
         """The environment in the prefix of this name, made if need be; None: this prefix is not for us."""

@@ -10,6 +10,7 @@
             conda-meta/conda-execute.uses-<build>/    one empty file per use: <pid>-<start>@<place>
             conda-meta/conda-execute.hosts-<build>/   one empty file per host found fit for the environment
             conda-meta/conda-execute.keep             never clean this one automatically
+            conda-meta/conda-execute.renew-<seconds>  its mtime: when an environment that is to get so old is too old
         .locks/<name>.lock                held while a prefix is made or removed, never unlinked
         .trash/<name>-<random>/           prefixes being deleted
         .boots/<boot id>                  which machine it was that had this boot (`machine`)
@@ -26,6 +27,7 @@ MARKER_ASIDE = "conda-execute.aside"
 USES = "conda-execute.uses-"
 HOSTS = "conda-execute.hosts-"
 KEEP = "conda-execute.keep"
+RENEW = "conda-execute.renew-"
 
 LOCKS = ".locks"
 TRASH = ".trash"
@@ -54,6 +56,10 @@ def hosts(prefix: str, build: str) -> str:
 
 def keep(prefix: str) -> str:
     return os.path.join(prefix, "conda-meta", KEEP)
+
+
+def renew(prefix: str, seconds: float) -> str:
+    return os.path.join(prefix, "conda-meta", f"{RENEW}{seconds:g}")
 
 
 def state(prefix: str) -> str:

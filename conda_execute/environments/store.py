@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     #: What is to be done with a prefix.
     State = Literal["absent", "unfinished", "aside", "ready"]
 
-#: A request has at most so many environments side by side: `<name>`, `<name>.1`, ... Each further one means that all
-#: before it are in use and broken, or made for hosts unlike this one.
+#: A request has at most so many environments side by side: `<name>`, `<name>.1`, ... Each further one was made
+#: because all before it were in use and broken, made for hosts unlike that one, or too old.
 CANDIDATES = 10
 
 #: Why a prefix cannot go to the trash and is deleted where it is, under the lock: a directory of a lower layer
@@ -75,12 +75,17 @@ class Store:
             environment = self.read(candidate)
             if environment is not None:
                 yield environment
-            elif candidate != name and not os.path.isdir(self.prefix(candidate)):
-                return
 
     def find(self, name: str) -> Environment | None:
-        """The first ready environment for the request of this name."""
-        return next(self.ready(name), None)
+        """The newest ready environment for the request of this name."""
+        return max(self.ready(name), key=self.made, default=None)
+
+    def made(self, environment: Environment) -> float:
+        """When it was made ready, by the file system's clock."""
+        try:
+            return os.stat(layout.marker(environment.prefix)).st_mtime
+        except OSError:
+            return 0.0  # it is going
 
     def state(self, name: str) -> State:
         """The state of this prefix. Certain only for who holds the lock."""

@@ -97,6 +97,8 @@ class Recorded:
     command: Sequence[str]
     #: Whether environments are swept automatically.
     sweeps: bool
+    #: A file whose modification time must lie ahead.
+    due: str | None = None
     #: Files beside the script that were asked for (a lock): absolute path, and content or None.
     neighbours: tuple[tuple[str, bytes | None], ...] = ()
     #: Files whose first lines say all about them: absolute path, and these lines.
@@ -194,6 +196,8 @@ def _what_must_be_true(run: Recorded, head: str, program: str) -> Iterator[str]:
     yield from shell.same_lines(os.fsencode(head), whole=os.fsencode(head) == run.data)
     yield from (f"[ -x {shell.quote(word)} ]" for word in _words(run, program)[:1] if word != program)
     yield "_ce_hold <&-"
+    if run.due is not None:
+        yield f'[ {shell.quote(run.due)} -nt "$_ce_note" ]'
 
 
 def _head(run: Recorded) -> str:

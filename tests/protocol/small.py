@@ -79,6 +79,7 @@ class Recipe:
     is_sound: Callable[[Environment], bool]
     told: Callable[[str], object]
     title: str = "test.py"
+    renew_after: float = 0.0
 
     def solve(self, *, replaces: bool) -> None:
         self.solve_first()
@@ -99,8 +100,9 @@ def ensure(
     fits: Callable[[Environment], bool] = sound,
     sound: Callable[[Environment], bool] = sound,
     notice: Callable[[str], object] = silent,
+    renew_after: float = 0.0,
 ) -> Environment:
-    recipe = Recipe(create, solve, fits, sound, notice)
+    recipe = Recipe(create, solve, fits, sound, notice, renew_after=renew_after)
     return ensuring.ensure(request(*specs), Store(tmp_envs), recipe, force=force)
 
 

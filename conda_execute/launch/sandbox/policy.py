@@ -131,7 +131,7 @@ def _asked(path: str, outside: Outside) -> str:
 
 
 def _narrowed(path: str, folder: str, allowed: Sequence[str], narrowing: Narrowing) -> str:
-    """A folder that the header wants to write to, made if it is not there yet."""
+    """A folder that the header wants to write to."""
     wanted = os.path.normpath(os.path.join(folder, path))
     if not any(is_within(os.path.realpath(wanted), os.path.realpath(one)) for one in allowed):
         raise HeaderError(
@@ -139,7 +139,6 @@ def _narrowed(path: str, folder: str, allowed: Sequence[str], narrowing: Narrowi
             where=narrowing.where or (),
             hint="a header can only narrow the sandbox; `--allow-write DIR` opens a folder",
         )
-    os.makedirs(wanted, exist_ok=True)
     return wanted
 
 

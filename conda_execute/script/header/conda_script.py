@@ -133,6 +133,10 @@ def read(script: Script, block: Block, platform: str) -> Header:
         from . import pixi
 
         header = pixi.added(header, tool["pixi"], platform, locations)
+    if "conda-execute" in tool:
+        from . import own
+
+        header = own.added(header, tool["conda-execute"])
     specs = dependencies.with_python(header.specs) if header.pypi else header.specs
     return replace(header, specs=specs, locations=tuple(locations))
 

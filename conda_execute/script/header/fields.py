@@ -116,6 +116,26 @@ def exclude_newer(text: str, key: str, where: Location) -> str:
     return when
 
 
+def days(text: str, key: str, where: Location) -> float:
+    """A number of days that is more than none."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise HeaderError(f"`{key}` must be a number of days, found `{shown(text)}`", where=where, hint="such as `30`")
+    return number
+
+
+def asks_for_more(where: Location) -> HeaderError:
+    """For a `sandbox` that would open something."""
+    return HeaderError(
+        "a header can only narrow the sandbox that the script runs in",
+        where=where,
+        hint="leave it out; who runs the script may give it more: `--allow-net`, `--allow-write DIR`",
+    )
+
+
 def command(text: str, key: str, where: Location) -> tuple[str, ...]:
     """The words of a command, split as a POSIX shell splits them."""
     text = plain(text, f"`{key}`", where)

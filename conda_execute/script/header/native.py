@@ -28,7 +28,6 @@ from .yaml import PARTED, Reader, Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import NoReturn
 
     from .text import Script
 
@@ -44,7 +43,7 @@ _CONDITION = r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$"
 #: A header is for people; the bound keeps a hostile one cheap.
 _LONGEST = 16 * 1024
 
-_KEYS = ("env", "channels", "run_with", "exclude-newer", "sandbox", "system", "quiet", "verbose")
+_KEYS = ("env", "channels", "run_with", "exclude-newer", "renew-after", "sandbox", "system", "quiet", "verbose")
 _FOREIGN_KEYS = {
     "dependencies": "env",
     "packages": "env",
@@ -185,6 +184,7 @@ def read(script: Script, block: Block, platform: str) -> Header:
         channels=header_channels,
         run_with=_run_with(keys["run_with"][1]) if "run_with" in keys else None,
         exclude_newer=_exclude_newer(keys["exclude-newer"][1]) if "exclude-newer" in keys else None,
+        renew_after=_renew_after(keys["renew-after"][1]) if "renew-after" in keys else None,
         narrowing=_sandbox(*keys["sandbox"]) if "sandbox" in keys else None,
         overrides=_system(keys["system"][1]) if "system" in keys else (),
         quiet=quiet,
@@ -453,13 +453,23 @@ def _exclude_newer(value: Value) -> str:
     return fields.exclude_newer(value.text, "exclude-newer", value.where)
 
 
+def _renew_after(value: Value) -> float:
+    if value.kind != "a string":
+        raise HeaderError(
+            f"`renew-after` must be a number of days, found {value.kind}", where=value.where, hint="such as `30`"
+        )
+    return fields.days(value.text, "renew-after", value.where)
+
+
 def _sandbox(key: Value, value: Value) -> Narrowing | None:
     """`sandbox: true`, or what the script does without: it can ask for less than it may do, never for more."""
     if value.kind != "a mapping":
-        return Narrowing(where=key.where) if _bool("sandbox", value) else _more(value.where)
+        if not _bool("sandbox", value):
+            raise fields.asks_for_more(value.where)
+        return Narrowing(where=key.where)
     keys = _pairs(value, ("net", "write"), {"network": "net"})
     if "net" in keys and _bool("net", keys["net"][1]):
-        _more(keys["net"][1].where)
+        raise fields.asks_for_more(keys["net"][1].where)
     write = None
     if "write" in keys:
         empty = keys["write"][1].kind == "a list" and not keys["write"][1].content
@@ -467,14 +477,6 @@ def _sandbox(key: Value, value: Value) -> Narrowing | None:
         items = [] if empty else _items(keys["write"][1], "write", hint)
         write = tuple(fields.plain(_entry(item, "write", hint), "a folder", item.where) for item in items)
     return Narrowing(net="net" not in keys, write=write, where=key.where)
-
-
-def _more(where: Location) -> NoReturn:
-    raise HeaderError(
-        "a header can only narrow the sandbox that the script runs in",
-        where=where,
-        hint="leave it out; who runs the script may give it more: `--allow-net`, `--allow-write DIR`",
-    )
 
 
 def _system(value: Value) -> tuple[tuple[str, str], ...]:

@@ -251,7 +251,11 @@ def _with_python(specs: tuple[str, ...], node: Node | None, locations: list[tupl
 def _with_conda_part(
     header: Header, tool: dict[str, Node], platform: str, locations: list[tuple[str, Location]]
 ) -> Header:
-    """The header with what `[tool.conda]` says, or else `[tool.pixi]`."""
+    """The header with what `[tool.conda]` says, or else `[tool.pixi]`, and `[tool.conda-execute]`."""
+    if "conda-execute" in tool:
+        from . import own
+
+        header = own.added(header, tool["conda-execute"])
     if "conda" in tool:
         both = "the script has both `tool.conda` and `tool.pixi`: the first is used, the second left out"
         return replace(_with_conda(header, tool["conda"], locations), notices=(both,) if "pixi" in tool else ())

@@ -1,0 +1,6 @@
+# /// script
+# [tool.conda-execute]
+# sandbox = true
+# [tool.pixi.dependencies]
+# numpy = "*"
+# ///

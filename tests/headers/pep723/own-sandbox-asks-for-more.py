@@ -1,0 +1,4 @@
+# /// script
+# [tool.conda-execute]
+# sandbox = { net = true }
+# ///

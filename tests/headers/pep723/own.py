@@ -1,0 +1,6 @@
+# /// script
+# dependencies = []
+# [tool.conda-execute]
+# renew-after = 0.5
+# sandbox = { net = false, write = ["out"] }
+# ///
