@@ -601,7 +601,7 @@ class TestTooOld:
         told: list[str] = []
         new = small.ensure(tmp_envs, renew_after=self.DAY, notice=told.append)
         assert new.prefix == old.prefix + ".1"
-        assert told == ["the environment is older than `renew-after`: a new one is made beside it"]
+        assert told == ["the environment is older than `renew-after`: a new one is made next to it"]
         assert small.ensure(tmp_envs, create=never, renew_after=self.DAY) == new
         assert Store(tmp_envs).find(old.name) == new
         assert list(small.uses(old).iterdir()) == [], "nobody uses the old one, so that it can be swept"
@@ -620,7 +620,7 @@ class TestTooOld:
 
         for _ in range(2):
             assert small.ensure(tmp_envs, create=fail, renew_after=self.DAY, notice=told.append) == old
-        assert [text.rpartition(": ")[2] for text in told] == ["a new one is made beside it", "there is no network"]
+        assert [text.rpartition(": ")[2] for text in told] == ["a new one is made next to it", "there is no network"]
         hour_ago = time.time() - 1
         os.utime(layout.renew(old.prefix, self.DAY), (hour_ago, hour_ago))
         assert small.ensure(tmp_envs, renew_after=self.DAY) != old

@@ -165,7 +165,7 @@ class _Work:
                 lock = self.store.try_to_lock(candidate, self.recipe.title)
                 if lock is None:
                     return old
-                self.recipe.tell("the environment is older than `renew-after`: a new one is made beside it")
+                self.recipe.tell("the environment is older than `renew-after`: a new one is made next to it")
                 environment = self._with_lock(candidate, lock, force=False)
             except (CreationError, PlaceError) as error:
                 self.recipe.tell(f"no new environment could be made, so that the old one is used: {error.message}")
