@@ -50,7 +50,7 @@ HOMES = {
     "filelock": {"environments"},
     "psutil": {"environments", "housekeeping"},
     "urllib3": {"script"},
-    "yaml": {"script", "configuration", "lockfiles"},
+    "yaml": {"specs", "script", "configuration", "lockfiles"},
     "rattler": {"engines", "lockfiles"},
     "conda": {"plugin", "conda_plugin", "engines"},
 }

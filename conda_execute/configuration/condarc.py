@@ -14,7 +14,8 @@ import os
 import stat
 
 from ..errors import Location, SettingsError
-from ..lean.values import dataclass
+from ..lean.values import dataclass, replace
+from ..specs import yaml as yaml_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 #: A file longer than this is no configuration. The reader of YAML takes about a second for it.
 _LARGEST_FILE = 256 * 1024
-_DEEPEST = 20
 
 
 class Files:
@@ -116,8 +116,7 @@ def read(path: str, data: bytes) -> dict[str, Value]:
 
     reader = _Reader(path, text)
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            reader.take(event)
+        top: Value | None = yaml_events.read(text, reader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context or "it cannot be parsed"
@@ -125,7 +124,6 @@ def read(path: str, data: bytes) -> dict[str, Value]:
         raise SettingsError(f"invalid YAML: {problem}", where=where) from None
     except yaml.YAMLError as error:
         raise SettingsError(f"invalid YAML: {getattr(error, 'reason', error)}", where=Location(path)) from None
-    top = reader.top
     if top is None or top.content is None:
         return {}
     if not isinstance(top.content, dict):
@@ -138,7 +136,7 @@ _NULLS = ("", "~", "null", "Null", "NULL")
 
 
 class _Reader:
-    """Builds values from the parser's events, so that nothing deep, cyclic or typed is ever constructed.
+    """What a condarc file makes of YAML (`specs.yaml.Reader`): nothing deep, cyclic or typed.
 
     PyYAML drops comments; the marks are found in the text behind the place where a value ends.
     """
@@ -146,76 +144,57 @@ class _Reader:
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self.lines = text.splitlines() or [""]
-        self.top: Value | None = None
         self.anchors: dict[str, Any] = {}
-        #: Open collections: the event that opened each, the values in it, the key that waits for its value.
-        self.open: list[_Open] = []
 
     def location(self, mark: Any, end: Any = None) -> Location:
         text = self.lines[mark.line] if mark.line < len(self.lines) else None
         length = end.column - mark.column if end is not None and end.line == mark.line else 1
         return Location(self.path, mark.line + 1, mark.column + 1, length, text)
 
-    def refuse(self, what: str, mark: Any, hint: str | None = None) -> SettingsError:
-        return SettingsError(what, where=self.location(mark), hint=hint)
+    def refuse(self, what: str, event: Any, hint: str | None = None) -> SettingsError:
+        return SettingsError(what, where=self.location(event.start_mark), hint=hint)
 
-    def take(self, event: Any) -> None:
-        import yaml
-
+    def check(self, event: Any, documents: int, depth: int) -> None:
         tag = getattr(event, "tag", None)
         if tag not in (None, "!"):
-            raise self.refuse("tags are not supported here", event.start_mark, f"remove `{tag}`")
-        if isinstance(event, yaml.DocumentStartEvent) and self.top is not None:
-            raise self.refuse("a settings file is one document", event.start_mark)
-        if isinstance(event, yaml.AliasEvent):
+            raise self.refuse("tags are not supported here", event, f"remove `{tag}`")
+        if documents > 1:
+            raise self.refuse("a settings file is one document", event)
+        if depth >= yaml_events.DEEPEST and hasattr(event, "flow_style"):
+            raise self.refuse(f"nested deeper than {yaml_events.DEEPEST} levels", event)
+
+    def leaf(self, event: Any) -> Value:
+        content = getattr(event, "value", None)
+        if content is None:
             if event.anchor not in self.anchors:
-                raise self.refuse(f"no finished value is called `&{event.anchor}`", event.start_mark)
-            self.add(self.anchors[event.anchor], event, event.end_mark)
-        elif isinstance(event, yaml.ScalarEvent):
-            self.scalar(event)
-        elif isinstance(event, yaml.CollectionStartEvent):
-            if len(self.open) == _DEEPEST:
-                raise self.refuse(f"nested deeper than {_DEEPEST} levels", event.start_mark)
-            self.open.append(_Open(event, isinstance(event, yaml.MappingStartEvent)))
-        elif isinstance(event, yaml.CollectionEndEvent):
-            closed = self.open.pop()
-            content: Any = closed.mapping if closed.is_mapping else tuple(closed.items)
-            self.name(content, closed.event)
-            self.add(content, closed.event, None if not closed.event.flow_style else event.end_mark)
+                raise self.refuse(f"no finished value is called `&{event.anchor}`", event)
+            content = self.anchors[event.anchor]
+        elif event.style is None and content in _NULLS:
+            content = None
+        return self.value(content, event, None if getattr(event, "style", None) in ("|", ">") else event.end_mark)
 
-    def name(self, content: Any, event: Any) -> None:
-        if event.anchor is not None:
-            self.anchors[event.anchor] = content
+    def value(self, content: Any, start: Any, end: Any) -> Value:
+        """A finished value. `end` is None for a block, whose mark stands behind its key."""
+        if start.anchor is not None:
+            self.anchors[start.anchor] = content
+        return Value(content, self.location(start.start_mark, end), self.mark(end) if end else None)
 
-    def scalar(self, event: Any) -> None:
-        inner = self.open[-1] if self.open else None
-        if inner is not None and inner.is_mapping and inner.key is None:
-            if event.value in inner.mapping:
-                raise self.refuse(f"`{event.value}` is here twice", event.start_mark, "join the two")
-            if event.value == "<<":
-                raise self.refuse("mappings are not merged here", event.start_mark, "write the values out")
-            self.name(event.value, event)
-            inner.key, inner.key_event = event.value, event
-            return
-        content = None if event.style is None and event.value in _NULLS else event.value
-        self.name(content, event)
-        self.add(content, event, None if event.style in ("|", ">") else event.end_mark)
-
-    def add(self, content: Any, event: Any, end: Any) -> None:
-        """Put a finished value where it belongs. `end` is None for a block, whose mark stands behind its key."""
-        where = self.location(event.start_mark, end)
-        inner = self.open[-1] if self.open else None
-        if inner is None:
-            self.top = Value(content, where)
-        elif not inner.is_mapping:
-            inner.items.append(Value(content, where, self.mark(end) if end else None))
-        elif inner.key is None:
-            raise self.refuse("a key must be text", event.start_mark)
-        else:
-            key_event, name = inner.key_event, inner.key
-            mark = self.mark(end or key_event.end_mark)
-            inner.mapping[name] = Value(content, where, mark, self.location(key_event.start_mark, key_event.end_mark))
-            inner.key = None
+    def collection(self, start: Any, children: Sequence[tuple[Any, Value]], end: Any) -> Value:
+        content: Any = tuple(value for _, value in children)
+        if type(start).__name__ == "MappingStartEvent":
+            content = {}
+            for (key, _), (event, value) in zip(children[::2], children[1::2], strict=True):
+                name = getattr(key, "value", None)
+                if name is None:
+                    raise self.refuse("a key must be text", key)
+                if name in content:
+                    raise self.refuse(f"`{name}` is here twice", key, "join the two")
+                if name == "<<":
+                    raise self.refuse("mappings are not merged here", key, "write the values out")
+                is_block = not getattr(event, "flow_style", True) or getattr(event, "style", None) in ("|", ">")
+                mark = self.mark(key.end_mark) if is_block else value.mark
+                content[name] = replace(value, mark=mark, key=self.location(key.start_mark, key.end_mark))
+        return self.value(content, start, end.end_mark if start.flow_style else None)
 
     def mark(self, place: Any) -> str | None:
         """The word of a `#!word` comment behind a place, if it is one that means something."""
@@ -224,18 +203,6 @@ class _Reader:
         between, sign, comment = self.lines[place.line][place.column :].partition("#")
         word = (sign + comment).strip().strip("!#")
         return word if between.strip() in ("", ":") and word in ("final", "top", "bottom") else None
-
-
-class _Open:
-    """A collection being read."""
-
-    def __init__(self, event: Any, is_mapping: bool) -> None:
-        self.event = event
-        self.is_mapping = is_mapping
-        self.items: list[Value] = []
-        self.mapping: dict[str, Value] = {}
-        self.key: str | None = None
-        self.key_event: Any = None
 
 
 # --- Merging ---------------------------------------------------------------------------------------------------------

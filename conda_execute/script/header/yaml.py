@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass
+from ...specs import yaml as yaml_events
 from ...text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from .text import Script
 
 #: What to do where a header's last lines were none of it.
 PARTED = "the header ends at the first line that is not a comment: separate it from other comments with an empty line"
 
-_DEEPEST = 20
 #: A header is for people. The bound keeps a hostile one cheap: pure-Python YAML takes 20 to 50 µs for a value.
 _MOST_VALUES = 1000
 
@@ -48,6 +51,7 @@ class Reader:
         #: What to show where nothing better can be said.
         self.sample = sample
         self.last: object = None
+        self._count = 0
 
     def at(self, mark: object, end: object = None) -> Location:
         line: int = getattr(mark, "line", 0)
@@ -77,7 +81,8 @@ class Reader:
         import yaml
 
         try:
-            return self._build(yaml, text)
+            root: Value | None = yaml_events.read(text, self)
+            return None if root is None or root.kind == "nothing" else root
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position)
             column = error.position - (text.rfind("\n", 0, error.position) + 1)
@@ -97,13 +102,13 @@ class Reader:
 
     def _check_brackets(self, text: str) -> None:
         """Refuse deep brackets before YAML's scanner, which reads far ahead, spends a tenth of a second on them."""
-        if text.count("[") + text.count("{") <= _DEEPEST:
+        if text.count("[") + text.count("{") <= yaml_events.DEEPEST:
             return
         depth = 0
         for index, character in enumerate(text):
             if character in "[{":
                 depth += 1
-                if depth > 2 * _DEEPEST:
+                if depth > 2 * yaml_events.DEEPEST:
                     line = text.count("\n", 0, index)
                     column = index - (text.rfind("\n", 0, index) + 1)
                     raise self._too_deep(self.script.at(self.first + line, self.starts[line] + column + 1))
@@ -111,55 +116,21 @@ class Reader:
                 depth -= 1
 
     def _too_deep(self, where: Location) -> HeaderError:
-        return self.error(f"the header is nested more than {_DEEPEST} levels deep", where)
+        return self.error(f"the header is nested more than {yaml_events.DEEPEST} levels deep", where)
 
-    def _build(self, yaml: object, text: str) -> Value | None:
-        """One pass over the events, with a stack instead of recursion."""
-        from yaml import events
-
-        root: Value | None = None
-        stack: list[tuple[Value, list[Value]]] = []
-        count = 0
-        documents = 0
-        scalar, opens, closes = events.ScalarEvent, events.CollectionStartEvent, events.CollectionEndEvent
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):  # type: ignore[attr-defined]
-            self.last = event.end_mark
-            if isinstance(event, events.DocumentStartEvent):
-                documents += 1
-            elif isinstance(event, events.NodeEvent):
-                count += 1
-            self._check(event, documents, count)
-            value: Value | None
-            if isinstance(event, scalar):
-                value = self._scalar(event)
-            elif isinstance(event, opens):
-                if len(stack) >= _DEEPEST:
-                    raise self._too_deep(self.at(event.start_mark))
-                kind = "a mapping" if isinstance(event, events.MappingStartEvent) else "a list"
-                stack.append((Value([], kind, self.at(event.start_mark)), []))
-                continue
-            elif isinstance(event, closes):
-                opened, children = stack.pop()
-                value = self._collection(opened, children)
-            else:
-                continue
-            if stack:
-                stack[-1][1].append(value)
-            else:
-                root = value
-        if root is not None and root.kind == "nothing":
-            return None
-        return root
-
-    def _check(self, event: object, documents: int, count: int) -> None:
+    def check(self, event: Any, documents: int, depth: int) -> None:
         """Refuse what makes YAML surprising or slow: a second document, aliases, anchors, tags, thousands of values."""
         from yaml import events
 
-        start = getattr(event, "start_mark", None)
+        self.last = event.end_mark
+        self._count += isinstance(event, events.NodeEvent)
+        start = event.start_mark
         if documents > 1:
-            where = self.at(start, getattr(event, "end_mark", None))
+            where = self.at(start, event.end_mark)
             raise self.error("a header is one YAML document, and here begins another", where, "remove the `---`")
-        if count > _MOST_VALUES:
+        if depth >= yaml_events.DEEPEST and isinstance(event, events.CollectionStartEvent):
+            raise self._too_deep(self.at(start))
+        if self._count > _MOST_VALUES:
             raise self.error(f"the header has more than {_MOST_VALUES} values", self.at(start))
         if isinstance(event, events.AliasEvent):
             raise self.error(
@@ -180,14 +151,12 @@ class Reader:
                 "write the value without it, or put it in quotes if it begins with `!`",
             )
 
-    def _scalar(self, event: object) -> Value:
-        start, end = getattr(event, "start_mark", None), getattr(event, "end_mark", None)
-        text: str = getattr(event, "value", "")
-        style = getattr(event, "style", None)
+    def leaf(self, event: Any) -> Value:
+        start, end, text, style = event.start_mark, event.end_mark, event.value, event.style
         where = self.at(start, end)
         if style is None and text in ("", "~"):
             return Value("", "nothing", where)
-        if getattr(start, "line", 0) != getattr(end, "line", 0):
+        if start.line != end.line:
             if style is None and text.startswith("-"):
                 hint = "put a space after the `-` of each entry"
             elif style in ("|", ">"):
@@ -201,12 +170,13 @@ class Reader:
             raise self.error("this value is continued in the next line", places, hint)
         return Value(text, "a string", where)
 
-    def _collection(self, opened: Value, children: list[Value]) -> Value:
-        if opened.kind == "a list":
-            return Value(children, opened.kind, opened.where)
+    def collection(self, start: Any, children: Sequence[tuple[Any, Value]], end: object) -> Value:
+        values, where = [value for _, value in children], self.at(start.start_mark)
+        if type(start).__name__ == "SequenceStartEvent":
+            return Value(values, "a list", where)
         pairs: list[tuple[Value, Value]] = []
         seen: dict[str, Location] = {}
-        for key, value in zip(children[::2], children[1::2], strict=True):
+        for key, value in zip(values[::2], values[1::2], strict=True):
             if not isinstance(key.content, str):
                 raise self.error(f"a key must be a word, found {key.kind}", key.where)
             if key.content in seen:
@@ -217,7 +187,7 @@ class Reader:
                 )
             seen[key.content] = key.where
             pairs.append((key, value))
-        return Value(pairs, opened.kind, opened.where)
+        return Value(pairs, "a mapping", where)
 
     def _syntax_error(self, error: object) -> HeaderError:
         problem: str = getattr(error, "problem", None) or getattr(error, "context", None) or "a mistake"
