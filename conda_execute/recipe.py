@@ -57,19 +57,17 @@ class Recipe:
     _options: Options | None = None
 
     def check(self) -> None:
-        """Raise CreationError for a spec that is none to the embedded engine; conda says so only when it solves."""
-        if self.backend != "conda":
-            _check_directory()
-            from .engines import Options
-            from .engines.rattler import engine as rattler
+        """Raise CreationError for a spec that is none to the engine, as far as it can say so without solving."""
+        _check_directory()
+        from .engines import Options, named
 
-            rattler.check(self.request, Options(environ=self.environ, locate=self._locate))
+        named(self.backend).check(self.request, Options(environ=self.environ, locate=self._locate))
 
     def solution(self) -> Solution:
         """What would be installed; nothing is."""
         from .engines import policy
 
-        policy.check(self.settings, self.request, self.engine().name)
+        policy.check(self.settings, self.request, self.engine())
         if self.lock is not None:
             from .lockfiles import lockfile
 
@@ -106,7 +104,7 @@ class Recipe:
         self.voice.detail(f"engine: {self._account()}")
         from .engines import policy
 
-        policy.check(self.settings, self.request, self.engine().name)
+        policy.check(self.settings, self.request, self.engine())
         # Where nothing is there to be lost, an engine that will solve again need not do it twice; with a lock it will
         # not solve.
         return self.solution() if replaces or self.lock is not None or self.engine().solves_first else None
@@ -328,8 +326,8 @@ def _check_directory() -> None:
 def check_backend(name: str | None) -> str | None:
     """The name of an engine that exists; None stands for the one that works."""
     from .configuration.declared import BACKENDS
-    from .text import near
+    from .text import nearest
 
     if name is not None and name not in BACKENDS:
-        raise ExecuteError(f"there is no backend `{name}`", hint=near(name, BACKENDS) or "`rattler` or `conda`")
+        raise ExecuteError(f"there is no backend `{name}`", hint=nearest(name, BACKENDS))
     return name

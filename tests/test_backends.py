@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from conda_execute import engines
+from conda_execute.configuration.declared import BACKENDS
 from conda_execute.engines import Options, Package, Solution
 from conda_execute.engines.conda import find
 from conda_execute.errors import CreationError, Location, SettingsError
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from conda_execute.engines import Backend
 
 
-@pytest.fixture(params=["rattler", "conda"])
+@pytest.fixture(params=BACKENDS)
 def engine(request: pytest.FixtureRequest, environ: dict[str, str]) -> Backend:
     if request.param == "conda":
         environ["CONDA_EXE"] = conda_program()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from conda_execute import engines
 from conda_execute.configuration.declared import Settings
 from conda_execute.engines import policy
 from conda_execute.environments.name import environment_name
@@ -130,21 +131,23 @@ class TestBothBackends:
 def test_the_embedded_backend_refuses_policy_that_only_conda_obeys(name: str, settings: Settings) -> None:
     request = resolve(Header(format="none", specs=("app",)), settings, environ={})
     with pytest.raises(SettingsError, match=name):
-        policy.check(settings, request, "rattler")
-    policy.check(settings, request, "conda")
+        policy.check(settings, request, engines.engine("rattler"))
+    policy.check(settings, request, engines.engine("conda"))
 
 
 @pytest.mark.parametrize("settings", [Settings(track_features=("mkl",)), Settings(subdirs=("win-64", "noarch"))])
 def test_the_backend_conda_refuses_what_the_embedded_one_ignores(settings: Settings) -> None:
     request = resolve(Header(format="none", specs=("app",)), settings, environ={})
     with pytest.raises(SettingsError, match="the backend `conda` would"):
-        policy.check(settings, request, "conda")
-    policy.check(settings, request, "rattler")
+        policy.check(settings, request, engines.engine("conda"))
+    policy.check(settings, request, engines.engine("rattler"))
 
 
 def test_what_is_said_of_other_channels_does_not_matter() -> None:
     settings = Settings(channel_settings=((("channel", "https://private.example/*"), ("auth", "sso")),))
-    policy.check(settings, resolve(Header(format="none", specs=("app",)), settings, environ={}), "rattler")
+    policy.check(
+        settings, resolve(Header(format="none", specs=("app",)), settings, environ={}), engines.engine("rattler")
+    )
 
 
 def test_a_variable_comes_before_the_setting_for_virtual_packages() -> None:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import os
 
+from ..configuration.declared import BACKENDS
+from ..errors import SettingsError
 from ..lean.values import dataclass, field, replace
 from ..model import Built
+from ..text import nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Protocol
 
     from ..configuration.declared import Settings
@@ -111,12 +114,22 @@ class Options:
 if TYPE_CHECKING:
 
     class Backend(Protocol):
-        """An engine. Both methods raise `CreationError` naming the step; signals raise `InterruptError`."""
+        """An engine: what `load()` of the module with its name returns. What solves and creates raises `CreationError`
+        naming the step; signals raise `InterruptError`."""
 
         name: str
 
         def program(self, environ: Mapping[str, str]) -> str:
             """What does the work: a library and its version, or the path of a program. Raises SettingsError."""
+
+        def require(self) -> None:
+            """Raise SettingsError where it cannot work."""
+
+        def limits(self, settings: Settings, request: Request) -> Iterator[tuple[str, str]]:
+            """Each setting that it cannot follow, and why."""
+
+        def check(self, request: Request, options: Options) -> None:
+            """Raise CreationError for a spec that is none to it, as far as it can say so without solving."""
 
         #: Whether `create` takes a solution that was found before instead of solving again.
         solves_first: bool
@@ -141,19 +154,20 @@ if TYPE_CHECKING:
 
 def engine(name: str | None) -> Backend:
     """The engine of this name; None means the embedded one. Raises SettingsError where it cannot work."""
-    if name in (None, "rattler"):
-        from .rattler import bridge
-        from .rattler.engine import Rattler
+    found = named(name)
+    found.require()
+    return found
 
-        bridge.require()
-        return Rattler()
-    if name == "conda":
-        from .conda import Conda
 
-        return Conda()
-    from ..errors import SettingsError
+def named(name: str | None) -> Backend:
+    """The same, whether or not it can work here."""
+    from importlib import import_module
 
-    raise SettingsError(f"there is no engine `{name}`", hint="`rattler`, the default, or `conda`")
+    name = name or BACKENDS[0]
+    if name not in BACKENDS:
+        raise SettingsError(f"there is no backend `{name}`", hint=nearest(name, BACKENDS))
+    made: Backend = import_module(f".{name}", __name__).load()
+    return made
 
 
 def account(name: str | None, settings: Settings, environ: Mapping[str, str]) -> str:

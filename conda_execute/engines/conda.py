@@ -40,6 +40,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from ..configuration.declared import Settings
     from ..model import Channel, Request
 
 #: conda's names for failures, or words of theirs, by the step that they end. Anything else ends the linking.
@@ -88,6 +89,19 @@ class Conda:
         """The path of conda."""
         return find(environ)
 
+    def require(self) -> None:
+        """Which conda it is depends on the variables of a run: `program` finds it."""
+
+    def limits(self, settings: Settings, request: Request) -> Iterator[tuple[str, str]]:
+        """What would change the choice of packages without the name of the environment saying so."""
+        if settings.track_features:
+            yield "track_features", "the backend `conda` would choose other packages for it"
+        if settings.subdirs:
+            yield "subdirs", "the backend `conda` would take packages of other platforms"
+
+    def check(self, request: Request, options: Options) -> None:
+        """conda says what is wrong with a spec only when it solves."""
+
     def solve(
         self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
     ) -> Solution:
@@ -121,6 +135,9 @@ class Conda:
             else:
                 said = _create(request, prefix, options, ["--yes"], inherited)
         return _verify(request, prefix, said, solution if request.lock else None)
+
+
+load = Conda
 
 
 def find(environ: Mapping[str, str]) -> str:

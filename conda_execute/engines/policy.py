@@ -11,6 +11,7 @@ import os
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from ..configuration.declared import BACKENDS
 from ..errors import CreationError, SettingsError
 
 TYPE_CHECKING = False
@@ -19,43 +20,30 @@ if TYPE_CHECKING:
 
     from ..configuration.declared import Settings
     from ..model import Channel, Request
-    from . import Solution
+    from . import Backend, Solution
 
 #: The index files that hold all packages of a channel, or the latest of them.
 _WHOLE_INDEXES = ("repodata.json", "current_repodata.json")
 
 
-def check(settings: Settings, request: Request, backend: str) -> None:
+def check(settings: Settings, request: Request, backend: Backend) -> None:
     """Raise SettingsError where `backend` cannot do what the settings ask for."""
     for name, problem in _problems(settings, request, backend):
-        other = "conda" if backend == "rattler" else "rattler"
+        other = next(name for name in BACKENDS if name != backend.name)
         hint = f"set `backend: {other}`, which can, or remove it" if problem.startswith("the backend") else None
         raise SettingsError(f"{problem} (`{name}`)", where=settings.origin(name), hint=hint)
 
 
-def _problems(settings: Settings, request: Request, backend: str) -> Iterator[tuple[str, str]]:
+def _problems(settings: Settings, request: Request, backend: Backend) -> Iterator[tuple[str, str]]:
     """Each setting that stands in the way, and why."""
     if not settings.non_admin_enabled and hasattr(os, "geteuid") and os.geteuid() != 0:
         yield "non_admin_enabled", "only an administrator may install packages here"
     if any(name not in _WHOLE_INDEXES for name in settings.repodata_fns):
         yield "repodata_fns", "packages are taken from `repodata.json` alone"
-    for channel in request.channels:
-        said = dict(_said_of(channel, settings))
-        if backend == "rattler" and said.get("auth"):
-            yield "channel_settings", f"the backend `rattler` has no plugin `{said['auth']}` for `{channel.name}`"
-    if backend == "rattler":
-        if settings.signing_metadata_url_base:
-            yield "signing_metadata_url_base", "the backend `rattler` cannot verify signatures"
-        if settings.path_conflict == "prevent":
-            yield "path_conflict", "the backend `rattler` cannot refuse packages that share a file"
-    else:
-        if settings.track_features:
-            yield "track_features", "the backend `conda` would choose other packages for it"
-        if settings.subdirs:
-            yield "subdirs", "the backend `conda` would take packages of other platforms"
+    yield from backend.limits(settings, request)
 
 
-def _said_of(channel: Channel, settings: Settings) -> Iterator[tuple[str, str | None]]:
+def said_of(channel: Channel, settings: Settings) -> Iterator[tuple[str, str | None]]:
     """What `channel_settings` say of this channel: by its name, or by a pattern with the same scheme."""
     for entry in settings.channel_settings:
         pattern = dict(entry).get("channel") or ""

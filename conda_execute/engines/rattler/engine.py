@@ -37,7 +37,7 @@ from ...files import delete, open_plain
 from ...lean.values import replace
 from ...model import Built
 from ...text import megabytes
-from .. import Options, Package, Solution, stem, virtual_packages
+from .. import Options, Package, Solution, policy, stem, virtual_packages
 from .. import records as seal
 from . import bridge, cached, explain
 from .incoming import Incoming
@@ -46,12 +46,13 @@ from .silence import Silence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rattler import MatchSpec, RepoDataRecord
     from rattler.networking import Client
     from rattler.repo_data import Gateway
 
+    from ...configuration.declared import Settings
     from ...model import Channel, Request
     from ...terminal.progress import Progress
 
@@ -74,6 +75,25 @@ class Rattler:
     def program(self, environ: Mapping[str, str]) -> str:
         """The library and its version."""
         return f"py-rattler {rattler.__version__}"
+
+    def require(self) -> None:
+        """Raise SettingsError where py-rattler is too old."""
+        bridge.require()
+
+    def limits(self, settings: Settings, request: Request) -> Iterator[tuple[str, str]]:
+        """Signatures, plugins of conda, and packages that share a file."""
+        for channel in request.channels:
+            if plugin := dict(policy.said_of(channel, settings)).get("auth"):
+                yield "channel_settings", f"the backend `rattler` has no plugin `{plugin}` for `{channel.name}`"
+        if settings.signing_metadata_url_base:
+            yield "signing_metadata_url_base", "the backend `rattler` cannot verify signatures"
+        if settings.path_conflict == "prevent":
+            yield "path_conflict", "the backend `rattler` cannot refuse packages that share a file"
+
+    def check(self, request: Request, options: Options) -> None:
+        """Raise CreationError for a spec that does not parse."""
+        _parse(request.specs, options)
+        _parse(request.constraints, options)
 
     def solve(
         self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
@@ -110,12 +130,6 @@ class Rattler:
             channel_wheels.add(request, prefix, options, wheels, lock_fd)
         built = _finish(request, prefix, options, records, installing.cuda_matters)
         return replace(built, messages=tuple(installing.messages.items()), notices=tuple(installing.unattested))
-
-
-def check(request: Request, options: Options) -> None:
-    """Raise CreationError for a spec that does not parse; solves nothing."""
-    _parse(request.specs, options)
-    _parse(request.constraints, options)
 
 
 def available(
