@@ -20,7 +20,7 @@ import os
 import sys
 
 from .errors import PlaceError
-from .files import make_directory_or_fail
+from .files import is_writable, make_directory_or_fail
 from .lean.digest import digest
 from .ownership import others, refuse_others
 
@@ -94,14 +94,20 @@ def in_a_cache(environ: Mapping[str, str], write: Callable[[str], Result]) -> Re
 def private_directory(environ: Mapping[str, str]) -> str:
     """A directory of this user's among temporary files, for those who have no other; PlaceError if it is not
     private."""
-    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    temporary = os.path.join(environ.get("TMPDIR") or "/tmp", f"conda-execute-{user}")
+    temporary = private_path(environ)
     make_directory_or_fail(temporary)
     hint = "set `CONDA_EXECUTE_ENV_DIR` to a directory of your own"
     if os.path.islink(temporary):
         raise PlaceError(f"`{temporary}` is a symbolic link, which another user may have put there", hint=hint)
     refuse_others(temporary, hint=hint)
-    return os.path.abspath(temporary)  # a script may go elsewhere
+    return temporary
+
+
+def private_path(environ: Mapping[str, str]) -> str:
+    """Where that directory is. A batch system may name a TMPDIR that is not on this host."""
+    user = str(os.getuid()) if hasattr(os, "getuid") else "user"
+    temporary = os.path.abspath(environ.get("TMPDIR") or "/tmp")  # a script may go elsewhere
+    return os.path.join(temporary if is_writable(temporary) else "/tmp", f"conda-execute-{user}")
 
 
 def _fits(cache: str) -> bool:

@@ -70,14 +70,31 @@ def listed(directory: str) -> list[str]:
         return []
 
 
-def is_full(path: str) -> bool:
-    """Whether the disk has room for next to nothing: what failed there may have failed for that, whatever it says."""
-    import shutil
+def is_writable(path: str) -> bool:
+    """Whether this directory, or one of this name where there is none, can be written to."""
+    while not os.path.exists(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)
 
-    try:
-        return shutil.disk_usage(path).free < 1 << 16
-    except OSError:
+
+def is_full(directory: str) -> bool:
+    """Whether a directory has no room for a file of a megabyte: what fails there may fail for that, whatever it says.
+    Only trying shows a quota."""
+    if sys.platform == "win32" or not os.path.isdir(directory):
         return False
+    if sys.platform != "linux":
+        return os.statvfs(directory).f_bavail == 0
+    path = os.path.join(directory, f".room-{os.getpid()}")
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            os.unlink(path)
+            os.posix_fallocate(descriptor, 0, 1 << 20)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def delete(path: str) -> None:

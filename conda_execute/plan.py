@@ -123,6 +123,12 @@ class Plan:
         host = platforms.host()
         return Store(choose_tmp_envs(self.settings, self.environ, host, name=self.name, notice=self.voice.notice))
 
+    def store_to_run_in(self) -> Store:
+        """The same, where its programs can run. Raises NotExecutableError."""
+        store = self.store()
+        process.require_executable(store.tmp_envs)
+        return store
+
     def with_lockfile(self, store: Store) -> Plan:
         """The same plan with its packages decided by the script's lock, if there is one that fits."""
         options = self.options

@@ -7,7 +7,7 @@ import os
 import sys
 
 from .errors import CreationError, ExecuteError, PlaceError, SettingsError
-from .files import may_execute_on
+from .files import is_full, is_writable, may_execute_on
 from .lean.values import dataclass, field, replace
 from .model import Header
 
@@ -133,7 +133,6 @@ class Recipe:
             self.tell(notice)
         for package, message in built.messages:
             self.tell(f"`{package}` says", *message.split("\n"))
-        self._tell_of_other_program(prefix)
         return replace(built, engine=self._account())
 
     def _refuse_malicious(self, prefix: str) -> None:
@@ -143,20 +142,6 @@ class Recipe:
 
         cache = fitting_cache(self.environ)
         refuse_malicious(components(prefix), Advisories(self.settings, self.environ, cache, offline=self.offline))
-
-    def _tell_of_other_program(self, prefix: str) -> None:
-        """Every system has sh; an interpreter that only packages have is an error of the run."""
-        import shutil
-
-        from .script import languages
-
-        program = self.program
-        if program is None or program == "sh" or sys.platform == "win32" or languages.is_of_packages(program):
-            return
-        if not os.path.exists(os.path.join(prefix, "bin", program)) and shutil.which(
-            program, path=self.environ.get("PATH")
-        ):
-            self.tell(f"`{program}` is not in the environment: the one of PATH runs the script")
 
     def _account(self) -> str:
         from . import engines
@@ -241,7 +226,6 @@ class Recipe:
         from .engines import Options
         from .engines.rattler.engine import cache_dir
         from .environments.lock import has_locks
-        from .environments.place import is_writable
         from .ownership import others, refuse_others
 
         usual = cache_dir(Options(environ=self.environ))
@@ -255,6 +239,8 @@ class Recipe:
             why = f"`{usual}` cannot be written to"
         if why is None and not has_locks(os.path.join(usual, "pkgs", ".cache.lock")):
             why = f"`{usual}` is on a file system without locks"
+        if why is None and is_full(usual):
+            why = f"no space is left on the disk of `{usual}`"
         if why is None:
             return None
         cache = os.path.join(private_directory(self.environ), "rattler")

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute.cache import cache_dir, fitting_cache, launch_records
+from conda_execute.cache import cache_dir, fitting_cache, launch_records, private_path
 from conda_execute.errors import PlaceError
+from conda_execute.script import command
 from tests.launching import LAUNCHER
 
 #: The launcher up to where it knows the cache, then the paths at which it would look for records.
@@ -68,6 +69,14 @@ class TestOddHome:
         cache = fitting_cache(environ)
         assert cache == str(tmp_path / f"conda-execute-{os.getuid()}")
         assert stat.S_IMODE(os.stat(cache).st_mode) == 0o700
+
+    def test_temporary_directory_that_is_not_there_is_none(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        assert private_path({"TMPDIR": str(tmp_path / "file" / "job.1")}) == f"/tmp/conda-execute-{os.getuid()}"
+
+    def test_program_of_a_package_runs_there_too(self, tmp_path: Path) -> None:
+        environ = {"TMPDIR": str(tmp_path)}
+        assert command.program_at(command.script_of("lua", environ, has_package=True), environ) == "lua"
 
     def test_cache_that_others_can_write_to_is_not_used(self, tmp_path: Path) -> None:
         cache = tmp_path / "home" / ".cache" / "conda-execute"

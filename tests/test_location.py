@@ -11,8 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from conda_execute.environments.place import choose_tmp_envs, is_writable
+from conda_execute.environments.place import choose_tmp_envs
 from conda_execute.errors import PlaceError
+from conda_execute.files import is_writable
 from tests.protocol import small
 
 
@@ -62,6 +63,13 @@ class TestPlace:
         (tmp_path / "file").write_text("")
         with pytest.raises(PlaceError, match="file"):
             self.choose(str(tmp_path / "file"), HOME=str(tmp_path))
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="PATH of POSIX")
+    @pytest.mark.parametrize("name", ["a:b", "a\nb"])
+    def test_place_that_path_cannot_hold_is_refused_and_no_default(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(PlaceError, match="no room for a colon"):
+            self.choose(str(tmp_path / name))
+        assert self.choose(HOME=str(tmp_path / name), TMPDIR=str(tmp_path)).startswith(f"{tmp_path}/conda-execute-")
 
     def test_default_place_that_does_not_fit_falls_through(self, tmp_path: Path) -> None:
         (tmp_path / "home").write_text("no directory")

@@ -123,25 +123,69 @@ def test_interpreter_that_the_environment_lacks_is_an_error_and_a_tool_of_the_sy
     for text, told in (
         ("# run_with: python2\n", "error: `python2` is not in the environment"),
         ("# run_with: node\n", "hint: add `nodejs` to the header"),
+        ("# run_with: [env, A=1, nice, python2]\n", "error: `python2` is not in the environment"),
     ):
         done = world.execute(world.script("x.py", HEADER.replace("# run_with: python\n", text)))
         assert done.returncode == 127
         assert told in done.stderr
-    done = world.execute(world.script("x.sh", bare + "# run_with: bash\necho ran\n"), check=True)
-    assert (done.stdout, "`bash` is not in the environment: the one of PATH runs the script" in done.stderr) == (
-        "ran\n", True,
-    )  # fmt: skip
+    for name in ("x.sh", "y.sh"):  # also where another script made the environment that they share
+        done = world.execute(world.script(name, bare + "# run_with: nice bash\necho ran\n"), check=True)
+        assert done.stdout == "ran\n"
+        assert "`bash` is not in the environment: the one of PATH runs the script" in done.stderr
+    done = world.execute("--with", "six", "-x", "node", "-v")
+    assert done.returncode == 127
+    assert "error: `six` has no program `node`" in done.stderr
+
+
+def test_program_that_another_one_starts_is_never_replaced_by_path(world: World) -> None:
+    script = world.script("x.py", HEADER.replace("run_with: python", "run_with: nice python") + "print('ran')\n")
+    prefix = world.execute("--print-prefix", script, check=True).stdout.strip()
+    Path(prefix, "bin", "python").unlink()
+    Path(prefix, "bin", "python").write_text("#!/bin/sh\n")
+    done = world.execute(script)
+    assert (done.returncode, done.stdout) == (126, "")
+    assert f"`{prefix}/bin/python` is not executable" in done.stderr
 
 
 @pytest.mark.usefixtures("namespaces")
 def test_environment_on_a_file_system_that_lets_nothing_run_is_never_replaced_by_path(world: World) -> None:
-    script = world.script("x.py", HEADER + "print('ran')\n")
-    mount = 'mkdir -p "$CONDA_EXECUTE_ENV_DIR" && mount -t tmpfs -o noexec,mode=700 none "$CONDA_EXECUTE_ENV_DIR"'
+    nice = world.script("x.py", HEADER.replace("run_with: python", "run_with: nice python") + "print('ran')\n")
+    shell = world.script("y.py", HEADER.replace("run_with: python", "run_with: sh -c python") + "print('ran')\n")
     launcher = Path(world.environ["PATH"].split(":")[0]) / "conda-execute"
-    done = world.run(["unshare", "--mount", "/bin/sh", "-c", mount + ' && exec "$@"', "sh", launcher, script])
-    assert (done.returncode, done.stdout) == (126, "")
-    assert "is mounted noexec" in done.stderr
+    # The launcher alone runs the second one.
+    steps = f"""
+        mkdir -p "$CONDA_EXECUTE_ENV_DIR" && mount -t tmpfs -o mode=700 none "$CONDA_EXECUTE_ENV_DIR"
+        {launcher} {nice} && {launcher} {nice} && mount -o remount,noexec "$CONDA_EXECUTE_ENV_DIR"
+        for script in {nice} {shell}; do {launcher} $script; echo $?; done
+    """
+    done = world.run(["unshare", "--mount", "/bin/sh", "-c", steps])
+    assert done.stdout.split("\n") == ["ran", "ran", "126", "126", ""]
+    assert done.stderr.count("is mounted noexec") == 2
     assert "hint: set `CONDA_EXECUTE_ENV_DIR`" in done.stderr
+
+
+@pytest.mark.usefixtures("namespaces")
+def test_home_without_room_is_left_for_a_place_with_some(world: World) -> None:
+    files = {
+        "x.sh": "# conda execute\n# env: [lua]\n# run_with: sh\necho $CONDA_PREFIX\n",
+        "y.c": '// /// conda-script\n// channels = ["conda-forge"]\n// entrypoint = "touch ${CACHE}/made"\n'
+        "// [dependencies]\n// lua = '*'\n// /// end-conda-script\n",
+    }
+    script, cached = (world.script(name, text) for name, text in files.items())
+    launcher = Path(world.environ["PATH"].split(":")[0]) / "conda-execute"
+    steps = f"""
+        unset CONDA_EXECUTE_ENV_DIR CONDA_EXECUTE_CACHE_DIR RATTLER_CACHE_DIR XDG_CACHE_HOME
+        mount -t tmpfs -o size=256k,mode=700 none "$HOME"; dd if=/dev/zero of="$HOME/full" bs=1k 2>&-
+        {launcher} {script} && {launcher} - <{script} && {launcher} --with lua -x lua -v >&2 && {launcher} {cached}
+        echo $?; ls -d "$TMPDIR"/conda-execute-*/scripts/*/made; find "$HOME" -name made
+    """
+    done = world.with_(TMPDIR=str(world.root)).run(["unshare", "--mount", "/bin/sh", "-c", steps])
+    assert done.stdout.count("\n") == 4, done.stdout + done.stderr
+    first, second, status, made, end = done.stdout.split("\n")
+    assert first == second
+    assert first.startswith(f"{world.root}/conda-execute-")
+    assert (status, made.startswith(str(world.root)), end) == ("0", True, ""), done.stderr
+    assert "no space left on the disk" in done.stderr
 
 
 def test_prefix_that_is_too_long_is_told_of_with_a_remedy(world: World) -> None:

@@ -176,7 +176,6 @@ IGNORED = "`{}` in the shebang is for uv and is ignored"
         ("--with rich --script", ("rich",), (), None),
         ("--with=rich,httpx>=0.20 -s", ("rich", "httpx>=0.20"), (), None),
         ("-w rich -w ./lib", ("rich", "./lib"), (), None),
-        ("--with-editable lib", ("./lib",), (), None),
         ("--python 3.12 --script", (), ("python 3.12.*",), None),
         ("-p 3.12.4", (), ("python ==3.12.4",), None),
         ("-p cpython@3.12", (), ("python 3.12.*",), None),
@@ -195,6 +194,14 @@ def test_options_for_uv_in_a_shebang_are_honoured_or_told_of(
     assert header.pypi == ("six", *pypi)
     assert header.specs == ("python", *python)
     assert header.notices == (() if ignored is None else (IGNORED.format(ignored),))
+
+
+def test_an_editable_package_of_a_shebang_is_installed_as_it_is_with_a_notice() -> None:
+    text = b"#!/usr/bin/env -S uv run --with-editable lib --script\n# /// script\n# ///\n"
+    header = read_header(text, "s.py", "linux-64")
+    assert header.pypi == ("./lib",)
+    (notice,) = header.notices
+    assert notice == "`--with-editable lib` in the shebang is for uv: here the package is installed as it is now"
 
 
 def test_a_python_of_the_shebang_and_one_of_the_header_both_count() -> None:

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from ..plan import Plan
 
 
-def _made(options: RunOptions) -> tuple[Plan, Store, Environment]:
+def _made(options: RunOptions, *, to_run: bool = False) -> tuple[Plan, Store, Environment]:
     plan = understand(options)
     plan.require_trust()
     plan.require_sandbox()
-    store = plan.store()
+    store = plan.store_to_run_in() if to_run else plan.store()
     plan = plan.with_lockfile(store)
     return plan, store, prepare(plan, store, this_process())
 
@@ -45,7 +45,7 @@ def print_prefix(options: RunOptions) -> int:
 
 def print_python(options: RunOptions) -> int:
     def find(one: RunOptions) -> dict[str, Any]:
-        plan, _, environment = _made(one)
+        plan, _, environment = _made(one, to_run=True)
         python = os.path.join(environment.prefix, "python.exe" if sys.platform == "win32" else "bin/python")
         if not os.access(python, os.X_OK):
             raise NotFoundError(
@@ -101,7 +101,7 @@ def pack(options: RunOptions) -> int:
 
 def shell(options: RunOptions) -> int:
     """Become a shell in the environment."""
-    plan, store, environment = _made(options)
+    plan, store, environment = _made(options, to_run=True)
     sweep_if_due(plan, store, note_path(environment, this_process()))
     interrupts.release()
     notebook = plan.script.notebook

@@ -18,7 +18,7 @@ from .ground import Ground
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
 
     from ..environments.store import Store
@@ -34,7 +34,7 @@ def run(options: RunOptions) -> NoReturn:
     plan.require_command()
     plan.require_trust()
     plan.require_sandbox()
-    store = plan.store()
+    store = plan.store_to_run_in()
     plan = plan.with_lockfile(store)
     use = this_process()
     environment = prepare(plan, store, use)
@@ -92,12 +92,13 @@ def become(plan: Plan, environment: Environment, use: Use) -> NoReturn:
     if commands is not None:
         from ..launch import entrypoint
 
-        for program in entrypoint.programs(commands) if script.program is None else ():
-            interpreter.require_own(program, environment.prefix, provides)
-        constant = entrypoint.constant_command(commands, script.path)
-        if constant is not None:
-            _record(plan, environment, activation, constant, passes_script=False)
         try:
+            for program in entrypoint.programs(commands):
+                interpreter.require_own(program, environment.prefix, provides)
+            constant = entrypoint.constant_command(commands, script.path)
+            if constant is not None:
+                _require_right_program(plan, environment, activation, constant, provides)
+                _record(plan, environment, activation, constant, passes_script=False)
             ground.execute_entrypoint(commands, arguments, activation, script.path)
         except NotFoundError:
             if script.program is None:
@@ -109,9 +110,26 @@ def become(plan: Plan, environment: Environment, use: Use) -> NoReturn:
         from ..script.notebook import command as jupyter
 
         words = jupyter(notebook, script.title, environment.prefix)
-    interpreter.require_own(words[0], environment.prefix, provides)
+    _require_right_program(plan, environment, activation, words, provides)
     _record(plan, environment, activation, words)
     ground.execute([*words, script.given, *arguments], activation)
+
+
+def _require_right_program(
+    plan: Plan,
+    environment: Environment,
+    activation: Activation,
+    words: Sequence[str],
+    provides: Callable[[str], bool],
+) -> None:
+    """Raise where PATH would give the script another interpreter than its environment has; a notice for any other
+    program of PATH."""
+    program = interpreter.started(words)
+    interpreter.require_own(program, environment.prefix, provides)
+    if provides(program) and program != words[0]:  # what starts it would pass over a file that cannot be executed
+        process.find_program(program, activation.environ, environment.prefix)
+    if interpreter.is_elsewhere(program, provides) and process.is_on_path(program, plan.environ):
+        plan.voice.notice(f"`{program}` is not in the environment: the one of PATH runs the script")
 
 
 def _record(

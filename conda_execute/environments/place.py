@@ -7,7 +7,7 @@ import sys
 
 from ..cache import cache_dir, private_directory
 from ..errors import PlaceError
-from ..files import make_directory_or_fail
+from ..files import is_full, make_directory_or_fail
 from ..ownership import others, refuse_others
 
 TYPE_CHECKING = False
@@ -36,7 +36,8 @@ def choose_tmp_envs(
     """The first place that fits; it exists afterwards. PlaceError if none does, or if one was asked for that does not.
 
     A place fits if only we can write to it. One that cannot be written to at all fits if it holds the environment
-    `name` already, or if no name is given. `notice` is told when no ordinary place was there.
+    `name` already, or if no name is given; so does a default one that is full. `notice` is told when no ordinary place
+    was there.
     """
     if settings.env_dir:
         asked = os.path.abspath(settings.env_dir)
@@ -55,6 +56,8 @@ def choose_tmp_envs(
             if (owned := others(place, settings.trusted_groups)) is not None:
                 raise PlaceError(owned)
             _fit(place, name, settings.trusted_groups)
+            if name is not None and not _holds(place, name) and is_full(place):
+                raise PlaceError(f"no space left on the disk of `{place}`")
         except PlaceError as error:
             why = error.message
             continue
@@ -64,13 +67,6 @@ def choose_tmp_envs(
     if notice is not None:
         notice(f"environments go to `{place}`, which may not last: {why}")
     return place
-
-
-def is_writable(path: str) -> bool:
-    """Whether this directory, or one of this name where there is none, can be written to."""
-    while not os.path.exists(path) and path != os.path.dirname(path):
-        path = os.path.dirname(path)
-    return os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)
 
 
 def _root_prefix() -> str | None:
@@ -86,6 +82,12 @@ def _root_prefix() -> str | None:
 
 def _fit(tmp_envs: str, name: str | None, trusted: Sequence[str]) -> None:
     """Make the place if need be; PlaceError says why it does not fit."""
+    if os.name == "posix" and (":" in tmp_envs or "\n" in tmp_envs):
+        # Programs would be looked for elsewhere, and another one of their name found.
+        raise PlaceError(
+            f"`{tmp_envs}` cannot hold environments: PATH and shebangs have no room for a colon or a new line",
+            hint="set `CONDA_EXECUTE_ENV_DIR` to a directory without them in its path",
+        )
     make_directory_or_fail(tmp_envs)
     refuse_others(tmp_envs, trusted, hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own")
     if os.access(tmp_envs, os.W_OK | os.X_OK):

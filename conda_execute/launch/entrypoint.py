@@ -5,11 +5,12 @@ Each runs only if the one before succeeded; `${SCRIPT}`, `${CACHE}` and `$(...)`
 
 from __future__ import annotations
 
+import errno
 import os
 
 from ..cache import SCRIPT_LINK, in_a_cache, script_cache
 from ..errors import NotFoundError
-from ..files import make_directory
+from ..files import is_full, make_directory
 from ..lean.values import replace
 from .execute import execute
 from .sourcing import sourced
@@ -119,6 +120,8 @@ def made_cache(script: str, environ: Mapping[str, str]) -> str:
     def make(cache: str) -> str:
         folder = script_cache(cache, script)
         make_directory(folder)
+        if not os.listdir(folder) and is_full(folder):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return folder
 
     folder = in_a_cache(environ, make)

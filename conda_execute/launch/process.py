@@ -91,20 +91,33 @@ def find_program(name: str, environ: Mapping[str, str], prefix: str) -> str:
                 break
     if refused is None:
         raise _not_found(name, prefix)
-    raise _not_executable(refused, prefix)
+    raise _not_executable(refused)
 
 
-def _not_executable(path: str, prefix: str) -> NotExecutableError:
+def is_on_path(name: str, environ: Mapping[str, str]) -> bool:
+    import shutil
+
+    return shutil.which(name, path=environ.get("PATH")) is not None
+
+
+def _not_executable(path: str) -> NotExecutableError:
     if os.path.isdir(path):
         return NotExecutableError(f"`{path}` is a directory")
     if not may_execute_on(path):
-        own = path.startswith(prefix + os.sep)
-        place = os.path.dirname(prefix) if own else path
-        hint = "set `CONDA_EXECUTE_ENV_DIR` to a directory on another file system" if own else "move it elsewhere"
-        return NotExecutableError(f"the file system of `{place}` is mounted noexec: nothing on it can run", hint=hint)
+        return _noexec(path, "move it, or set `CONDA_EXECUTE_CACHE_DIR` if it is in `${CACHE}`")
     import shlex
 
     return NotExecutableError(f"`{path}` is not executable", hint=f"chmod +x {shlex.quote(path)}")
+
+
+def require_executable(tmp_envs: str) -> None:
+    """Raise NotExecutableError where no program of an environment can run: another one of PATH might run instead."""
+    if not may_execute_on(tmp_envs):
+        raise _noexec(tmp_envs, "set `CONDA_EXECUTE_ENV_DIR` to a directory on another file system")
+
+
+def _noexec(path: str, hint: str) -> NotExecutableError:
+    return NotExecutableError(f"the file system of `{path}` is mounted noexec: nothing on it can run", hint=hint)
 
 
 def _not_found(name: str, prefix: str) -> NotFoundError:
@@ -192,7 +205,7 @@ def explain(error: OSError, program: str) -> ExecuteError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return NotFoundError(f"`{program}` is not there")
     if error.errno == errno.EACCES and not may_execute_on(program):
-        return NotExecutableError(f"the file system of `{program}` is mounted noexec: nothing on it can run")
+        return _noexec(program, "move it elsewhere")
     return NotExecutableError(f"`{program}` cannot be executed: {error.strerror}")
 
 

@@ -194,10 +194,18 @@ def _what_must_be_true(run: Recorded, head: str, program: str) -> Iterator[str]:
     for path, names in sources.directories:
         yield from _same_settings_in(path, names)
     yield from shell.same_lines(os.fsencode(head), whole=os.fsencode(head) == run.data)
-    yield from (f"[ -x {shell.quote(word)} ]" for word in _words(run, program)[:1] if word != program)
+    yield from (f"[ -x {shell.quote(path)} ]" for path in (*_words(run, program)[:1], *_own(run)) if path != program)
     yield "_ce_hold <&-"
     if run.due is not None:
         yield f'[ {shell.quote(run.due)} -nt "$_ce_note" ]'
+
+
+def _own(run: Recorded) -> list[str]:
+    """A program of the environment that what is run starts in turn, `python` of `nice python`: PATH would have another
+    one where it cannot be executed any more."""
+    folder = os.path.join(run.environment.prefix, "bin")
+    named = [os.path.join(folder, word) for word in run.command[1:] if os.sep not in word]
+    return [path for path in named if os.path.isfile(path)][:1]
 
 
 def _head(run: Recorded) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from ..cache import cache_dir, commands_folder, in_a_cache
+from ..cache import cache_dir, commands_folder, in_a_cache, private_path
 from ..errors import NotFoundError, UsageError
 from ..files import write_whole
 from ..model import Entrypoint, Text, Word
@@ -65,8 +65,8 @@ def program(word: str) -> str:
 
 def program_at(path: str, environ: Mapping[str, str]) -> str | None:
     """The program that a script of ours is for; None: it is a script like any other."""
-    cache = cache_dir(environ)
-    if cache is None or not path.startswith(commands_folder(cache) + os.sep):
+    caches = (cache_dir(environ), private_path(environ))
+    if not any(cache and path.startswith(commands_folder(cache) + os.sep) for cache in caches):
         return None
     return program(os.path.basename(path))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from ..errors import NotFoundError
 from . import languages
@@ -96,10 +97,25 @@ def effective(words: tuple[str, ...], provides: Callable[[str], bool]) -> tuple[
     return words
 
 
+def started(words: Sequence[str]) -> str:
+    """The program that these words start in the end: `nice python` is `python`."""
+    if len(words) < 2:
+        return words[0]
+    from . import runner
+
+    return next(iter(runner.command(words)), words[0])
+
+
+def is_elsewhere(program: str, provides: Callable[[str], bool]) -> bool:
+    """Whether a program is looked for on PATH since the environment lacks it. What is named by its path is meant as it
+    is, and every system has `sh`."""
+    return sys.platform != "win32" and os.sep not in program and program != "sh" and not provides(program)
+
+
 def require_own(program: str, prefix: str, provides: Callable[[str], bool]) -> None:
     """Raise NotFoundError for an interpreter that the environment lacks: another one of PATH would run without the
-    environment's packages. What a system has itself, and what is named by its path, is meant as it is."""
-    if os.sep in program or provides(program) or not languages.is_of_packages(program):
+    environment's packages. What a system has itself is meant as it is."""
+    if not is_elsewhere(program, provides) or not languages.is_of_packages(program):
         return
     package = languages.package_of(program)
     others = [name for name in (program.rstrip("0123456789."), f"{program}3") if name != program and provides(name)]

@@ -88,8 +88,8 @@ _ASKING = {"-w": "--with", "-p": "--python"}
 
 
 def with_options_of_uv(header: Header, words: Sequence[str]) -> Header:
-    """The header with what a shebang asks of uv beside it: `--with`, `--with-editable`, `--python`; a notice of the
-    rest."""
+    """The header with what a shebang asks of uv beside it: `--with`, `--with-editable`, `--python`; notices of what is
+    done in another way, or not at all."""
     found = command(words)
     if not found or os.path.basename(found[0]) != "uv":
         return header
@@ -104,6 +104,7 @@ def with_options_of_uv(header: Header, words: Sequence[str]) -> Header:
             pypi += [part.strip() for part in value.split(",") if part.strip()]
         elif name == "--with-editable":
             pypi.append(value if "/" in value or value == "." else f"./{value}")
+            notices.append(f"`{name} {value}` in the shebang is for uv: here the package is installed as it is now")
         elif name == "--python" and (version := _version(value)):
             specs.append(f"python {version}")
         elif name.startswith("-") and name not in _PLAIN and name not in _VALUED:

@@ -86,6 +86,13 @@ def meant(spec: str) -> str | None:
     return f"conda-forge calls it `{conda}`" if conda is not None and conda != spec else None
 
 
+#: One version and nothing else, perhaps of a channel or a build: `python 3.11`, `python[version=3.11]`.
+_EXACT = (
+    r"((?:[^\s:]+::)?[\w.-]+)(?: (?:==)?|\[version=['\"]?(?:==)?| =(?=[^=]+=))"
+    r"(\d[\d.]*)(?:['\"]?\]|([ =][^\s=<>,|]+))?"
+)
+
+
 def exact(spec: str, versions: list[str]) -> str | None:
     """A hint where a version without an operator is meant as the beginning of one, and `versions` there are begin so.
 
@@ -93,8 +100,12 @@ def exact(spec: str, versions: list[str]) -> str | None:
     '`python 3.11` means exactly version 3.11; for any 3.11 write `python 3.11.*`'
     >>> exact("numpy ==2.2", ["2.2.6"]), exact("python 3.9", ["3.11.7"])
     ('`numpy ==2.2` means exactly version 2.2; for any 2.2 write `numpy 2.2.*`', None)
+    >>> exact("c::python =3.11=*_cp", ["3.11.7"])
+    '`c::python =3.11=*_cp` means exactly version 3.11; for any 3.11 write `c::python 3.11.* *_cp`'
     """
-    found = re.fullmatch(r"([\w.-]+) (?:==)?(\d[\d.]*)", spec)
+    found = re.fullmatch(_EXACT, spec)
     if found is None or not any(version.startswith(f"{found[2]}.") for version in versions):
         return None
-    return f"`{spec}` means exactly version {found[2]}; for any {found[2]} write `{found[1]} {found[2]}.*`"
+    name, version, build = found.groups(default="")
+    meant = f"{name} {version}.*{build.replace('=', ' ')}"
+    return f"`{spec}` means exactly version {version}; for any {version} write `{meant}`"

@@ -350,7 +350,8 @@ async def _explain_unsolvable(text: str, request: Request, options: Options, gat
     for spec, spec_text in zip(specs, request.specs, strict=True):
         name = _name(spec)
         mine = [record for record in records if record.name.normalized == name]
-        if mine and spec.channel is None and not any(record.matches(spec) for record in mine):
+        anywhere = rattler.MatchSpec(spec_text.rpartition("::")[2], strict=False)
+        if mine and not any(record.matches(anywhere) for record in mine):
             versions = dict.fromkeys(str(record.version) for record in sorted(mine, key=_newest_first))
             return explain.missing_versions(spec_text, name, list(versions), request, options.locate)
     return explain.unsolvable(text, asked, request, described, options.locate)

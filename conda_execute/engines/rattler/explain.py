@@ -158,7 +158,7 @@ def missing_versions(spec: str, name: str, versions: Sequence[str], request: Req
     newer = " (`exclude-newer` hides those published later)" if request.exclude_newer else ""
     hint = f"there is {name} {shown}{newer}" if versions else f"no version of {name} is left{newer}"
     # What stands behind a blank is the build.
-    parted = re.sub(r"(?<=[\w.*]) (?:and |& ?)?(?=[<>!~])", ",", spec.partition(" ")[2])
+    parted = re.sub(r"(?<=[\w.*]) ?(?:and |& ?)?(?=[<>!~])", ",", spec.partition(" ")[2])
     if wrong := mistakes.exact(spec, [*versions]) or mistakes.meant(spec):
         hint = f"{wrong}\n{hint}"
     elif parted not in spec:
