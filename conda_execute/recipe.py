@@ -63,8 +63,8 @@ class Recipe:
 
         named(self.backend).check(self.request, Options(environ=self.environ, locate=self._locate))
 
-    def solution(self) -> Solution:
-        """What would be installed; nothing is."""
+    def solution(self, *, whole: bool = False) -> Solution:
+        """What would be installed; nothing is. `whole`: PyPI packages too, if the engine can choose them together."""
         from .engines import policy
 
         policy.check(self.settings, self.request, self.engine())
@@ -79,7 +79,13 @@ class Recipe:
 
         options = self.options()
         with options.progress or Progress():
-            found = self.engine().solve(self.request, options)
+            engine = self.engine()
+            if whole and self.request.pypi and engine.solves_first:
+                from .engines.pypi import resolve
+
+                found = resolve.solve(engine, self.request, options, tries=False)
+            else:
+                found = engine.solve(self.request, options)
         policy.check_packages(self.settings, self.request, found)
         return found
 

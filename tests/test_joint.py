@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from conda_execute.engines import Options, Solution
 from conda_execute.engines.pypi import resolve
 from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError
+from conda_execute.model import Request
 from tests import tiny, worlds
 from tests.conftest import World
+from tests.test_json import valid
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local channel is made for POSIX")
 
@@ -98,12 +100,15 @@ class Worlds:
         return Options(environ={"UV_DEFAULT_INDEX": f"{self.address}/pypi", **environ}, cache=str(self.cache))
 
     def solve(self, *specs: str, pypi: tuple[str, ...], **rest: object) -> Solution:
+        return resolve.solve(engine.Rattler(), self.request(*specs, pypi=pypi, **rest), self.options())
+
+    def request(self, *specs: str, pypi: tuple[str, ...], **rest: object) -> Request:
+        """For what the channel and the index hold now."""
         pythons = [tiny.Tiny("python", f"3.{minor}.0", timestamp=LONG_AGO) for minor in self.pythons]
         tiny.by_build_time(tiny.channel(self.directory / "channel", *pythons, *self.packages))
         (self.directory / "pypi").mkdir(exist_ok=True)
         channels: dict[str, Path | str] = {"made": f"{self.address}/channel"}
-        request = tiny.request("python", *specs, channels=channels, platform=ELSEWHERE, pypi=pypi, **rest)
-        return resolve.solve(engine.Rattler(), request, self.options())
+        return tiny.request("python", *specs, channels=channels, platform=ELSEWHERE, pypi=pypi, **rest)
 
 
 @pytest.fixture
@@ -427,6 +432,49 @@ def _solution(pair: worlds.Pair, directory: Path) -> Solution | None:
         return None
 
 
+class TestUpdate:
+    """`--lock --update-package NAME`: the same talk, with everything else kept as far as that goes."""
+
+    def updated(
+        self, both: Worlds, *specs: str, pypi: tuple[str, ...], name: str, later: Callable[[], object]
+    ) -> Solution:
+        before = both.solve(*specs, pypi=pypi)
+        later()
+        request = both.request(*specs, pypi=pypi)
+        return resolve.updated(
+            engine.Rattler(), request, both.options(UV_CACHE_DIR=str(both.cache / "fresh")), before, [name]
+        )
+
+    def test_conda_gives_way_for_the_one_that_is_updated(self, both: Worlds) -> None:
+        both.module("numpy", "1.26.4")
+        both.module("numpy", "2.2.6")
+        both.conda("lua", "5.3")
+        both.wheel("nptyping", "2.0.1", "numpy")
+        both.wheel("other", "1.0")
+
+        def later() -> None:
+            both.conda("lua", "5.4")
+            both.wheel("nptyping", "2.5.0", "numpy<2")
+            both.wheel("other", "2.0")
+
+        solution = self.updated(both, "numpy", "lua", pypi=("nptyping", "other"), name="nptyping", later=later)
+        assert chosen(solution) == {"numpy": "1.26.4", "lua": "5.3", "nptyping": "2.5.0", "other": "1.0"}
+        assert solution.notices == ("chose numpy 1.26.4 instead of 2.2.6 from conda, to fit nptyping 2.5.0",)
+
+    def test_what_the_others_keep_old_is_said(self, both: Worlds) -> None:
+        both.module("numpy", "2.0")
+        both.wheel("nptyping", "1.0", "numpy")
+        both.wheel("other", "1.0", "nptyping<2")
+
+        def later() -> None:
+            both.wheel("nptyping", "2.0", "numpy")
+            both.wheel("other", "2.0")
+
+        solution = self.updated(both, "numpy", pypi=("nptyping", "other"), name="nptyping", later=later)
+        assert chosen(solution) == {"numpy": "2.0", "nptyping": "1.0", "other": "1.0"}
+        assert solution.notices == ("kept nptyping 1.0 because of the other packages (the newest is 2.0)",)
+
+
 class TestRun:
     """The same from a script to what it prints."""
 
@@ -448,6 +496,13 @@ class TestRun:
 
     def test_the_environment_and_the_lock_hold_the_joint_answer(self, channel_of_two: World) -> None:
         script = self.script(channel_of_two, "shapes-core")
+        shown = channel_of_two.execute("--dry-run", script, check=True)
+        assert "  shapes-core 1.0 py3" in shown.stdout
+        assert "  shapes 2.0 (PyPI)" in shown.stdout
+        assert "chose shapes-core 1.0 instead of 2.0 from conda, to fit shapes 2.0" in shown.stdout
+        told = valid(channel_of_two.execute("--dry-run", "--json", script, check=True).stdout, "script")
+        assert [(one["name"], one["version"]) for one in told["pypi_packages"]] == [("shapes", "2.0")]
+        assert channel_of_two.prefixes() == []
         run = channel_of_two.execute(script)
         assert run.stdout == "2.0 1.0\n"
         assert "chose shapes-core 1.0 instead of 2.0 from conda, to fit shapes 2.0" in run.stderr

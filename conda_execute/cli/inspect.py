@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..credentials import hide
 from ..plan import understand
 from ..text import megabytes, printable
 from .several import for_each
@@ -43,11 +44,17 @@ def _forecast(options: RunOptions) -> dict[str, Any]:
     meaning["prefix"] = prefix
     meaning["state"] = "ready" if environment else "missing"
     if environment is None:
-        solution = plan.recipe().solution()
+        solution = plan.recipe().solution(whole=True)
         meaning["packages"] = [
             {"name": package.name, "version": package.version, "build": package.build, "url": package.url}
             for package in solution.packages
         ]
+        if solution.pypi:
+            meaning["pypi_packages"] = [
+                {"name": one.name, "version": one.version, "url": hide(one.location)} for one in solution.pypi
+            ]
+        if solution.notices:
+            meaning["notices"] = [*meaning.get("notices", []), *solution.notices]
         meaning["download"] = solution.download
     return meaning
 
@@ -108,10 +115,11 @@ def _text(value: Any) -> str:
 
 
 def _print_forecast(meaning: dict[str, Any]) -> None:
-    packages = meaning.pop("packages", None)
+    packages, from_pypi = meaning.pop("packages", None), meaning.pop("pypi_packages", [])
     if packages is not None:
         meaning["download"] = megabytes(meaning["download"])
     _print_meaning(meaning)
     if packages is not None:
         lines = [f"  {one['name']} {one['version']} {one['build']}" for one in packages]
+        lines += [f"  {one['name']} {one['version']} (PyPI)" for one in from_pypi]
         print("\nwould install:", *lines, sep="\n", flush=True)

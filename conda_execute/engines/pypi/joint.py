@@ -113,6 +113,8 @@ class Talk:
     options: Options
     #: Links a solution and has uv choose beside it.
     attempt: Callable[[Any], Trial]
+    #: Records of conda's that are chosen before others.
+    keep: Sequence[Any] = ()
 
     def agree(self, solution: Solution | None) -> tuple[Trial, tuple[str, ...]]:
         """The best answer, and what to say of it. Raises CreationError where there is none, and InterruptError."""
@@ -151,7 +153,7 @@ class Talk:
     def solve(self, request: Request, like: Solution) -> Solution | None:
         """conda's choice; None where it has none."""
         try:
-            return self.engine.solve(request, self.options, like=like)
+            return self.engine.solve(request, self.options, like=like, keep=self.keep)
         except CreationError:
             return None
 

@@ -15,6 +15,7 @@ import sys
 
 from ... import credentials
 from ...errors import CreationError
+from ...lean.values import replace
 from ...specs.requirement import requirement_name
 from .. import subprocesses
 from .installed import python_version
@@ -188,6 +189,13 @@ def write(
         _write(directory, "requirements.txt", credentials.joined(lines, request.secrets)),
         _write(directory, "constraints.txt", "".join(f"{pin}\n" for pin in pinned)),
     ]
+
+
+def pinned(request: Request, pins: Sequence[str]) -> Request:
+    """The request with these versions of PyPI packages, should they be needed."""
+    settings: dict[str, Any] = json.loads(request.uv) if request.uv else {}
+    settings["constraint-dependencies"] = [*settings.get("constraint-dependencies", []), *pins]
+    return replace(request, uv=json.dumps(settings)) if pins else request
 
 
 def _write(directory: str, name: str, text: str) -> str:

@@ -32,9 +32,14 @@ if TYPE_CHECKING:
 _OLDEST = r"(?:manylinux|musllinux|macosx)_(\d+)_(\d+)"
 
 
-def solve(engine: Backend, request: Request, options: Options) -> Solution:
-    """Conda packages and PyPI packages for `request`, chosen together."""
-    solution = engine.solve(request, options)
+def solve(
+    engine: Backend, request: Request, options: Options, *, keep: Sequence[Any] = (), tries: bool = True
+) -> Solution:
+    """Conda packages and PyPI packages for `request`, chosen together; conda's records to `keep` before others.
+
+    `tries`: each PyPI package is fetched and its hash compared.
+    """
+    solution = engine.solve(request, options, keep=keep)
     if not request.pypi:
         return replace(solution, pypi=())
     if not any(package.name == "python" for package in solution.packages):
@@ -46,8 +51,9 @@ def solve(engine: Backend, request: Request, options: Options) -> Solution:
         def attempt(solution: Solution) -> Trial:
             return _attempt(engine, request, options, solution, tempfile.mkdtemp(dir=directory))
 
-        best, notices = joint.Talk(engine, request, options, attempt).agree(solution)
-        _check(request, best, options)
+        best, notices = joint.Talk(engine, request, options, attempt, keep).agree(solution)
+        if tries:
+            _check(request, best, options)
         return replace(best.solution, pypi=best.result, notices=notices)
 
 
@@ -55,18 +61,13 @@ def updated(engine: Backend, request: Request, options: Options, there: Solution
     """What is there, with other versions of just these packages, and of what they need others of."""
     wanted = {canonical(name) for name in names}
     kept = tuple(record for record in there.records if record.name.normalized not in wanted)
-    solution = engine.solve(request, options, keep=kept)
-    if not request.pypi:
-        return replace(solution, pypi=())
     pins = [f"{one.name}=={one.version}" for one in there.pypi or () if canonical(one.name) not in wanted]
-    with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
-        trial = _attempt(engine, request, options, solution, tempfile.mkdtemp(dir=directory), pins=pins)
-        if trial.error is not None:
-            trial = _attempt(engine, request, options, solution, tempfile.mkdtemp(dir=directory))
-        if trial.error is not None:
-            raise trial.error
-        _check(request, trial, options)
-        return replace(solution, pypi=trial.result)
+    try:
+        return solve(engine, project.pinned(request, pins), options, keep=kept)
+    except CreationError:
+        if not pins:
+            raise
+        return solve(engine, request, options, keep=kept)
 
 
 def choose(engine: Backend, request: Request, solution: Solution, options: Options) -> tuple[PyPIPackage, ...]:
@@ -94,18 +95,14 @@ def _attempt(
     options: Options,
     solution: Solution,
     directory: str,
-    *,
-    pins: Sequence[str] = (),
 ) -> Trial:
-    """What uv chooses beside a solution, with these versions of others."""
+    """What uv chooses beside a solution."""
     prefix = os.path.join(directory, "prefix")
     engine.create(request, prefix, replace(options, run_link_scripts=False), solution=solution)
     present = tuple(installed.distributions(prefix))
     trial = Trial(solution, prefix, present)
     files = project.write(directory, request, options, present)
     offer.write_present(directory, present)
-    with open(files[2], "a", encoding="utf-8") as constraints:
-        constraints.writelines(f"{pin}\n" for pin in pins)
     target = os.path.join(directory, "pylock.toml")
     command = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", target]
     command += project.platform(request, prefix, trial.python)
