@@ -74,6 +74,7 @@ setup(
         "psutil",
         "filelock>=3.30",
         "urllib3>=2",
+        "packaging>=22",
         "uv",
         "tomli",
     ],

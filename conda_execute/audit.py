@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from urllib.parse import quote
 
 from .errors import ExecuteError
 from .files import write_whole
 from .lean.values import dataclass, replace
 from .script.web import address, fetch
+from .specs.requirement import canonical
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _finding(said: Mapping[str, Any], known: Known, component: Component) -> Fin
         one
         for one in said.get("affected", ())
         if one.get("package", {}).get("ecosystem") == known.ecosystem
-        and _plain(one["package"].get("name", "")) == _plain(known.name)
+        and canonical(one["package"].get("name", "")) == canonical(known.name)
     ]
     ranges = [span for one in affected for span in one.get("ranges", ()) if span.get("type") != "GIT"]
     fixed = {event["fixed"] for span in ranges for event in span.get("events", ()) if "fixed" in event}
@@ -197,10 +197,6 @@ def _finding(said: Mapping[str, Any], known: Known, component: Component) -> Fin
         fixed=tuple(sorted(fixed)),
         component=component,
     )
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _merged(found: Sequence[Finding]) -> list[Finding]:

@@ -60,8 +60,16 @@ class Recipe:
         """Raise CreationError for a spec that is none to the engine, as far as it can say so without solving."""
         _check_directory()
         from .engines import Options, named
+        from .specs.requirement import mistake
 
         named(self.backend).check(self.request, Options(environ=self.environ, locate=self._locate))
+        for requirement in self.request.pypi:
+            if problem := mistake(requirement):
+                raise CreationError(
+                    f"`{requirement}` is not a valid PyPI requirement",
+                    where=self._locate(requirement) or (),
+                    details=problem,
+                )
 
     def solution(self, *, whole: bool = False) -> Solution:
         """What would be installed; nothing is. `whole`: PyPI packages too, if the engine can choose them together."""

@@ -290,6 +290,15 @@ def test_check_refuses_a_spec_that_is_none(world: World) -> None:
     assert "s.py:3:6" in done.stderr
 
 
+def test_check_refuses_a_requirement_that_pep_508_does_not_know(world: World) -> None:
+    text = "# conda execute\n# env:\n#  - pip:\n#     - rich\n#     - idna; python_version >\n"
+    done = world.execute("--check", world.script("s.py", text))
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "error: `idna; python_version >` is not a valid PyPI requirement\n" in done.stderr
+    assert "s.py:5:9" in done.stderr
+    assert "Expected a marker variable" in done.stderr
+
+
 def test_dry_run_says_what_would_be_installed_and_installs_nothing(world: World) -> None:
     script = world.script("my_script.py", NUMPY)
     said = json.loads(world.execute("--json", script.name, check=True).stdout)

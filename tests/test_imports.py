@@ -50,6 +50,7 @@ HOMES = {
     "filelock": {"environments"},
     "psutil": {"environments", "housekeeping"},
     "urllib3": {"script"},
+    "packaging": {"specs"},
     "yaml": {"specs", "script", "configuration", "lockfiles"},
     "rattler": {"engines", "lockfiles"},
     "conda": {"plugin", "conda_plugin", "engines"},
@@ -99,8 +100,8 @@ def test_third_party_package_has_its_home(package: str) -> None:
 #: Modules that cost milliseconds and that nothing needs which only finds an environment and becomes a program.
 HEAVY = {
     "argparse", "asyncio", "concurrent.futures", "dataclasses", "difflib", "email", "filelock", "hashlib",
-    "importlib", "importlib.metadata", "inspect", "locale", "logging", "multiprocessing", "pathlib", "platform",
-    "psutil", "rattler",
+    "importlib", "importlib.metadata", "inspect", "locale", "logging", "multiprocessing", "packaging", "pathlib",
+    "platform", "psutil", "rattler",
     "shlex", "shutil", "socket", "ssl", "subprocess", "tempfile", "tomlkit", "typing", "unittest", "urllib.request",
     "uuid",
 }  # fmt: skip

@@ -25,7 +25,10 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="builds the packages of both systems on POSIX"),
 ]
 
-PURE = (Wheel("setuptools"), Wheel("filelock"), Wheel("tomli", "2.0.1"), Wheel("pip", "24.2"), Wheel("urllib3"))
+PURE = (
+    *(Wheel("setuptools"), Wheel("filelock"), Wheel("tomli", "2.0.1"), Wheel("pip", "24.2")),
+    *(Wheel("urllib3"), Wheel("packaging")),
+)
 COMPILED = ("pyyaml", "psutil", "py-rattler", "uv")
 
 

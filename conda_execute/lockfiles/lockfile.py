@@ -258,7 +258,7 @@ def _check_satisfied(lock: Lock, request: Request, found: Solution) -> None:
     """Whether what the script asks for is among the packages: another tool's lock does not say what it was made for."""
     import rattler
 
-    from ..specs.requirement import canonical, requirement_name
+    from ..specs.requirement import allows, canonical, requirement_name
 
     for text in request.specs:
         if text.startswith("__"):
@@ -278,28 +278,10 @@ def _check_satisfied(lock: Lock, request: Request, found: Solution) -> None:
     versions.update({canonical(package.name): package.version for package in found.pypi or ()})
     for requirement in request.pypi:
         name = requirement_name(requirement)
-        if not name or ";" in requirement or _allows(requirement, versions.get(name)):
+        if not name or ";" in requirement or (name in versions and allows(requirement, versions[name])):
             continue
         there = f"{name} {versions[name]}" if name in versions else f"no {name}"
         raise refused(lock, f"the script asks for `{requirement}` of PyPI, and it holds {there}")
-
-
-def _allows(requirement: str, version: str | None) -> bool:
-    """Whether a requirement is satisfied by this version, as far as both can be compared."""
-    from rattler import Version, VersionSpec
-
-    from ..errors import HeaderError, Location
-    from ..specs.pep440 import conda_version
-
-    specifiers = re.sub(r"^[\w.-]+\s*(?:\[[^\]]*\])?", "", requirement).strip(" ()")
-    if version is None or specifiers.startswith("@"):
-        return version is not None
-    try:
-        wanted = conda_version(specifiers, "version", Location(requirement))
-        exact = conda_version(f"=={version}", "version", Location(requirement))
-    except HeaderError:
-        return True
-    return not wanted or VersionSpec(wanted).matches(Version(exact.removeprefix("==")))
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,8 @@
-"""The text of a requirement for a PyPI package (PEP 508): the package that it names."""
+"""The text of a requirement for a PyPI package (PEP 508): the package that it names, and what it allows.
+
+The name is read by an expression of ours, since a warm run asks for it; the rest is `packaging`'s to know, which takes
+tens of milliseconds to import.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +28,49 @@ def requirement_name(requirement: str) -> str:
     """
     found = re.match(_NAMED, requirement)
     return canonical(found[1]) if found else ""
+
+
+def mistake(requirement: str) -> str | None:
+    """What is wrong with a requirement; None: nothing, or it is a path or a URL.
+
+    >>> mistake("rich >=13; python_version >= '3'"), mistake("./lib ; python_version >")
+    (None, None)
+    >>> mistake("rich; python_version >").partition(chr(10))[0]
+    'Expected a marker variable or quoted string'
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        Requirement(requirement if requirement_name(requirement) else "path")
+    except InvalidRequirement as error:
+        return str(error)
+    return None
+
+
+def allows(requirement: str, version: str) -> bool:
+    """Whether a version satisfies a requirement, as far as both can be compared.
+
+    >>> allows("rich[jupyter] (>=13,<15)", "13.9.4"), allows("rich ~=13.1", "14"), allows("tz >=1", "2024a_1x")
+    (True, False, True)
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return not is_version(version) or Requirement(requirement).specifier.contains(version, prereleases=True)
+    except InvalidRequirement:
+        return True
+
+
+def is_version(text: str) -> bool:
+    """Whether this is a version of PEP 440, which conda's need not be.
+
+    >>> is_version("1.0rc1"), is_version("2024a_1x")
+    (True, False)
+    """
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from ...lean.values import dataclass
 from ...specs.match_spec import spec_name
-from . import installed, project
+from ...specs.requirement import is_version
+from . import installed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _versions(
     allows."""
     versions: dict[str, list[dict[str, set[str]]]] = {}
     for record in fitting.get(owners.get(one.name, ""), ()):
-        if re.fullmatch(project.VERSION, str(record.version), re.IGNORECASE):
+        if is_version(str(record.version)):
             wanted = _wanted(record, fitting, owned)
             if all(wanted.values()):
                 versions.setdefault(str(record.version), []).append(wanted)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 
 from ... import credentials
 from ...errors import CreationError
 from ...lean.values import replace
-from ...specs.requirement import requirement_name
+from ...specs.requirement import is_version, requirement_name
 from .. import subprocesses
 from .installed import python_version
 
@@ -51,11 +50,6 @@ NAME = "conda-execute-script"
 
 #: Seconds that uv gets to end after it was told to.
 _PATIENCE = 5.0
-
-#: A version of PEP 440.
-VERSION = (
-    r"v?(?:\d+!)?\d+(?:\.\d+)*(?:[._-]?(?:a|b|c|rc|alpha|beta|pre|preview|post|rev|r|dev)[._-]?\d*)*(?:\+[a-z0-9._-]+)?"
-)
 
 
 def find_uv(environ: Mapping[str, str]) -> str:
@@ -179,7 +173,7 @@ def write(
     sources = request.uv is not None and "sources" in json.loads(request.uv)
     named = [requirement for requirement in request.pypi if sources and requirement_name(requirement)]
     others = [requirement for requirement in request.pypi if requirement not in named]
-    pinned = [f"{one.name}=={one.version}" for one in present if re.fullmatch(VERSION, one.version, re.IGNORECASE)]
+    pinned = [f"{one.name}=={one.version}" for one in present if is_version(one.version)]
     base = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
     project = ["[project]", f"name = {_toml(NAME)}", 'version = "0"', f"dependencies = {_toml([*named, *also])}"]
     text = "\n".join([*project, *_tool_uv(request.uv, base)]) + "\n"
