@@ -226,7 +226,7 @@ def test_the_programs_tell_who_denies_a_channel_and_ask_nobody(world: World, sit
 
 
 def test_the_programs_fetch_through_a_proxy_with_its_password(world: World, site: Site) -> None:
-    world = world.with_settings(
+    world = world.with_(RATTLER_CACHE_DIR=str(world.root / "packages")).with_settings(
         f"""\
         proxy_servers:
           http: http://me:hush@127.0.0.1:{site.port}

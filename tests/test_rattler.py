@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import importlib.util
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ import pytest
 from conda_execute import engines
 from conda_execute.engines import Options, virtual_packages
 from conda_execute.engines.rattler import engine
-from conda_execute.errors import CreationError, ExecuteError, Location
+from conda_execute.errors import CreationError, ExecuteError, Location, SettingsError
 from conda_execute.lean.values import replace
 from conda_execute.model import Channel
 from conda_execute.terminal.errors import render
@@ -686,9 +687,24 @@ def test_no_process_that_leaves_hard_dies_of_the_engine(main, tmp_path):
     assert statuses == {7}
 
 
+VERIFIES = importlib.util.find_spec("rattler.sigstore") is not None
+
+
 class TestAttestations:
     """Whether packages are signed; that a signature is right, rattler's own tests show, with Sigstore's own root."""
 
+    @pytest.mark.skipif(VERIFIES, reason="this py-rattler can")
+    @pytest.mark.parametrize("asked", ["require", "warn"])
+    def test_a_py_rattler_that_cannot_verify_says_so(self, main, options, prefix, asked):
+        with pytest.raises(SettingsError, match="cannot verify attestations"):
+            engines.build(
+                ENGINE,
+                tiny.request("lib", channels={"conda-forge": main}),
+                prefix,
+                replace(options, attestations=asked),
+            )
+
+    @pytest.mark.skipif(not VERIFIES, reason="py-rattler 0.28 was the first to verify attestations")
     def test_unsigned_package_is_refused_where_an_attestation_is_required(self, main, options, prefix):
         asked = tiny.request("lib", channels={"conda-forge": main}, attested=True)
         how = replace(options, attestations="require")
@@ -697,6 +713,7 @@ class TestAttestations:
         assert "no attestations are advertised" in str(error.details)
         assert not list(Path(prefix).glob("share/*"))
 
+    @pytest.mark.skipif(not VERIFIES, reason="py-rattler 0.28 was the first to verify attestations")
     def test_unsigned_packages_are_named_where_a_warning_is_asked_for(self, main, options, prefix):
         asked = tiny.request("app", channels={"conda-forge": main})
         built = engines.build(ENGINE, asked, prefix, replace(options, attestations="warn"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conda_execute import __version__, engines
 from conda_execute.engines import Options
@@ -36,7 +38,7 @@ COMPILED = ("pyyaml", "psutil", "py-rattler", "uv")
 def stocked(channel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A channel with one Python and everything that building and running conda-execute takes."""
     folder = tmp_path_factory.mktemp("stocked")
-    chosen = interpreter.choose(interpreter.find_all())[-1]
+    chosen = _python()
     for path in channel.glob(f"*/python-{chosen.short}.*.conda"):
         (folder / path.parent.name).mkdir(exist_ok=True)
         shutil.copy(path, folder / path.parent.name)
@@ -49,6 +51,10 @@ def stocked(channel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(folder / "unpacked")
     index(folder)
     return folder
+
+
+def _python() -> Interpreter:
+    return interpreter.choose(interpreter.find_all())[-1]
 
 
 def _compiled(name: str, python: Interpreter, workplace: Path) -> Package:
@@ -97,16 +103,18 @@ def packages(stocked: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def _build(recipe: Path, stocked: Path, output: Path, platform: str, folder: Path) -> None:
     """Build with py-rattler-build, in a process of its own: it uses py-rattler's threads."""
     program = (
-        "import os, sys; from rattler_build import PlatformConfig, RenderConfig, Stage0Recipe, ToolConfiguration\n"
-        "recipe, channel, output, platform = sys.argv[1:]\n"
+        "import os, sys\n"
+        "from rattler_build import PlatformConfig, RenderConfig, Stage0Recipe, ToolConfiguration, VariantConfig\n"
+        "recipe, channel, output, platform, python = sys.argv[1:]\n"
         "platforms = PlatformConfig(target_platform=platform, build_platform='linux-64')\n"
-        "variants = Stage0Recipe.from_file(recipe).render(None, RenderConfig(platforms))\n"
+        "chosen = VariantConfig({'python_min': [python]})\n"
+        "variants = Stage0Recipe.from_file(recipe).render(chosen, RenderConfig(platforms))\n"
         "[variant.run_build(ToolConfiguration(), output, [channel]) for variant in variants]\n"
         "os._exit(0)"
     )
     pytest.importorskip("rattler_build")
     done = subprocess.run(
-        [sys.executable, "-c", program, recipe, stocked.as_uri(), output, platform],
+        [sys.executable, "-c", program, recipe, stocked.as_uri(), output, platform, _python().short],
         capture_output=True,
         text=True,
         check=False,
@@ -138,10 +146,45 @@ def test_the_recipe_asks_for_what_setup_asks_for() -> None:
     names = {line.strip().strip('",').replace(">=", " >=") for line in required.strip().splitlines()}
     runs = recipe.partition("  run:\n")[2].partition("  run_constraints:")[0]
     assert {line.strip().removeprefix("- ") for line in runs.splitlines()} - names == {
-        "python >=3.10",
+        "python >=${{ python_min }}",
         "__${{ system }}",
     }
     assert all(f"    - {name}\n" in runs for name in names)
+    (python_min,) = yaml.safe_load((CHECKOUT / "recipe" / "variants.yaml").read_text())["python_min"]
+    assert f'python_requires=">={python_min}"' in setup
+
+
+def test_the_recipe_is_as_the_linter_of_conda_forge_asks() -> None:
+    """Its rules for recipes of this kind (conda-smithy, `lint_recipe`), those that are hints too."""
+    text = (CHECKOUT / "recipe" / "recipe.yaml").read_text()
+    recipe = yaml.safe_load(text)
+    sections = ["schema_version", "context", "package", "source", "build", "requirements", "tests", "about", "extra"]
+    assert list(recipe) == sections
+    assert re.fullmatch(r"[a-z0-9_][a-z0-9_.-]*", recipe["package"]["name"])
+    for item in ("homepage", "license", "license_file", "summary", "documentation"):
+        assert recipe["about"][item]
+    assert "license" not in recipe["about"]["license"].lower()
+    assert isinstance(recipe["extra"]["recipe-maintainers"], list)
+    assert recipe["build"]["number"] == "${{ number }}"
+    assert "${{ number }}" in recipe["build"]["string"]
+    assert "${{ PYTHON }} -m pip install . --no-deps --no-build-isolation -vv" in recipe["build"]["script"]
+    assert recipe["build"]["noarch"] == "python"
+    assert "skip" not in recipe["build"]
+    assert "python ${{ python_min }}.*" in recipe["requirements"]["host"]
+    assert "python >=${{ python_min }}" in recipe["requirements"]["run"]
+    for part in recipe["requirements"].values():
+        for requirement in part:
+            assert isinstance(requirement, str), "a selector is for packages of one platform"
+            assert re.fullmatch(r"[\w.-]+( \S+)?", re.sub(r"\$\{\{ \w+ \}\}", "x", requirement))
+    python = recipe["tests"][0]["python"]
+    assert python["pip_check"] is True
+    assert python["python_version"] == ["${{ python_min }}.*", "*"]
+    assert any("conda execute --version" in test.get("script", ()) for test in recipe["tests"])
+    assert all(name == f" {name.strip()} " for name in re.findall(r"\$\{\{(.*?)\}\}", text))
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+    feedstock = yaml.safe_load((CHECKOUT / "recipe" / "conda-forge.yml").read_text())
+    assert feedstock == {"noarch_platforms": ["linux_64", "win_64"]}
 
 
 def test_there_is_one_package_for_each_system(packages: dict[str, Path]) -> None:
