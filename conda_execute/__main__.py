@@ -5,9 +5,18 @@ Here and not in `execute`, because it is about what is imported before anything 
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
+
+# Our first statement: Ctrl-C ends us as SIGTERM does, at once and without a traceback, until there is something to
+# unwind (`interrupts.take`). Only programs import this module.
+try:
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+except KeyboardInterrupt:
+    os._exit(128 + 2)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +28,8 @@ _OBJECTS = 100_000
 
 def program() -> NoReturn:
     """Run the command line; never returns."""
-    leave_interrupts_to_the_system()
+    import gc
+
     gc.set_threshold(_OBJECTS)
     forget_our_folder()
     if sys.argv[1:2] == ["--tmpenv"]:  # as the script `conda-tmpenv` says it
@@ -35,18 +45,6 @@ def tmpenv() -> NoReturn:
     """The entry point `conda-tmpenv` where it is not a script."""
     sys.argv.insert(1, "--tmpenv")
     program()
-
-
-def leave_interrupts_to_the_system() -> None:
-    """Let Ctrl-C end us as SIGTERM does, at once and without a traceback, until there is something to unwind
-    (`interrupts.take`)."""
-    try:
-        import signal
-
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-    except KeyboardInterrupt:
-        os._exit(128 + 2)
 
 
 def forget_our_folder() -> None:

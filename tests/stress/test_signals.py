@@ -47,7 +47,10 @@ def one(world: World, command: list[str], number: int, after: float) -> str:
     out, err = child.communicate(timeout=60)
     if "Traceback" in err:
         # Ours begins with `conda_execute/__main__.py`; what Python prints before it names no file of ours.
-        return "traceback of ours" if "conda_execute/" in err.replace("conda-execute-py", "") else "traceback of Python"
+        if "conda_execute/" not in err:
+            return "traceback of Python"
+        print(err)
+        return "traceback of ours"
     if "began" not in out:
         return "ended us" if child.returncode else "lost"
     if (world.work / "began").stat().st_mtime > sent + GRAIN:
