@@ -25,7 +25,19 @@ FLOORS = (
     {"script", "launch", "terminal"},
     {"environments", "configuration"},
     {"specs"},
-    {"model", "errors", "files", "durable", "ownership", "cache", "text", "credentials", "interrupts", "lean"},
+    {
+        "model",
+        "errors",
+        "files",
+        "durable",
+        "ownership",
+        "cache",
+        "text",
+        "credentials",
+        "interrupts",
+        "limits",
+        "lean",
+    },
 )
 #: Arrows within a floor.
 NEIGHBOURS = {
@@ -40,6 +52,7 @@ NEIGHBOURS = {
     ("errors", "credentials"),
     ("text", "credentials"),
     ("errors", "lean"),
+    ("limits", "errors"),
     ("cache", "lean"),
     ("cache", "files"),
     ("cache", "errors"),

@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 
-from .. import interrupts
+from .. import interrupts, limits
 from ..credentials import hide
 from ..errors import ExecuteError, InterruptError
 from ..text import as_called, printable
@@ -32,11 +32,12 @@ def colourful(stream: TextIO) -> bool:
 def say(text: str, *, is_rendered: bool = False) -> None:
     """One message for the person, without secrets, on standard error where there is one. `is_rendered`: may hold
     colours, and came from `render`."""
-    if sys.stderr is None:
-        return
     text = text if is_rendered else "\n".join(map(printable, text.split("\n")))
     try:
-        print(text, file=sys.stderr, flush=True)
+        if sys.stderr is None:  # it is closed, or Python could open no more files
+            os.write(2, text.encode(errors="replace") + b"\n")
+        else:
+            print(text, file=sys.stderr, flush=True)
     except OSError:
         pass  # nobody listens any more: the script must run all the same
 
@@ -141,15 +142,24 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
     except BrokenPipeError:
         leave(141)  # 128 + SIGPIPE: what a program in a pipe ends with when its reader is gone
     except OSError as error:
-        if error.errno not in _OUTPUT_LOST:
-            sys.excepthook(*sys.exc_info())
-            leave(125)
-        say(f"error: the output cannot be written: {error.strerror}")
+        if error.errno in _OUTPUT_LOST:
+            say(f"error: the output cannot be written: {error.strerror}")
+        else:
+            _say_all_of(error)
         leave(125)
-    except BaseException:  # noqa: BLE001  a bug: it must be seen whole, and the process must still not be torn down
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:  # noqa: BLE001  the process must still not be torn down
+        _say_all_of(error)
         status = 125
     leave(status)
+
+
+def _say_all_of(error: BaseException) -> None:
+    """What is no error of ours: a limit that was reached, or a bug, which must be seen whole."""
+    limit = limits.reached(error)
+    if limit is None:
+        sys.excepthook(type(error), error, error.__traceback__)
+    else:
+        say(f"error: {limit.message}\nhint: {limit.hint}")
 
 
 def _hold_standard_streams() -> None:

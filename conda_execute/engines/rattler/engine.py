@@ -17,6 +17,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -31,6 +32,7 @@ from rattler.exceptions import (
 )
 from rattler.install import InstallerReporter
 
+from ... import limits
 from ...cache import rattler_cache
 from ...errors import CreationError
 from ...files import delete, open_plain
@@ -99,7 +101,7 @@ class Rattler:
         self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
     ) -> Solution:
         """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
-        return _patiently(options, lambda: run(lambda: _solve(request, options, like, keep), "solve"))
+        return _bounded(options, lambda: run(lambda: _solve(request, options, like, keep), "solve"))
 
     def create(
         self,
@@ -113,7 +115,7 @@ class Rattler:
         """Solve unless `solution` is given, download and link. Raises CreationError and InterruptError."""
         installing = _Installing(prefix, options.progress)  # type: ignore[abstract]  # its unused methods do nothing
         with inherited(lock_fd):
-            records = _patiently(
+            records = _bounded(
                 options,
                 lambda: run(
                     lambda: _create(request, prefix, options, solution, installing), "install", installing.settle
@@ -137,7 +139,7 @@ def available(
 ) -> dict[str, list[RepoDataRecord]]:
     """For each of these names the records that `request` allows by itself, newest first, from the channels as they
     were for a solution."""
-    return _patiently(options, lambda: run(lambda: _available(request, options, names, like.state), "solve"))
+    return _bounded(options, lambda: run(lambda: _available(request, options, names, like.state), "solve"))
 
 
 def cache_dir(options: Options) -> str:
@@ -145,17 +147,20 @@ def cache_dir(options: Options) -> str:
     return options.cache or rattler_cache(options.environ)
 
 
-def _patiently(options: Options, work: Callable[[], Result]) -> Result:
-    """Do the work, and wait for servers only as long as the settings say."""
-    if options.timeouts is None:
-        return work()
-    with Silence(*options.timeouts) as silence:
-        try:
+def _bounded(options: Options, work: Callable[[], Result]) -> Result:
+    """Do the work: wait for servers only as long as the settings say, and end by an error of ours if Rust panics."""
+    limits.check()
+    try:
+        with Silence(*options.timeouts) if options.timeouts else nullcontext() as silence:
             return work()
-        except explain.UnreachableError as error:
-            if silence.why is None:
-                raise
-            raise error.because(silence.why) from None
+    except explain.UnreachableError as error:
+        if silence is None or silence.why is None:
+            raise
+        raise error.because(silence.why) from None
+    except BaseException as error:
+        if not type(error).__module__.startswith("pyo3"):
+            raise
+        raise limits.reached(error) or explain.panicked(str(error)) from None
 
 
 # -- solving ---------------------------------------------------------------------------------------------------------

@@ -283,6 +283,16 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
     )
 
 
+def panicked(text: str) -> CreationError:
+    """Rust gave up amid its work, and said why on standard error."""
+    return CreationError(
+        "the engine broke off",
+        step="install",
+        details=text,
+        hint="nothing is left of the environment; if it happens again, report it with what is above",
+    )
+
+
 def is_undated(text: str) -> bool:
     """Whether a server said that nothing has changed, but not since when, which rattler takes for no answer. Python's
     http.server does so (conda/rattler#2719)."""

@@ -1,0 +1,67 @@
+"""Limits of a process (`ulimit`) that are too low to work in: told by their names, and not by what fails first."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+
+from .errors import CreationError, ExecuteError
+
+#: Bytes: what these threads do needs no more.
+_STACK = 1 << 16
+
+#: Bytes of addresses without which no environment of any size can be made.
+_MEMORY = 512 << 20
+
+#: Threads that an engine starts beside two for each core; where it cannot, it may wait for ever.
+_THREADS = 8
+
+
+def reached(error: BaseException) -> ExecuteError | None:
+    """The error of ours for one that means that a limit was reached; None for any other."""
+    text = str(error)
+    number = getattr(error, "errno", None)
+    if number in (errno.EMFILE, errno.ENFILE) or re.search("os error 24|TooManyOpenFiles", text):
+        return ExecuteError("no more files can be opened", hint="`ulimit -n` raises how many a process may have open")
+    if re.search("start new thread|before it is started|spawn worker thread", text):
+        return _too_few_threads()
+    if isinstance(error, MemoryError) or "failed to map segment" in text or number == errno.ENOMEM:
+        return _too_little_memory()
+    return None
+
+
+def check() -> None:
+    """Raise CreationError where an engine could not start its threads, or had no memory soon, which ends it at once."""
+    if sys.platform == "win32":
+        return
+    import resource
+    import threading
+
+    if 0 <= resource.getrlimit(resource.RLIMIT_AS)[0] < _MEMORY:
+        raise _too_little_memory()
+    over, before = threading.Event(), threading.stack_size(_STACK)
+    started = [threading.Thread(target=over.wait, daemon=True) for _ in range(_THREADS + 2 * (os.cpu_count() or 1))]
+    try:
+        for one in started:
+            one.start()
+    except RuntimeError:
+        raise _too_few_threads() from None
+    finally:
+        threading.stack_size(before)
+        over.set()
+        for one in started:
+            if one.ident is not None:
+                one.join()
+
+
+def _too_little_memory() -> CreationError:
+    return CreationError("there is not enough memory", hint="`ulimit -v` raises how much a process may have")
+
+
+def _too_few_threads() -> CreationError:
+    return CreationError(
+        "no more threads can be started",
+        hint="`ulimit -u` and `ulimit -v` say how many a user may have, and how much memory; a container may say less",
+    )
