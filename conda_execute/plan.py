@@ -78,6 +78,14 @@ class Plan:
         """The command before the script's path; where it is not written, as far as the specs show, or `provides`."""
         return interpreter.choose(self.header.run_with, self.script.head, self.script.path, provides or self._asks_for)
 
+    def shebang(self, program: str) -> tuple[Location, ...]:
+        """Where the script's first line names the program that runs it, if that is what decides."""
+        line = self.script.head.partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r")
+        at = line.find(program)
+        if not line.startswith("#!") or self.header.run_with is not None or at < 0:
+            return ()
+        return (Location(self.script.place, 1, at + 1, len(program), line),)
+
     def require_command(self) -> None:
         """Raise HeaderError where nothing says what runs the script, and it can be neither Python nor shell.
 

@@ -705,34 +705,6 @@ def test_a_mistake_in_an_option_names_the_option(world: World, option: str) -> N
     assert script.read_text() == text
 
 
-MISTAKES = {
-    "python 3.11": "`python 3.11` means exactly version 3.11; for any 3.11 write `python 3.11.*`",
-    "python3.11": "did you mean `python 3.11.*`?",
-    "python:3.11": "did you mean `python 3.11.*`? A colon separates a channel from a package",
-    "opencv-python": "conda-forge calls it `opencv`",
-    "torch": "conda-forge calls it `pytorch`",
-    "PIL": "conda-forge calls it `pillow`",
-    "sklearn": "conda-forge calls it `scikit-learn`",
-    "pip install humanize": "list `humanize` under `pip:`, which is an entry of `env`",
-    "numpy^1.26": "did you mean `numpy >=1.26,<2`?",
-    "numpy@1.26": "did you mean `numpy 1.26.*`?",
-    "python >=3  needed for f-strings": "did you mean `python >=3`? A comment begins with `#`",
-    "python >=3 <4": "did you mean `python >=3,<4`? A comma separates versions",
-}
-
-
-@pytest.mark.parametrize(("spec", "hint"), MISTAKES.items(), ids=MISTAKES)
-def test_a_common_mistake_in_a_spec_gets_the_right_answer(
-    world: World, make_channel: Callable[..., str], spec: str, hint: str
-) -> None:
-    url = make_channel(*(Package(name, "3.11.2") for name in ("python", "numpy", "pip")), Package("python", "3.12.1"))
-    done = world.execute(
-        "--dry-run", world.script("s.py", f"# conda execute\n# env:\n#  - {spec}\n# channels: ['{url}']\n")
-    )
-    assert done.returncode == 125
-    assert hint in done.stderr
-
-
 # For editors and updates -------------------------------------------------------------------------------------------
 
 

@@ -126,7 +126,7 @@ def test_an_archive_is_as_readable_as_other_files_and_its_folder_is_there(made, 
     archive.with_suffix(".txt").write_text("")
     assert archive.stat().st_mode == archive.with_suffix(".txt").stat().st_mode
     with pytest.raises(PlaceError, match="there is no folder"):
-        export.pack(made[0], str(tmp_path / "typo" / "archive.zip"))
+        export.check_archive(str(tmp_path / "typo" / "archive.zip"))
     assert not (tmp_path / "typo").exists()
 
 

@@ -276,6 +276,13 @@ class TestRefused:
     def test_a_package_that_does_not_exist_is_named(self, make):
         error = failure(lambda: make((), "no-such-package-anywhere"))
         assert error.message == "there is no package `no-such-package-anywhere` on PyPI"
+        assert error.details is None  # the message says all of it
+
+    def test_a_version_that_does_not_exist_is_named(self, make):
+        error = failure(lambda: make((), "plain ==99"))
+        assert error.message == "PyPI has no `plain` that fits `==99`"
+        assert error.hint == "without a version, the newest one is installed"
+        assert error.details is None
 
     def test_offline_says_so(self, make, options):
         offline = replace(options, offline=True, environ={"PATH": os.defpath, "HOME": options.environ["HOME"]})

@@ -526,7 +526,7 @@ def test_a_file_that_is_no_yaml_is_refused(fresh_conda: Question, machine: Path)
     (machine / "home/.condarc").write_text("denylist_channels: [a\noffline: 'x\n")
     environ, path = places(machine)
     assert "error" not in fresh_conda(environ, [], path)
-    with pytest.raises(SettingsError, match="invalid YAML"):
+    with pytest.raises(SettingsError, match="not valid YAML"):
         load(environ, search_path=path)
 
 

@@ -92,8 +92,9 @@ def pack(options: RunOptions) -> int:
     """The environment as an archive."""
     from ..lockfiles import export
 
-    plan, _, environment = _made(options)
     assert options.pack is not None
+    export.check_archive(options.pack)
+    plan, _, environment = _made(options)
     export.pack(environment.prefix, options.pack)
     plan.voice.notice(f"packed `{environment.prefix}` into `{options.pack}`")
     return 0

@@ -8,6 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..options import CommandLine
 
+#: The same, of the commands that list and delete environments.
+_TMPENV_ANSWERS: dict[tuple[str, ...], str] = {
+    ("-a", "--all"): "without names, `conda tmpenv clear` deletes every environment that no process is using",
+    ("-y", "--yes", "--force"): "it is not needed: nothing is asked",
+    ("-n", "--name", "-p", "--prefix"): "give the name as a word: `conda tmpenv info NAME`",
+    ("--older-than",): "in hours: `conda tmpenv clear --min-age 48`",
+}
+
 #: Options of uv, pixi, conda and conda-exec that mean something else here, or nothing.
 _ANSWERS: dict[tuple[str, ...], str] = {
     (
@@ -21,8 +29,8 @@ _ANSWERS: dict[tuple[str, ...], str] = {
     ("--file", "-r", "--requirements", "--with-requirements"): (
         "`conda tmpenv create --file FILE` creates an environment of a file; a script names its own in its header"
     ),
-    ("--env-file", "--env"): "set variables in the shell: `NAME=value conda execute SCRIPT`",
-    ("-m", "--module"): "`conda execute --with SPEC -c CODE` runs code, and `runpy.run_module` a module",
+    ("--env-file", "--env"): "set variables in the shell, in front of the command: `export NAME=value`",
+    ("-m", "--module"): "`conda execute -x python -m MODULE` runs a module; `--with SPEC` adds a package",
     ("--no-cache",): "`--force-env` creates the environment again",
     ("--isolated", "--no-project"): "it is not needed: an environment holds what the script asks for and nothing else",
     (
@@ -36,7 +44,6 @@ _ANSWERS: dict[tuple[str, ...], str] = {
 
 
 def answer(kind: type[CommandLine], name: str) -> str | None:
-    """The hint for an option that `conda execute` does not have and another tool does."""
-    if kind is not RunOptions:
-        return None
-    return next((text for names, text in _ANSWERS.items() if name in names), None)
+    """The hint for an option that we do not have and another tool does."""
+    answers = _ANSWERS if kind is RunOptions else _TMPENV_ANSWERS
+    return next((text for names, text in answers.items() if name in names), None)

@@ -44,6 +44,8 @@ def run(options: RunOptions) -> NoReturn:
 
 def prepare(plan: Plan, store: Store, use: Use) -> Environment:
     """The environment, created if it is missing, and held by this use."""
+    if (passed_over := plan.settings.sources.passed_over) is not None:
+        plan.voice.detail(f"CONDARC names `{passed_over}`, which is not a settings file: nothing was read there\n")
     plan.voice.detail(specification(plan))
     environment = ensure(plan.request, store, plan.recipe(), use, force=plan.options.force_env)
     plan.voice.detail(f"Prefix: {environment.prefix}\n")
@@ -112,7 +114,11 @@ def become(plan: Plan, environment: Environment, use: Use) -> NoReturn:
         words = jupyter(notebook, script.title, environment.prefix)
     _require_right_program(plan, environment, activation, words, provides)
     _record(plan, environment, activation, words)
-    ground.execute([*words, script.given, *arguments], activation)
+    try:
+        ground.execute([*words, script.given, *arguments], activation)
+    except NotFoundError as error:
+        error.where = plan.shebang(words[0])
+        raise
 
 
 def _require_right_program(

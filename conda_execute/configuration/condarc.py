@@ -118,12 +118,15 @@ def read(path: str, data: bytes) -> dict[str, Value]:
     try:
         top: Value | None = yaml_events.read(text, reader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        at_end = error.problem_mark is not None and error.problem_mark.line >= len(reader.lines)
+        mark = error.context_mark if at_end and error.context_mark else error.problem_mark or error.context_mark
         problem = error.problem or error.context or "it cannot be parsed"
         where = Location(path) if mark is None else reader.location(mark)
-        raise SettingsError(f"invalid YAML: {problem}", where=where) from None
+        hint = "correct it here, or in the line above"
+        raise SettingsError(f"a settings file is not valid YAML: {problem}", where=where, hint=hint) from None
     except yaml.YAMLError as error:
-        raise SettingsError(f"invalid YAML: {getattr(error, 'reason', error)}", where=Location(path)) from None
+        reason = getattr(error, "reason", error)
+        raise SettingsError(f"a settings file is not valid YAML: {reason}", where=Location(path)) from None
     if top is None or top.content is None:
         return {}
     if not isinstance(top.content, dict):

@@ -39,6 +39,15 @@ class Sources:
     variables: tuple[tuple[str, str | None], ...] = ()
 
     @property
+    def passed_over(self) -> str | None:
+        """What CONDARC names, if nothing was read there: as conda does, that is not an error."""
+        named = dict(self.variables).get("CONDARC")
+        read = [path for path, data in self.files if data is not None] + [path for path, _ in self.directories]
+        if not named or any(path.endswith(os.path.normpath(named.removeprefix("~"))) for path in read):
+            return None
+        return named
+
+    @property
     def repeatable(self) -> bool:
         """Whether comparing is enough: no path depends on the working directory."""
         return all(os.path.isabs(path) for path, _ in (*self.files, *self.directories))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..engines.pypi.installed import Distribution
     from ..model import Request
 
+#: What the name of an archive may end in; conda-pack knows a few more, which few programs can unpack.
+ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar", ".zip", ".squashfs")
+
 FORMATS = ("environment.yml", "explicit", "pixi.lock", "cyclonedx")
 
 #: Ours alone, and of no meaning elsewhere.
@@ -107,12 +110,22 @@ def _quoted(text: str) -> str:
     return text if plain else json.dumps(text)
 
 
+def check_archive(target: str) -> None:
+    """Raise UsageError for an archive that cannot be written under this name, and PlaceError without its folder."""
+    from ..files import check_folder
+
+    if not target.endswith(ARCHIVES):
+        known = ", ".join(f"`{suffix}`" for suffix in ARCHIVES)
+        raise UsageError(f"`--pack` cannot write `{target}`", hint=f"the name of an archive ends in {known}")
+    check_folder(target)
+
+
 def pack(prefix: str, target: str) -> None:
     """Write the environment to a relocatable archive; the suffix of `target` says which kind.
 
-    Raises ExecuteError without conda-pack, PlaceError without the archive's folder, and CreationError where it fails.
+    Raises ExecuteError without conda-pack, and CreationError where it fails.
     """
-    from ..files import check_folder, umask
+    from ..files import umask
 
     try:
         import conda_pack  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -120,7 +133,6 @@ def pack(prefix: str, target: str) -> None:
         raise ExecuteError(
             "`--pack` needs conda-pack, which is not there", hint="install `conda-execute[pack]`, or `conda-pack`"
         ) from None
-    check_folder(target)
     try:
         environment = conda_pack.CondaEnv.from_prefix(prefix)
         for pattern in _OURS:

@@ -93,6 +93,14 @@ def from_standard_input(stream: BinaryIO) -> Script:
 
 def from_words(words: Sequence[str]) -> Script:
     """The code given after `-c`: each word is a line, as in the original."""
+    import re
+
+    # Elsewhere `-c` names a channel. One word that is no statement, and then a file, is not code.
+    if len(words) > 1 and re.fullmatch(r"[\w./:-]+", words[0]) and os.path.isfile(words[1]):
+        raise UsageError(
+            f"`-c` runs code, and `{words[0]} {words[1]}` looks like a channel and a script",
+            hint=f"a channel is given with `--channel`: `conda execute --channel {words[0]} {words[1]}`",
+        )
     return _kept("\n".join(words).encode("utf-8", "surrogateescape") + b"\n", "-c")
 
 

@@ -51,8 +51,18 @@ _COMPLAINTS = (
     ("[Hh]ash mismatch", "a PyPI package is not the one that its hash describes", None),
     ("Failed to build|Build backend failed", "a PyPI package cannot be built", "ask for a version that has wheels"),
     ("Failed to parse|Couldn't parse", "a PyPI requirement does not parse", "`NAME`, `NAME >=1.2` or `NAME[EXTRA]`"),
+    (
+        rf"there (?:is|are) no versions? of ([\w.-]+)(?:\[[^]]*\])?(==\S+) and (?:{NAME} depends on|you require) \1",
+        "PyPI has no `{}` that fits `{}`",
+        "without a version, the newest one is installed",
+    ),
     ("No solution found", "the PyPI packages cannot be installed together", None),
     ("", "the PyPI packages cannot be installed", None),
+)
+
+#: All that uv says of a requirement of the script that cannot be had: the message says it already.
+_REPEATS = (
+    r"\s*Because (?:there is no version of )?\S+(?: was not found in the \w[\w ]*)? and the script asks for \S+\.\s*"
 )
 
 #: Lines of uv's that say what went well.
@@ -83,7 +93,8 @@ def explain(
     found, message, hint = next(
         (found, message, hint) for sign, message, hint in _COMPLAINTS if (found := re.search(sign, said))
     )
-    return CreationError(message.format(*found.groups()), step="pypi", where=where, details=text, hint=hint)
+    details = None if re.fullmatch(_REPEATS, text) else text
+    return CreationError(message.format(*found.groups()), step="pypi", where=where, details=details, hint=hint)
 
 
 def mentioned(present: Sequence[Distribution], text: str) -> list[Distribution]:
@@ -125,6 +136,8 @@ def _tidy(said: str) -> str:
     lines = [line.rstrip() for line in credentials.leave_out(said).splitlines()]
     kept = [line for line in lines if line and not re.match(_WENT_WELL, line)]
     text = "\n".join(re.sub(r"^(\s*)(error: |cause: |hint: )", r"\1", line) for line in kept)
+    text = re.sub(r"^\W*No solution found when resolving dependencies\b.*\n", "", text)
+    text = text.replace(", we can conclude that your requirements are unsatisfiable.", ".")
     for theirs in (f"{NAME} depends on", "you require"):
         text = text.replace(theirs, "the script asks for")
     text = re.sub(r" in `\S+requirements\.txt` at position \d+", "", text)

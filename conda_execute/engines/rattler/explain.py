@@ -135,7 +135,9 @@ def missing_packages(
                          f"for `{name}`, did you mean {_alternatives(close)}?")  # fmt: skip
     what = "is no package" if len(missing) == 1 else "are no packages"
     where = [place for spec in missing.values() if (place := locate(spec)) is not None]
-    if not hints and any(place.line for place in where):
+    if not hints and any(place.path.endswith(".txt") for place in where):
+        hints.append("a package of PyPI is asked for with `pypi:NAME`; `--channel CHANNEL` adds another channel")
+    elif not hints and any(place.line for place in where):
         hints.append(
             "if it is in another channel, add that under `channels:`; if it is only on PyPI, list it under `pip:`"
         )

@@ -185,8 +185,16 @@ class _Reader:
             "holds a `$` that begins neither `${NAME}` nor `$(command)`",
             start,
             start + 1,
-            "put it in single quotes if it is meant literally",
+            self._braces(start),
         )
+
+    def _braces(self, start: int) -> str:
+        """What may be meant by a `$` without them."""
+        import re
+
+        literally = "put it in single quotes if it is meant literally"
+        name = re.match(r"\$([A-Za-z_]\w*)", self.text[start:])
+        return f"write `${{{name[1]}}}`, or {literally}" if name else literally
 
 
 def _written_offset(written: str, offset: int) -> int:

@@ -41,13 +41,18 @@ def no_header(script: Script) -> HeaderError:
         return other
     prefix = comment_sign(script.path, script.lines[0] if script.lines else "")
     searched = "" if script.whole else " in its first 64 KiB"
-    # Code from `-c`, from standard input or from the web is no file that could be given one.
+    # Code from `-c`, from standard input or from the web is not a file that could be given one.
     is_file = not script.path.startswith("-") and "://" not in script.path
-    init = f"write `conda execute --init {shlex.quote(script.path)}`, or " if is_file else ""
+    first = {
+        "-c": "name what the code needs: `conda execute --with python -c CODE`, or begin it with a header:",
+        "-": "name what the script needs: `conda execute --with python -`, or begin it with a header:",
+    }
+    init = f"`conda execute --init {shlex.quote(script.path)}` writes one; or " if is_file else ""
+    say = first.get(script.path, f"{init}say in a comment what the script needs:")
     return HeaderError(
         f"`{name}` has no header{searched}",
         where=Location(script.path) if is_file else (),
-        hint=f"{init}say in a comment what the script needs:\n{minimal(prefix)}",
+        hint=f"{say}\n{minimal(prefix)}",
     )
 
 

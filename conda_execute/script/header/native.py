@@ -246,9 +246,9 @@ def _is_note(text: str, prefix: str) -> bool:
 
 def _conditional(script: Script, number: int, start: int, text: str, platform: str) -> str:
     """The text without its platform condition, or nothing where that does not hold."""
-    if "[" not in text:
+    if "[" not in text and "(" not in text:
         return text
-    if "[" not in text or not (found := re.search(_CONDITION, text)):
+    if not (found := re.search(_CONDITION, text)):
         _check_closed(script, number, start, text, platform)
         return text
     from ...specs import condition, platforms
@@ -277,26 +277,32 @@ def _conditional(script: Script, number: int, start: int, text: str, platform: s
 
 
 def _check_closed(script: Script, number: int, start: int, text: str, platform: str) -> None:
-    """Refuse a condition without its last bracket, which would count as a note: the line would hold everywhere."""
-    found = re.search(r"(?:^|[ \t])(#[ \t]*\[[ \t]*(?:not[ \t]+)?([\w-]+)[^\[\]#]*)$", text)
-    if found is None:
+    """Refuse a condition in other brackets, or without the last one: as a comment, it would hold on every platform."""
+    pattern = r"(?:^|[ \t])(#[ \t]*(?:\[([^\[\]#]*)|\(([^()#]*)\)[ \t]*))$"
+    found = re.search(pattern, text)
+    inner = (found[2] or found[3] or "").split() if found else []
+    if found is None or not inner:
         return
     from ...specs import condition
 
-    if found.group(2) in condition.platform_names(platform):
-        written = found.group(1).rstrip()
+    if inner[inner[0] == "not" and len(inner) > 1] in condition.platform_names(platform):
+        opened = found[2] is not None
         raise HeaderError(
-            "the condition of this line is not closed",
-            where=script.at(number, start + found.start(1) + 1, len(written)),
-            hint=f"write `{written}]`",
+            "the condition of this line is not closed" if opened else "a condition is written in square brackets",
+            where=script.at(number, start + found.start(1) + 1, len(found[1].rstrip())),
+            hint=f"write `# [{' '.join(inner)}]`",
         )
 
 
 # From YAML to a header
 
 
-#: What to say of the commonest key that is none.
-_PIP = "`pip:` is an entry of `env`, which begins with a dash: `- pip:`"
+def _known(name: str, known: tuple[str, ...], foreign: dict[str, str]) -> str:
+    """The hint for a key that a header does not have: a slip, or a comment right below the header."""
+    if name == "pip":
+        return "`pip:` is an entry of `env`, which begins with a dash: `- pip:`"
+    hint = nearest(name, known, foreign)
+    return hint if hint.startswith("did") else PARTED if " " in name else f"{hint}\n{PARTED}"
 
 
 def _pairs(value: Value, known: tuple[str, ...], foreign: dict[str, str]) -> dict[str, tuple[Value, Value]]:
@@ -309,7 +315,7 @@ def _pairs(value: Value, known: tuple[str, ...], foreign: dict[str, str]) -> dic
             raise HeaderError(
                 f"`{shown(name)}` is not a key of a header",
                 where=pair[0].where,
-                hint=_PIP if name == "pip" else PARTED if " " in name else nearest(name, known, foreign),
+                hint=_known(name, known, foreign),
             )
         pairs[name] = pair
     return pairs

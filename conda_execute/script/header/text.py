@@ -93,7 +93,7 @@ def _not_text(head: bytes, path: str) -> HeaderError:
     return HeaderError(
         "found a NUL byte: this is a binary file, not a script",
         where=Location(path, line),
-        hint="give the script itself; a program needs no header to be executed",
+        hint="run a program directly; if it belongs to a script, give the script",
     )
 
 

@@ -204,6 +204,8 @@ class Reader:
         elif begun and problem.startswith("expected alphabetic or numeric character"):
             where = self.at(begun)
             problem, hint = "a value cannot begin with `*` or `&`", "put it in quotes"
+            if (where.text or "")[(where.column or 1) - 1 :].startswith("* "):
+                hint = "an entry of a list begins with `- `"
         elif "end of stream" in problem or "<stream end>" in problem:
             problem = "a bracket is not closed" if "<stream end>" in problem else "a quotation mark is not closed"
             where, hint = self.at(begun or mark), "close it"

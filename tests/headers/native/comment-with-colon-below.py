@@ -1,0 +1,5 @@
+# conda execute
+# env:
+#  - python
+# Author: me
+print(1)

@@ -1,0 +1,5 @@
+# conda execute
+# env:
+#  - python
+#  - lua # (win)
+#  - six # (not win)

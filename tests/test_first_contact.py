@@ -1,0 +1,276 @@
+"""The forty mistakes that people make first: what is said of each, to the letter.
+
+All of them are made in one process, since each says what it says whatever came before; `...` stands for anything.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+
+from tests.channel.package import Package
+from tests.conftest import CHECKOUT, World
+
+#: Runs each list of words of standard input, and prints what each said and the status it would end with.
+_RUN_EACH = """
+import contextlib, io, json, os, sys
+from conda_execute.cli import execute, tmpenv
+said = []
+mistakes = json.load(sys.stdin)
+for program, words, files in mistakes:
+    for name, text in files.items():
+        open(name, "w").write(text)
+    sys.stdin = io.TextIOWrapper(io.BytesIO(b"print(1)\\n"))
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as errors:
+        status = {"execute": execute, "tmpenv": tmpenv}[program].main(words)
+    said.append((status, errors.getvalue()))
+print(json.dumps(said), flush=True)
+os._exit(0)
+"""
+
+HEADER = "# conda execute\n# env:\n#  - {}\n# channels: ['{{url}}']\n"
+
+
+def spec(written: str, problem: str, hint: str) -> tuple[str, list[str], dict[str, str], int, str]:
+    """A header with this spec, and what is said of it: all but the excerpt, which is the same for each."""
+    excerpt = f"  s.py:3:6\n  3 | #  - {written}\n           {'^' * len(written)}\n"
+    return "execute", ["--dry-run", "s.py"], {"s.py": HEADER.format(written)}, 125, f"{problem}\n{excerpt}hint: {hint}"
+
+
+def no_package(name: str) -> str:
+    return f"error (solve): there is no package `{name}` for ... in `.../made`"
+
+
+def no_version(written: str) -> str:
+    return f"error (solve): no `{written.split(maxsplit=1)[0]}` of `.../made` for ... fits `{written}`"
+
+
+def case(
+    line: str, said: str, files: dict[str, str] | None = None, status: int = 125
+) -> tuple[str, list[str], dict[str, str], int, str]:
+    program, *words = line.split()
+    return program, words, files or {}, status, said
+
+
+PLAIN = HEADER.format("python")
+MINIMAL = "\n      # conda execute\n      # env:\n      #  - python >=3"
+#: A name for each mistake, and what makes it: the program, its words, the files it finds, its status, what it says.
+MISTAKES = {
+    "exact version": spec(
+        "python 3.11",
+        no_version("python 3.11"),
+        "`python 3.11` means exactly version 3.11; for any 3.11 write `python 3.11.*`\n"
+        "      there is python 3.12.1, 3.11.2",
+    ),
+    "version in the name": spec("python3.11", no_package("python3.11"), "did you mean `python 3.11.*`?"),
+    "major version in the name": spec("python3", no_package("python3"), "did you mean `python 3.*`?"),
+    "colon before the version": spec(
+        "python:3.11",
+        no_package("3.11"),
+        "did you mean `python 3.11.*`? A colon separates a channel from a package",
+    ),
+    "name of PyPI": spec("opencv-python", no_package("opencv-python"), "conda-forge calls it `opencv`"),
+    "name of an import": spec("torch", no_package("torch"), "conda-forge calls it `pytorch`"),
+    "name of an import in capitals": spec("PIL", no_package("pil"), "conda-forge calls it `pillow`"),
+    "name of an old package": spec("sklearn", no_package("sklearn"), "conda-forge calls it `scikit-learn`"),
+    "unknown name": spec(
+        "unheardof",
+        no_package("unheardof"),
+        "if it is in another channel, add that under `channels:`; if it is only on PyPI, list it under `pip:`",
+    ),
+    "pip install": spec(
+        "pip install humanize",
+        no_version("pip install humanize"),
+        "list `humanize` under `pip:`, which is an entry of `env`\n      there is pip 24.2",
+    ),
+    "extra": spec(
+        "rich[jupyter]",
+        "error (solve): `rich[jupyter]` is not a match spec: invalid bracket",
+        "only PyPI packages have extras: list `rich[jupyter]` under `pip:`",
+    ),
+    "caret": spec(
+        "numpy^1.26", "error (solve): `numpy^1.26` is not a match spec: ...", "did you mean `numpy >=1.26,<2`?"
+    ),
+    "at sign": spec(
+        "numpy@1.26", "error (solve): `numpy@1.26` is not a match spec: ...", "did you mean `numpy 1.26.*`?"
+    ),
+    "text after a version": spec(
+        "python >=3  needed for f-strings",
+        no_version("python >=3 needed for f-strings"),
+        "did you mean `python >=3`? A comment begins with `#`\n      there is python 3.12.1, 3.11.2",
+    ),
+    "no comma": spec(
+        "python >=3 <3.2",
+        no_version("python >=3 <3.2"),
+        "did you mean `python >=3,<3.2`? A comma separates versions\n      there is python 3.12.1, 3.11.2",
+    ),
+    "slip": spec("nunpy", no_package("nunpy"), "did you mean `numpy`?"),
+    "requirements as specs": case(
+        "tmpenv create --override-channels --channel {url} --file requirements.txt",
+        "error (solve): there is no package `humanize` for ... in `.../made`\n"
+        "  requirements.txt:1:1\n  1 | humanize\n      ^^^^^^^^\n"
+        "hint: a package of PyPI is asked for with `pypi:NAME`; `--channel CHANNEL` adds another channel",
+        {"requirements.txt": "humanize\n"},
+    ),
+    "--with": case(
+        "execute --with humanize s.py",
+        no_package("humanize") + "\n  --with humanize\n"
+        "hint: `--channel CHANNEL` adds another channel; `pypi:humanize` asks for a package of PyPI",
+        {"s.py": PLAIN},
+    ),
+    "--add": case(
+        "execute --add nunpy s.py",
+        no_package("nunpy") + "\n  --add nunpy\nhint: did you mean `numpy`?",
+        {"s.py": PLAIN},
+    ),
+    "no header": case(
+        "execute s.py",
+        "error: `s.py` has no header\n"
+        f"hint: `conda-execute --init s.py` writes one; or say in a comment what the script needs:{MINIMAL}",
+        {"s.py": "print(1)\n"},
+    ),
+    "binary": case(
+        "execute s",
+        "error: found a NUL byte: this is a binary file, not a script\n  s:1\n"
+        "hint: run a program directly; if it belongs to a script, give the script",
+        {"s": "\0"},
+    ),
+    "program": case(
+        "execute python",
+        "error: there is no script `python`\nhint: to run a program of a package: `conda-execute -x python`",
+        status=127,
+    ),
+    "nothing": case(
+        "execute",
+        "error: there is no script to run\nhint: `conda-execute SCRIPT` runs one, `conda-execute --init SCRIPT` starts "
+        "one; `conda-execute --help` shows more",
+    ),
+    "--with alone": case(
+        "execute --with numpy",
+        "error: there is no script to run\n"
+        "hint: name a script, or run code: `conda-execute --with numpy -c 'print(1)'`",
+    ),
+    "-c alone": case(
+        "execute -c print(1)",
+        "error: `-c` has no header\nhint: name what the code needs: `conda-execute --with python -c CODE`, or begin it "
+        f"with a header:{MINIMAL}",
+    ),
+    "- alone": case(
+        "execute -",
+        "error: `-` has no header\nhint: name what the script needs: `conda-execute --with python -`, or begin it "
+        f"with a header:{MINIMAL}",
+    ),
+    "-c for a channel": case(
+        "execute --with python -c conda-forge s.py",
+        "error: `-c` runs code, and `conda-forge s.py` looks like a channel and a script\n"
+        "hint: a channel is given with `--channel`: `conda-execute --channel conda-forge s.py`",
+        {"s.py": PLAIN},
+    ),
+    "environment.yml": case(
+        "execute environment.yml",
+        "error: `environment.yml` is an environment.yml, not a script\n"
+        "hint: `conda-tmpenv create --file environment.yml` creates its environment",
+        {"environment.yml": "dependencies:\n - python\n"},
+    ),
+    "requirements.txt": case(
+        "execute requirements.txt",
+        "error: `requirements.txt` is a list of pip's requirements, not a script\n"
+        "hint: name each with `--with pypi:NAME`, or under `pip:` in a header",
+        {"requirements.txt": "humanize\n"},
+    ),
+    "unknown archive": case(
+        "execute --pack foo.rar s.py",
+        "error: `--pack` cannot write `foo.rar`\nhint: the name of an archive ends in `.tar.gz`, ...`.squashfs`",
+        {"s.py": PLAIN},
+    ),
+    "several, one wrong": case(
+        "execute --check s.py wrong.py",
+        "error: the header is not valid YAML: a bracket is not closed\n"
+        "  wrong.py:2:9\n  2 | # env: [\n              ^\nhint: close it",
+        {"s.py": PLAIN, "wrong.py": "# conda execute\n# env: [\n"},
+    ),
+    "interpreter of the shebang": case(
+        "execute s.py",
+        "error: `/none/python3.9` is not there\n"
+        "  s.py:1:3\n  1 | #!/none/python3.9\n        ^^^^^^^^^^^^^^^\n"
+        "hint: add the package that brings it to the header",
+        {"s.py": "#!/none/python3.9\n" + HEADER.format("numpy")},
+        status=127,
+    ),
+    "R without its package": case(
+        "execute s.R",
+        "error: `Rscript` is not in the environment `...`\nhint: add `r-base` to the header",
+        {"s.R": HEADER.format("numpy")},
+        status=127,
+    ),
+    "missing script": case("execute zzzz.py", "error: there is no script `zzzz.py`", status=127),
+    "sort key": case(
+        "tmpenv list --sort age",
+        "error: `--sort` does not take `age`\nhint: it takes one of `name`, `size`, `created`, `used`, `script`",
+    ),
+    "info of nothing": case(
+        "tmpenv info",
+        "error: `conda-tmpenv info` needs a NAME or SCRIPT\nhint: `conda-tmpenv info --help` lists the options",
+    ),
+    "age in days": case(
+        "tmpenv clear --min-age 2d",
+        "error: `--min-age`: `2d` is not a number of hours\nhint: as in `--min-age 48`",
+    ),
+    "clear --all": case(
+        "tmpenv clear --all",
+        "error: there is no option `--all`\n"
+        "hint: without names, `conda-tmpenv clear` deletes every environment that no process is using",
+    ),
+    "clear -y": case(
+        "tmpenv clear -y", "error: there is no option `-y`\nhint: it is not needed: nothing is asked"
+    ),
+    "three digits": case(
+        "tmpenv info f2c",
+        "error: there is neither an environment nor a script `f2c`\n"
+        "hint: a name may be shortened to 4 digits; `conda-tmpenv list` shows the environments that exist",
+    ),
+    "option of another tool": case(
+        "execute --no-cache s.py",
+        "error: there is no option `--no-cache`\nhint: `--force-env` creates the environment again",
+    ),
+    "module": case(
+        "execute -m http.server",
+        "error: there is no option `-m`\n"
+        "hint: `conda-execute -x python -m MODULE` runs a module; `--with SPEC` adds a package",
+    ),
+    "unlike any option": case(
+        "execute --qqqq s.py",
+        "error: there is no option `--qqqq`\n"
+        "hint: options of the script come after it; `conda-execute --help` lists the options",
+    ),
+}  # fmt: skip
+
+
+def as_written(said: str, expected: str) -> bool:
+    """Whether a text is the expected one; `...` in that stands for anything."""
+    return re.fullmatch(".*".join(map(re.escape, expected.split("..."))), said.rstrip("\n"), re.DOTALL) is not None
+
+
+def test_a_first_mistake_is_answered_to_the_letter(world: World, make_channel: Callable[..., str]) -> None:
+    versions = (("numpy", "1.26"), ("pip", "24.2"), ("python", "3.11.2"), ("python", "3.12.1"))
+    url = make_channel(*(Package(*each) for each in versions))
+    asked = [
+        (
+            program,
+            [word.format(url=url) for word in words],
+            {name: text.format(url=url) for name, text in files.items()},
+        )
+        for program, words, files, _, _ in MISTAKES.values()
+    ]
+    done = world.run([sys.executable, "-c", _RUN_EACH], input=json.dumps(asked), env={"PYTHONPATH": str(CHECKOUT)})
+    assert done.stderr == ""
+    wrong = {
+        name: (status, text)
+        for (name, (*_, expected_status, expected)), (status, text) in zip(
+            MISTAKES.items(), json.loads(done.stdout), strict=True
+        )
+        if status != expected_status or not as_written(text, expected)
+    }
+    assert wrong == {}
