@@ -496,8 +496,8 @@ class DirOptions(CommandLine):
 
 
 class NameOptions(CommandLine):
-    USAGE = "conda tmpenv name [OPTIONS] SPEC..."
-    PROSE = "Print the path that such an environment has, or would have."
+    USAGE = "conda tmpenv name [OPTIONS] SPEC... or SCRIPT"
+    PROSE = "Print the path that such an environment, or that of a script, has or would have."
 
     file = many("--file", value="FILE", help="a file of specs, one a line, or an environment.yml; repeatable")
     channels = many("-c", "--channel", value="CHANNEL", help="one more channel; repeatable")
@@ -506,8 +506,8 @@ class NameOptions(CommandLine):
 
 
 class CreateOptions(NameOptions):
-    USAGE = "conda tmpenv create [OPTIONS] SPEC..."
-    PROSE = "Create an environment of these specs, or find it, and print its path."
+    USAGE = "conda tmpenv create [OPTIONS] SPEC... or SCRIPT"
+    PROSE = "Create an environment of these specs, or that of a script, or find it, and print its path."
 
     offline = flag("--offline", help="do not use the network, only what is cached")
     backend = text("--backend", value="NAME", words=BACKENDS, help="`rattler` or `conda`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -105,6 +106,21 @@ def test_the_summary_counts(prefix: Path) -> None:
     assert findings.summary == "2 environments of scripts in /t/tmp_envs, 1 with a problem:"
     assert findings.details == (f"{NAME}: sound",)
     assert judge([sound], NOW, Settings(), "/t").summary == "1 environment of scripts in /t, nothing wrong."
+
+
+def test_programs_that_only_base_finds_are_named_with_the_command_that_helps(tmp_path: Path) -> None:
+    """As after an installation by pip into base; the conda package has them in `condabin`."""
+    root = tmp_path / "root of conda"
+    environ = {"HOME": str(tmp_path)}
+    assert examine(str(tmp_path), environ, str(root)).complaints == ()
+    for folder in ("bin", "condabin"):
+        (root / folder).mkdir(parents=True)
+    for name in ("conda-execute", "conda-tmpenv"):
+        (root / "bin" / name).touch()
+    (complaint,) = examine(str(tmp_path), environ, str(root)).complaints
+    subprocess.run(["sh", "-c", complaint.split("`")[1]], check=True)
+    assert (root / "condabin" / "conda-execute").resolve() == root / "bin" / "conda-execute"
+    assert examine(str(tmp_path), environ, str(root)).complaints == ()
 
 
 def test_settings_that_cannot_be_read_are_said(tmp_path: Path) -> None:

@@ -53,6 +53,22 @@ def test_name_is_where_create_puts_it(world: World) -> None:
     assert world.tmpenv("create", "six", "python=3", check=True).stdout == named
 
 
+def test_create_and_name_take_a_script(used: World) -> None:
+    """A file without a header is no script, and its name a spec."""
+    prefix = f"{used.tmp_envs / name_of(used)}\n"
+    assert used.tmpenv("name", "s.sh", check=True).stdout == prefix
+    assert used.tmpenv("create", "-q", "./s.sh", check=True).stdout == prefix
+    used.script("six", "no header\n")
+    assert used.tmpenv("create", "six", check=True).stdout == prefix
+
+
+def test_options_may_come_before_the_command(used: World) -> None:
+    assert json.loads(used.tmpenv("--json", "list", check=True).stdout)[0]["name"] == name_of(used)
+    assert "conda tmpenv list" in used.tmpenv("--help", "list", check=True).stdout.replace("conda-", "conda ")
+    assert used.tmpenv("-V", check=True).stdout == used.execute("-V", check=True).stdout
+    assert "no option" in used.tmpenv("--compile", "list").stderr
+
+
 def test_name_of_the_seeds_environment(world: World) -> None:
     done = world.tmpenv("name", "python >=3", "numpy", check=True)
     assert done.stdout.endswith("/tmp_envs/ea977067a8fbeb21a594\n")

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from ..plan import Plan
 
 
-def _made(options: RunOptions, *, to_run: bool = False) -> tuple[Plan, Store, Environment]:
+def made(options: RunOptions, *, to_run: bool = False) -> tuple[Plan, Store, Environment]:
+    """The environment of a script, created if it is missing; it may be one to read only, unless it is `to_run` in."""
     plan = understand(options)
     plan.require_trust()
     plan.require_sandbox()
@@ -37,7 +38,7 @@ def _made(options: RunOptions, *, to_run: bool = False) -> tuple[Plan, Store, En
 
 def print_prefix(options: RunOptions) -> int:
     def find(one: RunOptions) -> dict[str, Any]:
-        _, _, environment = _made(one)
+        _, _, environment = made(one)
         return {"prefix": environment.prefix, "name": environment.name}
 
     return for_each(options, find, lambda found: print(found["prefix"], flush=True))
@@ -45,7 +46,7 @@ def print_prefix(options: RunOptions) -> int:
 
 def print_python(options: RunOptions) -> int:
     def find(one: RunOptions) -> dict[str, Any]:
-        plan, _, environment = _made(one, to_run=True)
+        plan, _, environment = made(one, to_run=True)
         python = os.path.join(environment.prefix, "python.exe" if sys.platform == "win32" else "bin/python")
         if not os.access(python, os.X_OK):
             raise NotFoundError(
@@ -60,7 +61,7 @@ def export(options: RunOptions) -> int:
     """The environment as a text from which other tools create it."""
     from ..lockfiles import export
 
-    plan, _, environment = _made(options)
+    plan, _, environment = made(options)
     assert options.export is not None
     # conda's own rules for names, and a shell's comfort.
     stem = os.path.splitext(os.path.basename(plan.script.title))[0]
@@ -94,7 +95,7 @@ def pack(options: RunOptions) -> int:
 
     assert options.pack is not None
     export.check_archive(options.pack)
-    plan, _, environment = _made(options)
+    plan, _, environment = made(options)
     export.pack(environment.prefix, options.pack)
     plan.voice.notice(f"packed `{environment.prefix}` into `{options.pack}`")
     return 0
@@ -102,7 +103,7 @@ def pack(options: RunOptions) -> int:
 
 def shell(options: RunOptions) -> int:
     """Become a shell in the environment."""
-    plan, store, environment = _made(options, to_run=True)
+    plan, store, environment = made(options, to_run=True)
     sweep_if_due(plan, store, note_path(environment, this_process()))
     interrupts.release()
     notebook = plan.script.notebook

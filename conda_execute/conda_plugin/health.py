@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 
 from ..environments import layout
 from ..lean.values import dataclass, replace
@@ -24,8 +26,29 @@ class Findings:
     details: tuple[str, ...] = ()
 
 
-def examine(prefix: str, environ: Mapping[str, str]) -> Findings:
-    """How the environments are that scripts use; of `prefix` alone, if that is one of them."""
+def examine(prefix: str, environ: Mapping[str, str], root: str = sys.prefix) -> Findings:
+    """How the environments are that scripts use; of `prefix` alone, if that is one of them. And whether the programs
+    of the conda in `root` are found whatever environment is active."""
+    findings = _of_environments(prefix, environ)
+    return replace(findings, complaints=(*findings.complaints, *_not_in_condabin(root)))
+
+
+def _not_in_condabin(root: str) -> tuple[str, ...]:
+    """`conda init` puts only `condabin` on PATH. The conda package has the programs there; pip does not know of it."""
+    condabin = os.path.join(root, "condabin")
+    missing = [
+        name
+        for name in ("conda-execute", "conda-tmpenv")
+        if os.path.exists(os.path.join(root, "bin", name)) and not os.path.exists(os.path.join(condabin, name))
+    ]
+    if not missing or not os.path.isdir(condabin):
+        return ()
+    links = " ".join(f"../bin/{name}" for name in missing)
+    unfound = f"{' and '.join(missing)} cannot be found while another environment than base is active"
+    return (f"{unfound}; `ln -s {links} {shlex.quote(condabin)}` helps",)
+
+
+def _of_environments(prefix: str, environ: Mapping[str, str]) -> Findings:
     from .. import engines
     from ..configuration.settings import load
     from ..environments.place import choose_tmp_envs
@@ -37,7 +60,7 @@ def examine(prefix: str, environ: Mapping[str, str]) -> Findings:
     try:
         settings = load(environ)
         tmp_envs, name = os.path.split(os.path.abspath(prefix))
-        if not (is_name(name) and os.path.basename(tmp_envs) == "tmp_envs"):
+        if not (is_name(name) and os.path.basename(tmp_envs) == layout.TMP_ENVS):
             tmp_envs, name = choose_tmp_envs(settings, environ, host()), ""
         store = Store(tmp_envs)
         policy = Policy(unused_for=settings.remove_if_unused_for, foreign_use_ttl=settings.foreign_use_ttl)

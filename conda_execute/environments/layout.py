@@ -38,6 +38,10 @@ def conda_meta(prefix: str) -> str:
     return os.path.join(prefix, "conda-meta")
 
 
+#: The directory that holds environments, as its own name says wherever it is.
+TMP_ENVS = "tmp_envs"
+
+
 def marker(prefix: str) -> str:
     return os.path.join(prefix, "conda-meta", MARKER)
 

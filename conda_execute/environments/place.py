@@ -9,6 +9,7 @@ from ..cache import cache_dir, private_directory
 from ..errors import PlaceError
 from ..files import is_full, make_directory_or_fail
 from ..ownership import others, refuse_others
+from . import layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,13 +42,13 @@ def choose_tmp_envs(
     """
     if settings.env_dir:
         asked = os.path.abspath(settings.env_dir)
-        place = asked if os.path.basename(asked) == "tmp_envs" else os.path.join(asked, "tmp_envs")
+        place = asked if os.path.basename(asked) == layout.TMP_ENVS else os.path.join(asked, layout.TMP_ENVS)
         _fit(place, name, settings.trusted_groups)
         return place
     root = _root_prefix()
     cache = cache_dir(environ)
-    defaults = ([os.path.join(root, "tmp_envs")] if root else []) + (
-        [os.path.join(cache, platform, "tmp_envs")] if cache else []
+    defaults = ([os.path.join(root, layout.TMP_ENVS)] if root else []) + (
+        [os.path.join(cache, platform, layout.TMP_ENVS)] if cache else []
     )
     why = "there is no HOME"
     for place in defaults:
@@ -62,7 +63,7 @@ def choose_tmp_envs(
             why = error.message
             continue
         return place
-    place = os.path.join(private_directory(environ), platform, "tmp_envs")
+    place = os.path.join(private_directory(environ), platform, layout.TMP_ENVS)
     _fit(place, name, settings.trusted_groups)
     if notice is not None:
         notice(f"environments go to `{place}`, which may not last: {why}")

@@ -38,7 +38,7 @@ def act(argv: Sequence[str]) -> int:
 
     from ..parsing import parse
 
-    own = parse(TmpenvOptions, argv)
+    own = parse(TmpenvOptions, _command_first(argv))
     name = own.words[0] if own.words else "help"
     if own.version:
         from ..help import show_version
@@ -51,6 +51,12 @@ def act(argv: Sequence[str]) -> int:
         return _help([name])
     done: int = getattr(import_module(f".{_MODULES.get(name, name)}", __name__), name)(options)
     return done
+
+
+def _command_first(argv: Sequence[str]) -> Sequence[str]:
+    """The words with the command before its options, as conda takes them in any order: `conda tmpenv --json list`."""
+    at = next((at for at, word in enumerate(argv) if not word.startswith("-")), 0)
+    return [argv[at], *argv[:at], *argv[at + 1 :]] if at and argv[at] in COMMANDS else argv
 
 
 #: Commands that share a module, which has a function of the command's name.

@@ -13,19 +13,52 @@ from ...environments.store import Store
 from ...errors import PlaceError, UsageError
 from ...launch import process
 from ...lean.values import replace
+from ...plan import understand
 from ...resolve import Options, resolve
 from ...script import specfile
+from ...script.header import ENOUGH, find_header
 from ...specs import platforms
 from ...terminal.messages import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...configuration.declared import Settings
     from ...model import Environment, Header, Request
-    from ...options import CreateOptions, NameOptions
+    from ...options import CreateOptions, NameOptions, RunOptions
 
 
 def create(options: CreateOptions) -> int:
+    if _is_script(options.words):
+        from ..environment import made
+
+        _, _, environment = made(_run_of(options))
+    else:
+        environment = _of_specs(options)
+    if options.compile:
+        _byte_compile(environment)
+    print(environment.prefix)
+    return 0
+
+
+def _is_script(words: Sequence[str]) -> bool:
+    """Whether what is given is one script with a header, and no spec."""
+    if len(words) != 1 or not os.path.isfile(words[0]):
+        return False
+    with open(words[0], "rb") as file:
+        return find_header(file.read(ENOUGH), words[0]) is not None
+
+
+def _run_of(options: NameOptions) -> RunOptions:
+    """A run of the script with the same options."""
+    from ...options import RunOptions
+
+    shared = {name: getattr(options, name) for name in options.TABLE if name in RunOptions.TABLE}
+    return RunOptions(options.words, **shared)
+
+
+def _of_specs(options: CreateOptions) -> Environment:
     from ...recipe import Recipe, check_backend
     from ...terminal.voice import Voice
 
@@ -44,20 +77,23 @@ def create(options: CreateOptions) -> int:
         header=header,
     )
     store = _store(request, settings, environ)
-    environment = ensure(request, store, recipe, force=options.force_env)
-    if options.compile:
-        _byte_compile(environment)
-    print(environment.prefix)
-    return 0
+    return ensure(request, store, recipe, force=options.force_env)
 
 
 def name(options: NameOptions) -> int:
+    if _is_script(options.words):
+        plan = understand(_run_of(options))
+        store = plan.store()
+        return _print_prefix(plan.with_lockfile(store).name, store)
     environ = process.inherited_environ()
     settings = load(environ)
     _, request = _resolved(options, settings, environ)
-    store = _store(request, settings, environ)
-    environment = store.find(environment_name(request))
-    print(environment.prefix if environment else store.prefix(environment_name(request)))
+    return _print_prefix(environment_name(request), _store(request, settings, environ))
+
+
+def _print_prefix(name: str, store: Store) -> int:
+    environment = store.find(name)
+    print(environment.prefix if environment else store.prefix(name))
     return 0
 
 
