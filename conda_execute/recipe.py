@@ -188,6 +188,7 @@ class Recipe:
             offline=offline,
             timeouts=(self.settings.remote_connect_timeout_secs, self.settings.remote_read_timeout_secs),
             verify=self.verify,
+            package_caches=self._package_caches(),
             attestations=self.settings.attestations,
             run_link_scripts=self.request.link_scripts,
             verify_files=policy.verifies_files(self.settings),
@@ -232,6 +233,15 @@ class Recipe:
         }
         told = {variable: name for variable, name in named.items() if self.settings.origin(name)}
         return {variable: str(math.ceil(getattr(self.settings, name))) for variable, name in told.items()}
+
+    def _package_caches(self) -> tuple[str, ...]:
+        """Those of the setting that are there: a host may lack a mount."""
+        from .ownership import refuse_others
+
+        found = [cache for cache in self.settings.package_caches if os.path.isdir(cache)]
+        for cache in found:
+            refuse_others(cache, self.settings.trusted_groups, hint="take it out of the setting `package-caches`")
+        return tuple(found)
 
     def _cache(self) -> str | None:
         """Where packages are kept if not where the engine keeps them: it needs a home that can be written to, and

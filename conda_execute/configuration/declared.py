@@ -67,6 +67,8 @@ class Settings:
     #: The engine; None: the embedded one if it works here.
     backend: str | None = None
     auto_clean: bool = True
+    #: Directories of unpacked packages that others keep, absolute.
+    package_caches: tuple[str, ...] = ()
     trusted_urls: tuple[str, ...] = ()
     run_link_scripts: bool = True
     #: Groups whose members may write where others could change what runs: names, numbers or "everyone".
@@ -341,6 +343,13 @@ OURS = (
         description="What solves and installs: `rattler`, the embedded engine, or `conda`; none: the embedded one.",
     ),
     _flag("auto-clean", description="Remove unused environments automatically."),
+    Setting(
+        "package-caches",
+        _text,
+        "list",
+        expands=True,
+        description="Directories of unpacked packages, such as a site's, that are read before the user's own.",
+    ),
     Setting("trusted-urls", _text, "list", description="Patterns of URLs whose scripts run without a question."),
     Setting(
         "trusted-groups",

@@ -220,7 +220,15 @@ def _settle(
     if not settled.get("channels", True):
         del settled["channels"]
     if "env_dir" in settled:
-        settled["env_dir"] = _absolute(settled["env_dir"], home, next(w for n, _, w in origins if n == "env-dir"))
+        settled["env_dir"] = _absolute(
+            "env-dir", settled["env_dir"], home, next(w for n, _, w in origins if n == "env-dir")
+        )
+    if "package_caches" in settled:
+        where = {item: place for name, item, place in origins if name == "package-caches"}
+        settled["package_caches"] = tuple(
+            _absolute("package-caches", cache, home, where.get(cache) or next(iter(where.values())))
+            for cache in settled["package_caches"]
+        )
     return settled, origins
 
 
@@ -364,23 +372,23 @@ def _convert(setting: Setting, value: Value, environment: _Environment) -> Any:
     return one(value)
 
 
-def _absolute(path: str, home: str | None, where: Location) -> str:
+def _absolute(setting: str, path: str, home: str | None, where: Location) -> str:
     if path == "~" or path.startswith(("~/", "~\\")):
         if home is None:
-            raise SettingsError("`env-dir` begins with `~`, and there is no home directory", where=where)
+            raise SettingsError(f"`{setting}` begins with `~`, and there is no home directory", where=where)
         path = home + path[1:]
     import re
 
     if unset := re.search(_VARIABLE, path, re.ASCII):
         # A directory of that very name would be everybody's who lacks the variable: a job of cron, a container.
         raise SettingsError(
-            f"`env-dir` holds `{unset.group()}`, which is not set here",
+            f"`{setting}` holds `{unset.group()}`, which is not set here",
             where=where,
             hint=f"set {unset.group().strip('${}')}, or write a variable that is set wherever scripts run",
         )
     if not os.path.isabs(path):
         raise SettingsError(
-            f"`env-dir` must be an absolute path, found `{path}`",
+            f"`{setting}` must be an absolute path, found `{path}`",
             where=where,
             hint="begin it with `/`, `~/` or a variable such as `$HOME`",
         )

@@ -95,6 +95,8 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     #: Directory for downloaded packages and repodata; None: the engine's own convention, shared with its peers.
     cache: str | None = None
+    #: Directories of unpacked packages that others keep, which are read before the own cache and never written to.
+    package_caches: tuple[str, ...] = ()
     #: Makes the engine's network objects (py-rattler: a client and a gateway, with no cached repodata if it is told
     #: so); None: plain ones.
     connect: Callable[[bool], Any] | None = field(default=None, repr=False)

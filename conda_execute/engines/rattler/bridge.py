@@ -27,6 +27,7 @@ import rattler
 
 from ...errors import SettingsError
 from .. import stem
+from . import cached
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,6 +184,9 @@ def package_cache(directory: str, *, full: bool) -> PackageCache:
 class PackageCache:
     """A directory of unpacked packages, which py-rattler 0.28 compares by itself."""
 
+    #: Whether packages can be borrowed from other caches.
+    borrows = True
+
     def __init__(self, directory: str, full: bool) -> None:
         self.directory = directory
         self.full = full
@@ -194,15 +198,22 @@ class PackageCache:
 
     async def arguments(self, records: Sequence[RepoDataRecord], incoming: Incoming) -> dict[str, Any]:
         """The arguments by which `rattler.install` takes these packages from here, or fetches them into `incoming`."""
-        return {"package_cache": self._packages(*await asyncio.to_thread(incoming.begin))}
+        before = await asyncio.to_thread(incoming.begin)
+        return {"package_cache": self._packages(*before, is_borrowed=bool(incoming.borrowed))}
 
-    def _packages(self, *before: str) -> rattler.PackageCache:
-        mode = rattler.ValidationMode.full() if self.full else rattler.ValidationMode.fast()
-        return rattler.PackageCache.new_layered([*before, self.directory], validation_mode=mode)
+    def _packages(self, *before: str, is_borrowed: bool = False) -> rattler.PackageCache:
+        """The cache, and directories before it; what is borrowed is compared byte by byte."""
+        full, fast = rattler.ValidationMode.full(), rattler.ValidationMode.fast()
+        layers = [(path, is_borrowed or self.full) for path in before] + [(self.directory, self.full)]
+        return rattler.PackageCache.from_layers(
+            [rattler.PackageCacheLayer(path).with_validation_mode(full if whole else fast) for path, whole in layers]
+        )
 
 
 class _OlderPackageCache(PackageCache):
     """The same by ourselves: a directory for each package, and beside it `NAME.lock` with its archive's SHA-256."""
+
+    borrows = False
 
     async def absent(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
         return [record for record in records if not self._contains(record)]
@@ -213,12 +224,9 @@ class _OlderPackageCache(PackageCache):
 
     def _contains(self, record: RepoDataRecord) -> bool:
         package = self._package(record)
-        try:
-            with open(f"{package}.lock", "rb") as file:
-                digest = file.read()[8:]  # after a revision number of eight bytes
-        except OSError:
+        if not os.path.isdir(package) or not os.path.exists(f"{package}.lock"):
             return False
-        return os.path.isdir(package) and (not record.sha256 or digest == record.sha256)
+        return not record.sha256 or cached.origin(package) == record.sha256
 
     def _package(self, record: RepoDataRecord) -> str:
         return os.path.join(self.directory, stem(record.file_name))

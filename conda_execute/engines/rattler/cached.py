@@ -76,6 +76,21 @@ def _why_not(package: str, name: str) -> str | None:
     return None
 
 
+def origin(package: str) -> bytes | None:
+    """The SHA-256 of the archive that a package was unpacked from, as who unpacked it wrote down: rattler beside it
+    (after a revision number of eight bytes), conda in it; None if nobody did."""
+    try:
+        with open(f"{package}.lock", "rb") as file:
+            if digest := file.read()[8:]:
+                return digest
+    except OSError:
+        pass
+    try:
+        return bytes.fromhex((_content(package, "repodata_record.json") or {})["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def distrust(package: str) -> None:
     """Have the engine fetch this package again, and not link it as it is. Raises OSError."""
     delete(os.path.join(package, "info", "index.json"))

@@ -114,13 +114,17 @@ class Rattler:
     ) -> Built:
         """Solve unless `solution` is given, download and link. Raises CreationError and InterruptError."""
         installing = _Installing(prefix, options.progress)  # type: ignore[abstract]  # its unused methods do nothing
-        with inherited(lock_fd):
-            records = _bounded(
-                options,
-                lambda: run(
+
+        def install() -> list[RepoDataRecord]:
+            try:
+                return run(
                     lambda: _create(request, prefix, options, solution, installing), "install", installing.settle
-                ),
-            )
+                )
+            finally:
+                installing.incoming.drop()
+
+        with inherited(lock_fd):
+            records = _bounded(options, install)
         if installing.failed_scripts:
             cache = os.path.join(cache_dir(options), "pkgs")
             sources = {r.name.normalized: os.path.join(cache, stem(r.file_name)) for r in records}
@@ -188,7 +192,11 @@ async def _solve(
         raise await _explain_unsolvable(str(error), request, options, gateway) from None
     except GatewayError as error:
         raise explain.repodata_failed(str(error), request, options.offline, cache, options.locate) from None
-    return Solution(described(records, os.path.join(cache_dir(options), "pkgs")), tuple(records), state=gateway)
+    return Solution(
+        described(records, [os.path.join(cache_dir(options), "pkgs"), *options.package_caches]),
+        tuple(records),
+        state=gateway,
+    )
 
 
 def _is_for_what_is_cached(text: str, cache: str) -> bool:
@@ -392,8 +400,10 @@ async def _create(
     whole = options.verify or options.verify_files or request.lock is not None
     packages = bridge.package_cache(os.path.join(cache_dir(options), "pkgs"), full=whole)
     installing.expect(archives, os.path.join(cache_dir(options), "pkgs"))
+    if packages.borrows:
+        await asyncio.to_thread(installing.borrow, archives, options.package_caches)
     await asyncio.to_thread(installing.look_at_cached, options.offline)
-    await _check_archives(archives, packages, options)
+    await _check_archives([one for one in archives if not installing.has_borrowed(one)], packages, options)
     if options.attestations == "require" and (request.pypi or len(archives) < len(records)):
         raise explain.cannot_be_attested()
     if options.attestations == "warn":
@@ -425,16 +435,12 @@ async def _install_from(
     options: Options,
     installing: _Installing,
 ) -> None:
-    incoming = installing.incoming = Incoming(packages.directory)
     try:
-        try:
-            await _install(records, request, options, installing, packages)
-        except CreationError:
-            await asyncio.to_thread(incoming.move_in)  # what was fetched before need not be fetched again
-            raise
-        await asyncio.to_thread(incoming.move_in)
-    finally:
-        incoming.drop()
+        await _install(records, request, options, installing, packages)
+    except CreationError:
+        await asyncio.to_thread(installing.incoming.move_in)  # what was fetched before need not be fetched again
+        raise
+    await asyncio.to_thread(installing.incoming.move_in)
 
 
 async def _unattested(records: Sequence[RepoDataRecord], options: Options) -> list[str]:
@@ -481,6 +487,7 @@ async def _install(
             urls = {record.file_name: record.url for record in records}
             raise explain.install_failed(text, request, urls, cache, options.locate) from None
         await asyncio.to_thread(installing.settle)
+        installing.incoming.give_back(stem(unlinked))
         cached.distrust(os.path.join(cache, stem(unlinked)))
         installing.cached.clear()  # what is fetched just now and cannot be linked is broken at its source
         delete(installing.prefix)
@@ -570,11 +577,22 @@ class _Installing(InstallerReporter):
             record.name.normalized: (record.file_name, os.path.join(cache, stem(record.file_name)))
             for record in records
         }
+        self.incoming = Incoming(cache)
+
+    def borrow(self, records: Sequence[RepoDataRecord], caches: Sequence[str]) -> None:
+        """Take from caches that others keep what is whole there."""
+        for record in records:
+            self.incoming.borrow(stem(record.file_name), record.sha256, caches)
+            if self.has_borrowed(record):
+                self.cached.add(record.file_name)
+
+    def has_borrowed(self, record: RepoDataRecord) -> bool:
+        return stem(record.file_name) in self.incoming.borrowed
 
     def look_at_cached(self, offline: bool) -> None:
         """Before anything is fetched: what is damaged in the cache is fetched again."""
         for archive, package in self._packages.values():
-            if os.path.isdir(package):
+            if os.path.isdir(package) and os.path.basename(package) not in self.incoming.borrowed:
                 self.cached.add(archive)
                 if (damage := cached.damage(package)) is not None:
                     if offline:
@@ -607,7 +625,8 @@ class _Installing(InstallerReporter):
 
     def on_link_start(self, operation: int, package_name: str) -> int:
         archive, package = self._packages[package_name]
-        self._look_at(archive, self.incoming.fetched(package) or package)
+        if os.path.basename(package) not in self.incoming.borrowed:
+            self._look_at(archive, self.incoming.fetched(package) or package)
         self._linking.add(package_name)
         return self._token(package_name)
 
@@ -680,14 +699,17 @@ def installed(prefix: str) -> list[rattler.PrefixRecord]:
     return sorted(records, key=lambda record: place[record.name.normalized])
 
 
-def described(records: Sequence[RepoDataRecord], cache: str | None = None) -> tuple[Package, ...]:
-    """Records as values of ours, sorted by name; with `cache`, also whether they are in that package cache.
+def described(records: Sequence[RepoDataRecord], caches: Sequence[str] = ()) -> tuple[Package, ...]:
+    """Records as values of ours, sorted by name; with `caches`, also whether they are in one of these package caches.
 
     For people: whether what lies there has the right hash is the installer's business, and a full index of the cache
     takes long where it is large.
     """
     packages = [
-        _package(record, os.path.isdir(os.path.join(cache, stem(record.file_name))) if cache is not None else None)
+        _package(
+            record,
+            any(os.path.isdir(os.path.join(cache, stem(record.file_name))) for cache in caches) if caches else None,
+        )
         for record in records
     ]
     return tuple(sorted(packages, key=lambda package: package.name))

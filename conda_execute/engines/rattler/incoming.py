@@ -4,6 +4,10 @@ py-rattler 0.28 locks the first cache that it may write to, from the first downl
 cache itself, a slow or stopped creator would hold up every other one of the user, on all hosts that share a home, and
 without a word. So each installation has a directory of its own in front of the cache: rattler locks that, and links
 what the cache has from there. The cache is locked only while packages move in.
+
+What others keep for everybody (the setting `package-caches`) is borrowed: a link to the package lies in the directory
+as if it had been fetched. rattler's own layers of caches do not serve for that: 0.28 opens files of any layer for
+writing unless its directory has no write permission for anybody.
 """
 
 from __future__ import annotations
@@ -15,9 +19,11 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 
+from . import cached
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 #: Seconds after which what a killed process left here goes.
 _LASTS = 24 * 3600.0
@@ -32,6 +38,24 @@ class Incoming:
     def __init__(self, cache: str) -> None:
         self._cache = cache
         self._directory: str | None = None
+        #: The directories of packages that were borrowed, by their names.
+        self.borrowed: dict[str, str] = {}
+
+    def borrow(self, name: str, sha256: bytes | None, caches: Sequence[str]) -> None:
+        """Take this package from the first of these caches that has it whole, and unpacked from just that archive."""
+        for cache in caches:
+            package = os.path.join(cache, name)
+            if not (sha256 and cached.origin(package) == sha256):
+                continue
+            if cached.damage(package) is None and cached.intrusion(package) is None and (place := self.begin()):
+                os.symlink(package, os.path.join(place[0], name))
+                self.borrowed[name] = package
+                return
+
+    def give_back(self, name: str) -> None:
+        """Have the engine take this package from elsewhere."""
+        if self.borrowed.pop(name, None) and self._directory is not None:
+            os.unlink(os.path.join(self._directory, name))
 
     def begin(self) -> list[str]:
         """The directory, made; none where nothing can be written, and the cache must have all."""
@@ -49,7 +73,7 @@ class Incoming:
     def fetched(self, package: str) -> str | None:
         """Where this package of the cache lies, if it was fetched just now."""
         path = os.path.join(self._directory, os.path.basename(package)) if self._directory is not None else ""
-        return path if path and os.path.isdir(path) else None
+        return path if path and _is_directory(path) else None
 
     def move_in(self) -> None:
         """Let the cache have what was fetched, if nobody keeps it locked."""
@@ -57,7 +81,7 @@ class Incoming:
             return
         names = os.listdir(self._directory)
         packages = [
-            name for name in names if os.path.isdir(os.path.join(self._directory, name)) and f"{name}.lock" in names
+            name for name in names if f"{name}.lock" in names and _is_directory(os.path.join(self._directory, name))
         ]
         if packages:
             with suppress(OSError):
@@ -82,6 +106,10 @@ class Incoming:
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
+
+
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)  # a link is borrowed
 
 
 def _clean(place: str) -> None:
