@@ -6,7 +6,11 @@ import sys
 
 import pytest
 
+from conda_execute.environments import uses
+from conda_execute.errors import ExecuteError
+from conda_execute.launch.loops import refuse_loop
 from tests.conftest import World
+from tests.protocol import small
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -66,3 +70,14 @@ def test_nothing_of_the_guard_reaches_the_script(world: World) -> None:
     )
     for _ in range(2):
         assert world.execute(script, check=True).stdout == "none\n"
+
+
+def test_containers_of_one_name_that_started_together_are_no_loop(tmp_envs: str) -> None:
+    """Their processes have one number and one start, and so one note."""
+    environment = small.ensure(tmp_envs)
+    note = uses.note_path(environment, uses.this_process())
+    with open(note, "a") as file:
+        file.write("pid:[1] /x.sh\n")
+    refuse_loop(environment, uses.this_process(), "/x.sh", {})
+    with pytest.raises(ExecuteError, match="this process has run it before"):
+        refuse_loop(environment, uses.this_process(), "/x.sh", {})

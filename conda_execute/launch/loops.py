@@ -29,7 +29,7 @@ def refuse_loop(environment: Environment, use: Use, script: str, environ: Mappin
     """Note which script this process, of this use, becomes. Raises ExecuteError where it was that one before."""
     if use.start == uses.UNKNOWN:
         return  # a recycled process id would be taken for a loop
-    line = os.fsencode(script).replace(b"\n", b"\\n") + b"\n"
+    line = os.fsencode(f"{_namespace()} {script}").replace(b"\n", b"\\n") + b"\n"
     if line in _became(uses.note_path(environment, use)):
         raise _loop(script, "this process has run it before")
     if environ.get("CONDA_PREFIX") == environment.prefix and sum(_lines_above(environment, line)) >= DEEPEST:
@@ -39,6 +39,14 @@ def refuse_loop(environment: Environment, use: Use, script: str, environ: Mappin
             file.write(line)
     except OSError:
         pass  # a place that we cannot write to has no notes
+
+
+def _namespace() -> str:
+    """Tells containers of one host name apart that started in the same 1/100 s: their notes bear one name."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
 
 
 def _loop(script: str, why: str) -> ExecuteError:
