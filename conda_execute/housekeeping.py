@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from . import files
 from .cache import SCRIPT_LINK, code_folder, script_cache
-from .environments import layout, uses
+from .environments import layout, machine, uses
 from .environments.store import Store
 from .errors import PlaceError
 from .launch.process import python_command
@@ -49,7 +49,10 @@ def start_if_due(
         with lock:
             if not _is_due(store, boot, note):
                 return False
-            _set_due(store, boot, os.stat(note).st_mtime)
+            now = os.stat(note).st_mtime
+            _set_due(store, boot, now)
+            # By this run: a machine may die before its sweeper does so, and its next boot is to know its notes.
+            machine.register(store.tmp_envs, now)
     except (OSError, PlaceError):
         return False  # a read-only place, say: others clean it
     _start(store, unused_for, foreign_use_ttl, cache)

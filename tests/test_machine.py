@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from conda_execute import housekeeping
 from conda_execute.environments import layout, machine, observer, uses
 from conda_execute.environments.observer import Observer
+from conda_execute.environments.soft_lock import SoftLock
 from conda_execute.environments.store import Store
 from conda_execute.environments.sweep import clear, survey
 from tests.protocol import small
@@ -77,6 +80,31 @@ class TestFormerBoot:
         assert judge(tmp_envs, "ubuntu+first+machine") == "dead"
         assert judge(tmp_envs, "container+first+77") == "dead", "a container has its machine's boot"
         assert judge(tmp_envs, "ubuntu+first+machine", age=60) == "foreign", "younger than this boot"
+
+    def test_first_run_of_a_boot_says_who_the_machine_is(
+        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Itself, not its sweeper: a machine that dies at once would else have left notes of nobody."""
+        one.boots(monkeypatch, "first", HOUR)
+        monkeypatch.setattr(housekeeping, "_start", lambda *rest: None)
+        environment = small.ensure(tmp_envs)
+        note = uses.note_path(environment, uses.this_process())
+        assert housekeeping.start_if_due(Store(tmp_envs), note, timedelta(hours=1), timedelta(days=30))
+        assert os.path.exists(layout.machine(tmp_envs, "first"))
+
+    def test_link_of_a_former_boot_is_taken_by_the_first_run_of_the_next(
+        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It waits for that link, so no cleaning has said yet who this boot is."""
+        os.mkdir(os.path.join(tmp_envs, layout.LOCKS))
+        path = layout.lock(tmp_envs, "a" * 20)
+        one.boots(monkeypatch, "first", HOUR)
+        register(tmp_envs, age=11 * HOUR)
+        dead = f"{2**22 - 1}-77@ubuntu+first+machine"
+        assert SoftLock(path, dead).take() is None
+        os.utime(path.removesuffix(".lock") + ".softlock", (1, 1), follow_symlinks=False)
+        one.boots(monkeypatch, "second", HOUR)
+        assert SoftLock(path, "1-1@ubuntu+second+machine").take() is None
 
     def test_containers_of_the_machine_know_it_too(
         self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 
 from .. import files
-from . import uses
+from . import machine, uses
 from .observer import Observer
+from .store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +114,13 @@ class SoftLock:
 
     def _judge(self, holder: str) -> Verdict:
         use = uses.parse(holder.partition("\n")[0])
-        here = Observer(0.0, float("inf"), os.path.dirname(os.path.dirname(self._path)))
+        tmp_envs = os.path.dirname(os.path.dirname(self._path))
+        try:
+            # Else this boot knows none of its former ones until its first run has ended, which may wait here for ever.
+            machine.register(tmp_envs, Store(tmp_envs).now())
+        except OSError:
+            pass  # a read-only place
+        here = Observer(0.0, float("inf"), tmp_envs)
         return here.judge(uses.Note(self._link, use)) if use is not None else "foreign"
 
     def _break(self, holder: str) -> bool:
