@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .text import Script
+    from .text import Head
 
 Path = tuple["str | int", ...]
 
@@ -78,7 +78,7 @@ class Block:
 class Document:
     """A block that has been read."""
 
-    def __init__(self, script: Script, block: Block) -> None:
+    def __init__(self, script: Head, block: Block) -> None:
         """Raises HeaderError where it is not TOML, too long, or nested too deeply."""
         self.script = script
         self.block = block
@@ -332,8 +332,10 @@ class _Scanner:
                     path = (*path, self.counts[path] - 1)
             else:
                 self.counts[path] = self.counts.get(path, 0) + 1
+                self.table = path  # what is part of a header stands below no other one
                 self.note(path, (start, self.position), (start, start), own)
                 path = (*path, self.counts[path] - 1)
+            self.table = path
             self.note(path, (start, self.position), (start, start), own)
         self.places[path] = Place((start, self.position), (start, start), path, header=True, part=own)
         self.table = path
