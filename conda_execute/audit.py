@@ -53,7 +53,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class Audit:
     findings: tuple[Finding, ...]
     #: Advisories that were ignored, as asked.
     ignored: tuple[Finding, ...]
@@ -156,7 +156,7 @@ def examine(
     *,
     ignore: Collection[str] = (),
     ignore_until_fixed: Collection[str] = (),
-) -> Report:
+) -> Audit:
     """What is known of the packages of these environments or locks, by the names of places."""
     where: dict[str, list[str]] = {}
     components: dict[str, Component] = {}
@@ -171,7 +171,7 @@ def examine(
         found = [_finding(said, known, component) for known in component.known for said in told[known]]
         findings += [replace(one, places=tuple(where[purl])) for one in _merged(found)]
     dropped = [one for one in findings if _is_ignored(one, ignore, ignore_until_fixed)]
-    return Report(
+    return Audit(
         findings=tuple(one for one in findings if one not in dropped),
         ignored=tuple(dropped),
         uncovered=tuple(one for _, one in sorted(components.items()) if not one.known),
@@ -238,7 +238,7 @@ def refuse_malicious(components: Iterable[Component], advisories: Advisories) ->
 # Said to programs ------------------------------------------------------------------------------------------------
 
 
-def as_json(report: Report) -> dict[str, Any]:
+def as_json(report: Audit) -> dict[str, Any]:
     return {
         "vulnerabilities": [_finding_as_json(one) for one in report.findings],
         "ignored": [_finding_as_json(one) for one in report.ignored],
@@ -261,7 +261,7 @@ def _finding_as_json(one: Finding) -> dict[str, Any]:
     }
 
 
-def as_sarif(report: Report) -> dict[str, Any]:
+def as_sarif(report: Audit) -> dict[str, Any]:
     """SARIF 2.1.0: one rule for each advisory, one result for each place that has the package."""
     from . import __version__
 

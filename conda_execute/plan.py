@@ -15,7 +15,7 @@ from .launch.activation import Customs
 from .lean.values import dataclass, replace
 from .model import ENVIRONMENTS, WHOLE
 from .recipe import Recipe, check_backend
-from .resolve import Options, resolve
+from .resolve import Wishes, resolve
 from .script import command, interpreter, source
 from .script.header import read_header
 from .specs import platforms
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .configuration.declared import Settings
-    from .launch.sandbox.policy import Policy
-    from .lockfiles.lockfile import Lock
+    from .launch.sandbox.policy import SandboxPolicy
+    from .lockfiles.lockfile import Lockfile
     from .model import Header, Request
     from .options import RunOptions
     from .script.source import Script
@@ -46,7 +46,7 @@ class Plan:
     header: Header
     request: Request
     voice: Voice
-    lock: Lock | None = None
+    lock: Lockfile | None = None
     #: There is a lock that does not fit, which every run has to say.
     has_stale_lock: bool = False
     #: The kind of sandbox to run in; None: in none.
@@ -192,7 +192,7 @@ class Plan:
 
             sandbox.require(environments_only=self.sandbox == ENVIRONMENTS)
 
-    def policy(self, prefix: str) -> Policy:
+    def policy(self, prefix: str) -> SandboxPolicy:
         """What the script may touch in its sandbox, in the environment in this prefix."""
         from .launch.sandbox import policy
 
@@ -256,8 +256,8 @@ def sandbox_of(options: RunOptions, settings: Settings, script: Script, header: 
     return sandbox
 
 
-def asked(options: RunOptions, *, sandboxed: bool = False) -> Options:
-    return Options(
+def asked(options: RunOptions, *, sandboxed: bool = False) -> Wishes:
+    return Wishes(
         extra=options.requirements,
         channels=options.channels,
         override_channels=options.override_channels,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .configuration.declared import Settings
     from .engines import Backend, Options, Solution
     from .errors import Location
-    from .lockfiles.lockfile import Lock
+    from .lockfiles.lockfile import Lockfile
     from .model import Built, Environment, Request
     from .terminal.voice import Voice
 
@@ -49,7 +49,7 @@ class Recipe:
     #: The program that will run, where it is known: an environment without it is not whole.
     program: str | None = None
     #: What decides the packages instead of the engine's solver.
-    lock: Lock | None = None
+    lock: Lockfile | None = None
     #: Whether what is cached is read wholly before it is used.
     verify: bool = False
     #: Seconds after which an environment is too old; 0: never.
@@ -97,7 +97,7 @@ class Recipe:
         policy.check_packages(self.settings, self.request, found)
         return found
 
-    def _check_allowed(self, lock: Lock, found: Solution) -> None:
+    def _check_allowed(self, lock: Lockfile, found: Solution) -> None:
         """What a lock installs comes from channels that are allowed here, whatever the header's are."""
         from .configuration.channels import resolve_channels
 

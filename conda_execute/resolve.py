@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class Wishes:
     """What one run asks for besides its script."""
 
     #: Further requirements, `pypi:NAME` among them.
@@ -44,7 +44,7 @@ class Options:
 def resolve(
     header: Header,
     settings: Settings,
-    options: Options = Options(),
+    options: Wishes = Wishes(),
     *,
     folder: str = "",
     script: str = "",
@@ -101,7 +101,7 @@ def _specs(header: Header, with_python: bool) -> tuple[str, ...]:
     return tuple(sorted(specs))
 
 
-def _cutoffs(header: Header, settings: Settings, options: Options) -> tuple[str | None, str | None]:
+def _cutoffs(header: Header, settings: Settings, options: Wishes) -> tuple[str | None, str | None]:
     """After when conda's packages, and those of PyPI, are ignored: the option, else the header, else the setting."""
     conda = options.exclude_newer or header.exclude_newer or settings.exclude_newer
     return conda, options.exclude_newer or header.pypi_exclude_newer or conda
@@ -126,7 +126,7 @@ def _with_extras(header: Header, extra: tuple[str, ...]) -> Header:
     return replace(header, specs=header.specs + wishes.specs, pypi=header.pypi + wishes.pypi)
 
 
-def _channel_names(header: Header, settings: Settings, options: Options, specs: Sequence[str]) -> tuple[str, ...]:
+def _channel_names(header: Header, settings: Settings, options: Wishes, specs: Sequence[str]) -> tuple[str, ...]:
     """The channels in order of priority; one that only a spec names (`bioconda::samtools`) comes after all others."""
     if options.override_channels:
         if not settings.override_channels_enabled:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conda_execute.audit import Report, as_sarif
+from conda_execute.audit import Audit, as_sarif
 from tests.conftest import World
 
 #: Advisories as OSV publishes them, shortened.
@@ -196,7 +196,7 @@ def test_sarif_has_a_rule_and_a_result(here: World, script: str) -> None:
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["GHSA-jjg7-2v4v-x38h"]
     (result,) = run["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == script
-    assert as_sarif(Report((), (), (), 0))["runs"][0]["results"] == []
+    assert as_sarif(Audit((), (), (), 0))["runs"][0]["results"] == []
 
 
 def test_malicious_package_is_refused_where_a_setting_asks_for_it(here: World, osv: Osv) -> None:

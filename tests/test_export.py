@@ -17,7 +17,7 @@ from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError, PlaceError, UsageError
 from conda_execute.lean.values import replace
 from conda_execute.lockfiles import export, lockfile
-from conda_execute.lockfiles.lockfile import Lock
+from conda_execute.lockfiles.lockfile import Lockfile
 from tests import tiny
 from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
 
@@ -67,7 +67,7 @@ def test_explicit_lists_what_others_need_first(made, options):  # noqa: F811
 
 def test_pixi_lock_makes_the_same_environment(made, options, tmp_path):  # noqa: F811
     prefix, request = made
-    found = lockfile.solution(Lock("s.pixi.lock", exported(made, "pixi.lock", options)), request)
+    found = lockfile.solution(Lockfile("s.pixi.lock", exported(made, "pixi.lock", options)), request)
     assert {package.url for package in found.packages} == {record.url for record in engine.installed(prefix)}
     assert [(package.name, package.version) for package in found.pypi or ()] == [
         ("needs-idna", "1.0"),

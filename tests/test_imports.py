@@ -58,6 +58,19 @@ NEIGHBOURS = {
     ("cache", "errors"),
 }
 
+
+def test_no_two_classes_share_a_name() -> None:
+    """But for a protocol, which is called as what implements it."""
+    names = [
+        node.name
+        for _, tree, _ in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        if not any("Protocol" in ast.unparse(base) for base in node.bases)
+    ]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 #: Third-party packages, and the rooms that may import them.
 HOMES = {
     "filelock": {"environments"},

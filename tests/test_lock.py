@@ -22,7 +22,7 @@ from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError, UsageError
 from conda_execute.lean.values import replace
 from conda_execute.lockfiles import choice, lockfile
-from conda_execute.lockfiles.lockfile import Lock
+from conda_execute.lockfiles.lockfile import Lockfile
 from conda_execute.script.header import read_header
 from tests import tiny
 from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
@@ -88,8 +88,8 @@ def text(backend, requests, how: Options, folder: Path) -> str:
     return lockfile.make(backend, requests, how, folder=str(folder), home=str(folder), notice=print)
 
 
-def locked(asked, how: Options, folder: Path) -> Lock:
-    return Lock(str(folder / "s.py.conda-execute.lock"), text(ENGINE, [asked], how, folder))
+def locked(asked, how: Options, folder: Path) -> Lockfile:
+    return Lockfile(str(folder / "s.py.conda-execute.lock"), text(ENGINE, [asked], how, folder))
 
 
 def refusal(work) -> str:
@@ -130,7 +130,7 @@ class TestUsed:
 
     def test_several_platforms_in_one_lock(self, place, plain, tmp_path):
         requests = [tiny.request("here", channels={"mine": place}, platform=p) for p in ("linux-64", "osx-arm64")]
-        made = Lock("s.lock", text(ENGINE, requests, plain, tmp_path))
+        made = Lockfile("s.lock", text(ENGINE, requests, plain, tmp_path))
         for asked in requests:
             (package,) = lockfile.solution(made, asked).packages
             assert package.subdir == asked.platform
@@ -140,15 +140,15 @@ class TestUsed:
             "tzdata", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"}, pypi=("rich",)
         )
         for version in (6, 7):
-            (package,) = lockfile.solution(Lock("s.pixi.lock", _FOREIGN[version]), asked).packages
+            (package,) = lockfile.solution(Lockfile("s.pixi.lock", _FOREIGN[version]), asked).packages
             assert package.sha256 == "7b" * 32
-        (rich,) = lockfile.solution(Lock("s.pixi.lock", _FOREIGN[6]), asked).pypi or ()
+        (rich,) = lockfile.solution(Lockfile("s.pixi.lock", _FOREIGN[6]), asked).pypi or ()
         assert (rich.name, rich.version, rich.sha256) == ("rich", "15.0.0", "a" * 64)
 
     def test_of_several_names_for_one_platform_the_one_for_this_machine_is_taken(self, monkeypatch):
         """pixi keeps packages for machines with a GPU beside those for others."""
         asked = tiny.request("tzdata", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"})
-        found = Lock("s.pixi.lock", _TWO_MACHINES)
+        found = Lockfile("s.pixi.lock", _TWO_MACHINES)
         for _ in range(8):  # py-rattler lists platforms in no order
             (package,) = lockfile.solution(found, asked).packages
             assert package.version == "2024a"
@@ -206,7 +206,7 @@ class TestRefused:
     def test_a_tampered_lock(self, place, plain, tmp_path):
         asked = tiny.request("app", channels={"mine": place})
         made = locked(asked, plain, tmp_path)
-        tampered = Lock(made.path, made.text.replace("lib-1.0", "lib-6.6"))
+        tampered = Lockfile(made.path, made.text.replace("lib-1.0", "lib-6.6"))
         assert "was changed after it was written" in refusal(lambda: lockfile.solution(tampered, asked))
 
     @pytest.mark.parametrize("over", ["http", "file"])
@@ -225,11 +225,11 @@ class TestRefused:
     )
     def test_what_is_no_lock(self, text, reason):
         asked = tiny.request("app", channels={"mine": "https://host.invalid/mine"})
-        assert reason in refusal(lambda: lockfile.solution(Lock("s.lock", text), asked))
+        assert reason in refusal(lambda: lockfile.solution(Lockfile("s.lock", text), asked))
 
     def test_a_lock_of_another_tool_that_lacks_what_is_asked_for(self):
         asked = tiny.request("tzdata >=2025", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"})
-        message = refusal(lambda: lockfile.solution(Lock("s.pixi.lock", _FOREIGN[6]), asked))
+        message = refusal(lambda: lockfile.solution(Lockfile("s.pixi.lock", _FOREIGN[6]), asked))
         assert "asks for `tzdata >=2025`, and it holds tzdata 2024a" in message
 
     @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ class TestRefused:
     def test_a_requirement_of_pypi_that_another_tools_lock_does_not_satisfy(self, requirement, fits):
         conda = {"conda-forge": "https://conda.anaconda.org/conda-forge"}
         asked = tiny.request("tzdata", channels=conda, pypi=(requirement,))
-        found = Lock("s.pixi.lock", _FOREIGN[6])
+        found = Lockfile("s.pixi.lock", _FOREIGN[6])
         if fits:
             assert lockfile.solution(found, asked).pypi
         else:
@@ -259,7 +259,7 @@ class TestRefused:
     def test_a_package_without_a_hash(self):
         asked = tiny.request("tzdata", channels={"conda-forge": "https://conda.anaconda.org/conda-forge"})
         bare = re.sub(r"^  (sha256|md5): .*\n", "", _FOREIGN[6], flags=re.MULTILINE)
-        assert "has no hash for tzdata" in refusal(lambda: lockfile.solution(Lock("s.pixi.lock", bare), asked))
+        assert "has no hash for tzdata" in refusal(lambda: lockfile.solution(Lockfile("s.pixi.lock", bare), asked))
 
     @pytest.mark.parametrize(("depends", "specs"), [(("__cuda >=12",), ("gpu",)), ((), ("gpu", "__cuda >=12"))])
     def test_a_machine_without_what_is_needed(self, plain, tmp_path, monkeypatch, depends, specs):
@@ -295,7 +295,7 @@ class TestFound:
 
     def test_ours_beside_a_script_before_one_that_conda_exec_put_into_it(self, tmp_path):
         script = str(tmp_path / "s.py")
-        assert lockfile.find(script, BY_CONDA_EXEC) == lockfile.Lock(
+        assert lockfile.find(script, BY_CONDA_EXEC) == lockfile.Lockfile(
             script, "version: 6\n\npackages: []\n", embedded=True
         )
         (tmp_path / "s.py.conda-execute.lock").write_text("ours\n")

@@ -67,7 +67,8 @@ told = json.loads(sys.argv[2])
 found = kernel.look()
 if not told["namespaces"]:
     found = replace(found, forbids_namespaces="test=1")
-sandbox.enter(policy.Policy(**{k: tuple(v) if isinstance(v, list) else v for k, v in told["policy"].items()}), found)
+said = {k: tuple(v) if isinstance(v, list) else v for k, v in told["policy"].items()}
+sandbox.enter(policy.SandboxPolicy(**said), found)
 os.execv(sys.executable, [sys.executable, "-I", *sys.argv[3:]])
 """
 

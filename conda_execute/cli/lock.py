@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..engines import Backend, Solution
-    from ..lockfiles.lockfile import Lock
+    from ..lockfiles.lockfile import Lockfile
     from ..model import Request
     from ..options import RunOptions
     from ..plan import Plan
@@ -50,7 +50,7 @@ def renew(options: RunOptions) -> RunOptions:
     return options
 
 
-def _found(plan: Plan) -> Lock | None:
+def _found(plan: Plan) -> Lockfile | None:
     """The script's lock, or the one that was named."""
     path = plan.options.lock_file
     if path is not None:

@@ -83,13 +83,13 @@ def _yaml_files(directory: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Value:
+class Written:
     """One value as written: text, a list or a mapping of values, or None for YAML's null.
 
     `mark` is "final", "top" or "bottom". `key` is where the value's key stands, for complaints about the key.
     """
 
-    content: str | tuple[Value, ...] | dict[str, Value] | None
+    content: str | tuple[Written, ...] | dict[str, Written] | None
     where: Location
     mark: str | None = None
     key: Location | None = None
@@ -103,7 +103,7 @@ class Value:
         return "nothing" if self.content is None else f"`{self.content}`"
 
 
-def read(path: str, data: bytes) -> dict[str, Value]:
+def read(path: str, data: bytes) -> dict[str, Written]:
     """The top-level mapping of a file; empty for a file that says nothing."""
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode()
@@ -116,7 +116,7 @@ def read(path: str, data: bytes) -> dict[str, Value]:
 
     reader = _Reader(path, text)
     try:
-        top: Value | None = yaml_events.read(text, reader)
+        top: Written | None = yaml_events.read(text, reader)
     except yaml.MarkedYAMLError as error:
         at_end = error.problem_mark is not None and error.problem_mark.line >= len(reader.lines)
         mark = error.context_mark if at_end and error.context_mark else error.problem_mark or error.context_mark
@@ -166,7 +166,7 @@ class _Reader:
         if depth >= yaml_events.DEEPEST and hasattr(event, "flow_style"):
             raise self.refuse(f"nested deeper than {yaml_events.DEEPEST} levels", event)
 
-    def leaf(self, event: Any) -> Value:
+    def leaf(self, event: Any) -> Written:
         content = getattr(event, "value", None)
         if content is None:
             if event.anchor not in self.anchors:
@@ -176,13 +176,13 @@ class _Reader:
             content = None
         return self.value(content, event, None if getattr(event, "style", None) in ("|", ">") else event.end_mark)
 
-    def value(self, content: Any, start: Any, end: Any) -> Value:
+    def value(self, content: Any, start: Any, end: Any) -> Written:
         """A finished value. `end` is None for a block, whose mark stands behind its key."""
         if start.anchor is not None:
             self.anchors[start.anchor] = content
-        return Value(content, self.location(start.start_mark, end), self.mark(end) if end else None)
+        return Written(content, self.location(start.start_mark, end), self.mark(end) if end else None)
 
-    def collection(self, start: Any, children: Sequence[tuple[Any, Value]], end: Any) -> Value:
+    def collection(self, start: Any, children: Sequence[tuple[Any, Written]], end: Any) -> Written:
         content: Any = tuple(value for _, value in children)
         if type(start).__name__ == "MappingStartEvent":
             content = {}
@@ -212,48 +212,48 @@ class _Reader:
 # Each takes what the sources say about one thing, in the order they were read.
 
 
-def _up_to_final(said: Sequence[Value]) -> Sequence[Value]:
+def _up_to_final(said: Sequence[Written]) -> Sequence[Written]:
     for index, value in enumerate(said):
         if value.mark == "final":
             return said[: index + 1]
     return said
 
 
-def merge_one(said: Sequence[Value]) -> Value:
+def merge_one(said: Sequence[Written]) -> Written:
     return _up_to_final(said)[-1]
 
 
-def merge_lists(said: Sequence[Value]) -> Value:
+def merge_lists(said: Sequence[Written]) -> Written:
     said = _up_to_final(said)
     every = [item for value in reversed(said) for item in items(value)]
     top = [item for value in said for item in items(value) if item.mark == "top"]
     bottom = [item for value in reversed(said) for item in items(value) if item.mark == "bottom"]
     from_top = _without_duplicates([*top, *every])
     from_bottom = _without_duplicates([*reversed(bottom), *reversed(from_top)])
-    return Value(tuple(reversed(from_bottom)), said[-1].where)
+    return Written(tuple(reversed(from_bottom)), said[-1].where)
 
 
-def items(value: Value) -> tuple[Value, ...]:
+def items(value: Written) -> tuple[Written, ...]:
     """The items of a value that is a list."""
     assert isinstance(value.content, tuple)
     return value.content
 
 
-def _merge_lists_of_maps(said: Sequence[Value]) -> Value:
+def _merge_lists_of_maps(said: Sequence[Written]) -> Written:
     said = _up_to_final(said)
-    return Value(tuple(item for value in reversed(said) for item in items(value)), said[-1].where)
+    return Written(tuple(item for value in reversed(said) for item in items(value)), said[-1].where)
 
 
-def _without_duplicates(items: Sequence[Value]) -> list[Value]:
-    seen: dict[Any, Value] = {}
+def _without_duplicates(items: Sequence[Written]) -> list[Written]:
+    seen: dict[Any, Written] = {}
     for item in items:
         seen.setdefault(item.content, item)
     return list(seen.values())
 
 
-def merge_maps(said: Sequence[Value], merge: Callable[[Sequence[Value]], Value] = merge_one) -> Value:
+def merge_maps(said: Sequence[Written], merge: Callable[[Sequence[Written]], Written] = merge_one) -> Written:
     said = _up_to_final(said)
-    by_key: dict[str, list[Value]] = {}
+    by_key: dict[str, list[Written]] = {}
     for value in said:
         assert isinstance(value.content, dict)
         for key, item in value.content.items():
@@ -262,10 +262,10 @@ def merge_maps(said: Sequence[Value], merge: Callable[[Sequence[Value]], Value] 
     for key, values in by_key.items():
         final = next((value for value in values if value.mark == "final"), None)
         merged[key] = final or merge(values)
-    return Value(merged, said[-1].where)
+    return Written(merged, said[-1].where)
 
 
-MERGE: dict[str, Callable[[Sequence[Value]], Value]] = {
+MERGE: dict[str, Callable[[Sequence[Written]], Written]] = {
     "one": merge_one,
     "list": merge_lists,
     "list of maps": _merge_lists_of_maps,

@@ -28,7 +28,7 @@ import sys
 
 from ..errors import Location, SettingsError
 from ..ownership import is_home_of_another
-from .condarc import MERGE, Files, Value, items, read
+from .condarc import MERGE, Files, Written, items, read
 from .declared import CONDAS, DEFAULT, OURS, Setting, Settings, Sources, exempt_or_moment
 
 TYPE_CHECKING = False
@@ -80,7 +80,7 @@ def load(
     home = home or _home(environment)
     root = _root_prefix(environment, prefix)
     files = Files()
-    layers: list[dict[str, Value]] = []
+    layers: list[dict[str, Written]] = []
     foreign = is_home_of_another(home)
     for template in search_path:
         if foreign and template.startswith(("~", "$XDG_CONFIG_HOME")):
@@ -169,10 +169,10 @@ def _candidate(template: str, environment: _Environment, home: str | None, root:
     return os.path.normpath(start + slash + rest)
 
 
-def _from_variables(environment: _Environment) -> dict[str, Value]:
+def _from_variables(environment: _Environment) -> dict[str, Written]:
     """What the environment says, spelt as a file would."""
-    layer: dict[str, Value] = {}
-    ours: dict[str, Value] = {}
+    layer: dict[str, Written] = {}
+    ours: dict[str, Written] = {}
     for setting in (*CONDAS, *OURS):
         for name in setting.variables:
             text = environment.get(name)
@@ -182,18 +182,18 @@ def _from_variables(environment: _Environment) -> dict[str, Value]:
             content: Any
             if setting.shape == "list":
                 parts = (part.partition("!important")[0].strip() for part in text.split(setting.separator))
-                content = tuple(Value(part, where) for part in parts if part)
+                content = tuple(Written(part, where) for part in parts if part)
             else:
                 content = text.split("!important")[0].strip()
                 if not content and setting.empty is DEFAULT:
                     continue
-            (ours if setting.ours else layer)[setting.name] = Value(content, where, key=where)
-    layer["conda-execute"] = Value(ours, Location("environment"))
+            (ours if setting.ours else layer)[setting.name] = Written(content, where, key=where)
+    layer["conda-execute"] = Written(ours, Location("environment"))
     return layer
 
 
 def _settle(
-    layers: Sequence[dict[str, Value]], environment: _Environment, home: str | None
+    layers: Sequence[dict[str, Written]], environment: _Environment, home: str | None
 ) -> tuple[dict[str, Any], list[tuple[str, str | None, Location]]]:
     """The fields of `Settings` that somebody said something about, and who did."""
     own = [_own(layer) for layer in layers]
@@ -232,7 +232,7 @@ def _settle(
     return settled, origins
 
 
-def _channel_cutoffs(said: Sequence[Value]) -> dict[str, str | None]:
+def _channel_cutoffs(said: Sequence[Written]) -> dict[str, str | None]:
     """`exclude_newer` of the entries of `channel_settings`, by channel; the rest of it is conda's own. What comes later
     has the last word."""
     found: dict[str, str | None] = {}
@@ -250,7 +250,7 @@ def _channel_cutoffs(said: Sequence[Value]) -> dict[str, str | None]:
     return found
 
 
-def _said(setting: Setting, layer: dict[str, Value]) -> Value | None:
+def _said(setting: Setting, layer: dict[str, Written]) -> Written | None:
     """What one source says about one of conda's settings, under whichever name."""
     found = [(name, layer[name]) for name in (setting.name, *setting.aliases) if name in layer]
     if len(found) > 1:
@@ -262,10 +262,10 @@ def _said(setting: Setting, layer: dict[str, Value]) -> Value | None:
     return found[0][1] if found else None
 
 
-def _own(layer: dict[str, Value]) -> dict[str, Value]:
+def _own(layer: dict[str, Written]) -> dict[str, Written]:
     """What one source says about our settings, by their names."""
     known = {setting.name: setting for setting in OURS}
-    own: dict[str, Value] = {}
+    own: dict[str, Written] = {}
     for mapping, start in (("conda-execute", ""), ("plugins", "conda_execute_")):
         value = layer.get(mapping)
         if value is None or value.content is None:
@@ -287,7 +287,7 @@ def _own(layer: dict[str, Value]) -> dict[str, Value]:
     return own
 
 
-def _unknown(key: str, start: str, value: Value, known: Iterable[str]) -> SettingsError:
+def _unknown(key: str, start: str, value: Written, known: Iterable[str]) -> SettingsError:
     import difflib
 
     spelt = [start + name.replace("-", "_") if start else name for name in known]
@@ -296,7 +296,7 @@ def _unknown(key: str, start: str, value: Value, known: Iterable[str]) -> Settin
     return SettingsError(f"unknown setting `{key}`", where=value.key or value.where, hint=hint)
 
 
-def _check_shape(setting: Setting, value: Value) -> None:
+def _check_shape(setting: Setting, value: Written) -> None:
     """That a value is one text, a list of them, a mapping to them or a mapping to lists of them, as it should be."""
     if setting.shape == "one":
         if value.content is not None:
@@ -324,7 +324,7 @@ def _check_shape(setting: Setting, value: Value) -> None:
 _TYPES: dict[type, str] = {str: "a single value", tuple: "a list", dict: "a mapping"}
 
 
-def _require(setting: Setting, value: Value, expected: type, of: str = "") -> None:
+def _require(setting: Setting, value: Written, expected: type, of: str = "") -> None:
     if not isinstance(value.content, expected):
         raise SettingsError(
             f"{of}`{setting.name}` must be {_TYPES[expected]}, found {value.kind}",
@@ -333,10 +333,10 @@ def _require(setting: Setting, value: Value, expected: type, of: str = "") -> No
         )
 
 
-def _origins(setting: Setting, said: Sequence[Value]) -> Iterator[tuple[str, str | None, Location]]:
+def _origins(setting: Setting, said: Sequence[Written]) -> Iterator[tuple[str, str | None, Location]]:
     for value in said:
         yield setting.name, None, value.key or value.where
-        parts: Iterable[tuple[Any, Value]] = ()
+        parts: Iterable[tuple[Any, Written]] = ()
         if isinstance(value.content, tuple):
             parts = ((item.content, item) for item in value.content)
         elif isinstance(value.content, dict):
@@ -345,8 +345,8 @@ def _origins(setting: Setting, said: Sequence[Value]) -> Iterator[tuple[str, str
             yield setting.name, name, item.key or item.where
 
 
-def _convert(setting: Setting, value: Value, environment: _Environment) -> Any:
-    def one(item: Value) -> Any:
+def _convert(setting: Setting, value: Written, environment: _Environment) -> Any:
+    def one(item: Written) -> Any:
         if item.content is None:
             return None if setting.empty is DEFAULT else setting.empty
         assert isinstance(item.content, str)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..engines import Backend, Options, Solution
     from ..model import Header, Request
     from ..script.source import Script
-    from .lockfile import Lock
+    from .lockfile import Lockfile
 
 #: The line that an embedded lock leaves in the header. It changes whenever the lock does, so that whoever compares
 #: headers (the launcher does, and reads no further) notices a new lock at the other end of the script.
@@ -44,7 +44,7 @@ def deciding(
     changed_by: str | None,
     trusted: Sequence[str] = (),
     notice: Callable[[str], None],
-) -> tuple[Lock | None, bool]:
+) -> tuple[Lockfile | None, bool]:
     """The lock that decides the packages of this run, if any, and whether one was left aside.
 
     `data` is the whole script, `path` the file that was asked for, `changed_by` an option that changes the request.
@@ -78,7 +78,7 @@ def deciding(
     return None, True
 
 
-def _check_pointer(data: bytes, script: Script, lock: Lock | None) -> None:
+def _check_pointer(data: bytes, script: Script, lock: Lockfile | None) -> None:
     """That the script holds the lock which its header names: a file that was cut off has lost its end."""
     named = re.search(_pointer(), data, re.MULTILINE) if _POINTER.encode() in data else None
     if named is None or (lock is not None and lock.embedded and lock.digest.startswith(named[1].decode())):
@@ -105,7 +105,7 @@ def _again(script: Script, path: str | None) -> str:
     return f"`conda execute --lock {f'--lock-file {quote(path)} ' if path is not None else ''}{quote(script.title)}`"
 
 
-def satisfied(lock: Lock, request: Request, *, required: bool, notice: Callable[[str], None]) -> Solution | None:
+def satisfied(lock: Lockfile, request: Request, *, required: bool, notice: Callable[[str], None]) -> Solution | None:
     """The packages of a lock of another tool, which does not say what it was made for; None where they do not fit.
 
     A lock of our own that does not say it either is a damaged one: that is never passed over.
@@ -120,7 +120,7 @@ def satisfied(lock: Lock, request: Request, *, required: bool, notice: Callable[
 
 
 def watched(
-    script: str, lock: Lock | None, path: str | None
+    script: str, lock: Lockfile | None, path: str | None
 ) -> tuple[list[tuple[str, bytes | None]], list[tuple[str, bytes]]] | None:
     """What a launch record compares: files that are absent, and files by their first lines. None: it cannot.
 
@@ -152,7 +152,7 @@ def embed(data: bytes, header: Header, text: str, path: str) -> bytes:
     assert found is not None, "the header is still there without the line that names the lock"
     newline = b"\r\n" if b"\r\n" in data[:4096] else b"\n"
     prefix = _prefix(data, header)
-    digest = locks.Lock("", text).digest
+    digest = locks.Lockfile("", text).digest
     line = f"{prefix}{_POINTER}{digest[:16]}".encode() + newline
     at = extent(data, found)
     if header.format == "conda execute" and at == len(data):

@@ -54,7 +54,7 @@ _ENVIRONMENT = "default"
 
 
 @dataclass(frozen=True)
-class Lock:
+class Lockfile:
     """The text of a lock and where it stands."""
 
     path: str
@@ -96,25 +96,25 @@ def candidates(script: str) -> tuple[str, ...]:
     )
 
 
-def find(script: str, data: bytes | None = None) -> Lock | None:
+def find(script: str, data: bytes | None = None) -> Lockfile | None:
     """The lock of a script: in the script, whose bytes are `data`, else beside it. Another tool's in the script counts
     where there is none of ours: `--lock` leaves it there, and is to be heard."""
     embedded = extract(data) if data is not None else None
     if data is not None and embedded is not None:
         marked = _BEGIN.encode() in data
         if marked or not os.path.exists(script + SUFFIXES[0]):
-            return Lock(script, embedded, embedded=True, marked=marked)
+            return Lockfile(script, embedded, embedded=True, marked=marked)
     for path in candidates(script):
         if os.path.exists(path):
             return read(path)
     return None
 
 
-def read(path: str) -> Lock:
+def read(path: str) -> Lockfile:
     """The lock in this file. Raises CreationError if it cannot be read."""
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            return Lock(path, file.read().replace("\r\n", "\n"))
+            return Lockfile(path, file.read().replace("\r\n", "\n"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise CreationError(f"the lock `{path}` cannot be read: {reason}", step="lock") from None
@@ -129,7 +129,7 @@ def input_digest(request: Request, folder: str) -> str:
     return digest(text.encode("utf-8", "surrogateescape"))
 
 
-def stale(lock: Lock, request: Request, folder: str) -> str | None:
+def stale(lock: Lockfile, request: Request, folder: str) -> str | None:
     """Why the lock does not fit the request, or None if it does, as far as its text says."""
     inputs = lock.inputs
     if not inputs:
@@ -144,7 +144,7 @@ def stale(lock: Lock, request: Request, folder: str) -> str | None:
 # -- using -----------------------------------------------------------------------------------------------------------
 
 
-def solution(lock: Lock, request: Request) -> Solution:
+def solution(lock: Lockfile, request: Request) -> Solution:
     """The packages of the lock for the request's platform: nothing is solved, no channel is asked.
 
     Raises CreationError for a lock that was edited, that has nothing for the platform, that lacks hashes, or whose
@@ -175,7 +175,7 @@ def solution(lock: Lock, request: Request) -> Solution:
     return found
 
 
-def _platform(lock: Lock, environment: Environment, request: Request) -> LockPlatform:
+def _platform(lock: Lockfile, environment: Environment, request: Request) -> LockPlatform:
     """What the lock calls the request's platform. pixi may have several names for one, told apart by virtual packages;
     the one that asks for most of what this machine has is the best."""
     there = sorted(environment.platforms(), key=lambda each: (-len(each.virtual_packages), each.name))
@@ -199,7 +199,7 @@ def _missing(records: Sequence[RepoDataRecord], request: Request) -> list[str]:
     return [spec for spec in needed if not virtual_packages.fits([spec], request.overrides)]
 
 
-def refused(lock: Lock, reason: str) -> CreationError:
+def refused(lock: Lockfile, reason: str) -> CreationError:
     return CreationError(
         f"the lock `{lock.path}` cannot be used: {reason}",
         step="lock",
@@ -207,7 +207,7 @@ def refused(lock: Lock, reason: str) -> CreationError:
     )
 
 
-def _check_untouched(lock: Lock) -> None:
+def _check_untouched(lock: Lockfile) -> None:
     written = re.search(_PACKAGES, lock.text, re.MULTILINE)
     if written is None and not lock.is_ours:
         return
@@ -215,7 +215,7 @@ def _check_untouched(lock: Lock) -> None:
         raise refused(lock, "it was changed after it was written")
 
 
-def _environment(lock: Lock) -> Environment:
+def _environment(lock: Lockfile) -> Environment:
     from rattler.exceptions import ParseCondaLockError
 
     try:
@@ -254,7 +254,7 @@ def _beside(path: str, location: str) -> str:
     return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(path)), location))
 
 
-def _check_satisfied(lock: Lock, request: Request, found: Solution) -> None:
+def _check_satisfied(lock: Lockfile, request: Request, found: Solution) -> None:
     """Whether what the script asks for is among the packages: another tool's lock does not say what it was made for."""
     import rattler
 
@@ -478,7 +478,7 @@ def remove(data: bytes) -> bytes:
     return data
 
 
-def components(lock: Lock) -> list[Component]:
+def components(lock: Lockfile) -> list[Component]:
     """The packages of a lock, for all its platforms, where no environment was made of it: what it calls them.
 
     A conda package's names on PyPI are known if the lock has them (`purls`, which pixi writes).

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .header.text import Script
+    from .header.text import Head
 
 PYPI = "pypi:"
 
@@ -62,7 +62,7 @@ def read(path: str) -> Header:
     return _lines(read_script(content, path))
 
 
-def _lines(script: Script) -> Header:
+def _lines(script: Head) -> Header:
     specs: list[str] = []
     locations: list[tuple[str, Location]] = []
     for number, line in enumerate(script.lines, 1):

@@ -59,11 +59,11 @@ def _places(options: AuditOptions, store: Store) -> dict[str, list[Component]]:
     return found
 
 
-def _lock_of(word: str) -> lockfile.Lock | None:
+def _lock_of(word: str) -> lockfile.Lockfile | None:
     return lockfile.find(word) if os.path.isfile(word) else None
 
 
-def _print(report: advisories.Report) -> None:
+def _print(report: advisories.Audit) -> None:
     for one in report.findings:
         names = ", ".join((one.id, *one.aliases))
         print(printable(f"{one.component.name} {one.component.version}: {names}"))

@@ -14,7 +14,7 @@ from ...errors import PlaceError, UsageError
 from ...launch import process
 from ...lean.values import replace
 from ...plan import understand
-from ...resolve import Options, resolve
+from ...resolve import Wishes, resolve
 from ...script import specfile
 from ...script.header import ENOUGH, find_header
 from ...specs import platforms
@@ -103,7 +103,7 @@ def _store(request: Request, settings: Settings, environ: dict[str, str]) -> Sto
 
 def _resolved(options: NameOptions, settings: Settings, environ: dict[str, str]) -> tuple[Header, Request]:
     header = _wishes(options)
-    asked = Options(
+    asked = Wishes(
         channels=options.channels, override_channels=options.override_channels, exclude_newer=options.exclude_newer
     )
     return header, resolve(header, settings, asked, folder=os.getcwd(), environ=environ)

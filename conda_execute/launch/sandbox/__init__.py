@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from .kernel import Kernel
-    from .policy import Policy
+    from .policy import SandboxPolicy
 
 
 def require(*, environments_only: bool) -> None:
@@ -55,7 +55,7 @@ def _require(kernel: Kernel, environments_only: bool) -> None:
         )
 
 
-def run_inside(policy: Policy, go_on: Callable[..., NoReturn], *arguments: Any) -> NoReturn:
+def run_inside(policy: SandboxPolicy, go_on: Callable[..., NoReturn], *arguments: Any) -> NoReturn:
     """Enter, and go on with what TMPDIR is in there and these arguments.
 
     A user namespace is for a process of one thread. One that has made an environment has more; it starts again as a
@@ -66,7 +66,7 @@ def run_inside(policy: Policy, go_on: Callable[..., NoReturn], *arguments: Any) 
     go_on(enter(policy), *arguments)
 
 
-def enter(policy: Policy, kernel: Kernel | None = None) -> str:
+def enter(policy: SandboxPolicy, kernel: Kernel | None = None) -> str:
     """Enter, and return what TMPDIR is in there; nothing where only environments are protected. Raises SandboxError."""
     if sys.platform == "darwin":
         from . import seatbelt
@@ -87,7 +87,7 @@ def enter(policy: Policy, kernel: Kernel | None = None) -> str:
         raise SandboxError(f"this kernel (Linux {kernel.release}) refuses a sandbox: {error}") from None
 
 
-def _protect(kernel: Kernel, policy: Policy) -> str:
+def _protect(kernel: Kernel, policy: SandboxPolicy) -> str:
     if sys.platform != "linux":
         raise AssertionError
     from . import namespaces
@@ -99,7 +99,7 @@ def _protect(kernel: Kernel, policy: Policy) -> str:
     return ""
 
 
-def _enter(kernel: Kernel, policy: Policy) -> str:
+def _enter(kernel: Kernel, policy: SandboxPolicy) -> str:
     if sys.platform != "linux":
         raise AssertionError
     from . import landlock, namespaces, seccomp
@@ -158,7 +158,7 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def _start_again(policy: Policy, go_on: Callable[..., NoReturn], arguments: tuple[Any, ...]) -> NoReturn:
+def _start_again(policy: SandboxPolicy, go_on: Callable[..., NoReturn], arguments: tuple[Any, ...]) -> NoReturn:
     if sys.platform != "linux":
         raise AssertionError
     import pickle
@@ -198,7 +198,7 @@ def go_on(descriptor: int) -> NoReturn:
     raise AssertionError("a program was to take over")
 
 
-def command_inside(policy: Policy, command: list[str]) -> list[str]:
+def command_inside(policy: SandboxPolicy, command: list[str]) -> list[str]:
     """A command that enters the sandbox and becomes `command`, for who starts it as a child."""
     import json
 
@@ -209,8 +209,8 @@ _CHILD = """\
 import json, os, sys
 sys.path.insert(1, sys.argv[1])
 from conda_execute.launch import sandbox
-from conda_execute.launch.sandbox.policy import Policy
-os.environ["TMPDIR"] = sandbox.enter(Policy(**json.loads(sys.argv[2])))
+from conda_execute.launch.sandbox.policy import SandboxPolicy
+os.environ["TMPDIR"] = sandbox.enter(SandboxPolicy(**json.loads(sys.argv[2])))
 os.execv(sys.argv[3], sys.argv[3:])
 """
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .kernel import Kernel
-    from .policy import Policy
+    from .policy import SandboxPolicy
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
@@ -56,7 +56,9 @@ def ruleset(abi: int, *, net: bool) -> bytes:
     return struct.pack(f"={len(fields)}Q", *fields)
 
 
-def restrict(kernel: Kernel, policy: Policy, places: Sequence[str], *, folders: Sequence[str] = (), net: bool) -> None:
+def restrict(
+    kernel: Kernel, policy: SandboxPolicy, places: Sequence[str], *, folders: Sequence[str] = (), net: bool
+) -> None:
     """Allow what the policy allows, to write in `places` and to list `folders`, and nothing else.
 
     `net`: TCP is free. Raises OSError.

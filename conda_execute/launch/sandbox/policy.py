@@ -36,7 +36,7 @@ VARIABLES = (
 
 
 @dataclass(frozen=True)
-class Policy:
+class SandboxPolicy:
     """Paths are absolute."""
 
     read: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Outside:
 
 def decide(
     outside: Outside, narrowing: Narrowing | None, *, write: Sequence[str] = (), net: bool = False
-) -> tuple[Policy, bool]:
+) -> tuple[SandboxPolicy, bool]:
     """The policy, and whether the working directory is left out of it, because it holds more than a script should see.
 
     `write` are the folders that may be written to instead of the working directory. Raises UsageError for one that
@@ -86,20 +86,20 @@ def decide(
         read.append(folder)
     if net:
         read.append(os.path.realpath("/etc/resolv.conf"))
-    policy = Policy(tuple(read), writable, net, folder, outside.scratch)
+    policy = SandboxPolicy(tuple(read), writable, net, folder, outside.scratch)
     return policy, not open_folder and not write
 
 
-def protect(outside: Outside) -> Policy:
+def protect(outside: Outside) -> SandboxPolicy:
     """Environments and caches cannot be written to; everything else is as outside."""
-    return Policy(folder=outside.folder, protected=tuple(path for path in outside.shared if os.path.isdir(path)))
+    return SandboxPolicy(folder=outside.folder, protected=tuple(path for path in outside.shared if os.path.isdir(path)))
 
 
-def installing(folders: Sequence[str], needed: Sequence[str]) -> Policy:
+def installing(folders: Sequence[str], needed: Sequence[str]) -> SandboxPolicy:
     """For what installs into an environment and may start its interpreter: writes to these folders alone."""
     names = os.path.realpath("/etc/resolv.conf")
     read = (*SYSTEM, *needed, *map(os.path.realpath, needed), *_ourselves(), names)
-    return Policy(read, tuple(folders), net=True, folder=folders[0], scratch=folders[0])
+    return SandboxPolicy(read, tuple(folders), net=True, folder=folders[0], scratch=folders[0])
 
 
 def _ourselves() -> tuple[str, ...]:

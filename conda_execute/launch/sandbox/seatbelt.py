@@ -13,7 +13,7 @@ from .policy import DEVICES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .policy import Policy
+    from .policy import SandboxPolicy
 
 #: What macOS has beside what other systems have.
 _SYSTEM = ("/System", "/Library", "/private/etc", "/private/var/db/timezone", "/private/var/db/dyld", "/opt/homebrew")
@@ -32,7 +32,7 @@ _START = """\
 """
 
 
-def profile(policy: Policy, tmp: str) -> str:
+def profile(policy: SandboxPolicy, tmp: str) -> str:
     """The text for `sandbox_init`."""
     if policy.protected:
         lines = ["(version 1)", "(allow default)", *(f"(deny file-write* {_below(path)})" for path in policy.protected)]
@@ -51,7 +51,7 @@ def _below(path: str) -> str:
     return f"(subpath {json.dumps(path, ensure_ascii=False)})"
 
 
-def enter(policy: Policy, tmp: str) -> str:
+def enter(policy: SandboxPolicy, tmp: str) -> str:
     """Enter, and return the temporary directory. Raises SandboxError."""
     import ctypes
 

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from ...model import Header
-    from ..header import Found
-    from ..header.text import Script
+    from ..header import FoundHeader
+    from ..header.text import Head
 
     class Editing(Protocol):
         """How the headers of a format are edited: a module of this package."""
 
-        def add(self, data: bytes, found: Found, text: str, kind: str, platform: str) -> bytes:
+        def add(self, data: bytes, found: FoundHeader, text: str, kind: str, platform: str) -> bytes:
             """The script with one more spec or requirement (`kind` is "spec" or "pypi"), or in place of one."""
 
-        def remove(self, data: bytes, found: Found, name: str, kind: str) -> bytes | None:
+        def remove(self, data: bytes, found: FoundHeader, name: str, kind: str) -> bytes | None:
             """The script without the specs or requirements of this name; None where there is none."""
 
 
@@ -121,7 +121,7 @@ def _valid(text: str, kind: str) -> str:
         raise UsageError(error.message, hint=error.hint) from None
 
 
-def _found(data: bytes, path: str) -> Found:
+def _found(data: bytes, path: str) -> FoundHeader:
     """The script's header. Raises HeaderError where there is none."""
     from ..header import find_header, missing
     from ..header.text import read_script
@@ -176,7 +176,7 @@ def _read(data: bytes, path: str, platform: str) -> Header:
 # The edits
 
 
-def _editing(found: Found) -> Editing:
+def _editing(found: FoundHeader) -> Editing:
     return import_module(f".{found.reader.EDITING}", __package__)
 
 
@@ -193,7 +193,7 @@ def _remove(data: bytes, path: str, text: str, kind: str) -> bytes:
     return edited
 
 
-def _nothing_of_that_name(found: Found, text: str, kind: str) -> HeaderError:
+def _nothing_of_that_name(found: FoundHeader, text: str, kind: str) -> HeaderError:
     what = "spec" if kind == "spec" else "PyPI requirement"
     hint = "`--check` shows what the header asks for"
     if kind == "spec":
@@ -209,7 +209,7 @@ def _is_compiled(path: str) -> bool:
     return language is not None and bool(language.entrypoint)
 
 
-def _first_header(script: Script, specs: list[str], pypi: list[str]) -> list[str]:
+def _first_header(script: Head, specs: list[str], pypi: list[str]) -> list[str]:
     """The lines of a header for the script's language, with these specs; requirements are added to it afterwards."""
     from .native import quoted
 
@@ -230,7 +230,7 @@ def _first_header(script: Script, specs: list[str], pypi: list[str]) -> list[str
     return [f"{sign} {line}".rstrip() for line in lines]
 
 
-def _put_in(data: bytes, script: Script, header: list[str]) -> bytes:
+def _put_in(data: bytes, script: Head, header: list[str]) -> bytes:
     """The script with these lines behind its shebang, its coding line and the like, parted by an empty line."""
     import re
 
@@ -250,7 +250,7 @@ def _put_in(data: bytes, script: Script, header: list[str]) -> bytes:
     return lines.content()
 
 
-def _first_lines(script: Script) -> int:
+def _first_lines(script: Head) -> int:
     """How many lines only mean something at the very beginning: a shebang, `<?php` behind it, `@echo off`, what says
     the encoding to Python (PEP 263) or the language to an editor."""
     import re

@@ -13,9 +13,9 @@ from .lines import Lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..header import Found
-    from ..header.native import Block
-    from ..header.text import Script
+    from ..header import FoundHeader
+    from ..header.native import CommentBlock
+    from ..header.text import Head
     from ..header.yaml import Value
 
 #: Text that means itself in YAML without quotes, outside of brackets and within them.
@@ -54,7 +54,7 @@ class _Entry:
         return named(self.text, self.kind)
 
 
-def add(data: bytes, found: Found, text: str, kind: str, platform: str) -> bytes:
+def add(data: bytes, found: FoundHeader, text: str, kind: str, platform: str) -> bytes:
     """The script with one more spec or requirement (`kind` is "spec" or "pypi"), in place of one of the same name."""
     entries = _entries(found.script, found.block)
     lines = Lines(data, found.last)
@@ -75,7 +75,7 @@ def add(data: bytes, found: Found, text: str, kind: str, platform: str) -> bytes
     return lines.content()
 
 
-def remove(data: bytes, found: Found, name: str, kind: str) -> bytes | None:
+def remove(data: bytes, found: FoundHeader, name: str, kind: str) -> bytes | None:
     """The script without the specs or requirements of this name; None where there is none."""
     entries = _entries(found.script, found.block)
     gone = [entry for entry in entries if entry.kind == kind and entry.name == name]
@@ -100,7 +100,7 @@ def remove(data: bytes, found: Found, name: str, kind: str) -> bytes | None:
     return lines.content()
 
 
-def _entries(script: Script, block: Block) -> list[_Entry]:
+def _entries(script: Head, block: CommentBlock) -> list[_Entry]:
     """The entries that the header has on any platform, in order."""
     found: dict[tuple[int, int, str], _Entry] = {}
     refusal: HeaderError | None = None
@@ -119,7 +119,7 @@ def _entries(script: Script, block: Block) -> list[_Entry]:
     return [found[key] for key in sorted(found)]
 
 
-def _of(env: Value, script: Script) -> list[_Entry]:
+def _of(env: Value, script: Head) -> list[_Entry]:
     entries: list[_Entry] = []
     for item in env.content if env.kind == "a list" else ():
         assert not isinstance(item, (str, tuple))
@@ -135,7 +135,7 @@ def _of(env: Value, script: Script) -> list[_Entry]:
     return entries
 
 
-def _entry(kind: str, text: str, where: Location, container: Value, script: Script) -> _Entry:
+def _entry(kind: str, text: str, where: Location, container: Value, script: Head) -> _Entry:
     assert container.where.text is not None
     assert container.where.column is not None
     assert where.line is not None

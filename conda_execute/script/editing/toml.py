@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..header import Found
-    from ..header.text import Script
+    from ..header import FoundHeader
+    from ..header.text import Head
     from ..header.toml import Block, Path, Place
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
@@ -47,7 +47,7 @@ class Targets:
 class Editor:
     """The edits of one header; `content` is the script with them."""
 
-    def __init__(self, data: bytes, script: Script, block: Block) -> None:
+    def __init__(self, data: bytes, script: Head, block: Block) -> None:
         self.document = Document(script, block)
         self.block = block
         self.text = self.document.text
@@ -241,7 +241,7 @@ class Editor:
         return self.block.prefix + line if line else self.block.prefix.rstrip()
 
 
-def add(data: bytes, found: Found, text: str, kind: str, platform: str) -> bytes:
+def add(data: bytes, found: FoundHeader, text: str, kind: str, platform: str) -> bytes:
     """The script with one more spec or requirement (`kind` is "spec" or "pypi"), in place of one of the same name."""
     editor = Editor(data, found.script, found.block)
     targets = _targets(editor, found, kind)
@@ -259,7 +259,7 @@ def add(data: bytes, found: Found, text: str, kind: str, platform: str) -> bytes
     return editor.content()
 
 
-def remove(data: bytes, found: Found, name: str, kind: str) -> bytes | None:
+def remove(data: bytes, found: FoundHeader, name: str, kind: str) -> bytes | None:
     """The script without the specs or requirements of this name; None where there is none."""
     editor = Editor(data, found.script, found.block)
     removed = [_remove_from(editor, target, name, kind) for target in _targets(editor, found, kind)]
@@ -271,7 +271,7 @@ def _holds(path: Path, platform: str) -> bool:
     return len(path) > 3 and path[2] == "target" and path[3] in (platform, *platforms.families(platform))
 
 
-def _targets(editor: Editor, found: Found, kind: str) -> list[Targets]:
+def _targets(editor: Editor, found: FoundHeader, kind: str) -> list[Targets]:
     """Where the format keeps specs or requirements; the first is where new ones go."""
     key = "dependencies" if kind == "spec" else "pypi-dependencies"
     pixi = [Targets(("tool", "pixi", key), True)]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from ...errors import HeaderError
 from ...lean.values import dataclass
-from .text import ENOUGH, HEAD, Script, read_script
+from .text import ENOUGH, HEAD, Head, read_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
         #: The module of `editing`.
         EDITING: str
 
-        def blocks(self, script: Script) -> Iterable[Any]:
+        def blocks(self, script: Head) -> Iterable[Any]:
             """Where each header of this format stands, with `first` and `last` line. Raises HeaderError."""
 
-        def read(self, script: Script, block: Any, platform: str) -> Header:
+        def read(self, script: Head, block: Any, platform: str) -> Header:
             """The header that stands there, for one platform. Raises HeaderError."""
 
 
@@ -45,11 +45,11 @@ _FORMATS = {"conda execute": "native", "/// script": "pep723", "/// conda-script
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundHeader:
     """A header that is there, not yet read; its lines are counted from 1."""
 
     reader: Format
-    script: Script
+    script: Head
     block: Any
 
     @property
@@ -88,7 +88,7 @@ def read_header(data: bytes, path: str, platform: str) -> Header:
         raise told(error) from None
 
 
-def find_header(data: bytes, path: str) -> Found | None:
+def find_header(data: bytes, path: str) -> FoundHeader | None:
     """Where the header stands, without reading it; None where there is none, or where the file is not text.
 
     Raises HeaderError where there are two headers, or one that is not closed.
@@ -100,9 +100,9 @@ def find_header(data: bytes, path: str) -> Found | None:
     return _find(script)
 
 
-def extent(data: bytes, header: Header | Found) -> int:
+def extent(data: bytes, header: Header | FoundHeader) -> int:
     """How many bytes of the file reach to the end of the header's last line, its line ending included."""
-    last = header.last if isinstance(header, Found) else header.lines[1]
+    last = header.last if isinstance(header, FoundHeader) else header.lines[1]
     end = 0
     for _ in range(last):
         end = data.find(b"\n", end) + 1
@@ -111,7 +111,7 @@ def extent(data: bytes, header: Header | Found) -> int:
     return end
 
 
-def _find(script: Script) -> Found | None:
+def _find(script: Head) -> FoundHeader | None:
     found = _all(script)
     if not found:
         return None
@@ -123,17 +123,17 @@ def _find(script: Script) -> Found | None:
     return only
 
 
-def _all(script: Script) -> list[Found]:
+def _all(script: Head) -> list[FoundHeader]:
     """Every header of the script, in the order of their lines.
 
     A block that is not closed is an error only where there is no header of another kind: the words may as well stand
     in a text, and PEP 723 has such blocks ignored.
     """
-    found: list[Found] = []
+    found: list[FoundHeader] = []
     broken: list[tuple[str, HeaderError]] = []
     for reader in _formats(script):
         try:
-            found += [Found(reader, script, block) for block in reader.blocks(script)]
+            found += [FoundHeader(reader, script, block) for block in reader.blocks(script)]
         except HeaderError as error:
             broken.append((reader.FORMAT, error))
     for kind, refusal in broken:
@@ -142,14 +142,14 @@ def _all(script: Script) -> list[Found]:
     return sorted(found, key=lambda header: header.first)
 
 
-def _formats(script: Script) -> Iterator[Format]:
+def _formats(script: Head) -> Iterator[Format]:
     for words, module in _FORMATS.items():
         if any(words in line for line in script.lines):
             # `importlib` costs a warm run more than this.
             yield __import__(f"{__name__}.{module}", fromlist=["FORMAT"])
 
 
-def _more_than_one(script: Script, found: list[Found]) -> HeaderError:
+def _more_than_one(script: Head, found: list[FoundHeader]) -> HeaderError:
     first, second = found[0], next((other for other in found if other.format != found[0].format), found[1])
     hint = "keep one of them; where one is part of a text, change how its first line is written there"
     if first.format == second.format:

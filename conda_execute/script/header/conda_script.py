@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...model import Entrypoint
-    from .text import Script
+    from .text import Head
     from .toml import Node
 
 FORMAT = "conda-script"
@@ -51,7 +51,7 @@ def opening(line: str) -> str | None:
     return prefix if prefix and not any(character.isalnum() for character in prefix) else None
 
 
-def blocks(script: Script) -> Iterator[Block]:
+def blocks(script: Head) -> Iterator[Block]:
     """Every block, in order. Raises HeaderError where one is not closed, or opened within another."""
     index = 0
     while index < len(script.lines):
@@ -64,7 +64,7 @@ def blocks(script: Script) -> Iterator[Block]:
         index = block.last
 
 
-def _block(script: Script, first: int, prefix: str) -> Block:
+def _block(script: Head, first: int, prefix: str) -> Block:
     starts: list[int] = []
     texts: list[str] = []
     trimmed = prefix.rstrip()
@@ -109,7 +109,7 @@ def _block(script: Script, first: int, prefix: str) -> Block:
     raise HeaderError("this header is not closed", where=opened, hint=closed)
 
 
-def read(script: Script, block: Block, platform: str) -> Header:
+def read(script: Head, block: Block, platform: str) -> Header:
     """The header that stands there, for one platform. Raises HeaderError."""
     document = Document(script, block)
     root = document.root()

@@ -11,7 +11,7 @@ from ..languages import comment_sign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .text import Script
+    from .text import Head
 
 #: What opens a comment, or a text, of several lines: the words of a header need lines of their own in it.
 _BLOCK_SIGNS = ("/*", "(*", "{-", "{*", "<!--", "<#", "#|", "#=", "#[", "--[", "%{", "%%{", '"""', "'''")
@@ -26,7 +26,7 @@ def minimal(prefix: str) -> str:
     return "\n".join(f"{prefix} {line}" for line in ("conda execute", "env:", " - python >=3"))
 
 
-def no_header(script: Script) -> HeaderError:
+def no_header(script: Head) -> HeaderError:
     """The error for a script without a header."""
     for number, line in enumerate(script.lines, 1):
         stripped = line.strip()
@@ -56,7 +56,7 @@ def no_header(script: Script) -> HeaderError:
     )
 
 
-def _another_kind(script: Script, name: str) -> HeaderError | None:
+def _another_kind(script: Head, name: str) -> HeaderError | None:
     """The error for a list of packages that was given as a script."""
     given = shlex.quote(script.path)
     if name.endswith((".yml", ".yaml")) and any(line.startswith("dependencies:") for line in script.lines):
@@ -70,7 +70,7 @@ def _another_kind(script: Script, name: str) -> HeaderError | None:
     return HeaderError(f"`{name}` is {what}, not a script", where=Location(script.path), hint=hint)
 
 
-def _nearly_native(script: Script, number: int, stripped: str) -> HeaderError:
+def _nearly_native(script: Head, number: int, stripped: str) -> HeaderError:
     from .native import opening
 
     sign = re.match(r"[^\w\s]+", stripped)
@@ -89,7 +89,7 @@ def _nearly_native(script: Script, number: int, stripped: str) -> HeaderError:
     )
 
 
-def _nearly_block(script: Script, number: int, stripped: str, kind: str) -> HeaderError:
+def _nearly_block(script: Head, number: int, stripped: str, kind: str) -> HeaderError:
     if kind:
         wanted = "`# /// conda-script`, and in the last `# /// end-conda-script`"
     else:

@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .text import Script
+    from .text import Head
 
 FORMAT = "conda execute"
 EDITING = "native"
@@ -66,7 +66,7 @@ _ONE_SPEC = "write one spec per line, each after `- `"
 
 
 @dataclass(frozen=True)
-class Block:
+class CommentBlock:
     """Where the header stands: its lines, counted from 1, and what makes them comments."""
 
     first: int
@@ -83,7 +83,7 @@ def opening(line: str) -> str | None:
     return None
 
 
-def blocks(script: Script) -> Iterator[Block]:
+def blocks(script: Head) -> Iterator[CommentBlock]:
     """Every native header of the script, in order."""
     last = 0
     for index, line in enumerate(script.lines):
@@ -94,7 +94,7 @@ def blocks(script: Script) -> Iterator[Block]:
             last = index + 1
             while last < len(script.lines) and _body(script.lines[last], prefix) is not None:
                 last += 1
-            yield Block(index + 1, last, prefix)
+            yield CommentBlock(index + 1, last, prefix)
 
 
 def _body(line: str, prefix: str) -> int | None:
@@ -111,7 +111,7 @@ def _body(line: str, prefix: str) -> int | None:
     return start
 
 
-def keys_of(script: Script, block: Block, platform: str) -> tuple[dict[str, tuple[Value, Value]], bool]:
+def keys_of(script: Head, block: CommentBlock, platform: str) -> tuple[dict[str, tuple[Value, Value]], bool]:
     """The pairs of the header by their keys, `env` among them, and whether the platform has lines left out."""
     starts, texts, omitted = _texts(script, block, platform)
     try:
@@ -136,7 +136,7 @@ def keys_of(script: Script, block: Block, platform: str) -> tuple[dict[str, tupl
     return keys, omitted
 
 
-def _without_colon(script: Script, block: Block, texts: list[str]) -> HeaderError | None:
+def _without_colon(script: Head, block: CommentBlock, texts: list[str]) -> HeaderError | None:
     """The error for a line that would open a list if its colon were there, or parted from what follows."""
     # A key stands as far left as the first line does; what stands further right is part of a value.
     first = next((text for text in texts if text.strip()), "")
@@ -158,7 +158,7 @@ def is_conditional(line: str) -> bool:
     return "[" in line and re.search(_CONDITION, line) is not None
 
 
-def read(script: Script, block: Block, platform: str) -> Header:
+def read(script: Head, block: CommentBlock, platform: str) -> Header:
     """The header that stands there, for one platform. Raises HeaderError."""
     keys, omitted = keys_of(script, block, platform)
     locations: list[tuple[str, Location]] = [(name, key.where) for name, (key, _) in keys.items()]
@@ -203,7 +203,7 @@ def _hint(prefix: str) -> str:
 # From comment lines to YAML
 
 
-def _texts(script: Script, block: Block, platform: str) -> tuple[list[int], list[str], bool]:
+def _texts(script: Head, block: CommentBlock, platform: str) -> tuple[list[int], list[str], bool]:
     """The column (from 0) where the YAML of each line after the first begins, the YAML, and whether lines are left out.
 
     Comments inside the comment and lines whose condition does not hold are left empty, so that lines stay lines.
@@ -244,7 +244,7 @@ def _is_note(text: str, prefix: str) -> bool:
     return stripped.startswith((prefix, "#"))
 
 
-def _conditional(script: Script, number: int, start: int, text: str, platform: str) -> str:
+def _conditional(script: Head, number: int, start: int, text: str, platform: str) -> str:
     """The text without its platform condition, or nothing where that does not hold."""
     if "[" not in text and "(" not in text:
         return text
@@ -276,7 +276,7 @@ def _conditional(script: Script, number: int, start: int, text: str, platform: s
     return before if keep else ""
 
 
-def _check_closed(script: Script, number: int, start: int, text: str, platform: str) -> None:
+def _check_closed(script: Head, number: int, start: int, text: str, platform: str) -> None:
     """Refuse a condition in other brackets, or without the last one: as a comment, it would hold on every platform."""
     pattern = r"(?:^|[ \t])(#[ \t]*(?:\[([^\[\]#]*)|\(([^()#]*)\)[ \t]*))$"
     found = re.search(pattern, text)
@@ -338,7 +338,7 @@ def _entry(item: Value, key: str, hint: str) -> str:
     return item.text
 
 
-def _empty_env(script: Script, block: Block, key: Value, here: str) -> HeaderError:
+def _empty_env(script: Head, block: CommentBlock, key: Value, here: str) -> HeaderError:
     """The error for an `env` with nothing in it; `here` is the platform, if it has lines left out."""
     if not here and (parted := _parted(script, block, "`env` is empty", key.where)):
         return parted
@@ -352,7 +352,7 @@ def _empty_env(script: Script, block: Block, key: Value, here: str) -> HeaderErr
     return HeaderError(f"`env` is empty{here}", where=key.where, hint=_ONE_SPEC)
 
 
-def _behind_empty_line(script: Script, block: Block) -> int | None:
+def _behind_empty_line(script: Head, block: CommentBlock) -> int | None:
     """The number of a comment line with the header's prefix that only empty lines part from it, if there is one."""
     after = block.last
     while after < len(script.lines) and not script.lines[after].strip():
@@ -362,7 +362,7 @@ def _behind_empty_line(script: Script, block: Block) -> int | None:
     return after + 1
 
 
-def _parted(script: Script, block: Block, problem: str, where: Location) -> HeaderError | None:
+def _parted(script: Head, block: CommentBlock, problem: str, where: Location) -> HeaderError | None:
     """The error for a header that lacks something because an empty line stands within it, if one does."""
     number = _behind_empty_line(script, block)
     if number is None:
@@ -377,7 +377,7 @@ def _parted(script: Script, block: Block, problem: str, where: Location) -> Head
     )
 
 
-def _lost_entries(script: Script, block: Block) -> tuple[str, ...]:
+def _lost_entries(script: Head, block: CommentBlock) -> tuple[str, ...]:
     """A notice of entries that an empty line parts from their list: they look as if they counted."""
     number = _behind_empty_line(script, block)
     if number is None:

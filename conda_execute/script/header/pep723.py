@@ -32,7 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .text import Script
+    from .text import Head
     from .toml import Node
 
 FORMAT = "script"
@@ -60,7 +60,7 @@ _CONDA_FOREIGN_KEYS = {
 
 
 @dataclass(frozen=True)
-class Found:
+class AnyBlock:
     """A block of any type: its lines, counted from 1, the marks included."""
 
     type: str
@@ -68,7 +68,7 @@ class Found:
     last: int
 
 
-def find(lines: Sequence[str]) -> Iterator[Found]:
+def find(lines: Sequence[str]) -> Iterator[AnyBlock]:
     """Every block, as the reference expression finds them: a run of content lines up to its last closing mark."""
     index = 0
     run_end = 0
@@ -87,13 +87,13 @@ def find(lines: Sequence[str]) -> Iterator[Found]:
                     closing = run_end
                 run_end += 1
         if closing > index:
-            yield Found(opening.group(1), index + 1, closing + 1)
+            yield AnyBlock(opening.group(1), index + 1, closing + 1)
             index = closing + 1
         else:
             index += 1
 
 
-def blocks(script: Script) -> list[Block]:
+def blocks(script: Head) -> list[Block]:
     """The blocks of the type `script`, in order. Raises HeaderError where there is only one that is not closed."""
     if "# /// script" not in script.lines:
         return []
@@ -106,14 +106,14 @@ def blocks(script: Script) -> list[Block]:
     return scripts
 
 
-def _block(script: Script, found: Found) -> Block:
+def _block(script: Head, found: AnyBlock) -> Block:
     lines = script.lines[found.first : found.last - 1]
     return Block(
         found.first, found.last, "# ", tuple(min(2, len(line)) for line in lines), tuple(line[2:] for line in lines)
     )
 
 
-def _not_closed(script: Script, opening: int) -> HeaderError:
+def _not_closed(script: Head, opening: int) -> HeaderError:
     number = opening + 1
     while number <= len(script.lines) and (line := script.lines[number - 1]) != "" and line.startswith("#"):
         if line != "#" and not line.startswith("# "):
@@ -138,7 +138,7 @@ def _not_closed(script: Script, opening: int) -> HeaderError:
     return HeaderError("this header is not closed", where=places, hint=hint)
 
 
-def read(script: Script, block: Block, platform: str) -> Header:
+def read(script: Head, block: Block, platform: str) -> Header:
     """The header that stands there, for one platform. Raises HeaderError."""
     document = Document(script, block)
     keys = document.root().table()
@@ -165,7 +165,7 @@ def read(script: Script, block: Block, platform: str) -> Header:
     return with_options_of_uv(header, words)
 
 
-def is_r(script: Script) -> bool:
+def is_r(script: Head) -> bool:
     """Whether the script is one of R, whose packages are not PyPI's."""
     if script.path.endswith(".py"):
         return False

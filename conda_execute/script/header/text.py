@@ -20,7 +20,7 @@ _OTHER_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 @dataclass(frozen=True)
-class Script:
+class Head:
     """The first lines of a script, without their endings; `whole` where that is all of it."""
 
     path: str
@@ -47,7 +47,7 @@ class Script:
         return self.at(line, text.find(stripped) + 1, max(1, len(stripped)))
 
 
-def read_script(data: bytes, path: str) -> Script:
+def read_script(data: bytes, path: str) -> Head:
     """The script's head as text. Raises HeaderError where it is not text in UTF-8."""
     head = data[:HEAD]
     whole = len(data) <= HEAD
@@ -67,7 +67,7 @@ def read_script(data: bytes, path: str) -> Script:
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     if lines[-1] == "":
         del lines[-1]
-    return Script(path, tuple(lines), whole)
+    return Head(path, tuple(lines), whole)
 
 
 def _decoded_as_declared(head: bytes) -> str | None:

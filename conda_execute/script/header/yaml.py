@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from .text import Script
+    from .text import Head
 
 #: What to do where a header's last lines were none of it.
 PARTED = "the header ends at the first line that is not a comment: separate it from other comments with an empty line"
@@ -42,7 +42,7 @@ class Value:
 class Reader:
     """YAML events to values, with places in the script."""
 
-    def __init__(self, script: Script, first: int, starts: list[int], sample: str) -> None:
+    def __init__(self, script: Head, first: int, starts: list[int], sample: str) -> None:
         self.script = script
         #: The line of the script where the YAML begins.
         self.first = first
