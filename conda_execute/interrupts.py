@@ -34,10 +34,17 @@ class Terminated(BaseException):
 
 def take() -> None:
     """From now on the signals raise, and are noted."""
+    sys.unraisablehook = _say_unless_noted
     for number in _NUMBERS:
         if number not in _taken and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             _taken.append(number)
             signal.signal(number, _handle)
+
+
+def _say_unless_noted(discarded: sys.UnraisableHookArgs) -> None:
+    """What Python discards is printed; but not what is noted."""
+    if not isinstance(discarded.exc_value, (KeyboardInterrupt, Terminated)):
+        sys.__unraisablehook__(discarded)
 
 
 def note(number: int) -> None:

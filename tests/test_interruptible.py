@@ -6,6 +6,32 @@ import subprocess
 import sys
 from pathlib import Path
 
+_DISCARDED = """
+import os, signal, weakref
+from conda_execute import interrupts
+
+class Thing:
+    pass
+
+interrupts.take()
+thing = Thing()
+gone = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))
+del thing
+try:
+    interrupts.check()
+except KeyboardInterrupt:
+    print("raised again")
+wrong = weakref.ref(Thing(), lambda _: 1 / 0)
+"""
+
+
+def test_an_interrupt_that_python_discards_is_raised_again_and_prints_nothing() -> None:
+    ran = subprocess.run([sys.executable, "-c", _DISCARDED], capture_output=True, text=True, check=False)
+    assert ran.stdout == "raised again\n"
+    assert "KeyboardInterrupt" not in ran.stderr
+    assert "ZeroDivisionError" in ran.stderr
+
+
 _CODE = """
 import os, signal, sys
 from conda_execute.engines.rattler import interruptible
