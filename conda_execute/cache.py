@@ -132,6 +132,11 @@ def launch_records(cache: str, script: str) -> tuple[str, ...]:
     return tuple(os.path.join(folder, script.lstrip("/") + ".sh") for folder in launch_folders(cache))
 
 
+def disposable(cache: str) -> tuple[str, ...]:
+    """The folders of which a loss costs time and nothing else."""
+    return (*launch_folders(cache), *(os.path.join(cache, name) for name in ("code", "commands", "scripts")))
+
+
 def code_folder(cache: str, digest: str) -> str:
     return os.path.join(cache, "code", digest)
 

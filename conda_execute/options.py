@@ -474,6 +474,8 @@ name only. Shows what was freed, and why the rest was not deleted."""
 
     min_age = text("--min-age", value="HOURS", help="only those that were not used for so many hours")
     foreign = flag("--foreign", help="also what other hosts or containers may be using: only if none of them is")
+    caches = flag("--caches", help="also launch records, code of `-c` and of URLs, and the `${CACHE}` of scripts")
+    packages = flag("--packages", help="also downloaded packages, which pixi and rattler-build share")
     dry_run = flag("--dry-run", help="show what would be deleted")
     json = flag("--json", help="print JSON, errors too")
 

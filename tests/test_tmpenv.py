@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -180,6 +181,29 @@ def test_clear_removes_what_is_unused_and_says_so(used: World) -> None:
     assert f"removed {name}" in done.stdout
     assert "removed 1 environment" in done.stdout
     assert not used.prefixes()
+
+
+def test_clear_frees_the_caches_where_it_is_asked_to(used: World, tmp_path: Path) -> None:
+    """What was trusted stays; scripts run afterwards as before; packages go only while nobody installs them."""
+    used = used.with_(RATTLER_CACHE_DIR=str(tmp_path / "rattler"))
+    used.execute("-f", "s.sh", check=True)
+    used.execute("-c", "# conda execute", "# env: [six]", "# run_with: sh", "true", check=True)
+    (used.cache / "trusted").write_text("kept\n")
+    would = json.loads(used.tmpenv("clear", "--caches", "--packages", "--dry-run", "--json", check=True).stdout)
+    assert {os.path.basename(one["path"]): one["size"] > 0 for one in would["caches"]} == {
+        "launch": True,
+        "code": True,
+        "rattler": True,
+    }
+    assert "only some are named" in used.tmpenv("clear", "--caches", "s.sh").stderr
+    with open(tmp_path / "rattler" / "pkgs" / ".cache.lock", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "are being installed right now" in used.tmpenv("clear", "--packages").stderr
+    done = used.tmpenv("clear", "--caches", "--packages", check=True).stdout
+    assert f"removed {used.cache / 'launch'} (" in done
+    assert sorted(path.name for path in used.cache.iterdir()) == ["trusted"]
+    assert [path.name for path in (tmp_path / "rattler" / "pkgs").iterdir()] == [".cache.lock"]
+    used.execute("s.sh", check=True)
 
 
 def test_clear_names_what_came_from_pypi_too(world: World) -> None:

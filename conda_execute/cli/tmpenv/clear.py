@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from ...environments import sweep
 from ...errors import UsageError
+from ...launch import process
 from ...terminal.messages import print_json, say
 from ...text import as_called, printable
 from .list import size, specs
@@ -22,7 +23,20 @@ if TYPE_CHECKING:
 
 
 def clear(options: ClearOptions) -> int:
-    return _delete(options.words, lambda _: _hours(options.min_age), options, foreign=options.foreign)
+    from .caches import free
+
+    if options.words and (options.caches or options.packages):
+        raise UsageError(
+            "caches belong to all environments, and only some are named",
+            hint="`conda tmpenv clear --caches` frees them",
+        )
+    return _delete(
+        options.words,
+        lambda _: _hours(options.min_age),
+        options,
+        foreign=options.foreign,
+        further=lambda: free(options, process.inherited_environ()),
+    )
 
 
 def prune(options: PruneOptions) -> int:
@@ -35,6 +49,7 @@ def _delete(
     options: ClearOptions | PruneOptions,
     *,
     foreign: bool = False,
+    further: Callable[[], list[dict[str, Any]]] = list,
 ) -> int:
     settings, store = opened()
     names = names_of(words, store) if words else None
@@ -47,10 +62,14 @@ def _delete(
         dry_run=options.dry_run,
         notice=say,
     )
+    caches = further()
     if options.json:
-        print_json(_as_json(done, options.dry_run))
+        print_json(_as_json(done, options.dry_run) | ({"caches": caches} if caches else {}))
     else:
-        _print(done, "would remove" if options.dry_run else "removed")
+        verb = "would remove" if options.dry_run else "removed"
+        _print(done, verb)
+        for one in caches:
+            print(f"{verb} {one['path']} ({size(one['size'])})")
     # Asked for by name and still there: the caller should know without reading.
     return 1 if names and done.kept else 0
 

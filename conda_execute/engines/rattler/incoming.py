@@ -86,7 +86,7 @@ class Incoming:
         if packages:
             with suppress(OSError):
                 os.makedirs(self._cache, exist_ok=True)
-                with _locked(self._cache):
+                with locked(self._cache):
                     for package in packages:
                         self._move(self._directory, package)
         self.drop()
@@ -118,12 +118,12 @@ def _clean(place: str) -> None:
         left = os.path.join(place, name)
         with suppress(OSError):
             if now - os.stat(left).st_mtime > _LASTS:
-                with _locked(left, patience=0.0):
+                with locked(left, patience=0.0):
                     shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
-def _locked(directory: str, patience: float = _PATIENCE) -> Iterator[None]:
+def locked(directory: str, patience: float = _PATIENCE) -> Iterator[None]:
     """rattler's own lock on a cache. Raises BlockingIOError where somebody else keeps it."""
     if sys.platform == "win32":
         yield  # a package that is being linked cannot be moved there
