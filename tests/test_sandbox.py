@@ -17,7 +17,7 @@ from conda_execute.launch.sandbox import landlock, policy, seatbelt
 from conda_execute.launch.sandbox.kernel import FLOOR, PROCESSORS, Kernel, lack, look
 from conda_execute.model import Narrowing
 from tests.channel import Package
-from tests.conftest import World
+from tests.conftest import CHECKOUT, World
 
 HEADER = "# conda execute\n# env:\n#  - python\n"
 
@@ -96,6 +96,21 @@ def test_variables_are_a_short_list(world: World, project: Path) -> None:
     assert "SECRET" not in str(tries(world, project, "--sandbox")["variables"])
     assert "SECRET" in str(tries(world, project, "--sandbox", "--allow-env", "SECRET")["variables"])
     assert "SECRET" in str(tries(world, project, "--sandbox", "--allow-env", "SEC*")["variables"])
+
+
+@needs_kernel
+def test_entering_imports_nothing_that_takes_longer_than_the_kernel_does(tmp_path: Path) -> None:
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(CHECKOUT)!r})
+before = set(sys.modules)
+from conda_execute.launch import sandbox
+from conda_execute.launch.sandbox.policy import SYSTEM, Policy
+sandbox.enter(Policy((*SYSTEM, os.path.dirname(os.__file__)), ({str(tmp_path)!r},), folder={str(tmp_path)!r}))
+os.write(1, "\\n".join(set(sys.modules) - before).encode())
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert not {"ctypes", "struct", "_socket", "fcntl", "shutil", "json", "pickle"} & set(done.stdout.split())
 
 
 @needs_kernel

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from ..lean.values import replace
-from .entrypoint import execute_entrypoint
 from .execute import execute
 
 TYPE_CHECKING = False
@@ -30,6 +29,8 @@ def execute_entrypoint_inside(
     activation: Activation,
     *script: str,
 ) -> NoReturn:
+    from .entrypoint import execute_entrypoint
+
     execute_entrypoint(commands, arguments, _inside(tmp, allowed, activation), script=script[0])
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _ctypes
 import os
+import sys
 
 
 class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg]
@@ -33,6 +34,12 @@ def system_call(number: int, *arguments: int | bytes | None) -> int:
         code = _ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     return result
+
+
+def structure(*fields: tuple[int, int]) -> bytes:
+    """Numbers, each with its size in bytes, one after the other as the kernel reads them. (`struct` takes as long to be
+    imported as all of this module.)"""
+    return b"".join([number.to_bytes(size, sys.byteorder) for number, size in fields])
 
 
 def address(data: bytes) -> bytes:

@@ -95,6 +95,7 @@ def _protect(kernel: Kernel, policy: SandboxPolicy) -> str:
     if not namespaces.unshare(kernel, net=True, queues=False):
         raise OSError(errno.EPERM, "user namespaces are forbidden here")
     namespaces.Root(kernel).protect(policy.protected, policy.folder)
+    namespaces.bar_privileges(kernel)
     namespaces.give_up_privileges(kernel)
     return ""
 
@@ -112,7 +113,7 @@ def _enter(kernel: Kernel, policy: SandboxPolicy) -> str:
             root.take(path)
         root.enter(policy.folder)
         namespaces.give_up_privileges(kernel)
-        landlock.restrict(kernel, policy, (namespaces.TEMPORARY, "/dev/shm", "/dev/pts"), folders=("/",), net=True)
+        landlock.restrict(kernel, policy, (namespaces.TEMPORARY, "/dev/shm", "/dev/pts"), root=True, net=True)
         seccomp.install(kernel, (seccomp.UNIX, *seccomp.INTERNET, seccomp.NETLINK), shares=True)
         return namespaces.TEMPORARY
     tmp = _scratch(policy.scratch)

@@ -62,8 +62,17 @@ CALLS = {
 }  # fmt: skip
 
 
+_here: list[Kernel] = []
+
+
 def look() -> Kernel:
-    """This machine's kernel."""
+    """This machine's kernel. It is asked once: before an environment is made, and it stays the same."""
+    if not _here:
+        _here.append(_look())
+    return _here[0]
+
+
+def _look() -> Kernel:
     if sys.platform != "linux":
         raise AssertionError
     from ...lean.system_call import system_call
@@ -83,8 +92,9 @@ def _forbids_namespaces() -> str | None:
         raise AssertionError
     for path, forbidding in _RESTRICTIONS:
         try:
-            with open(path, "rb") as file:
-                value = file.read().decode().strip()
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            value = os.read(file, 16).decode().strip()
+            os.close(file)
         except OSError:
             continue
         if value == forbidding and not (os.geteuid() == 0 and not path.startswith("/proc/sys/user/")):

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import stat
-import struct
 import sys
 
-from ...lean.system_call import system_call
+from ...lean.system_call import structure, system_call
 from .policy import DEVICES
 
 assert sys.platform == "linux"
@@ -53,15 +52,14 @@ def ruleset(abi: int, *, net: bool) -> bytes:
         fields.append(0 if net else _TCP)
     if abi >= 6:
         fields.append(_SCOPES)
-    return struct.pack(f"={len(fields)}Q", *fields)
+    return structure(*((field, 8) for field in fields))
 
 
-def restrict(
-    kernel: Kernel, policy: SandboxPolicy, places: Sequence[str], *, folders: Sequence[str] = (), net: bool
-) -> None:
-    """Allow what the policy allows, to write in `places` and to list `folders`, and nothing else.
+def restrict(kernel: Kernel, policy: SandboxPolicy, places: Sequence[str], *, root: bool = False, net: bool) -> None:
+    """Allow what the policy allows, and to write in `places`, and nothing else.
 
-    `net`: TCP is free. Raises OSError.
+    `root`: the root directory has only what may be read, so that one rule says it for all. `net`: TCP is free. Raises
+    OSError.
     """
     calls, known = kernel.calls, rights(kernel.landlock)
     attributes = ruleset(kernel.landlock, net=net)
@@ -74,16 +72,14 @@ def restrict(
             return
         if not stat.S_ISDIR(os.fstat(opened).st_mode):
             what &= _OF_FILES
-        beneath = struct.pack("=Qi", what & known, opened)
+        beneath = structure((what & known, 8), (opened, 4))
         system_call(calls["landlock_add_rule"], rules, _PATH_BENEATH, beneath, 0)
         os.close(opened)
 
-    for path in policy.read:
+    for path in ("/",) if root else policy.read:
         allow(path, _READ)
     for path in DEVICES:
         allow(path, READ_FILE | WRITE_FILE | IOCTL_DEV)
-    for path in folders:
-        allow(path, READ_DIR)
     for path in (*policy.write, *places):
         allow(path, known)
     system_call(calls["prctl"], _NO_NEW_PRIVILEGES, 1, 0, 0, 0)

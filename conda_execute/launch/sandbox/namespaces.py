@@ -8,13 +8,11 @@ connected to, by whatever path.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
-import struct
 import sys
 
-from ...lean.system_call import system_call
+from ...lean.system_call import structure, system_call
 from .policy import is_within
 
 assert sys.platform == "linux"
@@ -57,20 +55,21 @@ def unshare(kernel: Kernel, *, net: bool, queues: bool = True) -> bool:
             return False
         raise
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
+        file = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(file, text.encode())
+        os.close(file)
     system_call(kernel.calls["mount"], None, b"/", None, _ALL_BELOW | _PRIVATE, None)
     if not net:
-        _raise_loopback()
+        _raise_loopback(kernel)
     return True
 
 
-def _raise_loopback() -> None:
-    import _socket
-
-    socket = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
-    fcntl.ioctl(socket.fileno(), 0x8914, struct.pack("16sH22x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
-    socket.close()
+def _raise_loopback(kernel: Kernel) -> None:
+    """By number, since the modules for it take as long to be imported as the kernel takes for a network."""
+    socket = system_call(kernel.calls["socket"], 2, 2, 0)  # AF_INET, SOCK_DGRAM
+    request = b"lo".ljust(16, b"\0") + structure((1, 2)) + bytes(22)  # struct ifreq: IFF_UP
+    system_call(kernel.calls["ioctl"], socket, 0x8914, request)  # SIOCSIFFLAGS
+    os.close(socket)
 
 
 class Root:
@@ -84,13 +83,18 @@ class Root:
 
     def take(self, path: str, *, writable: bool = False) -> None:
         """What is at `path` is to be there in the new root too, where it is there at all."""
-        self._links.update(_links_on(path))
-        real = os.path.realpath(path)
-        if any(is_within(real, taken) and may_write >= writable for taken, may_write, _, _ in self._trees):
+        try:
+            opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return
-        tree = self._clone(real, writable)
-        if tree is not None:
-            self._trees.append((real, writable, tree, stat.S_ISDIR(os.fstat(tree).st_mode)))
+        real = os.readlink(f"/proc/self/fd/{opened}")
+        if real != path:
+            self._links.update(_links_on(path))
+        if not any(is_within(real, taken) and may_write >= writable for taken, may_write, _, _ in self._trees):
+            tree = self._clone(b"", writable, opened)
+            if tree is not None:
+                self._trees.append((real, writable, tree, stat.S_ISDIR(os.fstat(opened).st_mode)))
+        os.close(opened)
 
     def enter(self, folder: str) -> None:
         """Leave everything else behind. The working directory is `folder`, or the root if that is not there."""
@@ -98,14 +102,13 @@ class Root:
         self._furnish()
         for path, _, tree, is_folder in sorted(self._trees):
             where = _STAND + path
-            if not os.path.lexists(where):
-                os.makedirs(where if is_folder else os.path.dirname(where), exist_ok=True)
-                if not is_folder:
-                    os.close(os.open(where, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+            _make_folder(where if is_folder else os.path.dirname(where))
+            if not is_folder:
+                os.close(os.open(where, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o600))
             self._put(tree, where)
         for path, target in sorted(self._links.items()):
             if not os.path.lexists(_STAND + path):
-                os.makedirs(os.path.dirname(_STAND + path), exist_ok=True)
+                _make_folder(os.path.dirname(_STAND + path))
                 os.symlink(target, _STAND + path)
         self._limit(_HERE, os.fsencode(_STAND), 0, _READ_ONLY)
         # To take the old root out of the tree, as `pivot_root` would, takes the kernel longer than all the rest. A
@@ -117,15 +120,15 @@ class Root:
     def protect(self, paths: Sequence[str], folder: str) -> None:
         """Leave everything where it is, but let nothing write below `paths`."""
         for path in paths:
-            tree = self._clone(path, writable=False)
+            tree = self._clone(os.fsencode(path), writable=False)
             if tree is not None:
                 self._put(tree, path)
         _change_directory(folder)
 
-    def _clone(self, path: str, writable: bool) -> int | None:
-        flags = _CLONE | _RECURSIVE | os.O_CLOEXEC
+    def _clone(self, path: bytes, writable: bool, opened: int = _HERE) -> int | None:
+        flags = _CLONE | _RECURSIVE | os.O_CLOEXEC | (0 if path else _EMPTY)
         try:
-            tree = system_call(self._calls["open_tree"], _HERE, os.fsencode(path), flags)
+            tree = system_call(self._calls["open_tree"], opened, path, flags)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
         self._limit(tree, b"", _EMPTY | _RECURSIVE, _NO_SETUID | (0 if writable else _READ_ONLY))
@@ -138,9 +141,9 @@ class Root:
     def _furnish(self) -> None:
         """What a program expects, empty and its own."""
         for path, options in ((TEMPORARY, "mode=700"), ("/dev/shm", "mode=1777")):
-            os.makedirs(_STAND + path)
+            _make_folder(_STAND + path)
             self._mount("tmpfs", _STAND + path, options, _NO_SETUID | _NO_DEVICES)
-        os.makedirs(_STAND + "/dev/pts")
+        _make_folder(_STAND + "/dev/pts")
         self._mount("devpts", _STAND + "/dev/pts", "newinstance,ptmxmode=0666,mode=620", _NO_SETUID | _NO_PROGRAMS)
         links = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
         for name, target in links.items():
@@ -151,8 +154,19 @@ class Root:
         system_call(self._calls["mount"], *arguments)
 
     def _limit(self, where: int, path: bytes, flags: int, limits: int) -> None:
-        wanted = struct.pack("=4Q", limits, 0, 0, 0)
+        wanted = structure((limits, 8)) + bytes(24)
         system_call(self._calls["mount_setattr"], where, path, flags, wanted, len(wanted))
+
+
+def _make_folder(path: str) -> None:
+    """With what is above it; `os.makedirs` looks for each before it makes it."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        _make_folder(os.path.dirname(path))
+        os.mkdir(path)
 
 
 def _links_on(path: str) -> dict[str, str]:
@@ -176,11 +190,8 @@ def _change_directory(folder: str) -> None:
         os.chdir("/")
 
 
-def give_up_privileges(kernel: Kernel) -> None:
-    """Here and in all programs to come, for root as for anybody else. Raises OSError.
-
-    Whoever has none cannot gain any either, once `no_new_privs` is set.
-    """
+def bar_privileges(kernel: Kernel) -> None:
+    """From all programs to come, where `no_new_privs`, which bars them too, is not set. Raises OSError."""
     prctl = kernel.calls["prctl"]
     with open("/proc/sys/kernel/cap_last_cap", "rb") as file:
         last = int(file.read())
@@ -189,5 +200,10 @@ def give_up_privileges(kernel: Kernel) -> None:
             system_call(prctl, _DROP, capability, 0, 0, 0)
         except PermissionError:
             break
+
+
+def give_up_privileges(kernel: Kernel) -> None:
+    """For root as for anybody else. Whoever has none cannot gain any, once `no_new_privs` is set. Raises OSError."""
+    prctl = kernel.calls["prctl"]
     system_call(prctl, _AMBIENT, _CLEAR_AMBIENT, 0, 0, 0)
-    system_call(kernel.calls["capset"], struct.pack("=Ii", _CAPABILITIES, 0), bytes(24))
+    system_call(kernel.calls["capset"], structure((_CAPABILITIES, 4), (0, 4)), bytes(24))

@@ -7,9 +7,8 @@ A filter in the kernel's own little language (BPF): it sees numbers, never what 
 from __future__ import annotations
 
 import errno
-import struct
 
-from ...lean.system_call import address, system_call
+from ...lean.system_call import address, structure, system_call
 from .kernel import PROCESSORS
 
 TYPE_CHECKING = False
@@ -87,6 +86,7 @@ def _none_of(values: Sequence[int], code: int) -> list[tuple[int, int, int, int]
 def install(kernel: Kernel, families: Sequence[int], *, shares: bool) -> None:
     """From now on, for this process and all that it starts. Raises OSError."""
     lines = program(kernel, families, shares=shares)
-    code = b"".join(struct.pack("=HBBI", *line) for line in lines)
-    filtered = struct.pack("=H6x", len(lines)) + address(code)
+    # Operation, two jumps and an operand: struct sock_filter.
+    code = b"".join(structure((line[0], 2)) + bytes(line[1:3]) + structure((line[3], 4)) for line in lines)
+    filtered = structure((len(lines), 2)) + bytes(6) + address(code)
     system_call(kernel.calls["prctl"], _SET_SECCOMP, _FILTER, filtered, 0, 0)
