@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,8 +106,8 @@ import os, sys
 sys.path.insert(0, {str(CHECKOUT)!r})
 before = set(sys.modules)
 from conda_execute.launch import sandbox
-from conda_execute.launch.sandbox.policy import SYSTEM, Policy
-sandbox.enter(Policy((*SYSTEM, os.path.dirname(os.__file__)), ({str(tmp_path)!r},), folder={str(tmp_path)!r}))
+from conda_execute.launch.sandbox.policy import SYSTEM, SandboxPolicy
+sandbox.enter(SandboxPolicy((*SYSTEM, os.path.dirname(os.__file__)), ({str(tmp_path)!r},), folder={str(tmp_path)!r}))
 os.write(1, "\\n".join(set(sys.modules) - before).encode())
 """
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
@@ -248,6 +249,50 @@ def test_link_scripts_do_not_run_for_a_sandbox_and_the_name_says_so(world: World
     outside = world.execute(path, cwd=project, check=True).stdout
     assert (project / "linked").exists()
     assert inside != outside
+
+
+@needs_kernel
+def test_what_an_interpreter_runs_by_itself_runs_inside(world: World, project: Path, make_channel) -> None:
+    """A `.pth` file and a `sitecustomize` of a package: before the script's first line, and in every child."""
+    steal = f"import os; os.environ['STOLEN'] = str(os.access({str(world.home / 'secret')!r}, os.R_OK))"
+    copy = f"open({str(world.home / 'copy')!r}, 'w').close()"
+    files = {
+        "site-packages/hostile.pth": f"{steal}\n",
+        "site-packages/sitecustomize.py": f"try: {copy}\nexcept OSError: pass\n",
+    }
+    url = make_channel(Package("hostile", files=files, depends=["python"], noarch="python"))
+    header = f"# conda execute\n# env: [python, hostile]\n# channels: ['{url}', conda-forge]\n"
+    path = script(project, "import os; print(os.environ['STOLEN'])", header)
+    assert world.execute("--sandbox", path, cwd=project, check=True).stdout == "False\n"
+    assert not (world.home / "copy").exists()
+    assert world.execute(path, cwd=project, check=True).stdout == "True\n"
+    assert (world.home / "copy").exists()
+
+
+@needs_kernel
+def test_machine_that_allows_no_user_namespaces_keeps_scripts_in_too(world: World, project: Path) -> None:
+    """Really forbidden: in a namespace of ours that allows none within."""
+    forbid = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
+    words = ["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"]
+    if shutil.which("unshare") is None or world.run([*words, "true"]).returncode != 0:
+        pytest.skip("no namespace can be made here that forbids others")
+    code = f"""
+import os, socket
+secret = {str(world.home / "secret")!r}
+for attempt in (lambda: open(secret), lambda: socket.socket(), lambda: os.kill(os.getppid(), 0)):
+    try:
+        attempt()
+    except OSError as error:
+        print(type(error).__name__)
+open("written", "w").close()
+"""
+    path = script(project, code)
+    done = world.run([*words, "conda-execute", "--sandbox", path], cwd=project, check=True)
+    assert done.stdout == "PermissionError\nOSError\nPermissionError\n"
+    assert (project / "written").exists()
+    refused = world.run([*words, "conda-execute", "--sandbox=env", path], cwd=project)
+    assert refused.returncode == 126
+    assert "`user.max_user_namespaces=0`" in refused.stderr
 
 
 # What works inside
