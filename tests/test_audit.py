@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from conda_execute.audit import Audit, as_sarif
+from tests.channel import Package
 from tests.conftest import World
 
 #: Advisories as OSV publishes them, shortened.
@@ -53,6 +54,17 @@ ADVISORIES: dict[str, dict[str, Any]] = {
         "summary": "Malicious code in idna (PyPI)",
         "affected": [{"package": {"ecosystem": "PyPI", "name": "idna"}, "versions": ["3.7"]}],
     },
+    "RSEC-2023-9": {
+        "id": "RSEC-2023-9",
+        "modified": "2023-10-06T05:00:00.600Z",
+        "summary": "A vulnerability of an R package",
+        "affected": [
+            {
+                "package": {"ecosystem": "CRAN", "name": "data.table"},
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.14-2"}]}],
+            }
+        ],
+    },
     "GHSA-with-draw-n000": {
         "id": "GHSA-with-draw-n000",
         "modified": "2024-05-01T00:00:00Z",
@@ -81,6 +93,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self._answer({"results": [self._result(query) for query in body["queries"]]})
 
     def _result(self, query: dict[str, Any]) -> dict[str, Any]:
+        if query["package"] == {"ecosystem": "CRAN", "name": "data.table"} and query["version"] == "1.14-0":
+            return {"vulns": [{"id": "RSEC-2023-9", "modified": ADVISORIES["RSEC-2023-9"]["modified"]}]}
         if query["package"] != {"ecosystem": "PyPI", "name": "idna"}:
             return {}
         start = int(query.get("page_token", "0"))
@@ -150,6 +164,18 @@ def test_json_says_what_is_not_covered(here: World, script: str) -> None:
 def test_all_environments_are_asked_about_without_words(here: World, script: str) -> None:
     read = json.loads(here.tmpenv("audit", "--json").stdout)
     assert [one["id"] for one in read["vulnerabilities"]] == ["GHSA-jjg7-2v4v-x38h"]
+
+
+def test_r_package_is_asked_about_as_cran_calls_it(here: World, make_channel: Callable[..., str]) -> None:
+    """conda writes `r-data.table 1.14_0`; only R's own metadata has the name and the version of the advisory."""
+    said = {"lib/R/library/data.table/DESCRIPTION": "Package: data.table\nVersion: 1.14-0\n"}
+    url = make_channel(Package("r-data.table", "1.14_0", said), Package("r-none", "1.0"))
+    env = f"# env: [r-data.table, r-none]\n# channels: ['{url}']\n"
+    script = here.script("s.sh", f"# conda execute\n{env}# run_with: sh\n")
+    here.execute(script, check=True)
+    read = json.loads(here.tmpenv("audit", "--json", script).stdout)
+    assert [(one["id"], one["fixed"]) for one in read["vulnerabilities"]] == [("RSEC-2023-9", ["1.14-2"])]
+    assert [purl.partition("@")[0] for purl in read["not_covered"]] == ["pkg:conda/r-none"]
 
 
 @pytest.mark.parametrize("name", ["GHSA-jjg7-2v4v-x38h", "CVE-2024-3651", "PYSEC-2024-60"])
