@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -402,3 +403,13 @@ class TestSecondLock:
     ) -> None:
         monkeypatch.setattr(filesystem, "_mount", lambda path: (kind, options))
         assert filesystem.shares_locks("/x") == shares
+
+
+def test_who_waits_imports_no_psutil(tmp_path: Path) -> None:
+    """Hundreds may wait for one lock: what each needs is little."""
+    path = str(tmp_path / "x.lock")
+    code = "import sys; from conda_execute.environments import lock\n"
+    code += "print(lock.try_to_take(sys.argv[1]), 'psutil' in sys.modules)"
+    with lock.take(path):
+        asked = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert asked.stdout == "None False\n"

@@ -14,7 +14,6 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -531,6 +530,12 @@ def test_local_disk_is_no_network(tmp_path: Path) -> None:
     assert not filesystem.is_network(str(tmp_path))
 
 
+def test_mounts_are_those_that_psutil_finds() -> None:
+    table = filesystem._mounts()
+    assert table == [(one.mountpoint, one.fstype, one.opts) for one in psutil.disk_partitions(all=True)]
+    assert filesystem._unescaped(r"/a\040b\134040") == r"/a b\040"
+
+
 @pytest.mark.parametrize(
     ("mounts", "is_network"),
     [
@@ -547,11 +552,8 @@ def test_the_file_system_of_a_path_is_that_of_its_nearest_mount(
 ) -> None:
     """Only the table of mounts is made up."""
     place = tmp_path / "home"
-    partitions = [
-        SimpleNamespace(mountpoint=mount if mount == "/" else f"{place}{mount}", fstype=kind)
-        for mount, kind in mounts.items()
-    ]
-    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: partitions)
+    table = [(mount if mount == "/" else f"{place}{mount}", kind, "rw") for mount, kind in mounts.items()]
+    monkeypatch.setattr(filesystem, "_mounts", lambda: table)
     assert filesystem.is_network(str(place / "tmp_envs")) == is_network
 
 
