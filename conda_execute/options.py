@@ -354,9 +354,11 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     )
     pack = text("--pack", value="FILE", action="pack", help="write an archive of the environment that runs anywhere")
 
-    init = flag("--init", action="edit", help="write a header; creates the script if there is none")
-    add = many("--add", value="SPEC", action="edit", help="add a requirement, or change its version; repeatable")
-    remove = many("--remove", value="NAME", action="edit", help="remove a requirement; repeatable")
+    init = flag("--init", action="edit", json=True, help="write a header; creates the script if there is none")
+    add = many(
+        "--add", value="SPEC", action="edit", json=True, help="add a requirement, or change its version; repeatable"
+    )
+    remove = many("--remove", value="NAME", action="edit", json=True, help="remove a requirement; repeatable")
 
     lock = flag(
         "--lock",
@@ -505,6 +507,7 @@ class NameOptions(CommandLine):
     channels = many("-c", "--channel", value="CHANNEL", help="one more channel; repeatable")
     override_channels = flag("--override-channels", help="only the channels given with `--channel`")
     exclude_newer = text("--exclude-newer", value="WHEN", help="ignore packages published after this date")
+    json = flag("--json", help="print JSON, errors too")
 
 
 class CreateOptions(NameOptions):

@@ -174,6 +174,7 @@ class Plan:
             self.voice,
             self.environ,
             title=self.script.title,
+            recorded=self.script.recorded,
             backend=check_backend(self.options.backend or self.settings.backend),
             offline=self.options.offline,
             script=self.script.path if self.script.is_file else None,

@@ -36,6 +36,8 @@ class Recipe:
     environ: Mapping[str, str]
     #: Who asks.
     title: str = ""
+    #: The same for the marker, which is read from anywhere.
+    recorded: str = ""
     #: The engine's name; None: the one that works here.
     backend: str | None = None
     offline: bool = False

@@ -38,6 +38,29 @@ def test_json_is_valid_by_the_schema(world: World) -> None:
     made = valid(world.tmpenv("info", "--json", "s.py", check=True).stdout, "environment")
     assert {one["name"] for one in made["packages"]} == {one["name"] for one in planned["packages"]}
     valid(world.tmpenv("info", "--json", "nothing").stdout, "error")
+    assert made["script"] == planned["script"] == str(world.work / "s.py")
+    found = valid(world.execute("--print-python", "--json", "s.py", check=True).stdout, "path")
+    assert found["prefix"] == made["prefix"]
+    locked = valid(world.execute("--lock", "--json", "s.py", check=True).stdout, "lock")
+    assert locked["lock"].startswith(locked["script"])
+    assert valid(world.execute("--lock", "--check", "--json", "s.py", check=True).stdout, "lock")["fits"] is True
+    valid(world.execute("--outdated", "--json", "s.py", check=True).stdout, "outdated")
+    cleared = valid(world.tmpenv("clear", "--json", check=True).stdout, "clear")
+    assert [one["name"] for one in cleared["removed"]] == [made["name"]]
+
+
+def test_json_of_edits_and_creations_is_valid_by_the_schema(world: World) -> None:
+    world.script("s.py", "# conda execute\n# env: [six]\n# channels: [conda-forge]\n")
+    planned = valid(world.execute("--add", "idna", "--dry-run", "--json", "s.py", check=True).stdout, "edit")
+    assert (planned["written"], planned["specs"]) == (False, ["six", "idna"])
+    assert "+# env: [six, idna]" in planned["difference"]
+    edited = valid(world.execute("--add", "idna", "--json", "s.py", check=True).stdout, "edit")
+    assert edited == planned | {"written": True}
+    again = valid(world.execute("--add", "idna", "--json", "s.py", check=True).stdout, "edit")
+    assert (again["written"], again["difference"]) == (False, "")
+    named = valid(world.tmpenv("name", "--json", "lua", check=True).stdout, "path")
+    assert valid(world.tmpenv("create", "--json", "lua", check=True).stdout, "path") == named
+    valid(world.tmpenv("create", "--json", check=False).stdout, "error")
 
 
 def test_the_schema_is_one() -> None:

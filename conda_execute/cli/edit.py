@@ -20,10 +20,14 @@ from ..script.editing import editor
 from ..script.header import read_header
 from ..specs import platforms
 from ..specs.match_spec import normalise_spec, spec_name
+from ..terminal.messages import print_json
 from ..terminal.voice import Voice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from ..model import Header
     from ..options import RunOptions
 
 
@@ -52,18 +56,34 @@ def edit(options: RunOptions) -> int:
     )
     if not options.dry_run:
         _check_solvable(recipe)
-    if after == before:
-        voice.notice(f"`{path}` says so already")
-    elif options.dry_run:
-        sys.stdout.write(hide(_difference(before, after, path)))
-    else:
+    if after != before and not options.dry_run:
         if (_content(path) if os.path.lexists(path) else b"") != before:
             raise PlaceError(
                 f"`{path}` was changed by somebody else in the meantime", hint="nothing was written; try again"
             )
         rewrite(path, after)
+    difference = hide(_difference(before, after, path))
+    if options.json:
+        print_json(_as_json(header, path, difference, written=not options.dry_run))
+    elif after == before:
+        voice.notice(f"`{path}` says so already")
+    elif options.dry_run:
+        sys.stdout.write(difference)
+    else:
         voice.notice(f"`{path}` now asks for {', '.join((*header.specs, *(f'pypi:{name}' for name in header.pypi)))}")
     return 0
+
+
+def _as_json(header: Header, path: str, difference: str, *, written: bool) -> dict[str, Any]:
+    """What the header asks for now, or would."""
+    return {
+        "script": os.path.abspath(path),
+        "format": header.format,
+        "specs": header.specs,
+        "pypi": header.pypi,
+        "difference": difference,
+        "written": written and bool(difference),
+    }
 
 
 def _edited(options: RunOptions, path: str, before: bytes) -> bytes:

@@ -63,7 +63,7 @@ def _meaning(plan: Plan, prefix: str) -> dict[str, Any]:
     """What a header means, as plain values; what it does not mention is left out."""
     header, request = plan.header, plan.request
     said: dict[str, Any] = {
-        "script": plan.script.title,
+        "script": plan.script.recorded if plan.options.json else plan.script.title,
         "format": header.format,
         "name": plan.name,
         "specs": list(request.specs),

@@ -70,7 +70,12 @@ def _check(plan: Plan) -> dict[str, Any]:
         lockfile.solution(checked.lock, replace(request, lock=checked.lock.digest))
     plan.voice.notice(f"the lock `{checked.lock.path}` is up to date")
     platforms = [request.platform for request in requests]
-    return {"script": plan.script.title, "lock": checked.lock.path, "platforms": platforms, "fits": True}
+    return {
+        "script": plan.script.recorded,
+        "lock": os.path.abspath(checked.lock.path),
+        "platforms": platforms,
+        "fits": True,
+    }
 
 
 def packages_there(plan: Plan, requests: Sequence[Request], recipe: Recipe, engine: Backend) -> dict[str, Solution]:
@@ -134,7 +139,7 @@ def _write(plan: Plan) -> dict[str, Any]:
     packages = len(re.findall(r"^- (?:conda|pypi): ", text, re.MULTILINE))
     asked_for = [request.platform for request in requests]
     plan.voice.notice(f"locked {packages} package{'s' * (packages != 1)} for {', '.join(asked_for)} in `{path}`")
-    return {"script": script.title, "lock": path, "platforms": asked_for, "package_count": packages}
+    return {"script": script.recorded, "lock": os.path.abspath(path), "platforms": asked_for, "package_count": packages}
 
 
 def _requests(plan: Plan, platforms: Iterable[str] = ()) -> list[Request]:

@@ -48,7 +48,7 @@ def _compare(plan: Plan) -> dict[str, Any]:
             versions = {"current": current, "allowed": allowed, "newest": newest}
             said = {key: each[kind].get(name) for key, each in versions.items()}
             rows.append({"name": name, "source": ("conda", "pypi")[kind], "requirement": text, **said})
-    return {"script": plan.script.title, "requirements": rows}
+    return {"script": plan.script.recorded, "requirements": rows}
 
 
 def _newest(engine: Backend, request: Request, how: Options, like: Solution) -> Versions:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ..errors import ExecuteError, InterruptError
 from ..terminal.messages import failure, print_json, report
 
@@ -33,7 +35,7 @@ def for_each(
             if not options.json:
                 report(error)
                 continue
-            result = {"script": one.words[0], **failure(error)}
+            result = {"script": _recorded(one.words[0]), **failure(error)}
         if options.json:
             results.append(result)
         else:
@@ -41,3 +43,8 @@ def for_each(
     if options.json:
         print_json(results[0] if len(each) == 1 else results)
     return status
+
+
+def _recorded(word: str) -> str:
+    """A file by its absolute path, as in all other JSON."""
+    return os.path.abspath(word) if os.path.lexists(word) else word

@@ -48,7 +48,11 @@ if TYPE_CHECKING:
 
         @property
         def title(self) -> str:
-            """Who asks, for the marker and for those who wait."""
+            """Who asks, for those who wait."""
+
+        @property
+        def recorded(self) -> str:
+            """The same for the marker, which is read from anywhere."""
 
         @property
         def renew_after(self) -> float:
@@ -326,7 +330,7 @@ class _Work:
             seconds=time.monotonic() - started,
             packages=built.packages,
             size=built.size,
-            script=self.recipe.title,
+            script=self.recipe.recorded,
             pypi=self.request.pypi,
             virtual_packages=built.virtual_packages,
             request=canonical_text(self.request),

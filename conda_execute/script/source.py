@@ -51,6 +51,11 @@ class Script:
         return os.path.dirname(self.path)
 
     @property
+    def recorded(self) -> str:
+        """What to call it where another directory is the working one: a file by its absolute path."""
+        return self.path if self.is_file and self.program is None else self.title
+
+    @property
     def place(self) -> str:
         """What lines of the head are lines of, in messages."""
         return f"{self.title} (cell {self.notebook.cell})" if self.notebook else self.title

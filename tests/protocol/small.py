@@ -79,6 +79,7 @@ class Recipe:
     is_sound: Callable[[Environment], bool]
     told: Callable[[str], object]
     title: str = "test.py"
+    recorded: str = "test.py"
     renew_after: float = 0.0
 
     def solve(self, *, replaces: bool) -> None:

@@ -76,8 +76,8 @@ def _delete(
 
 def _as_json(done: Report, dry_run: bool) -> dict[str, Any]:
     freed = [{"name": found.name, "prefix": found.prefix, "size": found.size} for found in done.freed]
-    kept = [{"name": found.name, "prefix": found.prefix, "why": why} for found, why in done.kept]
-    return {"removed": freed, "kept": kept, "freed": done.size, "dry_run": dry_run}
+    left = [{"name": found.name, "prefix": found.prefix, "why": why} for found, why in done.kept]
+    return {"removed": freed, "not_removed": left, "freed": done.size, "dry_run": dry_run}
 
 
 def _print(done: Report, verb: str) -> None:

@@ -18,7 +18,7 @@ from ...resolve import Wishes, resolve
 from ...script import specfile
 from ...script.header import ENOUGH, find_header
 from ...specs import platforms
-from ...terminal.messages import say
+from ...terminal.messages import print_json, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def create(options: CreateOptions) -> int:
         environment = _of_specs(options)
     if options.compile:
         _byte_compile(environment)
-    print(environment.prefix)
+    _print(options, environment.prefix, environment.name)
     return 0
 
 
@@ -71,6 +71,7 @@ def _of_specs(options: CreateOptions) -> Environment:
         Voice(verbose=options.verbose and not options.quiet, quiet=options.quiet),
         environ,
         title="conda tmpenv create",
+        recorded="conda tmpenv create",
         backend=check_backend(options.backend or settings.backend),
         offline=options.offline,
         command="conda tmpenv create",
@@ -84,17 +85,24 @@ def name(options: NameOptions) -> int:
     if _is_script(options.words):
         plan = understand(_run_of(options))
         store = plan.store()
-        return _print_prefix(plan.with_lockfile(store).name, store)
+        return _print_found(options, plan.with_lockfile(store).name, store)
     environ = process.inherited_environ()
     settings = load(environ)
     _, request = _resolved(options, settings, environ)
-    return _print_prefix(environment_name(request), _store(request, settings, environ))
+    return _print_found(options, environment_name(request), _store(request, settings, environ))
 
 
-def _print_prefix(name: str, store: Store) -> int:
+def _print_found(options: NameOptions, name: str, store: Store) -> int:
     environment = store.find(name)
-    print(environment.prefix if environment else store.prefix(name))
+    _print(options, environment.prefix if environment else store.prefix(name), name)
     return 0
+
+
+def _print(options: NameOptions, prefix: str, name: str) -> None:
+    if options.json:
+        print_json({"prefix": prefix, "name": name})
+    else:
+        print(prefix)
 
 
 def _store(request: Request, settings: Settings, environ: dict[str, str]) -> Store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ...environments.sweep import Policy, foreign_notes, survey
@@ -77,6 +78,11 @@ def _print_table(environments: Sequence[Found], now: float, store: Store, *, ver
         print(_cut(f"{count} environment{'s' * (count != 1)}, {total}, in {store.tmp_envs}", width))
 
 
+def _from_here(script: str) -> str:
+    """The path of a script as it is typed here, if it is below the working directory."""
+    return os.path.relpath(script) if script.startswith(os.path.join(os.getcwd(), "")) else script
+
+
 def _cut(text: str, width: int | None) -> str:
     return text if width is None else table.cut(text, width)
 
@@ -95,7 +101,7 @@ def _row(found: Found, now: float, *, short: bool) -> Sequence[str]:
         age(now - marker.created) if marker else "-",
         age(now - found.last_used) if found.last_used else "-",
         str(len(found.processes) or "-"),
-        printable(marker.script) if marker else "-",
+        printable(_from_here(marker.script)) if marker else "-",
         specs(marker) if marker else "-",
     )
 
