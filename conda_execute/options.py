@@ -528,6 +528,7 @@ class InfoOptions(CommandLine):
     WORDS = (_NAMES, 1, 1)
 
     verbose = flag("-v", "--verbose", help="name each process that other hosts and containers noted")
+    verify = flag("--verify", help="compare the hashes of all files; status 1 where one is not what was installed")
     json = flag("--json", help="print JSON, errors too")
 
 

@@ -19,7 +19,8 @@ from ..files import umask, write_atomically
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any
 
 FROZEN = "frozen"
 
@@ -118,22 +119,31 @@ def _standard_libraries(prefix: str) -> list[str]:
     return [folder for folder in folders if os.path.exists(os.path.join(folder, "os.py"))]
 
 
-def altered(prefix: str, made: float) -> list[str]:
-    """Python packages that are no longer what was installed when the prefix was `made` (seconds since the epoch, by its
-    file system): what the records list and is gone, and what somebody else installed later."""
+def each(prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The package records of a prefix by their files' names; one that cannot be read is empty."""
     import json
 
-    from .pypi.installed import distributions
-
-    complaints = []
     meta = os.path.join(prefix, "conda-meta")
     for name in sorted(os.listdir(meta)):
         if name.endswith(".json"):
-            with open(os.path.join(meta, name), encoding="utf-8") as file:
-                record = json.load(file)
-            files = (path for path in record.get("files", ()) if path.endswith(".dist-info/METADATA"))
-            if not all(os.path.exists(os.path.join(prefix, path)) for path in files):
-                complaints.append(f"{record['name']} {record['version']} was replaced or removed")
+            try:
+                with open(os.path.join(meta, name), encoding="utf-8") as file:
+                    record = json.load(file)
+            except (OSError, ValueError):
+                record = None
+            yield name, record if isinstance(record, dict) else {}
+
+
+def altered(prefix: str, made: float) -> list[str]:
+    """Python packages that are no longer what was installed when the prefix was `made` (seconds since the epoch, by its
+    file system): what the records list and is gone, and what somebody else installed later."""
+    from .pypi.installed import distributions
+
+    complaints = []
+    for _, record in each(prefix):
+        files = (path for path in record.get("files", ()) if path.endswith(".dist-info/METADATA"))
+        if not all(os.path.exists(os.path.join(prefix, path)) for path in files):
+            complaints.append(f"{record['name']} {record['version']} was replaced or removed")
     later = (one for one in distributions(prefix) if one.installer not in ("", "conda"))
     complaints += [
         f"{one.name} {one.version} was installed later, by {one.installer}"

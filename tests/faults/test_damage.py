@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import random
 import shutil
 import threading
@@ -175,6 +176,26 @@ def test_a_first_creation_heals_each_file_of_a_wrong_size_or_names_it(
 ) -> None:
     wrong = [heals_or_names(cache, path, how) for path in cache.files()]
     assert [problem for problem in wrong if problem] == []
+
+
+def test_damage_of_an_environment_is_found_by_verify_and_healed_by_force(cache: Cache) -> None:
+    """Each file of a package, and each record, in each way; a file may be one with that of the cache."""
+    world, chosen = cache.world, random.Random(5)
+    (prefix,) = world.prefixes()
+    files = ["bin/speak", "share/one.txt", "share/two.txt", "share/prefix.txt", "share/pure.txt"]
+    files += [f"conda-meta/{path.name}" for path in prefix.glob("conda-meta/*.json")]
+    assert world.tmpenv("info", "--verify", cache.script, check=True).stderr == ""
+    for path in files:
+        how = chosen.choice(DAMAGES)
+        how(prefix / path)
+        found = world.tmpenv("info", "--verify", "--json", prefix.name)
+        if how is gone and "conda-meta" in path:
+            assert found.returncode == 125  # it counts as unfinished
+        else:
+            assert found.returncode == 1, (path, how.__name__)
+            assert f"`{path}`" in str(json.loads(found.stdout)["damaged"]), (path, how.__name__)
+        assert world.execute("--force-env", cache.script, check=True).stdout == RIGHT
+        assert world.tmpenv("info", "--verify", cache.script).returncode == 0, (path, how.__name__)
 
 
 def test_offline_a_damaged_package_is_named(cache: Cache) -> None:

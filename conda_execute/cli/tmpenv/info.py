@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 from ...engines import records
 from ...environments import layout
 from ...environments.sweep import Policy, survey
-from ...terminal.messages import print_json
-from ...text import age, printable
+from ...terminal.messages import print_json, say
+from ...text import age, as_called, printable
 from .list import as_json, elsewhere, size
 from .which import one, opened
 
@@ -36,21 +35,24 @@ def info(options: InfoOptions) -> int:
         "version": marker.version,
         "request": marker.request,
     }
+    if options.verify:
+        from ...engines.verify import damaged
+
+        said["damaged"] = damaged(environment.prefix)
     if options.json:
         print_json(said)
     else:
         _print(said | {"elsewhere": elsewhere(found, now, verbose=options.verbose)})
-    return 0
+    if not said.get("damaged"):
+        return 0
+    say(as_called("hint: `conda execute --force-env SCRIPT` makes it again"))
+    return 1
 
 
 def _packages(environment: Environment) -> list[dict[str, str | None]]:
     """What conda's records and the metadata of PyPI's packages say is there, in the form of `--dry-run --json`."""
-    meta = layout.conda_meta(environment.prefix)
-    packages: list[dict[str, str | None]] = []
-    for file in sorted(name for name in os.listdir(meta) if name.endswith(".json")):
-        with open(os.path.join(meta, file), encoding="utf-8") as stream:
-            record = json.load(stream)
-        packages.append({key: record.get(key) for key in ("name", "version", "build", "url")})
+    keys = ("name", "version", "build", "url")
+    packages = [{key: record.get(key) for key in keys} for _, record in records.each(environment.prefix) if record]
     return packages + (_pypi_packages(environment.prefix) if environment.marker.pypi else [])
 
 

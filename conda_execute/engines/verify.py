@@ -1,0 +1,75 @@
+"""Whether the files of an environment are still what was installed, by the hashes that its packages came with."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import os
+
+from . import records
+from .pypi.installed import from_pypi
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+#: What may have taken the place of a package's file: ours, and what the engine writes.
+_OURS = (records.MANAGED, records.NO_USER_SITE, "INSTALLER", "RECORD")
+
+
+def damaged(prefix: str) -> list[str]:
+    """What is wrong with which file, for people; nothing if all are as they were. Raises nothing for any damage."""
+    complaints: dict[str, str | None] = {}
+    for path, digest in (*_of_conda(prefix, complaints), *_of_pypi(prefix)):
+        if os.path.basename(path) in _OURS or path.startswith("conda-meta/"):
+            continue
+        found = _complaint(os.path.join(prefix, path), digest)
+        # Of a file that several packages bring, one is there.
+        complaints[path] = found and complaints.get(path, found)
+    return [f"`{path}` {complaint}" for path, complaint in sorted(complaints.items()) if complaint]
+
+
+def _of_conda(prefix: str, complaints: dict[str, str | None]) -> Iterator[tuple[str, str | None]]:
+    """Each file with its SHA-256, if there is one. A record that cannot be read is a complaint itself."""
+    for name, record in records.each(prefix):
+        try:
+            yield from [(path["_path"], _digest(path)) for path in record["paths_data"]["paths"]]
+        except (TypeError, KeyError):
+            complaints[os.path.join("conda-meta", name)] = "is not a package record"
+
+
+def _digest(path: dict[str, Any]) -> str | None:
+    if path.get("path_type", "hardlink") != "hardlink":
+        return None
+    digest: str | None = path.get("sha256_in_prefix") or (
+        None if path.get("prefix_placeholder") else path.get("sha256")
+    )
+    return digest
+
+
+def _of_pypi(prefix: str) -> Iterator[tuple[str, str | None]]:
+    """The same of what uv installed, whose RECORD is in CSV, with hashes in base64."""
+    for one in from_pypi(prefix):
+        folder = os.path.relpath(os.path.dirname(one.path), os.path.realpath(prefix))
+        for path, digest, *_ in csv.reader(one.read("RECORD").splitlines()):
+            kind, _, value = digest.partition("=")
+            coded = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex() if kind == "sha256" else None
+            yield os.path.normpath(os.path.join(folder, path)), coded
+
+
+def _complaint(path: str, digest: str | None) -> str | None:
+    try:
+        if digest is None:
+            os.lstat(path)
+            return None
+        with open(path, "rb") as file:
+            found = (
+                hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read())
+            )
+        return None if found.hexdigest() == digest else "is not what was installed"
+    except FileNotFoundError:
+        return "is gone"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
