@@ -19,7 +19,7 @@ import pytest
 
 from conda_execute import engines
 from conda_execute.configuration.settings import load
-from conda_execute.engines import Options
+from conda_execute.engines import Options, verify
 from conda_execute.engines.pypi import installed, project
 from conda_execute.engines.rattler import engine
 from conda_execute.environments.name import environment_name
@@ -111,6 +111,15 @@ class TestInstalled:
         installers = {one.name: one.installer for one in installed.distributions(prefix)}
         assert installers["plain"] == "uv"
         assert installers["idna"] == "conda"
+
+    def test_a_file_that_is_not_what_uv_installed_is_found(self, make):
+        prefix, _ = make((), "plain")
+        assert verify.damaged(prefix) == []
+        (module,) = Path(prefix).glob("lib/python3*/site-packages/plain*.py")
+        content = module.read_text()
+        module.unlink()  # it may be one with uv's
+        module.write_text(content + "#")
+        assert verify.damaged(prefix) == [f"`{module.relative_to(prefix)}` is not what was installed"]
 
     def test_what_conda_installed_satisfies_requirements_and_is_not_installed_twice(self, make):
         prefix, built = make(("idna ==3.7",), "needs-idna")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import io
 import json
@@ -97,12 +98,18 @@ def wheel(
     if programs:
         points = "".join(f"{program} = {target}\n" for program, target in programs.items())
         members[f"{info}/entry_points.txt"] = f"[console_scripts]\n{points}"
-    record = "".join(f"{path},,{len(text)}\n" for path, text in members.items()) + f"{info}/RECORD,,\n"
+    record = "".join(f"{path},{_in_record(text)}\n" for path, text in members.items()) + f"{info}/RECORD,,\n"
     path = directory / f"{module}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for member, text in {**members, f"{info}/RECORD": record}.items():
             archive.writestr(member, text)
     return path
+
+
+def _in_record(text: str) -> str:
+    """What a wheel says of a file: hash and size."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+    return f"sha256={digest},{len(text.encode())}"
 
 
 def _path_entry(path: str, data: bytes) -> dict[str, object]:
