@@ -35,7 +35,7 @@ FORMAT = "conda execute"
 EDITING = "native"
 
 #: What begins a comment in one language or another. Words must be parted from what follows by a blank.
-_PREFIX = re.compile(r"(?:#+'?|//+!?|--+|;+|%+|!+|\*+|::)(?=[ \t]|conda execute)|(?:\"|(?i:@?rem|dnl|c))(?=[ \t])")
+_PREFIX = r"(?:#+'?|//+!?|--+|;+|%+|!+|\*+|::)(?=[ \t]|conda execute)|(?:\"|(?i:@?rem|dnl|c))(?=[ \t])"
 
 #: A platform condition: a comment at the end of a line that is nothing but words in brackets.
 _CONDITION = r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$"
@@ -77,7 +77,9 @@ class CommentBlock:
 def opening(line: str) -> str | None:
     """The comment prefix, if this line opens a native header."""
     stripped = line.strip(" \t")
-    found = _PREFIX.match(stripped)
+    if stripped in ("# conda execute", "# conda execute:"):
+        return "#"  # as nearly all are: nothing to compile
+    found = re.match(_PREFIX, stripped)
     if found and stripped[found.end() :].lstrip(" \t") in ("conda execute", "conda execute:"):
         return found.group()
     return None
