@@ -21,8 +21,7 @@ class Word:
     pieces: tuple[Text | Variable | Substitution, ...]
 
     def __str__(self) -> str:
-        text = "".join(map(str, self.pieces))
-        return f'"{text}"' if " " in text or not text else text
+        return "".join(map(str, self.pieces)) or "''"
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,10 @@ class Text:
     text: str
 
     def __str__(self) -> str:
-        return self.text
+        plain = "%+,-./:=@^_" if self.text.startswith("-") else "%+,-./:@^_"
+        if all(character.isalnum() or character in plain for character in self.text):
+            return self.text
+        return '"\'"'.join(f"'{part}'" if part else "" for part in self.text.split("'"))
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Substitution:
     split: bool = False
 
     def __str__(self) -> str:
-        return f"$({Entrypoint(self.commands)})"
+        return f"$({Entrypoint(self.commands)})" if self.split else f'"$({Entrypoint(self.commands)})"'
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,8 @@ class Request:
     user_libraries: bool = False
     #: `CONDA_OVERRIDE_*` variables that change what the solver sees, sorted.
     overrides: tuple[tuple[str, str], ...] = ()
+    #: Those that the header says: part of what a script asks a lock for, which a host's own are not.
+    system: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     #: URLs of `pypi` and `uv`, and the same with user and password: for uv alone, never shown and never stored.
     secrets: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 

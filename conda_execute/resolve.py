@@ -88,6 +88,7 @@ def resolve(
         builds=not options.sandboxed,
         attested=settings.attestations == "require",
         user_libraries=settings.user_libraries,
+        system=header.overrides,
         overrides=tuple(sorted({**_configured(settings), **dict(header.overrides), **_overrides(environ)}.items())),
         secrets=tuple(secrets),
     )

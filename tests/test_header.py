@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 
 import pytest
 
+from conda_execute.cli import inspect
 from conda_execute.configuration.channels import resolve_channels
 from conda_execute.configuration.declared import Settings
-from conda_execute.errors import HeaderError, SettingsError
-from conda_execute.script.header import HEAD, extent, find_header, read_header
+from conda_execute.errors import ExecuteError, HeaderError, Location, SettingsError
+from conda_execute.model import Header
+from conda_execute.options import RunOptions
+from conda_execute.plan import understand
+from conda_execute.script.header import HEAD, entrypoint, extent, find_header, read_header
 from conda_execute.specs import platforms
 from tests import headers
 
@@ -41,6 +47,52 @@ def test_locations_point_at_what_was_written(script: Path) -> None:
         if where.line is not None and where.text is not None:
             assert lines[where.line - 1].removesuffix("\r") == where.text
             assert where.column is None or 1 <= where.column <= len(where.text) + 1
+
+
+#: What `--check -v` shows of every header.
+SHOWN_BY_ALL = {"script", "format", "name", "platform", "notices"}
+#: Keys that our own headers have, too.
+KEYS = ("exclude newer", "renew after")
+
+
+def has_more(header: Header) -> bool:
+    """Whether it says what `--check` does not show."""
+    parts = (header.uv, header.overrides, header.exclude_newer_of, header.pypi_exclude_newer, header.solve_strategy)
+    return any(parts) or header.narrowing is not None
+
+
+def test_what_check_shows_reads_back_to_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a header of our own, where that has all the keys; the commands in any case."""
+    shown = 0
+    for script in SCRIPTS:
+        try:
+            plan = understand(RunOptions((str(script),)))
+        except ExecuteError:
+            continue
+        inspect.print_meaning(inspect.meaning_of(plan, ""))
+        lines = [line for line in capsys.readouterr().out.split("\n") if line]
+        width = len(lines[0]) - len(lines[0].partition(":")[2].lstrip())
+        said: dict[str, list[str]] = {}
+        for line in lines:
+            key = line[:width].strip().removesuffix(":") or key
+            said.setdefault(key, []).append(line[width:])
+        if plan.header.entrypoint is not None:
+            assert entrypoint.parse(said["entrypoint"][0], Location("x")) == plan.header.entrypoint, script
+            continue
+        assert tuple(shlex.split(said["run with"][0])) == plan.words(), script
+        if said.keys() - {*SHOWN_BY_ALL, "specs", "pypi", "channels", "run with", *KEYS} or has_more(plan.header):
+            continue
+        entries = [json.dumps(spec) for spec in said.get("specs", [])]
+        entries += [f"pip: {json.dumps(said['pypi'])}"] if "pypi" in said else []
+        keys = [f"channels: {json.dumps(said['channels'])}", f"run_with: {json.dumps(said['run with'][0])}"]
+        keys += [f"{key.replace(' ', '-')}: {said[key][0]}" for key in KEYS if key in said]
+        again = tmp_path / script.name
+        again.write_text("\n# ".join(["# conda execute", "env:", *(f" - {entry}" for entry in entries), *keys]) + "\n")
+        there = understand(RunOptions((str(again),)))
+        assert (there.name, there.words()) == (plan.name, plan.words()), script
+        assert there.header.renew_after == plan.header.renew_after, script
+        shown += 1
+    assert shown > 50
 
 
 def test_only_the_first_64_kib_are_searched() -> None:

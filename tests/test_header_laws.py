@@ -458,10 +458,11 @@ def test_every_requirement_of_pep_508_is_one(text: str) -> None:
 
 @settings(max_examples=500)
 @given(st.text(alphabet="ab '\"$(){}&|\\SCRIPTACHE=\n", max_size=40))
-def test_any_entrypoint_is_read_or_refused(text: str) -> None:
+def test_any_entrypoint_is_refused_or_reads_back_as_it_is_shown(text: str) -> None:
     where = Location("script.py", 1, 1, 1, f'"{text}"')
     try:
-        commands = entrypoint.parse(text, where).commands
+        read = entrypoint.parse(text, where)
     except HeaderError:
         return
-    assert all(commands)
+    assert all(read.commands)
+    assert entrypoint.parse(str(read), where) == read

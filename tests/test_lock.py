@@ -174,6 +174,7 @@ class TestFits:
             {"exclude_newer": "2024-01-01"},
             {"pypi": ("rich",)},
             {"channel_priority": "strict"},
+            {"system": (("CONDA_OVERRIDE_CUDA", "12"),)},
         ],
         ids=lambda change: next(iter(change)),
     )

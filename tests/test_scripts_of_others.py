@@ -283,6 +283,17 @@ def test_what_a_local_package_is_keyed_by_is_its_own_to_say(
     assert environment_name(request_of(world, ASKING["path"])) != before
 
 
+def test_a_local_archive_is_keyed_by_its_content(world: World) -> None:
+    wheel = world.script("mylib-1.0-py3-none-any.whl", "first")
+    header = ASKING["path"].replace("./lib", f"./{wheel.name}")
+    before = environment_name(request_of(world, header))
+    os.utime(wheel, (0, 0))
+    assert environment_name(request_of(world, header)) == before
+    wheel.write_text("other")
+    os.utime(wheel, (0, 0))
+    assert environment_name(request_of(world, header)) != before
+
+
 def test_a_local_package_keyed_by_a_variable_changes_with_it(world: World) -> None:
     (world.work / "lib").mkdir()
     world.script("lib/pyproject.toml", f'{PROJECT}[tool.uv]\ncache-keys = [{{ env = "FLAVOUR" }}]\n')

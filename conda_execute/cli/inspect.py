@@ -22,9 +22,9 @@ def check(options: RunOptions) -> int:
         plan = understand(one)
         plan.require_command()
         plan.recipe().check()
-        return _meaning(plan, plan.store().prefix(plan.name) if plan.sandbox else "")
+        return meaning_of(plan, plan.store().prefix(plan.name) if plan.sandbox else "")
 
-    return for_each(options, meaning, _print_meaning if options.verbose else _print_line)
+    return for_each(options, meaning, print_meaning if options.verbose else _print_line)
 
 
 def dry_run(options: RunOptions) -> int:
@@ -40,7 +40,7 @@ def _forecast(options: RunOptions) -> dict[str, Any]:
     plan = plan.with_lockfile(store)
     environment = store.find(plan.name)
     prefix = environment.prefix if environment else store.prefix(plan.name)
-    meaning = _meaning(plan, prefix)
+    meaning = meaning_of(plan, prefix)
     meaning["prefix"] = prefix
     meaning["state"] = "ready" if environment else "missing"
     if environment is None:
@@ -59,7 +59,7 @@ def _forecast(options: RunOptions) -> dict[str, Any]:
     return meaning
 
 
-def _meaning(plan: Plan, prefix: str) -> dict[str, Any]:
+def meaning_of(plan: Plan, prefix: str) -> dict[str, Any]:
     """What a header means, as plain values; what it does not mention is left out."""
     header, request = plan.header, plan.request
     said: dict[str, Any] = {
@@ -97,13 +97,15 @@ def _print_line(meaning: dict[str, Any]) -> None:
     print(f"{printable(meaning['script'])}: ok ({printable(', '.join(specs))})", flush=True)
 
 
-def _print_meaning(meaning: dict[str, Any]) -> None:
+def print_meaning(meaning: dict[str, Any]) -> None:
     width = max(map(len, meaning)) + 2
     for name, value in meaning.items():
         lines = [f"{key}={_text(one)}" for key, one in value.items()] if isinstance(value, dict) else value
         if name == "run_with":
-            lines = [" ".join(value)]
-        texts = map(printable, lines if isinstance(lines, list) else [lines])
+            import shlex
+
+            lines = [shlex.join(value)]
+        texts = map(printable, lines if isinstance(lines, list) else [_text(lines)])
         text = ("\n" + " " * width).join(texts)
         print(f"{name.replace('_', ' ') + ':':{width}}{text}", flush=True)
 
@@ -111,6 +113,8 @@ def _print_meaning(meaning: dict[str, Any]) -> None:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
     return (", ".join(value) or "nothing") if isinstance(value, list) else str(value)
 
 
@@ -118,7 +122,7 @@ def _print_forecast(meaning: dict[str, Any]) -> None:
     packages, from_pypi = meaning.pop("packages", None), meaning.pop("pypi_packages", [])
     if packages is not None:
         meaning["download"] = megabytes(meaning["download"])
-    _print_meaning(meaning)
+    print_meaning(meaning)
     if packages is not None:
         lines = [f"  {one['name']} {one['version']} {one['build']}" for one in packages]
         lines += [f"  {one['name']} {one['version']} (PyPI)" for one in from_pypi]

@@ -122,7 +122,9 @@ def read(path: str) -> Lockfile:
 
 def input_digest(request: Request, folder: str) -> str:
     """SHA-256 of what a script in `folder` asks for: the same on every machine, and wherever the folder lies."""
-    plain = replace(request, host_platform=request.platform, lock=None, overrides=(), builds=True, attested=False)
+    plain = replace(
+        request, host_platform=request.platform, lock=None, overrides=request.system, builds=True, attested=False
+    )
     text = key.canonical_text(plain)
     if folder:
         text = text.replace(os.path.join(os.path.abspath(folder), ""), "./")

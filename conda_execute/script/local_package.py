@@ -47,9 +47,12 @@ def _sources(uv: str | None) -> Iterator[str]:
 def _digest(path: str, environ: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
     if not os.path.isdir(path):
-        # An archive may be large, and whoever builds one gives it another time.
-        status = os.stat(path)
-        digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
+        try:
+            with open(path, "rb") as file:
+                while part := file.read(1 << 20):
+                    digest.update(part)
+        except OSError:
+            pass  # uv will say what is wrong with it
         return digest.hexdigest()[:20]
     for name, content in sorted(_contents(path, environ)):
         digest.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
