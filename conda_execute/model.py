@@ -117,6 +117,8 @@ class Header:
     overrides: tuple[tuple[str, str], ...] = ()
     #: Environment variables to set for the script (pixi's `activation.env`).
     variables: tuple[tuple[str, str], ...] = ()
+    #: Files for a shell to source when all else is activated, relative to the script (pixi's `activation.scripts`).
+    activation_scripts: tuple[str, ...] = ()
     #: The `[tool.uv]` table as canonical JSON: it changes what uv installs, so it is part of the identity.
     uv: str | None = None
     #: Days after which the environment is made again; None: as the settings say.

@@ -11,11 +11,11 @@ from .environments.place import choose_tmp_envs
 from .environments.store import Store
 from .errors import ExecuteError, HeaderError, Location, NotFoundError, UsageError
 from .launch import process
-from .launch.activation import Customs
+from .launch.activation import Customs, activate
 from .lean.values import dataclass, replace
 from .model import ENVIRONMENTS, WHOLE
 from .recipe import Recipe, check_backend
-from .resolve import Wishes, resolve
+from .resolve import Wishes, beside, resolve
 from .script import command, interpreter, source
 from .script.header import read_header
 from .specs import platforms
@@ -25,9 +25,10 @@ from .terminal.voice import Voice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from .configuration.declared import Settings
+    from .launch.activation import Activation
     from .launch.sandbox.policy import SandboxPolicy
     from .lockfiles.lockfile import Lockfile
     from .model import Header, Request
@@ -71,6 +72,24 @@ class Plan:
         return 0.0 if self.lock is not None else seconds
 
     @property
+    def activation_scripts(self) -> tuple[str, ...]:
+        """Those of the header, found. Raises HeaderError for one that is not there."""
+        found = []
+        for written in self.header.activation_scripts:
+            found.append(beside(written, self.script.folder, self.script.path))
+            if not os.path.isfile(found[-1]):
+                raise HeaderError(
+                    f"the activation script `{found[-1]}` is not there", where=self.header.location(written) or ()
+                )
+        return tuple(found)
+
+    def activation(self, prefix: str, environ: Mapping[str, str], more: Iterable[tuple[str, str]] = ()) -> Activation:
+        """What running in the environment at this prefix means; `more` are variables beside those of the script."""
+        of_notebook = self.script.notebook.variables if self.script.notebook else ()
+        done = activate(prefix, environ, (*self.header.variables, *of_notebook, *more), self.customs)
+        return replace(done, scripts=(*done.scripts, *self.activation_scripts))
+
+    @property
     def cache(self) -> str:
         return fitting_cache(self.environ)
 
@@ -91,6 +110,7 @@ class Plan:
 
         Both know no other comment than `#`; sh would take the header of a C file for commands, and run some.
         """
+        assert self.activation_scripts is not None  # every mistake is found before anything is made
         first = self.header.lines[0]
         if self.header.entrypoint is not None or not first:
             return

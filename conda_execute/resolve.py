@@ -164,14 +164,14 @@ def as_asked(requirement: str, folder: str, script: str = "") -> str:
     return credentials.leave_out(_absolute(requirement, folder, script))
 
 
-def _joined(path: str, folder: str, script: str) -> str:
+def beside(path: str, folder: str, script: str) -> str:
     """A path that a script names: beside the script, and where that is a link to another place and nothing is there,
     beside its target."""
-    beside = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
-    if not os.path.exists(beside) and os.path.islink(script):
+    here = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+    if not os.path.exists(here) and os.path.islink(script):
         there = os.path.normpath(os.path.join(os.path.dirname(os.path.realpath(script)), path))
-        return there if os.path.exists(there) else beside
-    return beside
+        return there if os.path.exists(there) else here
+    return here
 
 
 def _absolute(requirement: str, folder: str, script: str) -> str:
@@ -180,9 +180,9 @@ def _absolute(requirement: str, folder: str, script: str) -> str:
     if at and "://" not in path and path.strip().startswith((".", "~")):
         path, semicolon, marker = path.partition(";")
         condition = f" ; {marker.strip()}" if semicolon else ""
-        return f"{name.strip()} @ {_file_url(_joined(path.strip(), folder, script))}{condition}"
+        return f"{name.strip()} @ {_file_url(beside(path.strip(), folder, script))}{condition}"
     if requirement.startswith(("./", "../", "~/")) or requirement in (".", ".."):
-        return _joined(requirement, folder, script)
+        return beside(requirement, folder, script)
     return requirement
 
 
@@ -203,7 +203,7 @@ def _absolute_uv(table: str, folder: str, script: str) -> str:
 
     def absolute(path: object) -> object:
         relative = isinstance(path, str) and "://" not in path
-        return _joined(str(path), folder, script) if relative else path
+        return beside(str(path), folder, script) if relative else path
 
     for source in (settings.get("sources") or {}).values():
         for one in source if isinstance(source, list) else [source]:

@@ -73,6 +73,7 @@ def test_what_check_shows_reads_back_to_the_same(tmp_path: Path, capsys: pytest.
         lines = [line for line in capsys.readouterr().out.split("\n") if line]
         width = len(lines[0]) - len(lines[0].partition(":")[2].lstrip())
         said: dict[str, list[str]] = {}
+        key = ""
         for line in lines:
             key = line[:width].strip().removesuffix(":") or key
             said.setdefault(key, []).append(line[width:])

@@ -222,6 +222,27 @@ def test_a_lock_of_uv_is_told_of(world: World) -> None:
     assert said["notices"][0].startswith("`s.py.lock` is a lock of uv, which is not read")
 
 
+def test_activation_scripts_of_pixi_are_sourced_last_at_each_run(world: World) -> None:
+    said = '[ -d "$CONDA_PREFIX" ] && export GREETING="$WORD $1"\necho to standard error\n'
+    header = (
+        "# /// script\n# [tool.pixi.dependencies]\n# lua = '*'\n"
+        "# [tool.pixi.activation]\n# scripts = ['env.sh']\n# env = { WORD = 'hello' }\n# ///\n"
+    )
+    script = world.script("s.sh", header + 'echo "$GREETING"\n')
+    refused = world.execute(script)
+    assert (refused.returncode, refused.stdout) == (125, "")
+    assert f"the activation script `{world.work}/env.sh` is not there\n  {script}:5:14" in refused.stderr
+    for word in ("hello", "hallo"):
+        world.script("env.sh", said.replace("$WORD", word))
+        done = world.execute(script, "argument", check=True)
+        assert done.stdout == f"{word} \n"
+        assert "to standard error" in done.stderr
+    world.script("env.sh", "exit 3\n")
+    done = world.execute(script)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert f"the activation script `{world.work}/env.sh` ended with status 3" in done.stderr
+
+
 # Local packages ----------------------------------------------------------------------------------------------------
 
 PROJECT = """\

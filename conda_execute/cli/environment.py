@@ -9,7 +9,6 @@ import sys
 from .. import interrupts
 from ..environments.uses import note_path, this_process
 from ..errors import NotFoundError
-from ..launch.activation import activate
 from ..plan import understand
 from .ground import Ground
 from .run import prepare, sweep_if_due
@@ -106,16 +105,14 @@ def shell(options: RunOptions) -> int:
     plan, store, environment = made(options, to_run=True)
     sweep_if_due(plan, store, note_path(environment, this_process()))
     interrupts.release()
-    notebook = plan.script.notebook
     words, needed = _shell(plan.environ)
     if needed or len(words) > 1:
         # A shell may run what it finds in its prompt: nothing but letters, digits and dots of the name go there.
         title = os.path.basename(plan.script.title)
         needed["_CONDA_EXECUTE_PROMPT"] = re.sub(r"[^\w.+-]", "-", title, flags=re.ASCII)
-    variables = (*plan.header.variables, *(notebook.variables if notebook else ()), *needed.items())
     ground = Ground(plan, environment)
     try:
-        ground.execute(words, activate(environment.prefix, ground.environ, variables, plan.customs))
+        ground.execute(words, plan.activation(environment.prefix, ground.environ, needed.items()))
     except NotFoundError as error:
         error.hint = "the variable SHELL names the shell to open"
         raise

@@ -76,6 +76,7 @@ def meaning_of(plan: Plan, prefix: str) -> dict[str, Any]:
         "run_with": None if header.entrypoint else list(plan.words()),
         "entrypoint": None if header.entrypoint is None else str(header.entrypoint),
         "variables": dict(header.variables),
+        "activation_scripts": list(header.activation_scripts),
         "renew_after": plan.renew_after / 86400 or None,
         "sandbox": _sandbox(plan, prefix) if plan.sandbox else None,
         "notices": list(header.notices),

@@ -9,7 +9,6 @@ from ..environments.ensure import ensure
 from ..environments.uses import note_path, this_process
 from ..errors import NotFoundError
 from ..launch import process
-from ..launch.activation import activate
 from ..launch.loops import refuse_loop
 from ..model import COMMIT
 from ..plan import understand
@@ -81,9 +80,8 @@ def become(plan: Plan, environment: Environment, use: Use) -> NoReturn:
     """Become the script's command, and leave a record for the launcher, which does it alone the next time."""
     interrupts.release()
     script, notebook, arguments = plan.script, plan.script.notebook, plan.options.words[1:]
-    variables = plan.header.variables + (notebook.variables if notebook else ())
     ground = Ground(plan, environment)
-    activation = activate(environment.prefix, ground.environ, variables, plan.customs)
+    activation = plan.activation(environment.prefix, ground.environ)
 
     def provides(name: str) -> bool:
         return os.path.exists(os.path.join(environment.prefix, "bin", name))
@@ -144,8 +142,9 @@ def _record(
     """Let the launcher do it by itself next time, if it can: what each run has to say, Python must say."""
     if plan.sandbox:  # the launcher enters none
         return
-    if plan.request.local:
-        plan.voice.detail("No launch record: each run looks whether a local package has changed.\n")
+    if plan.request.local or plan.header.activation_scripts:
+        what = "a local package" if plan.request.local else "an activation script"
+        plan.voice.detail(f"No launch record: each run looks whether {what} has changed.\n")
         return
     if not plan.script.is_file or plan.script.notebook or plan.voice.verbose or process.LAUNCHED not in os.environ:
         return

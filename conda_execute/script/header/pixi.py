@@ -82,6 +82,7 @@ def added(header: Header, table: Node, platform: str, locations: list[tuple[str,
         solve_strategy=strategy,
         constraints=tuple(found.constraints.values()),
         variables=tuple(found.variables.items()),
+        activation_scripts=found.activation_scripts,
         overrides=_system(keys["system-requirements"]) if "system-requirements" in keys else (),
         channels=channels(workspace["channels"], locations) if "channels" in workspace else header.channels,
         channel_priority=_priority(said["channel-priority"]) if "channel-priority" in said else None,
@@ -107,6 +108,7 @@ class _Layers:
         self.sources: dict[str, dict[str, object]] = {}
         self.constraints: dict[str, str] = {}
         self.variables: dict[str, str] = {}
+        self.activation_scripts: tuple[str, ...] = ()
 
     def add(self, table: Node, locations: list[tuple[str, Location]]) -> None:
         keys = table.table()
@@ -121,7 +123,13 @@ class _Layers:
                 if source:
                     self.sources[name] = source
         if "activation" in keys:
-            self.variables.update(_variables(keys["activation"]))
+            activation = keys["activation"].known(("env", "scripts"))
+            if "env" in activation:
+                self.variables.update(_variables(activation["env"]))
+            if "scripts" in activation:
+                scripts = activation["scripts"].strings("a path")
+                locations.extend(scripts)
+                self.activation_scripts = tuple(text for text, _ in scripts)
 
 
 def _targets(node: Node | None, platform: str) -> list[Node]:
@@ -214,9 +222,8 @@ def _pypi_options(node: Node | None) -> dict[str, object]:
 
 def _variables(node: Node) -> dict[str, str]:
     """Environment variables; anything that a shell would have to work out is an error."""
-    table = node.known(("env",))
     variables: dict[str, str] = {}
-    for name, value in table["env"].table().items() if "env" in table else ():
+    for name, value in node.table().items():
         if not _VARIABLE.match(name):
             raise HeaderError(
                 f"`{shown(name)}` is not a name of an environment variable",
