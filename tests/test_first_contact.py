@@ -64,6 +64,12 @@ MISTAKES = {
         "`python 3.11` means exactly version 3.11; for any 3.11 write `python 3.11.*`\n"
         "      there is python 3.12.1, 3.11.2",
     ),
+    "exact version in brackets": spec(
+        "python[version=3.11]",
+        no_version("python[version=3.11]").replace("python[version=3.11]", "python", 1),
+        "`python[version=3.11]` means exactly version 3.11; for any 3.11 write `python 3.11.*`\n"
+        "      there is python 3.12.1, 3.11.2",
+    ),
     "version in the name": spec("python3.11", no_package("python3.11"), "did you mean `python 3.11.*`?"),
     "major version in the name": spec("python3", no_package("python3"), "did you mean `python 3.*`?"),
     "colon before the version": spec(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from conda_execute.environments import uses
 from conda_execute.errors import ExecuteError
 from conda_execute.launch.loops import refuse_loop
+from conda_execute.model import Use
 from tests.conftest import World
 from tests.protocol import small
 
@@ -44,6 +47,17 @@ def test_two_scripts_that_become_each_other_are_a_loop(world: World) -> None:
     text = f"{HEADER}# run_with: [sh, -c, 'exec conda-execute {other}']\n"
     for _ in range(2):
         assert "runs itself for ever" in ended(world, text)
+
+
+def test_without_proc_a_process_is_known_by_when_it_began(tmp_path: Path) -> None:
+    environment = small.ensure(str(tmp_path))
+    use = Use(os.getpid(), uses.UNKNOWN, uses.place())
+    with open(uses.note_path(environment, use), "w") as note:
+        note.write(f"123.5 {os.readlink('/proc/self/ns/pid')} /x.sh\n")  # of another process that had this id
+    refuse_loop(environment, use, "/x.sh", {})
+    refuse_loop(environment, use, "/y.sh", {})
+    with pytest.raises(ExecuteError, match="runs itself for ever"):
+        refuse_loop(environment, use, "/x.sh", {})
 
 
 def test_fork_is_ended_by_its_depth(world: World) -> None:

@@ -2,9 +2,9 @@
 
 exec keeps the process, and a note says by its name which process uses an environment. The note of this process was
 there before only if it became something in this environment already. Then the launcher leaves the run to Python, and
-what is in the note says which scripts it became: the same one again is a loop. Through a fork only a depth ends it:
-`DEEPEST` processes above this one that run the same script in the same environment. A script that starts itself as a
-child is neither. No variable of this reaches the script, and the launcher only looks whether its note is new.
+what is in the note says which scripts it became: the same one again is a loop. Through a fork only a depth ends it, on
+Linux: `DEEPEST` processes above this one that run the same script in the same environment. A script that starts itself
+as a child is neither. No variable of this reaches the script, and the launcher only looks whether its note is new.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ DEEPEST = 32
 
 def refuse_loop(environment: Environment, use: Use, script: str, environ: Mapping[str, str]) -> None:
     """Note which script this process, of this use, becomes. Raises ExecuteError where it was that one before."""
-    if use.start == uses.UNKNOWN:
-        return  # a recycled process id would be taken for a loop
     line = os.fsencode(f"{_namespace()} {script}").replace(b"\n", b"\\n") + b"\n"
+    if use.start == uses.UNKNOWN:
+        line = _start_of_process() + line
     if line in _became(uses.note_path(environment, use)):
         raise _loop(script, "this process has run it before")
     if environ.get("CONDA_PREFIX") == environment.prefix and sum(_lines_above(environment, line)) >= DEEPEST:
@@ -47,6 +47,14 @@ def _namespace() -> str:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
         return ""
+
+
+def _start_of_process() -> bytes:
+    """When this process began, where the name of its note does not say so (macOS): a recycled process id would be
+    taken for a loop."""
+    import psutil
+
+    return b"%r " % psutil.Process().create_time()
 
 
 def _loop(script: str, why: str) -> ExecuteError:
