@@ -209,6 +209,8 @@ def test_the_commands_of_the_originals_own_tests_work(world: World) -> None:
     first = world.execute("-c", *lines, "-v", check=True)
     assert first.stdout == "hello\n"
     assert "Using specification" in first.stderr
+    version = world.execute("-c", *lines[:3], "python --version", "-v", "--force-env", check=True)
+    assert version.stdout.startswith("Python 3.")
     assert world.execute("-v", "-c", input=code, check=True).stdout == "hello\n"
     assert world.execute("-c", input=code, check=True).stdout == "hello\n"
     script = world.script("example.py", "#!/usr/bin/env conda-execute\n" + code + "import sys; print(sys.argv[1:])\n")

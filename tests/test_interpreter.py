@@ -75,6 +75,7 @@ def test_shebang_comes_before_suffix() -> None:
         "#!/usr/bin/env -S -u PYTHONPATH A=1 B=2 uv run --script",
         "#!/usr/bin/env -S nice -n 5 conda-execute -v",
         "#!/usr/bin/nohup conda-execute",
+        "#!/usr/bin/env -S timeout -k 5 20 stdbuf -oL ionice -c 3 conda-execute",
         "#!/usr/bin/env -S setsid -w env X=1 conda execute",
     ],
 )
@@ -94,6 +95,10 @@ def test_suffix_names_the_interpreter(path: str, words: tuple[str, ...]) -> None
 def test_without_a_word_python_runs_it_where_the_environment_has_one(path: str) -> None:
     assert interpreter.choose(None, b"", path, python_only) == ("python",)
     assert interpreter.choose(None, b"", path, nothing) == ("sh",)
+    command = b"# conda execute\n# env: [python]\n\npython --version\n"
+    assert interpreter.choose(None, command, path, python_only) == ("sh",), "no Python could run its first line"
+    assert interpreter.choose(None, command.replace(b"python -", b"len -"), path, python_only) == ("python",)
+    assert interpreter.choose(None, command.replace(b"--version", b"= 1"), path, python_only) == ("python",)
 
 
 def test_an_absolute_interpreter_is_the_environments_own_where_it_has_one() -> None:

@@ -194,6 +194,13 @@ def _is_zombie(pid: int | str, state: str) -> bool:
     return state in "ZX" and len(os.listdir(f"/proc/{pid}/task")) <= 1
 
 
+def began() -> float:
+    """When this process began."""
+    import psutil
+
+    return psutil.Process().create_time()
+
+
 def _may_run(pid: int, path: str) -> bool:
     """Without /proc: the process was created no later than the note, give or take the doubt of clocks."""
     import psutil

@@ -28,8 +28,10 @@ DEEPEST = 32
 def refuse_loop(environment: Environment, use: Use, script: str, environ: Mapping[str, str]) -> None:
     """Note which script this process, of this use, becomes. Raises ExecuteError where it was that one before."""
     line = os.fsencode(f"{_namespace()} {script}").replace(b"\n", b"\\n") + b"\n"
-    if use.start == uses.UNKNOWN:
-        line = _start_of_process() + line
+    if use.start == uses.UNKNOWN:  # macOS: the name of the note does not say whether the process id was recycled
+        from ..environments.observer import began
+
+        line = b"%r " % began() + line
     if line in _became(uses.note_path(environment, use)):
         raise _loop(script, "this process has run it before")
     if environ.get("CONDA_PREFIX") == environment.prefix and sum(_lines_above(environment, line)) >= DEEPEST:
@@ -47,14 +49,6 @@ def _namespace() -> str:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
         return ""
-
-
-def _start_of_process() -> bytes:
-    """When this process began, where the name of its note does not say so (macOS): a recycled process id would be
-    taken for a loop."""
-    import psutil
-
-    return b"%r " % psutil.Process().create_time()
 
 
 def _loop(script: str, why: str) -> ExecuteError:

@@ -6,6 +6,7 @@ else the suffix; else `python` where the environment has it; else `sh`.
 
 from __future__ import annotations
 
+import builtins
 import os
 import re
 import sys
@@ -81,7 +82,17 @@ def choose(
 
     `provides(name)` tells whether the environment has a program of that name in its `bin`.
     """
-    return said(run_with, data, path) or (("python",) if provides("python") else ("sh",))
+    if words := said(run_with, data, path):
+        return words
+    return ("python",) if provides("python") and not _begins_with_command(data, provides) else ("sh",)
+
+
+def _begins_with_command(data: bytes, provides: Callable[[str], bool]) -> bool:
+    """Whether the first line that is no comment is a command of the environment with an option, `python --version`:
+    a Python that has defined nothing yet could not run it."""
+    lines = (line for line in data.decode("utf-8", "replace").splitlines() if line.strip() and line[:1] != "#")
+    name, option = [*next(lines, "").split(), "", ""][:2]
+    return option.startswith("-") and name.isidentifier() and name not in dir(builtins) and provides(name)
 
 
 def effective(words: tuple[str, ...], provides: Callable[[str], bool]) -> tuple[str, ...]:

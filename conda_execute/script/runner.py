@@ -37,18 +37,25 @@ _RUNNERS = frozenset(
 )
 #: Programs that become another one, and those of their options that take a value.
 _WRAPPERS = {
+    "caffeinate": (),
     "env": ("-u", "--unset", "-C", "--chdir"),
+    "ionice": ("-c", "-n"),
     "nice": ("-n", "--adjustment"),
     "nohup": (),
     "setsid": (),
     "srun": ("-n", "-N", "-c", "-p", "-t", "-J", "-A"),
+    "stdbuf": ("-i", "-o", "-e"),
+    "time": ("-f", "-o"),
+    "timeout": ("-k", "-s"),
 }
+#: How many words come before the program.
+_POSITIONALS = {"timeout": 1}
 
 
 def command(words: Sequence[str]) -> list[str]:
     """What is started in the end: `env -S A=1 nice uv run` is `uv run`."""
     rest = list(words)
-    while rest and (valued := _WRAPPERS.get(os.path.basename(rest[0]))) is not None:
+    while rest and (valued := _WRAPPERS.get(name := os.path.basename(rest[0]))) is not None:
         del rest[0]
         while rest and (rest[0].startswith("-") or re.match(r"[A-Za-z_]\w*=", rest[0], re.ASCII)):
             word = rest.pop(0)
@@ -56,6 +63,7 @@ def command(words: Sequence[str]) -> list[str]:
                 rest.insert(0, word[2:])
             elif word in valued and rest:
                 del rest[0]
+        del rest[: _POSITIONALS.get(name, 0)]
     return rest
 
 
