@@ -383,10 +383,9 @@ class TestExplained:
         error = failure(lambda: ENGINE.solve(tiny.request("lib >=3", channels={"conda-forge": main}), options))
         assert error.message == "no `lib` of `conda-forge` for linux-64 fits `lib >=3`"
         assert error.hint == "there is lib 2.0, 1.0"
-        error = failure(lambda: ENGINE.solve(tiny.request("main::lib 2", channels={"main": main}), options))
-        assert error.message == "no `lib` of `main` for linux-64 fits `main::lib 2`"
-        assert error.hint is not None
-        assert "for any 2 write `main::lib 2.*`" in error.hint
+        error = failure(lambda: ENGINE.solve(tiny.request("main::lib 3", channels={"main": main}), options))
+        assert error.message == "no `lib` of `main` for linux-64 fits `main::lib 3`"
+        assert error.hint == "there is lib 2.0, 1.0"
 
     def test_a_conflict_shows_the_tree_without_noise(self, main, options):
         asked = tiny.request("app", "old-app", channels={"conda-forge": main})
