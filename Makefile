@@ -89,10 +89,13 @@ stress: $(VENV)/.installed
 powercuts: $(VENV)/.installed
 	@$(BIN)/python -m tests.faults.powercuts
 
-# As root. sshfs is Debian's; what needs it is skipped where it is not there.
+# As root. sshfs and ip are Debian's and installed here; Slurm and glusterfs are only fetched, and seen by the trials'
+# hosts alone. What cannot be had is skipped, with the reason. TASKS=1000 sets the size of arrays (300).
 cluster: $(VENV)/.installed
-	@command -v sshfs > /dev/null || apt-get install -y -qq sshfs openssh-sftp-server || true
+	@apt-get update -qq || true
+	@{ command -v sshfs && command -v ip; } > /dev/null || apt-get install -y -qq sshfs openssh-sftp-server iproute2 || true
 	@$(BIN)/python -m pytest -m cluster $(TESTS) tests/cluster
+	@$(BIN)/python -m tests.protocol.table
 
 bench: $(VENV)/.installed
 	@$(BIN)/python -m benchmarks

@@ -138,12 +138,17 @@ def programs(session_directory: Path) -> Path:
     return install_programs(session_directory / "programs")
 
 
-def install_programs(directory: Path) -> Path:
-    """Put the project's programs into this directory, as an installation does."""
+def install_programs(
+    directory: Path,
+    checkout: Path = CHECKOUT,
+    launchers: str = "launch/posix",
+    tmpenv: str = "conda_execute.cli.tmpenv",
+) -> Path:
+    """Put the programs of this or another checkout into this directory, as an installation does."""
     directory.mkdir(exist_ok=True)
-    for name, module in _PROGRAMS.items():
-        text = _PROGRAM.format(python=sys.executable, checkout=str(CHECKOUT), module=module)
-        launcher = CHECKOUT / "conda_execute" / "launch" / "posix" / name
+    for name, module in {**_PROGRAMS, "conda-tmpenv": tmpenv}.items():
+        text = _PROGRAM.format(python=sys.executable, checkout=str(checkout), module=module)
+        launcher = checkout / "conda_execute" / launchers / name
         _write_once(directory / name, launcher.read_text() if launcher.exists() else text, executable=True)
     return directory
 

@@ -65,6 +65,23 @@ def archive(package: str, downloads: Path) -> Path | None:
     return next(downloads.glob(f"{package}_*.deb"), None)
 
 
+def tree(packages: list[str], downloads: Path) -> Path | None:
+    """A directory with the files of these packages, and of all that they need and the machine lacks; None where one of
+    them cannot be had. `apt-get` needs current lists, and may fetch into a place of ours."""
+    place = downloads / "+".join(packages)
+    with tempfile.TemporaryDirectory(dir=downloads) as directory:
+        files, archives = Path(directory, "files"), Path(directory, "archives")
+        (archives / "partial").mkdir(parents=True)
+        options = ["-qq", "--download-only", "--no-install-recommends", "-o", f"Dir::Cache::archives={archives}"]
+        fetch = ["apt-get", "install", "-y", *options, *packages]
+        if place.is_dir() or not (shutil.which("apt-get") and runs(fetch)):
+            return place if place.is_dir() else None
+        found = archives.glob("*.deb")
+        if all(runs(["dpkg-deb", "--extract", str(archive), str(files)]) for archive in found):
+            files.rename(place)
+    return place if place.is_dir() else None
+
+
 def runs(command: list[str], cwd: str | None = None) -> bool:
     try:
         return subprocess.run(command, cwd=cwd, capture_output=True, check=False, timeout=60).returncode == 0

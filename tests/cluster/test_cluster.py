@@ -6,18 +6,16 @@ Hosts are namespaces (`hosts`); for sshfs, `make cluster` installs Debian's. Non
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from conda_execute.environments.store import Store
 from tests.channel import Package
-from tests.cluster.hosts import Host, Sshfs, seconds
+from tests.cluster.hosts import Host, seconds
 from tests.conftest import World
 from tests.protocol import small
 
@@ -38,27 +36,6 @@ sleep "${1:-0}"
 lua -e "print('lua says ' .. 6 * 7)" || exit 73
 basename "$CONDA_PREFIX"/conda-meta/conda-execute.uses-*
 """
-
-
-@pytest.fixture
-def shared(world: World, channel: Path) -> World:
-    """A world on a disk that all hosts see; what a test of hosts needs to know of is not cleaned in between."""
-    if not any(channel.glob("*/lua-*")):
-        pytest.skip("the local channel has no lua")
-    return world
-
-
-@pytest.fixture
-def hosts(shared: World) -> Iterator[Callable[..., list[Host]]]:
-    up: list[Host] = []
-
-    def boot(*names: str) -> list[Host]:
-        up.extend(Host(name, shared) for name in names)
-        return up[-len(names) :]
-
-    yield boot
-    for host in up:
-        host.die()
 
 
 def running_elsewhere(done: subprocess.CompletedProcess[str]) -> int:
@@ -144,9 +121,10 @@ def test_clear_on_two_hosts_beside_an_array_on_three(shared: World, hosts: Hosts
     print(f"54 runs on 3 hosts, {freed} removals")
 
 
-def test_two_hosts_of_one_name_and_one_disk(shared: World, hosts: Hosts) -> None:
+@pytest.mark.parametrize("cloned", [False, True], ids=["of one name", "of one machine id"])
+def test_two_hosts_that_look_alike_and_share_a_disk(shared: World, hosts: Hosts, cloned: bool) -> None:
     script = shared.script("task.sh", SCRIPT)
-    one, other = hosts("ubuntu", "ubuntu")
+    one, other = hosts("ubuntu", "ubuntu", cloned=cloned)
     user = one.start("conda-execute", script, "15")
     assert user.stdout is not None
     assert user.stdout.readline() == "running\n"
@@ -155,6 +133,44 @@ def test_two_hosts_of_one_name_and_one_disk(shared: World, hosts: Hosts) -> None
         assert "ubuntu" in done.stdout
     output, errors = user.communicate()
     assert user.returncode == 0, output + errors
+
+
+def pass_time(world: World, days: float) -> None:
+    """As if so much time had passed: everything there, and what machines wrote down, is so much older."""
+    seconds = days * 24 * 3600
+    for path in [world.tmp_envs, *world.tmp_envs.rglob("*")]:
+        if path.parent.name == ".boots" and "." not in path.name:
+            identity, began, *former = path.read_text().split()
+            path.write_text("\n".join([identity, f"{float(began) - seconds:.0f}", *former]) + "\n")
+        status = path.lstat()
+        os.utime(path, (status.st_atime - seconds, status.st_mtime - seconds), follow_symlinks=False)
+
+
+def test_run_of_eight_days_alone_on_its_host_keeps_its_environment(
+    shared: World, hosts: Hosts, report: Callable[[str, str], None]
+) -> None:
+    """Nothing else runs on its host, so nothing there renews its note; another host cleans all the time."""
+    script = shared.script("task.sh", SCRIPT)
+    other_script = shared.script("other.sh", "# conda execute\n# env: [alpha]\n# run_with: sh\ntrue\n")
+    one, other = hosts("n1", "n2")
+    run = one.start("conda-execute", script, "7777")
+    assert run.stdout is not None
+    assert run.stdout.readline() == "running\n"
+    [prefix] = shared.prefixes()
+    for _ in range(32):  # a quarter of a day each
+        pass_time(shared, 0.25)
+        other.run("conda-execute", other_script)  # which cleans, since that is due
+        assert "kept" in other.must("conda-tmpenv", "clear", "--min-age", "25")
+        assert (prefix / "bin" / "lua").exists()
+    one.must("pkill", "-f", "^sleep 7777$")  # of that host's processes alone
+    output, errors = run.communicate()
+    assert run.returncode == 0, output + errors
+    report("a run of eight days alone on its host, another host cleans 64 times", "kept its environment")
+    one.must("conda-tmpenv", "clear", "--min-age", "25")
+    pass_time(shared, 2)
+    assert "removed" in other.must("conda-tmpenv", "clear", "--min-age", "25")
+    assert not (prefix / "bin" / "lua").exists()
+    report("after it: one cleaning of its host, and 26 hours", "the environment went")
 
 
 @pytest.mark.parametrize("moment", ["creating", "using"])
@@ -192,85 +208,3 @@ def test_containers_of_one_machine(shared: World) -> None:
     done = shared.tmpenv("clear", "--min-age", "25", check=True)
     assert "cannot be asked" not in kept(done)
     assert "removed 1 environment" in shared.tmpenv("clear", check=True).stdout
-
-
-@pytest.fixture
-def mounts(shared: World) -> Iterator[list[Sshfs]]:
-    if shutil.which("sshfs") is None or not os.path.exists(Sshfs.SERVER):
-        pytest.skip("no sshfs and sftp-server here: apt-get install sshfs openssh-sftp-server")
-    real = shared.root / "real"
-    real.mkdir(mode=0o700)
-    made = [Sshfs(real, shared.root / name) for name in ("mount-a", "mount-b")]
-    yield made
-    for mount in made:
-        mount.unmount()
-
-
-def test_two_hosts_that_share_sshfs_never_create_at_once(
-    shared: World, hosts: Hosts, mounts: list[Sshfs], make_channel: object, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its locks count on each host alone; a package without links, since none can be made there that leads nowhere."""
-    assert callable(make_channel)
-    link = '#!/bin/sh\nmkdir "$PREFIX/made" || touch "$PREFIX/twice"; sleep 3\n'
-    url = make_channel(Package("slow", "1.0", {"bin/.slow-post-link.sh": link}))
-    text = f"# conda execute\n# env: [slow]\n# channels: ['{url}']\n# run_with: sh\n"
-    text += 'sleep 2; [ -d "$CONDA_PREFIX/made" ] && [ ! -e "$CONDA_PREFIX/twice" ] || exit 71\n'
-    text += 'cat "$CONDA_PREFIX/conda-meta/conda-execute"\n'
-    script = shared.script("slow.sh", text)
-    both = hosts("a", "b")
-    rounds, builds, started = 3, [], time.monotonic()
-    for number in range(rounds):
-        processes = []
-        for mount, host in zip(mounts, both, strict=True):
-            place = {
-                "CONDA_EXECUTE_ENV_DIR": str(mount.mount / f"envs-{number}"),
-                "CONDA_EXECUTE_CACHE_DIR": str(shared.root / f"cache-{host.name}"),
-                "RATTLER_CACHE_DIR": str(shared.root / f"packages-{host.name}"),
-                "CONDA_EXECUTE_AUTO_CLEAN": "false",
-            }
-            processes += [host.start("conda-execute", script, **place) for _ in range(2)]
-        outputs = [process.communicate() for process in processes]
-        assert [process.returncode for process in processes] == [0] * 4, outputs
-        builds.append({line for output, _ in outputs for line in output.splitlines() if '"build"' in line})
-    with capsys.disabled():
-        print(
-            f"\nsshfs: {rounds} rounds of 2 hosts, 2 processes each:",
-            f"{[len(one) for one in builds]} builds, {seconds(started)}",
-        )
-    assert [len(one) for one in builds] == [1] * rounds
-
-
-def test_creator_on_sshfs_that_is_cancelled_leaves_the_others_environment_alone(
-    shared: World, hosts: Hosts, mounts: list[Sshfs], make_channel: object
-) -> None:
-    assert callable(make_channel)
-    url = make_channel(
-        Package("slow", "1.0", {"bin/.slow-post-link.sh": '#!/bin/sh\nsleep "$SLOW"\n', "bin/mine": "x"})
-    )
-    text = f"# conda execute\n# env: [slow]\n# channels: ['{url}']\n# run_with: sh\n"
-    script = shared.script("slow.sh", text + 'sleep 10; test -e "$CONDA_PREFIX/bin/mine"\n')
-    one, other = hosts("a", "b")
-    places = [
-        {
-            "CONDA_EXECUTE_ENV_DIR": str(mount.mount / "envs"),
-            "CONDA_EXECUTE_CACHE_DIR": str(shared.root / f"cache-{number}"),
-            "RATTLER_CACHE_DIR": str(shared.root / f"packages-{number}"),
-        }
-        for number, mount in enumerate(mounts)
-    ]
-    first = one.start("conda-execute", script, SLOW="2", **places[0])
-    second = other.start("conda-execute", script, SLOW="12", **places[1])
-    time.sleep(8)
-    second.terminate()
-    second.communicate()
-    output, errors = first.communicate()
-    assert first.returncode == 0, output + errors
-
-
-def test_sshfs_that_keeps_no_dangling_links_is_named(shared: World, hosts: Hosts, mounts: list[Sshfs]) -> None:
-    script = shared.script("x.py", "# conda execute\n# env: [python]\n# run_with: python\n")
-    [host] = hosts("a")
-    done = host.run("conda-execute", script, CONDA_EXECUTE_ENV_DIR=str(mounts[0].mount / "envs"))
-    assert done.returncode == 125
-    assert "keeps no links to what is not there yet" in done.stderr
-    assert "CONDA_EXECUTE_ENV_DIR" in done.stderr

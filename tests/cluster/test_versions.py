@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from conda_execute.environments import layout
 from conda_execute.environments.store import Store
 from conda_execute.environments.sweep import clear, survey
+from tests.channel import Package
+from tests.conftest import World, install_programs
 from tests.protocol import small
 
 OLD = "c37f5c0"
@@ -145,3 +148,97 @@ def test_old_sweep_and_a_new_one_each_keep_their_own_time(old: str, tmp_envs: st
 def test_nothing_of_the_new_files_is_an_environment_to_the_old(old: str, tmp_envs: str) -> None:
     clear(Store(tmp_envs))
     assert run(old, tmp_envs, "print(Store(tmp_envs).list())") == "[]"
+
+
+# The whole programs: launchers, records, Python, engines -------------------------------------------------------------
+
+SLOW = '#!/bin/sh\nfor i in $(seq 600); do [ -e "$HOME/quick" ] && exit; sleep 0.1; done\n'
+
+PAIRS = pytest.mark.parametrize(("first", "second"), [("old", "new"), ("new", "old"), ("new", "new")])
+
+
+@pytest.fixture
+def programs_of(old: str, programs: Path, tmp_path: Path) -> dict[str, str]:
+    """Where the programs of each version are."""
+    place = install_programs(tmp_path / "programs-1.0", Path(old), "launcher", "conda_execute.tmpenv")
+    return {"old": str(place), "new": str(programs)}
+
+
+@pytest.fixture
+def users(world: World, programs_of: dict[str, str]) -> dict[str, World]:
+    """One user with both versions: one home, one directory of environments, one cache."""
+    rest = world.environ["PATH"].split(os.pathsep, 1)[1]
+    return {name: world.with_(PATH=f"{place}{os.pathsep}{rest}") for name, place in programs_of.items()}
+
+
+@pytest.fixture
+def script(world: World, make_channel: Callable[..., str]) -> Path:
+    url = make_channel(Package("slow", "1.0", {"bin/.slow-post-link.sh": SLOW, "bin/slow": "x"}))
+    text = f"# conda execute\n# env: [slow]\n# channels: ['{url}']\n# run_with: sh\n"
+    text += 'test -e "$CONDA_PREFIX/bin/slow" || exit 71\nbasename "$CONDA_PREFIX"/conda-meta/*.uses-*\nsleep $1\n'
+    text += 'test -e "$CONDA_PREFIX/bin/slow" || exit 72\n'
+    return world.script("slow.sh", text)
+
+
+def test_versions_of_the_trial_are_what_they_say(users: dict[str, World]) -> None:
+    assert "1.0.0" in users["old"].execute("--version").stdout
+    assert "1.0.0" not in users["new"].execute("--version").stdout
+
+
+@PAIRS
+def test_records_of_one_launcher_serve_or_do_not_mislead_the_other(
+    users: dict[str, World], script: Path, first: str, second: str
+) -> None:
+    """Each version runs cold, then by its launcher, then after the other has written its own record."""
+    (users["new"].home / "quick").touch()
+    runs = [users[name].execute(script, "0") for name in (first, first, second, second, first, second)]
+    assert [run.returncode for run in runs] == [0] * 6, runs
+    assert len({run.stdout for run in runs}) == 1, "one environment, created once"
+
+
+@PAIRS
+def test_cleaner_of_either_version_spares_what_a_launcher_started(
+    users: dict[str, World], script: Path, first: str, second: str
+) -> None:
+    (users["new"].home / "quick").touch()
+    for _ in range(2):
+        users[first].execute(script, "0", check=True)
+    run = users[first].start(["conda-execute", script, "60"], start_new_session=True)
+    assert run.stdout is not None
+    run.stdout.readline()
+    done = users[second].tmpenv("clear", "--min-age", "0", check=True)
+    assert "in use by process" in done.stdout
+    assert "kept 1" in done.stdout
+    os.killpg(run.pid, 9)
+    run.communicate()
+    assert "removed 1 environment" in users[second].tmpenv("clear", "--min-age", "0", check=True).stdout
+    assert users[first].execute(script, "0").returncode == 0, "its record names what has gone"
+
+
+@PAIRS
+def test_creator_of_one_version_is_waited_for_by_the_other(
+    users: dict[str, World], script: Path, first: str, second: str
+) -> None:
+    creator = users[first].start(["conda-execute", script, "0"])
+    small.wait_for(lambda: list(users[first].tmp_envs.glob("*/conda-meta")), 60)
+    waiter = users[second].start(["conda-execute", script, "0"])
+    assert waiter.stderr is not None
+    while "waiting for" not in (line := waiter.stderr.readline()):
+        assert line, "it ended without a wait"
+    (users[first].home / "quick").touch()
+    outputs = [process.communicate()[0] for process in (creator, waiter)]
+    assert (creator.returncode, waiter.returncode) == (0, 0)
+    assert outputs[0] == outputs[1] != ""
+
+
+@PAIRS
+def test_creator_that_was_killed_is_followed_by_the_other(
+    users: dict[str, World], script: Path, first: str, second: str
+) -> None:
+    creator = users[first].start(["conda-execute", script, "0"], start_new_session=True)
+    small.wait_for(lambda: list(users[first].tmp_envs.glob("*/conda-meta")), 60)
+    os.killpg(creator.pid, 9)
+    creator.communicate()
+    (users[first].home / "quick").touch()
+    assert users[second].execute(script, "0", check=True).stdout.count("uses-") == 1
+    assert len(Store(str(users[first].tmp_envs)).list()) == 1
