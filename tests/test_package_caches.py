@@ -74,6 +74,7 @@ class TestBorrowing:
         assert os.path.samestat(os.stat(site.file), os.stat(site.prefix / "lib/data"))
         assert site.own_packages() == []
         assert os.listdir(site.own / "incoming") == []
+        assert sources(site.prefix) == [str(site.cache / "lib-1.0-0")]
         assert site.content() == before
 
     @pytest.mark.parametrize("bytes_", [CONTENT[:-1], b"x" + CONTENT[1:]], ids=["shorter", "of the same size"])
@@ -135,6 +136,16 @@ def test_another_user_needs_no_copy_of_the_packages() -> None:
         command = [*words, sys.executable, "-c", AS_USER, directory, str(own)]
         done = subprocess.run(command, env=environ, cwd="/", text=True, capture_output=True, check=False)
         assert done.stdout == f"{len(CONTENT)} []\n", done.stderr
+
+
+def sources(prefix: Path) -> list[str]:
+    """Where the packages of a prefix were linked from, as their records say: conda-pack asks there."""
+    return [json.loads(path.read_bytes())["link"]["source"] for path in (prefix / "conda-meta").glob("*.json")]
+
+
+def test_record_of_a_package_that_was_fetched_names_its_place_in_the_cache(site: Site, tmp_path: Path) -> None:
+    ENGINE.create(site.asked, str(site.prefix), Options(cache=str(tmp_path / "new")))
+    assert sources(site.prefix) == [str(tmp_path / "new/pkgs/lib-1.0-0")]
 
 
 def vanish(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,8 +67,12 @@ def write_history(prefix: str, command: str, installed: Iterable[str], requested
     _write(os.path.join(prefix, "conda-meta", "history"), text.encode(errors="backslashreplace"))
 
 
-def settle_records(prefix: str) -> int:
-    """Give the package records the umask's mode, and return the size of the files that they list, in bytes."""
+def settle_records(prefix: str, moved: Sequence[tuple[str, str]] = ()) -> int:
+    """Give the package records the umask's mode, and return the size of the files that they list, in bytes. `moved`:
+    directories of packages that the records name, and where these are now."""
+    import json
+
+    places = [tuple(json.dumps(path)[1:-1].encode() for path in pair) for pair in moved]
     mode, size = 0o666 & ~umask(), 0
     for entry in os.scandir(os.path.join(prefix, "conda-meta")):
         if not entry.name.endswith(".json") or not entry.is_file(follow_symlinks=False):
@@ -77,6 +81,8 @@ def settle_records(prefix: str) -> int:
             data = file.read()
         size += sum(map(int, re.findall(_SIZE, data)))
         settled = re.sub(_HASH_OF_LINK, rb"\1", data)
+        for was, place in places:
+            settled = settled.replace(was, place)
         if settled != data:
             _write(entry.path, settled)
         elif sys.platform != "win32":

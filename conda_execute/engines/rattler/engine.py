@@ -134,7 +134,7 @@ class Rattler:
             from ..pypi import channel_wheels
 
             channel_wheels.add(request, prefix, options, wheels, lock_fd)
-        built = _finish(request, prefix, options, records, installing.cuda_matters)
+        built = _finish(request, options, records, installing)
         return replace(built, messages=tuple(installing.messages.items()), notices=tuple(installing.unattested))
 
 
@@ -658,17 +658,15 @@ class _Installing(InstallerReporter):
             time.sleep(0.01)
 
 
-def _finish(
-    request: Request, prefix: str, options: Options, records: Sequence[RepoDataRecord], cuda_matters: bool
-) -> Built:
+def _finish(request: Request, options: Options, records: Sequence[RepoDataRecord], installing: _Installing) -> Built:
     names = {url.rstrip("/"): channel.name for channel in request.channels for url in channel.urls}
     installed = []
     for record in records:
         channel = (record.channel or "").rstrip("/")
         installed.append(f"{names.get(channel, channel)}/{record.subdir}::{stem(record.file_name)}")
-    seal.write_history(prefix, options.command, installed, request.specs, time.time())
-    relied_on = virtual_packages.relied_on(records, request.specs) + (("!__cuda",) if cuda_matters else ())
-    return Built(len(records), seal.settle_records(prefix), relied_on)
+    seal.write_history(installing.prefix, options.command, installed, request.specs, time.time())
+    relied_on = virtual_packages.relied_on(records, request.specs) + (("!__cuda",) if installing.cuda_matters else ())
+    return Built(len(records), seal.settle_records(installing.prefix, installing.incoming.moved()), relied_on)
 
 
 # -- running ---------------------------------------------------------------------------------------------------------

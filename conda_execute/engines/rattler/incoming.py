@@ -38,6 +38,7 @@ class Incoming:
     def __init__(self, cache: str) -> None:
         self._cache = cache
         self._directory: str | None = None
+        self._last: str | None = None
         #: The directories of packages that were borrowed, by their names.
         self.borrowed: dict[str, str] = {}
 
@@ -52,6 +53,13 @@ class Incoming:
                 self.borrowed[name] = package
                 return
 
+    def moved(self) -> list[tuple[str, str]]:
+        """Where the engine found packages, and where they are for good."""
+        if self._last is None:
+            return []
+        borrowed = [(os.path.join(self._last, name), package) for name, package in self.borrowed.items()]
+        return [*borrowed, (self._last, self._cache)]
+
     def give_back(self, name: str) -> None:
         """Have the engine take this package from elsewhere."""
         if self.borrowed.pop(name, None) and self._directory is not None:
@@ -65,7 +73,7 @@ class Incoming:
         try:
             os.makedirs(place, mode=0o700, exist_ok=True)
             _clean(place)
-            self._directory = tempfile.mkdtemp(dir=place)
+            self._directory = self._last = tempfile.mkdtemp(dir=place)
         except OSError:
             return []
         return [self._directory]
