@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import textwrap
 from collections.abc import Callable
@@ -104,6 +105,31 @@ def test_a_script_runs_as_it_does_without_conda(conda: Conda) -> None:
     assert "Using specification: \nenv: [python]\nrun_with: [/usr/bin/env, python]\n" in through.stderr
     without = conda.world.run([conda.python, "-m", "conda_execute", "-v", script, "a", "b c"])
     assert without.stdout == through.stdout
+
+
+def test_the_transcript_that_the_project_began_with(conda: Conda) -> None:
+    script = conda.script(
+        "my_script.py",
+        """\
+        #!/usr/bin/env python
+        # conda execute
+        # env:
+        #  - python >=3
+        #  - numpy
+
+        import numpy as np
+
+        print(np.random.normal(size=3))
+        """,
+    )
+    ran = conda("execute", "-v", script.name, check=True)
+    assert re.fullmatch(r"\[( *-?\d+\.\d*(e-\d+)?){3}\]\n", ran.stdout)
+    spec = "Using specification: \nenv: [python >=3, numpy]\nrun_with: [/usr/bin/env, python]\n\n"
+    assert ran.stderr.startswith(spec)
+    assert ran.stderr.endswith("/tmp_envs/ea977067a8fbeb21a594\n\n")
+    listed = conda("tmpenv", "list", check=True).stdout
+    assert "ea977067a8fbeb21a594" in listed
+    assert "removed 1 environment" in conda("tmpenv", "clear", check=True).stdout
 
 
 def test_words_after_the_script_are_its_own(conda: Conda) -> None:

@@ -21,6 +21,7 @@ from tests.channel import File, Package, build, index, interpreter, wheels
 from tests.channel.interpreter import Interpreter
 from tests.channel.wheels import Wheel
 from tests.conftest import CHECKOUT, World
+from tests.oracle import conda_program
 
 pytestmark = [
     pytest.mark.slow,
@@ -247,6 +248,33 @@ def test_condabin_has_the_programs_for_every_active_environment(installed: Path,
     script = world.script("hi.py", "#!/usr/bin/env conda-execute\n# conda execute\n# env: [python]\nprint('hi')\n")
     assert [world.run([script], check=True).stdout for _ in range(2)] == ["hi\n"] * 2
     assert "hi.py" in world.run(["conda-tmpenv", "list"], check=True).stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_script_runs_while_another_environment_is_active(installed: Path, world: World, shell: str) -> None:
+    """`conda activate` of a real conda, with that package in its base: `condabin` stays on PATH, `bin` does not."""
+    program, conda = shutil.which(shell), conda_program()
+    if program is None:
+        pytest.skip(f"no {shell} here")
+    other = world.root / "other"
+    for folder in ("bin", "conda-meta"):
+        (other / folder).mkdir(parents=True)
+    (other / "conda-meta" / "history").touch()
+    world.script(
+        "hi.sh",
+        """\
+        #!/usr/bin/env conda-execute
+        # conda execute
+        # env: [six]
+        # run_with: sh
+        echo hi
+        """,
+    )
+    hook = f"{conda} shell.fish hook | source" if shell == "fish" else f'eval "$({conda} shell.{shell} hook)"'
+    world = world.with_(PATH=f"{installed / 'condabin'}:/usr/bin:/bin")
+    lines = [hook, f"conda activate {other}", 'echo "$CONDA_PREFIX"', "./hi.sh", "./hi.sh"]
+    ran = world.run([program, "-c", "\n".join(lines)], check=True)
+    assert ran.stdout == f"{other}\nhi\nhi\n"
 
 
 def test_the_installed_launcher_is_the_shell_script(installed: Path) -> None:
