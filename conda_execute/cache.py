@@ -64,7 +64,7 @@ def cache_dir(environ: Mapping[str, str], platform: str = sys.platform) -> str |
 
 def fitting_cache(environ: Mapping[str, str]) -> str:
     """The cache that can be used: the user's; where that cannot be written to or belongs to another user, a private
-    directory among temporary files, beside the environments that go there then. PlaceError if that is not private.
+    directory among temporary files, next to the environments that go there then. PlaceError if that is not private.
 
     One that was asked for is refused if others can write to it, and else taken as it is: what fails there is reported.
     """
@@ -150,7 +150,7 @@ def script_cache(cache: str, script: str) -> str:
     return os.path.join(cache, "scripts", digest(os.fsencode(script))[:20])
 
 
-#: Ends the name of the link that stands beside a script's cache directory.
+#: Ends the name of the link that is next to a script's cache directory.
 SCRIPT_LINK = ".script"
 
 

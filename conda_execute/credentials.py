@@ -94,7 +94,7 @@ def parted(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 def joined(text: str, secrets: Sequence[tuple[str, str]]) -> str:
-    """The text with the secrets that were parted from its URLs."""
+    """The text with the secrets that were separated from its URLs."""
     known = dict(secrets)
     if not known:
         return text

@@ -44,7 +44,7 @@ def settle(directory: str, size: int) -> None:
     """Return when everything below a directory, about `size` bytes, is on the disk. Raises OSError.
 
     `syncfs` is the quickest where little else waits to be written: a quarter of the time of an fsync for each of a
-    thousand files. Beside two gigabytes of somebody else's it takes seconds, and an fsync for each as long as ever.
+    thousand files. Next to two gigabytes of somebody else's it takes seconds, and an fsync for each as long as ever.
     """
     if sys.platform == "win32":
         return  # a directory cannot be opened there, nor a file be flushed that is only read

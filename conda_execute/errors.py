@@ -1,6 +1,6 @@
 """What can go wrong, said once and in one form.
 
-Every failure that a user can cause or mend is an `ExecuteError`. It carries what is wrong, where (a place in a
+Every failure that a user can cause or fix is an `ExecuteError`. It carries what is wrong, where (a place in a
 file), what to try next, and the exit status; only the doors turn it into text and leave. Bugs stay tracebacks.
 
 The form, which `terminal.errors.render` alone knows::

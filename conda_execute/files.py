@@ -139,7 +139,7 @@ def _make_writable(path: str) -> None:
 def write_atomically(
     path: str, content: bytes, *, durable: bool = False, before: Callable[[str], object] | None = None
 ) -> None:
-    """Make `path` hold `content`, whole or not at all, whoever else writes it at the same time. Raises OSError.
+    """Make `path` hold `content`, whole or not at all, no matter who else writes it at the same time. Raises OSError.
 
     The file is a new one, for this user alone: a link that somebody laid there is replaced, not followed. `durable`: it
     is on the disk when this returns, or before anything of it is seen. `before` is given the new file's path, before

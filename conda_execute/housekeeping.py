@@ -190,7 +190,7 @@ def clean_cache(cache: str, unread_for: timedelta = timedelta(days=30)) -> None:
 def _delete_caches_of_vanished_scripts(folder: str) -> None:
     for name in files.listed(folder):
         link = os.path.join(folder, name)
-        # A symbolic link beside the directory names the script; dangling, it says that the script is gone.
+        # A symbolic link next to the directory names the script; dangling, it says that the script is gone.
         if os.path.islink(link) and not os.path.exists(link):
             files.delete(link.removesuffix(SCRIPT_LINK))
             files.try_to_unlink(link)

@@ -2,7 +2,7 @@
 
 Nothing here prints, reads standard input, ends the process, or changes its signals, variables or working directory.
 Environments are created by a child process, since a process that used py-rattler may crash when it exits. What can go
-wrong is an `ExecuteError`; a person's text of one is `str(error)`, with `error.hint` and `error.where` beside it.
+wrong is an `ExecuteError`; a person's text of one is `str(error)`, with `error.hint` and `error.where` next to it.
 """
 
 from __future__ import annotations

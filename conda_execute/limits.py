@@ -15,7 +15,7 @@ _STACK = 1 << 16
 #: Bytes of addresses without which no environment of any size can be made.
 _MEMORY = 512 << 20
 
-#: Threads that an engine starts beside two for each core; where it cannot, it may wait for ever.
+#: Threads that an engine starts besides two for each core; where it cannot, it may wait for ever.
 _THREADS = 8
 
 

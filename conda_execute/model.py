@@ -47,7 +47,7 @@ class Variable:
 class Substitution:
     """Commands whose output, without its last line endings, takes the place of the piece.
 
-    `split` where it stands outside of double quotes: its output is then split at blanks, as `$(pkg-config --libs x)`
+    `split` where it stands outside of double quotes: its output is then split at spaces, as `$(pkg-config --libs x)`
     needs it.
     """
 
@@ -89,7 +89,7 @@ class Narrowing:
 class Header:
     """What one script says in its comments, for one platform: conditions and platform tables are already applied.
 
-    Specs stand as they were written (blanks at the ends removed), in the order of the file, duplicates included.
+    Specs are as they were written (spaces at the ends removed), in the order of the file, duplicates included.
     """
 
     #: "conda execute", "script" (PEP 723) or "conda-script".
@@ -135,9 +135,9 @@ class Header:
     locations: tuple[tuple[str, Location], ...] = field(default=(), compare=False, repr=False)
 
     def location(self, written: str) -> Location | None:
-        """Where `written` (a spec, a requirement, a channel, a key) stands in the script.
+        """Where `written` (a spec, a requirement, a channel, a key) is in the script.
 
-        A channel may stand before a spec only: `bioconda::samtools`.
+        A channel may be before a spec only: `bioconda::samtools`.
         """
         places = [where for text, where in self.locations if text == written]
         places += [where for text, where in self.locations if text.startswith(f"{written}::")]
@@ -146,7 +146,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel by its canonical name, and the base URLs (without subdir) that it stands for now.
+    """A channel by its canonical name, and the base URLs (without subdir) that it means now.
 
     The name belongs to the identity of an environment; what it resolves to (an alias, `custom_channels`, a mirror)
     does not. A multi channel such as `defaults` has several URLs, in order of priority. URLs hold no credentials.

@@ -52,7 +52,7 @@ class Option:
     needs: tuple[str, ...] = ()
     #: Its value is all that follows.
     takes_rest: bool = False
-    #: Options may still stand among these words, up to `--`.
+    #: Options may still be among these words, up to `--`.
     with_options: bool = False
     #: Its value where none is given; one that is given then comes after a `=`.
     bare: str | None = None

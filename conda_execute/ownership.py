@@ -1,6 +1,6 @@
 """Whose is it? One answer for every file and directory that decides what runs.
 
-Such a thing may be changed by its owner, by others whom its mode lets write, and by whoever can put another in its
+Such a thing may be changed by its owner, by others that its mode lets write, and by anyone who can put another in its
 place: who can write to a directory above it. All of them must be this user, root, or a group that the setting
 `trusted-groups` names. That is what OpenSSH asks of keys, with the same two allowances: what is above a home directory
 is the administrator's affair, and a group of which this user is the only member is nobody else.
@@ -62,7 +62,7 @@ def others(path: str, trusted: Sequence[str] = ()) -> str | None:
 
 
 def refuse_planted(path: str, beside: str, trusted: Sequence[str] = (), *, hint: str) -> None:
-    """Raise PlaceError for a file that counts for lying beside a script, where somebody can change it who could not
+    """Raise PlaceError for a file that counts for lying next to a script, where somebody can change it who could not
     change the script: a directory like /tmp lets anybody lay files there."""
     if sys.platform == "win32" or EVERYONE in trusted:
         return

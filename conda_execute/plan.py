@@ -84,7 +84,7 @@ class Plan:
         return tuple(found)
 
     def activation(self, prefix: str, environ: Mapping[str, str], more: Iterable[tuple[str, str]] = ()) -> Activation:
-        """What running in the environment at this prefix means; `more` are variables beside those of the script."""
+        """What running in the environment at this prefix means; `more` are variables next to those of the script."""
         of_notebook = self.script.notebook.variables if self.script.notebook else ()
         done = activate(prefix, environ, (*self.header.variables, *of_notebook, *more), self.customs)
         return replace(done, scripts=(*done.scripts, *self.activation_scripts))

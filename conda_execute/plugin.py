@@ -70,7 +70,7 @@ def _forget_conda() -> None:
     """Take back what conda did to this process: the script must not notice who started it."""
     import logging
 
-    # Set by `import conda`; whoever set it otherwise meant another place.
+    # Set by `import conda`; anyone who set it otherwise meant another place.
     if os.environ.get("CONDA_ROOT") == sys.prefix:
         del os.environ["CONDA_ROOT"]
     # conda prints what is logged on the root logger and its own; our libraries' debugging is not for its `-v`.

@@ -336,7 +336,7 @@ def _check_directory() -> None:
 
 
 def check_backend(name: str | None) -> str | None:
-    """The name of an engine that exists; None stands for the one that works."""
+    """The name of an engine that exists; None means the one that works."""
     from .configuration.declared import BACKENDS
     from .text import nearest
 

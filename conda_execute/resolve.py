@@ -165,8 +165,8 @@ def as_asked(requirement: str, folder: str, script: str = "") -> str:
 
 
 def beside(path: str, folder: str, script: str) -> str:
-    """A path that a script names: beside the script, and where that is a link to another place and nothing is there,
-    beside its target."""
+    """A path that a script names: next to the script, and where that is a link to another place and nothing is there,
+    next to its target."""
     here = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
     if not os.path.exists(here) and os.path.islink(script):
         there = os.path.normpath(os.path.join(os.path.dirname(os.path.realpath(script)), path))

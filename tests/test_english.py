@@ -1,4 +1,4 @@
-"""Plain English where people read: the words that made readers stop are in no message, help page or document.
+"""Plain English where people read: the words that made readers stop are in no message, help page, document or comment.
 
 CONTRIBUTING has the style in ten pairs. A word that is right where it is found (code, a quotation) is written in
 backticks there.
@@ -7,7 +7,9 @@ backticks there.
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +36,8 @@ INSTEAD = {
     r"vouch(?:ed|es)?": "trust",
 }  # fmt: skip
 WORDS = re.compile(rf"(?i)(?<![\w`-])(?:{'|'.join(INSTEAD)})(?![\w`-])")
+#: Developers read of values of ours, and of the other programs that theirs come from.
+IN_COMMENTS = re.compile(WORDS.pattern.replace("|of ours|of theirs", ""))
 
 
 def messages(path: Path) -> Iterator[tuple[int, str]]:
@@ -51,6 +55,19 @@ def messages(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    """Docstrings and comments of a module, without what they quote and without examples."""
+    text = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            for line in (ast.get_docstring(node) or "").splitlines():
+                if not line.lstrip().startswith(">>>"):
+                    yield getattr(node, "lineno", 1), re.sub(r"`[^`]*`", "", line)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], re.sub(r"`[^`]*`", "", token.string)
+
+
 def prose(path: Path) -> Iterator[tuple[int, str]]:
     """Lines of a document outside of its code."""
     inside = False
@@ -62,16 +79,21 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
 
 
 MODULES = sorted((CHECKOUT / "conda_execute").rglob("*.py"))
-DOCUMENTS = sorted([CHECKOUT / "README.md", *(CHECKOUT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *(CHECKOUT / "docs").rglob("*.md")])
 
 
-def found(lines: Iterator[tuple[int, str]]) -> list[str]:
-    return [f"line {number}: {match[0]}" for number, text in lines for match in WORDS.finditer(text)]
+def found(lines: Iterator[tuple[int, str]], words: re.Pattern[str] = WORDS) -> list[str]:
+    return [f"line {number}: {match[0]}" for number, text in lines for match in words.finditer(text)]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_messages_are_in_plain_english(module: Path) -> None:
     assert found(messages(module)) == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_docstrings_and_comments_are_in_plain_english(module: Path) -> None:
+    assert found(comments(module), IN_COMMENTS) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(CHECKOUT)))

@@ -53,7 +53,7 @@ def _rest() -> str:
 
 
 def _first_clause(text: str) -> str:
-    """What fits beside an option: up to the first semicolon or colon."""
+    """What is shown next to an option: up to the first semicolon or colon."""
     return re.split(r"[;:] ", text, maxsplit=1)[0].rstrip(".")
 
 

@@ -101,7 +101,7 @@ def _edited(options: RunOptions, path: str, before: bytes) -> bytes:
 
 
 def _check_solvable(recipe: Recipe) -> None:
-    """Solve for conda's packages, and for those of PyPI beside them."""
+    """Solve for conda's packages, and for those of PyPI with them."""
     if not recipe.request.pypi:
         recipe.solution()
         return

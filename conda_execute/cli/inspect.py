@@ -85,7 +85,7 @@ def meaning_of(plan: Plan, prefix: str) -> dict[str, Any]:
 
 
 def _sandbox(plan: Plan, prefix: str) -> dict[str, Any]:
-    """What the script may do in its sandbox, beside reading what belongs to it and to the system."""
+    """What the script may do in its sandbox, besides reading what belongs to it and to the system."""
     policy = plan.policy(prefix)
     if policy.protected:
         return {"kind": plan.sandbox, "protects": list(policy.protected)}

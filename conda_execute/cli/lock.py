@@ -85,7 +85,7 @@ def packages_there(plan: Plan, requests: Sequence[Request], recipe: Recipe, engi
     there: dict[str, Solution] = {}
     try:
         found = _found(plan)
-    except CreationError:  # cut off, say: what is to be written stands in for it
+    except CreationError:  # cut off, say: what is to be written replaces it
         found = None
     environment = plan.store().find(plan.name)
     for request in requests:

@@ -1,1 +1,1 @@
-"""What conda asks of the plugin beside its subcommands: environment files and health checks."""
+"""What conda asks of the plugin besides its subcommands: environment files and health checks."""

@@ -1,8 +1,8 @@
-"""From what people call a channel to its canonical name and the URLs it stands for.
+"""From what people call a channel to its canonical name and the URLs it means.
 
 A channel is written as a name (`conda-forge`, `conda-forge/label/dev`, `defaults`), as a URL, or as the path of a
 directory. A name is looked up in `custom_multichannels` (to which `default_channels` adds `defaults`), then, its last
-parts left off one by one, in `custom_channels`; otherwise it stands below `channel_alias`. A URL that lies below one of
+parts left off one by one, in `custom_channels`; otherwise it is below `channel_alias`. A URL that lies below one of
 these gets the name that leads to it. All this is conda's documented behaviour, with three deliberate differences, since
 the name decides which scripts share an environment:
 
@@ -11,7 +11,7 @@ the name decides which scripts share an environment:
 - A custom channel whose location is no URL is an error; conda silently takes `channel_alias` instead.
 
 Tokens (`/t/TOKEN/`) and passwords in URLs never reach a name or a URL that is shown or stored: they are handed to
-`network` beside the channel, in a field that nothing prints.
+`network` next to the channel, in a field that nothing prints.
 
 Channels that a site denies, or does not allow, are refused here: before any network.
 """
@@ -203,7 +203,7 @@ class _Book:
     def _canonical_name(self, place: _Place) -> str:
         if not place.name:
             return place.url
-        # Another scheme is another origin: what plain http brings is not what a name stands for.
+        # Another scheme is another origin: what plain http brings is not what a name means.
         origin = (place.scheme, place.location)
         if origin == (self.alias.scheme, self.alias.location):
             return place.name

@@ -34,7 +34,7 @@ class Files:
         self.directories: dict[str, tuple[str, ...]] = {}
 
     def find(self, path: str) -> Iterator[tuple[str, bytes]]:
-        """The files that a path stands for, with their content: itself, those of a directory, or none."""
+        """The files that a path means, with their content: itself, those of a directory, or none."""
         if path in self.files or path in self.directories or os.path.dirname(path) in self.files:
             return
         try:
@@ -141,7 +141,7 @@ _NULLS = ("", "~", "null", "Null", "NULL")
 class _Reader:
     """What a condarc file makes of YAML (`specs.yaml.Reader`): nothing deep, cyclic or typed.
 
-    PyYAML drops comments; the marks are found in the text behind the place where a value ends.
+    PyYAML drops comments; the marks are found in the text after the place where a value ends.
     """
 
     def __init__(self, path: str, text: str) -> None:
@@ -177,7 +177,7 @@ class _Reader:
         return self.value(content, event, None if getattr(event, "style", None) in ("|", ">") else event.end_mark)
 
     def value(self, content: Any, start: Any, end: Any) -> Written:
-        """A finished value. `end` is None for a block, whose mark stands behind its key."""
+        """A finished value. `end` is None for a block, whose mark is after its key."""
         if start.anchor is not None:
             self.anchors[start.anchor] = content
         return Written(content, self.location(start.start_mark, end), self.mark(end) if end else None)

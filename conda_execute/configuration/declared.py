@@ -62,7 +62,7 @@ class Settings:
     env_dir: str | None = None
     remove_if_unused_for: timedelta = timedelta(hours=25)
     foreign_use_ttl: timedelta = timedelta(days=30)
-    #: How old an environment gets before a new one is made beside it; nothing: as old as it is used.
+    #: How old an environment gets before a new one is made next to it; nothing: as old as it is used.
     renew_after: timedelta = timedelta(0)
     #: The engine; None: the embedded one if it works here.
     backend: str | None = None
@@ -93,7 +93,7 @@ class Settings:
     #: Name, and the location that the name is appended to; None: what conda has built in.
     custom_channels: tuple[tuple[str, str], ...] | None = None
     custom_multichannels: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    #: Channel name, and the URLs that hold the same: the first is the channel's, the others stand in for it. A key of
+    #: Channel name, and the URLs that hold the same: the first is the channel's, the others mirror it. A key of
     #: mamba's; conda has none for this.
     mirrored_channels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     allowlist_channels: tuple[str, ...] = ()

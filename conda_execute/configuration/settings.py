@@ -3,13 +3,13 @@
 `load` reads the condarc files that conda documents, in the order it documents, merges them as it documents, and lets
 environment variables have the last word. It asks no conda for anything. What it promises:
 
-- *Search order.* The files of `SEARCH_PATH`, first to last; a directory stands for its `*.yml` and `*.yaml` files by
+- *Search order.* The files of `SEARCH_PATH`, first to last; a directory means its `*.yml` and `*.yaml` files by
   name. The last file that says something has its way; then come `CONDA_<SETTING>` variables.
 - *Merging.* A single value: the last one, unless an earlier one is marked `#!final`; null is the default again, or
   false. A list: all of them, those of later files in front, without duplicates; items marked `#!top` or `#!bottom` go
   there; nothing after a list marked `#!final` counts. A mapping: key by key. The marks are comments at the end of the
   line.
-- *Our own settings* stand below `plugins:` as `conda_execute_<setting>`, where a current conda validates them, or below
+- *Our own settings* are below `plugins:` as `conda_execute_<setting>`, where a current conda validates them, or below
   `conda-execute:`, as the original had them; and in `CONDA_EXECUTE_<SETTING>`.
 - *Errors* name file, line and column. A file that cannot be read as it was meant is an error, not a warning: a list of
   denied channels may be in it. Keys that belong to conda and mean nothing here are left alone.

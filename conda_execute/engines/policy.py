@@ -35,7 +35,7 @@ def check(settings: Settings, request: Request, backend: Backend) -> None:
 
 
 def _problems(settings: Settings, request: Request, backend: Backend) -> Iterator[tuple[str, str]]:
-    """Each setting that stands in the way, and why."""
+    """Each setting that is in the way, and why."""
     if not settings.non_admin_enabled and hasattr(os, "geteuid") and os.geteuid() != 0:
         yield "non_admin_enabled", "only an administrator may install packages here"
     if any(name not in _WHOLE_INDEXES for name in settings.repodata_fns):

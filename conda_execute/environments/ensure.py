@@ -5,15 +5,15 @@ environment's name: look again, and
 
 * a marker: use it;
 * a marker put aside: a sweeper died; put it back and use it;
-* neither: a creator died; throw the prefix away and make it anew;
+* neither: a creator died; throw the prefix away and make it again;
 * nothing: make it, mark it last.
 
 The use is noted before the lock is free again. So of many processes that want one missing environment one creates it
 and all use it, and a creator that dies at any moment leaves nothing that a later run believes in.
 
 No prefix is repaired or made again while a live process uses it. What is in use and broken, or was made for hosts
-unlike this one, stays as it is, and the request gets the next name beside it: `<name>.1`, and so on. So does one that
-is older than the recipe wants it; it is used until the new one is ready, and by whoever else would have to wait.
+unlike this one, stays as it is, and the request gets the next name next to it: `<name>.1`, and so on. So does one that
+is older than the recipe wants it; it is used until the new one is ready, and by anyone else who would have to wait.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def ensure(
 ) -> Environment:
     """A ready environment for the request, held by a use of this process (which need not be worked out before).
 
-    `force`: make it anew; InUseError if a process uses it.
+    `force`: make it again; InUseError if a process uses it.
     """
     from .name import environment_name
 
@@ -114,7 +114,7 @@ def damage(environment: Environment) -> str | None:
     """What something removed from the environment since it was made; None if nothing that shows at once.
 
     Purges of scratch disks remove what was not read for weeks. Package records are the first to go: only conda reads
-    them, while a run reads the marker beside them.
+    them, while a run reads the marker next to them.
     """
     try:
         names = os.listdir(layout.conda_meta(environment.prefix))
@@ -160,7 +160,7 @@ class _Work:
             return False  # it is going
 
     def renewed(self, name: str, old: Environment) -> Environment:
-        """A new environment beside the old one, which we hold; the old one where somebody else is making the new one,
+        """A new environment next to the old one, which we hold; the old one where somebody else is making the new one,
         or nobody can."""
         for candidate in self.store.candidates(name):
             if self.store.state(candidate) in ("ready", "aside"):

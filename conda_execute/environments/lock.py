@@ -5,9 +5,9 @@ locks on two files of one name. Installers inherit the descriptor: an orphan kee
 moment a process dies at, the kernel gives its lock back. Where a file system has no locks, a symbolic link serves as
 one (`soft_lock`); where it has some that may not count on other hosts, the link is taken as well.
 
-Why `filelock.lock_descriptor` and not `FileLock`: whoever lets go of a `FileLock` unlocks it for all that inherited its
+Why `filelock.lock_descriptor` and not `FileLock`: who lets go of a `FileLock` unlocks it for all that inherited its
 descriptor, and a creator that fails must leave the lock to an installer that still writes. What else is ours is for
-those who wait: whom they wait for, and the end of the wait when somebody has made what they wanted. `filelock` costs 30
+those who wait: who they wait for, and the end of the wait when somebody has made what they wanted. `filelock` costs 30
 ms, which no warm run pays. Its 3.30 has all that is used, and serves Python 3.10, which 4.3 does not.
 """
 
@@ -36,7 +36,7 @@ QUIET_WAIT = 1.0
 #: errno 524 (ENOTSUPP) leaks out of some NFS servers; it has no name in user space.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, 524)
 
-#: The text beside a lock is for people, and a link's target cannot be longer than a path.
+#: The text next to a lock is for people, and a link's target cannot be longer than a path.
 _LONGEST_NAME = 1000
 
 #: Seconds between two looks at a lock that somebody else holds: the first, and the longest.
@@ -67,7 +67,7 @@ class Holder:
 class Lock:
     """An exclusive lock that is held until `release`, or until this process and all that inherited `descriptor` end.
 
-    The file says who holds it, for those who wait. Where the file system has no locks, a symbolic link beside the file
+    The file says who holds it, for those who wait. Where the file system has no locks, a symbolic link next to the file
     is the lock (`SoftLock`), and `descriptor` is still there to be inherited, without effect. `text` is what the holder
     wrote down.
     """
@@ -83,7 +83,7 @@ class Lock:
         self._is_written = False
 
     def is_current(self) -> bool:
-        """Whether others would find the file that is locked: a person may have deleted it, and all beside it."""
+        """Whether others would find the file that is locked: a person may have deleted it, and all next to it."""
         try:
             return os.path.samestat(os.fstat(self.descriptor), os.stat(self.path))
         except FileNotFoundError:
@@ -111,7 +111,7 @@ class Lock:
             os.write(self.descriptor, text.encode("utf-8", "surrogateescape"))
             self._is_written = True
         except OSError:
-            pass  # a full disk: those who wait will not know for whom
+            pass  # a full disk: those who wait will not know who they wait for
 
     def release(self) -> None:
         """Unlock, also for children that inherited the descriptor: what they had to do is done."""
@@ -159,7 +159,7 @@ def try_to_take(path: str, script: str = "") -> Lock | None:
 
 
 def take(path: str, script: str = "", on_wait: Callable[[Holder], object] | None = None) -> Lock:
-    """The lock, when it is free. After a second, and whenever it has changed hands, `on_wait` is told whom we wait for.
+    """The lock, when it is free. After a second, and whenever it has changed hands, `on_wait` is told who we wait for.
     A signal ends the wait."""
     taken = take_unless(path, lambda: None, script, on_wait)
     assert taken is not None
@@ -201,7 +201,7 @@ def has_locks(path: str) -> bool:
         files.make_directory(os.path.dirname(path))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
     except OSError:
-        return True  # whoever needs it says what is wrong
+        return True  # anyone who needs it says what is wrong
     try:
         if filelock.lock_descriptor(descriptor, blocking=False):
             filelock.unlock_descriptor(descriptor)

@@ -80,7 +80,7 @@ def inhabitants(tmp_envs: str) -> dict[str, list[Process]]:
     seen: set[int] = set()
     veiled: list[int] = []
     for _ in range(_PASSES):
-        # A daemon forks and ends while we look: whoever was born since the last pass is looked at in the next.
+        # A daemon forks and ends while we look: anyone who was born since the last pass is looked at in the next.
         new = [pid for pid in psutil.pids() if pid not in seen]
         if not new:
             break

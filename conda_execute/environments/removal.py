@@ -94,7 +94,7 @@ class Removal:
             self._locked.append((found, lock))
 
     def _stamp(self, found: Found) -> tuple[str, int, int]:
-        """Changes when the prefix is made anew, or its marker is put back and aside again."""
+        """Changes when the prefix is made again, or its marker is put back and aside again."""
         state = self.store.state(found.name)
         path = layout.marker_aside(found.prefix) if state == "aside" else found.prefix
         try:

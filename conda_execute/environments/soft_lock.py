@@ -25,7 +25,7 @@ class SoftLock:
     """A lock for file systems without locks: a symbolic link whose target says who holds it.
 
     Links are made atomically, content and all. It is broken only by a process of the machine that made it, in this boot
-    or a later one, which alone can know that the holder is dead; whoever breaks it first makes a file of its own in a
+    or a later one, which alone can know that the holder is dead; who breaks it first makes a file of its own in a
     directory and goes on only if no other live process has one there, so two never break at once.
 
     Installers inherit the descriptor of the lock file here too. It locks nothing, but /proc shows that they have it
@@ -90,7 +90,7 @@ class SoftLock:
             files.unlink(self._link)
 
     def free(self) -> bool:
-        """Take the link from whoever holds it, unless that is a live process of this host: a person knows better."""
+        """Take the link from anyone who holds it, unless that is a live process of this host: a person knows better."""
         holder = self._read()
         if holder is None or self._judge(holder) == "live":
             return False

@@ -5,7 +5,7 @@ few of them at a time:
 
 1. take its lock, without waiting: who is busy with it has a reason to keep it;
 2. put its marker aside: from here on no run can begin to use it;
-3. list its notes, then look at the processes: whoever noted before step 2 is seen now;
+3. list its notes, then look at the processes: anyone who noted before step 2 is seen now;
 4. in use: put the marker back. Else rename the prefix into the trash, unlock, and delete it there.
 
 A sweeper that dies between 2 and 4 leaves a marker aside, which the next run or sweep puts back. One that dies later
@@ -134,7 +134,7 @@ def survey(store: Store, policy: Policy = Policy(), names: Iterable[str] | None 
 
 
 def _read(store: Store, name: str) -> tuple[State | Literal["unreadable"], Marker | None, list[tuple[str, list[str]]]]:
-    """State, marker, and the names of notes by directory. Looks without lock: whoever acts looks again."""
+    """State, marker, and the names of notes by directory. Looks without lock: anyone who acts looks again."""
     prefix = store.prefix(name)
     try:
         state = store.state(name)

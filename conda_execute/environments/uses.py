@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from ..model import Environment, Marker
 
-#: Stands for what a system without /proc cannot tell.
+#: Means what a system without /proc cannot tell.
 UNKNOWN = "0"
 
-#: Stands for process 1 in places that are no container.
+#: Means process 1 in places that are no container.
 MACHINE = "machine"
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -53,7 +53,7 @@ class Note:
 def place() -> str:
     """What pids and starts are counted in: `<host>+<boot id>+<start of process 1>`.
 
-    The boot id tells boots apart, the start of process 1 tells containers of one host apart. Read anew in each
+    The boot id tells boots apart, the start of process 1 tells containers of one host apart. Read again in each
     process, since containers are copied, suspended and renamed.
 
     The machine itself, whose process 1 starts once per boot, has `MACHINE` there. It is known by its process 2, which
@@ -83,7 +83,7 @@ def use_of(pid: int) -> Use:
 
 
 def parse(name: str) -> Use | None:
-    """The use that a note of this name stands for; None if it cannot be a note."""
+    """The use that a note of this name means; None if it cannot be a note."""
     process, separator, where = name.partition("@")
     pid, _, start = process.partition("-")
     if not separator or not pid.isdecimal() or not start.isdecimal() or where.count("+") < 2:
@@ -120,7 +120,7 @@ def start_of(pid: str) -> str:
 
 
 def fields(stat: str) -> tuple[str, str]:
-    """State and start in the content of /proc/<pid>/stat. The program's name may hold blanks and brackets."""
+    """State and start in the content of /proc/<pid>/stat. The program's name may hold spaces and brackets."""
     after = stat[stat.rindex(")") + 2 :].split(" ")
     return after[0], after[19]
 

@@ -12,7 +12,7 @@
 - variables that packages ask for come first, those that a person set for the environment (`conda env config vars`)
   win over them, those of the script's header over both. Names are upper-cased, unless a setting keeps them,
   `***unset***` means "leave it alone" and PATH is refused, all three as conda does it. null takes the variable away;
-- beside a conda, `CONDA_EXE` and its like name that conda.
+- next to a conda, `CONDA_EXE` and its like name that conda.
 
 What scripts in `activate.d` do can only be known by running them in a shell: `sourcing` does. `front`, `exports`,
 `moving` and `unsets` say the same as `environ`, for launch records: what they depend on outside is in `looked_at`.
@@ -88,7 +88,7 @@ class Activation:
     moving: Mapping[str, str] = field(default_factory=dict)
     #: Variables taken away.
     unsets: tuple[str, ...] = ()
-    #: Variables outside that decided something of this, beside PATH, CONDA_PREFIX and CONDA_SHLVL.
+    #: Variables outside that decided something of this, besides PATH, CONDA_PREFIX and CONDA_SHLVL.
     looked_at: tuple[str, ...] = ()
     #: What the process was started with: the scripts of `outer_scripts` belong in there.
     outer: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -199,7 +199,7 @@ def _fixed(
 
 
 def _of_conda() -> dict[str, str | None]:
-    """What conda's own activation says of conda, where this copy is installed beside one."""
+    """What conda's own activation says of conda, where this copy is installed next to one."""
     conda = os.path.join(sys.prefix, "Scripts" if _WINDOWS else "bin", "conda.exe" if _WINDOWS else "conda")
     if not (os.path.isdir(layout.conda_meta(sys.prefix)) and os.path.exists(conda)):
         return {}

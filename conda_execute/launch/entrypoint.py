@@ -74,7 +74,7 @@ def _expand_all(command: Sequence[Word], script: str, activation: Activation) ->
 
 
 def _expand(word: Word, script: str, activation: Activation) -> list[str]:
-    """The words that a word stands for: one, unless the output of a bare `$(...)` has blanks in it or is empty."""
+    """The words that a word means: one, unless the output of a bare `$(...)` has spaces in it or is empty."""
     from ..model import Text, Variable
 
     words: list[str] = []
@@ -90,7 +90,7 @@ def _expand(word: Word, script: str, activation: Activation) -> list[str]:
             if not piece.split:
                 text = (text or "") + output
                 continue
-            # What touches the output at either end is one word with it; a blank at that end parts them.
+            # What touches the output at either end is one word with it; a space at that end parts them.
             for index, part in enumerate(output.split()):
                 if text is not None and (index or output[0].isspace()):
                     words.append(text)
@@ -115,7 +115,7 @@ def _output(commands: Sequence[Sequence[Word]], script: str, activation: Activat
 
 
 def made_cache(script: str, environ: Mapping[str, str]) -> str:
-    """The directory that `${CACHE}` means, and a link to the script beside it, so that both can go with it."""
+    """The directory that `${CACHE}` means, and a link to the script next to it, so that both can go with it."""
 
     def make(cache: str) -> str:
         folder = script_cache(cache, script)

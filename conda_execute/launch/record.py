@@ -4,7 +4,7 @@ A record is written after a run went the long way, read by the launcher alone, a
 Deleting all of them loses time and nothing else. It is shell text (`shell` says how), one compound command, which a
 shell does not begin unless it has read its end: so it is done whole or not at all. It says
 
-- for whom it was written: launcher, its version, the script's path as the launcher made it absolute, and the variables
+- who it was written for: launcher, its version, the script's path as the launcher made it absolute, and the variables
   that were asked for;
 - what must be true: which build of which prefix it runs in, how many package records that had, when it is to be swept;
   the settings files word for word, and what was absent; likewise the files in the prefix that say which variables it
@@ -93,13 +93,13 @@ class Recorded:
     sources: Sources
     environment: Environment
     activation: Activation
-    #: What stands before the script, or before its arguments where the script is not passed.
+    #: What is before the script, or before its arguments where the script is not passed.
     command: Sequence[str]
     #: Whether environments are swept automatically.
     sweeps: bool
     #: A file whose modification time must lie ahead.
     due: str | None = None
-    #: Files beside the script that were asked for (a lock): absolute path, and content or None.
+    #: Files next to the script that were asked for (a lock): absolute path, and content or None.
     neighbours: tuple[tuple[str, bytes | None], ...] = ()
     #: Files whose first lines say all about them: absolute path, and these lines.
     beginnings: tuple[tuple[str, bytes], ...] = ()
@@ -146,7 +146,7 @@ def write(run: Recorded, environ: Mapping[str, str]) -> None:
         return
 
 
-# For whom
+# Who it is for
 
 
 def _for_whom(run: Recorded, launcher: str, given: str, program: str) -> Iterator[str]:
@@ -274,7 +274,7 @@ def _content(path: str) -> bytes:
 
 
 def _what_is_run(run: Recorded, program: str) -> Iterator[str]:
-    """PATH alone is worked out anew; what else depends on the outside was compared.
+    """PATH alone is worked out again; what else depends on the outside was compared.
 
     Where the environment outside must be deactivated first, the shell that does so sets everything after that.
     """

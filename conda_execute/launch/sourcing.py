@@ -2,7 +2,7 @@
 
 They cannot spoil the run: their standard output is our standard error and their input is empty, and one that ends the
 shell, becomes another program, changes directory or leaves `set -e` or `-u` on is reported by its path, with the status
-125 of our own errors. bash lets functions stand for `exit` and `exec`, so it can be trusted to come back, and becomes
+125 of our own errors. bash lets functions replace `exit` and `exec`, so it can be trusted to come back, and becomes
 the program itself. Any other shell is a child, whose answer must be whole.
 """
 

@@ -35,7 +35,7 @@ def _enter_job() -> Callable[[], None]:
     from ctypes import wintypes
 
     kill_on_close, extended_limits = 0x2000, 9
-    # JOBOBJECT_EXTENDED_LIMIT_INFORMATION: LimitFlags stands after two 64 bit times.
+    # JOBOBJECT_EXTENDED_LIMIT_INFORMATION: LimitFlags is after two 64 bit times.
     size = 144 if ctypes.sizeof(ctypes.c_void_p) == 8 else 112
     kernel = ctypes.WinDLL("kernel32", use_last_error=True)
     kernel.CreateJobObjectW.restype = wintypes.HANDLE

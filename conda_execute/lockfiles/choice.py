@@ -1,8 +1,8 @@
 """Locks at the door: which lock decides a run, what a launch record must compare, and how a lock is written.
 
 `lock` knows the files; here is decided whether one counts. A lock that does not fit any more (the header was changed)
-is left aside with one line of notice, or refused where it was required. One that says something wrong (edited by hand,
-nothing for this platform) is refused in any case: to solve anew in silence is what a lock is there to prevent.
+is ignored with one line of notice, or refused where it was required. One that says something wrong (edited by hand,
+nothing for this platform) is refused in any case: to solve again in silence is what a lock is there to prevent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..script.source import Script
     from .lockfile import Lockfile
 
-#: The line that an embedded lock leaves in the header. It changes whenever the lock does, so that whoever compares
+#: The line that an embedded lock leaves in the header. It changes whenever the lock does, so that anyone who compares
 #: headers (the launcher does, and reads no further) notices a new lock at the other end of the script.
 _POINTER = "# embedded lock: "
 
@@ -45,11 +45,11 @@ def deciding(
     trusted: Sequence[str] = (),
     notice: Callable[[str], None],
 ) -> tuple[Lockfile | None, bool]:
-    """The lock that decides the packages of this run, if any, and whether one was left aside.
+    """The lock that decides the packages of this run, if any, and whether one was ignored.
 
     `data` is the whole script, `path` the file that was asked for, `changed_by` an option that changes the request.
     Raises CreationError for a lock that is required (`--locked`) and missing or stale, or that is wrong; PlaceError for
-    one that another user laid beside the script. `trusted` are groups whose members may.
+    one that another user laid next to the script. `trusted` are groups whose members may.
     """
     lock = locks.read(path) if path is not None and os.path.exists(path) else None
     if lock is None and path is None and data is not None:

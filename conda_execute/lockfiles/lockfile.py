@@ -1,6 +1,6 @@
 """Locks: the packages of a script's environment written down, so that it is the same tomorrow and elsewhere.
 
-A lock is a rattler-lock file (version 7; 6 is read as well), beside the script as `SCRIPT.conda-execute.lock` or in it,
+A lock is a rattler-lock file (version 7; 6 is read too), next to the script as `SCRIPT.conda-execute.lock` or in it,
 as a comment block at its end. It holds conda and PyPI packages with their hashes for one platform or several. Lines
 of comment before it, which other readers skip, say what it was made from and what it says::
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from ..engines.inventory import Component
     from ..model import Channel, Request
 
-#: What stands after the script's name, in the order of precedence.
+#: What is after the script's name, in the order of precedence.
 SUFFIXES = (".conda-execute.lock", ".conda-exec.lock", ".pixi.lock")
 
 _BEGIN, _END = "/// conda-execute-lock", "/// end-conda-execute-lock"
 _FOREIGN_BEGIN, _FOREIGN_END = "# /// conda-exec-lock", "# ///"
 
-#: What may stand before these in a line: whatever a header's comments begin with, words among it (`REM`, `dnl`).
+#: What may be before these in a line: whatever a header's comments begin with, words among it (`REM`, `dnl`).
 MARK = r"[^\w\r\n]*(?:(?i:@?rem|dnl|c)[ \t]+)?"
 
 _TITLE = "# conda-execute lock, written by `conda execute --lock`"
@@ -84,9 +84,9 @@ class Lockfile:
 
 
 def candidates(script: str) -> tuple[str, ...]:
-    """Where a lock of this script may lie: whoever remembers that there was none watches these.
+    """Where a lock of this script may lie: anyone who remembers that there was none watches these.
 
-    Beside a symbolic link first, then beside its target.
+    Next to a symbolic link first, then next to its target.
     """
     paths = (script, os.path.realpath(script)) if os.path.islink(script) else (script,)
     return tuple(
@@ -97,7 +97,7 @@ def candidates(script: str) -> tuple[str, ...]:
 
 
 def find(script: str, data: bytes | None = None) -> Lockfile | None:
-    """The lock of a script: in the script, whose bytes are `data`, else beside it. Another tool's in the script counts
+    """The lock of a script: in the script, whose bytes are `data`, else next to it. Another tool's in the script counts
     where there is none of ours: `--lock` leaves it there, and is to be heard."""
     embedded = extract(data) if data is not None else None
     if data is not None and embedded is not None:
@@ -377,7 +377,7 @@ def write(path: str, text: str) -> None:
 
 
 def _relative(location: str, home: str) -> str:
-    """Paths beside the lock are written relative to it, so that the folder can move."""
+    """Paths next to the lock are written relative to it, so that the folder can move."""
     path = location.removeprefix("file://") if location.startswith("file:///") else location
     if not home or "://" in path or not os.path.isabs(path):
         return location

@@ -1,7 +1,7 @@
-"""Notebooks as scripts: the header stands in the first code cell, and jupyter's own tools run the notebook.
+"""Notebooks as scripts: the header is in the first code cell, and jupyter's own tools run the notebook.
 
 The cell holds any of the headers that a script may have; juv writes the one of PEP 723 there. Nothing of the notebook
-is changed: `jupyter execute` runs it, `--inplace` behind the notebook keeps the outputs, and where only nbconvert is in
+is changed: `jupyter execute` runs it, `--inplace` after the notebook keeps the outputs, and where only nbconvert is in
 the environment the notebook with its outputs goes to standard output.
 
 The kernel is the environment's own. A notebook names the one that it was last opened with, which may be unknown here,

@@ -68,7 +68,7 @@ def command(words: Sequence[str]) -> list[str]:
 
 
 def is_runner(words: Sequence[str]) -> bool:
-    """Whether these words of a shebang start a runner of scripts, whatever stands before it."""
+    """Whether these words of a shebang start a runner of scripts, whatever is before it."""
     found = command(words)
     return bool(found) and os.path.basename(found[0]) in _RUNNERS
 
@@ -96,7 +96,7 @@ _ASKING = {"-w": "--with", "-p": "--python"}
 
 
 def with_options_of_uv(header: Header, words: Sequence[str]) -> Header:
-    """The header with what a shebang asks of uv beside it: `--with`, `--with-editable`, `--python`; notices of what is
+    """The header with what a shebang asks of uv next to it: `--with`, `--with-editable`, `--python`; notices of what is
     done in another way, or not at all."""
     found = command(words)
     if not found or os.path.basename(found[0]) != "uv":

@@ -92,7 +92,7 @@ def from_file(given: str) -> Script:
 
 
 def from_standard_input(stream: BinaryIO) -> Script:
-    """The script that stands on standard input, which is at its end afterwards."""
+    """The script that is on standard input, which is at its end afterwards."""
     return _kept(stream.read(), "-")
 
 

@@ -10,15 +10,15 @@ _SPEC = re.compile(
 )
 #: Compiled where it is used: most specs are no archives.
 _ARCHIVE = r"([A-Za-z0-9_.-]+)-[^-/]+-[^-/]+\.(?:conda|tar\.bz2)(?:#.*)?$"
-#: Blanks that mean nothing: around the commas of a version, and after operators.
+#: Spaces that mean nothing: around the commas of a version, and after operators.
 _IDLE = r" ?([,|]) ?|(?<=[<>=!~]) "
 
 
 def normalise_spec(spec: str) -> str:
-    """A match spec with its name in lower case, one blank after the name, and no blanks within its version.
+    """A match spec with its name in lower case, one space after the name, and no spaces within its version.
 
     Textual: specs that mean the same may stay different (`python 3.9.*` and `python=3.9`), but those that become
-    equal are equal to conda. What stands in square brackets, and URLs, are left as they are.
+    equal are equal to conda. What is in square brackets, and URLs, are left as they are.
 
     >>> normalise_spec("Python>= 3.9 , <4")
     'python >=3.9,<4'

@@ -32,7 +32,7 @@ def render(error: ExecuteError, colour: bool = False, width: int | None = None) 
 
 
 def _wrapped(text: str, width: int | None) -> list[str]:
-    """Lines that fit beside the six columns of `hint: `; one that fits is left as it is."""
+    """Lines that fit next to the six columns of `hint: `; one that fits is left as it is."""
     text = printable(as_called(text))
     return [text] if width is None or cells(text) < width else wrap(text, width - 7)
 

@@ -47,7 +47,7 @@ def report(error: ExecuteError, as_json: bool = False) -> None:
     if as_json:
         print_json(failure(error))
     elif isinstance(error, InterruptError):
-        say(error.message)  # the person knows: it is no mistake to be mended
+        say(error.message)  # the person knows: it is no mistake to fix
     else:
         from .errors import render
         from .table import width_of
@@ -109,7 +109,7 @@ def print_json(value: Any) -> None:
 
 
 def guard(work: Callable[[], int], *, as_json: bool) -> int:
-    """The exit status of `work`; an error that is not a bug is reported, and becomes the status it stands for."""
+    """The exit status of `work`; an error that is not a bug is reported, and becomes the status it means."""
     try:
         interrupts.take()
         return work()
@@ -154,7 +154,7 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
 
 
 def _say_all_of(error: BaseException) -> None:
-    """What is no error of ours: a limit that was reached, or a bug, which must be seen whole."""
+    """What is not one of our errors: a limit that was reached, or a bug, which must be seen whole."""
     limit = limits.reached(error)
     if limit is None:
         sys.excepthook(type(error), error, error.__traceback__)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-#: Blanks between columns.
+#: Spaces between columns.
 _GAP = 2
 
 #: A column cut below this says nothing any more: it is left out.

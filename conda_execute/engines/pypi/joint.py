@@ -1,11 +1,11 @@
 """One answer for conda and PyPI: the two solvers talk until neither holds the other back without need.
 
-conda's solver chooses first, and uv chooses beside that (*pinned*). Where it chose the newest versions that there are,
+conda's solver chooses first, and uv chooses around that (*pinned*). Where it chose the newest versions that there are,
 nothing was held back, and that is the answer. Else uv chooses again with what conda provides left out of all
 requirements (*free*). Where the pinned choice fails, or has an older version of something, uv chooses from PyPI and
 from what conda's channels could provide instead (`offer`). Its choice of conda's packages becomes constraints of
-conda's next solve, and uv is asked again beside the result: at most three times. What conda installs then, and what uv
-finds beside its real metadata, is what counts.
+conda's next solve, and uv is asked again with the result: at most three times. What conda installs then, and what uv
+finds next to its real metadata, is what counts.
 
 No PyPI package is kept older in silence: the answer says what would be newer without conda's packages, and which of
 those that the script asks for is not the newest, and because of what.
@@ -57,7 +57,7 @@ class Trial:
     #: The prefix that holds its packages, and the Python packages among them.
     prefix: str
     present: tuple[Distribution, ...]
-    #: What uv chose beside them; None: it could not, for the reason `error`.
+    #: What uv chose with them; None: it could not, for the reason `error`.
     chosen: Versions | None = None
     error: CreationError | None = None
     #: What the caller makes of it.
@@ -111,7 +111,7 @@ class Talk:
     engine: Backend
     request: Request
     options: Options
-    #: Links a solution and has uv choose beside it.
+    #: Links a solution and has uv choose with it.
     attempt: Callable[[Any], Trial]
     #: Records of conda's that are chosen before others.
     keep: Sequence[Any] = ()

@@ -1,6 +1,6 @@
 """What conda's channels could provide, as uv can read it: an index of empty wheels.
 
-A conda package that brings Python packages, seen by their metadata in the prefix, stands for them in all its versions.
+A conda package that brings Python packages, seen by their metadata in the prefix, represents them in all its versions.
 The wheels of a version ask for what its record asks for, in terms of the versions on offer: whatever spec a record has,
 it allows some of those and not the others. uv prefers this index for what is in it, and takes all else from PyPI, so
 that one resolution of uv's chooses both. Conda packages that are no Python packages are not in it: conda's solver has
@@ -45,7 +45,7 @@ class Available:
 
 
 def available(request: Request, options: Options, trial: Trial) -> Available:
-    """What could stand in the place of the conda packages of a trial that bring Python packages."""
+    """What could take the place of the conda packages of a trial that bring Python packages."""
     from ..rattler.engine import available
 
     owners = installed.owners(trial.prefix, trial.present)

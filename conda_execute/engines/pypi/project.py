@@ -53,7 +53,7 @@ _PATIENCE = 5.0
 
 
 def find_uv(environ: Mapping[str, str]) -> str:
-    """uv's program: beside our own interpreter, from its Python package, or on PATH."""
+    """uv's program: next to our own interpreter, from its Python package, or on PATH."""
     name = "uv.exe" if sys.platform == "win32" else "uv"
     beside = os.path.join(os.path.dirname(sys.executable), name)
     if os.access(beside, os.X_OK):

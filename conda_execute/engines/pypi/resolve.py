@@ -2,7 +2,7 @@
 
 The conda packages are linked into a throw-away prefix, so that their own metadata says which Python packages they are;
 to uv each of them is offered as an empty wheel with that metadata, and pinned: uv's resolution treats them as there
-already, whether PyPI has that version or not. What uv resolves beside them, as a `pylock.toml` (PEP 751), is the
+already, whether PyPI has that version or not. What uv resolves with them, as a `pylock.toml` (PEP 751), is the
 answer: for each package the most specific wheel that the oldest machines can use, else the source.
 """
 
@@ -71,7 +71,7 @@ def updated(engine: Backend, request: Request, options: Options, there: Solution
 
 
 def choose(engine: Backend, request: Request, solution: Solution, options: Options) -> tuple[PyPIPackage, ...]:
-    """The PyPI packages for `request` beside just the conda packages of `solution`, sorted by name."""
+    """The PyPI packages for `request` together with just the conda packages of `solution`, sorted by name."""
     if not request.pypi:
         return ()
     with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
@@ -96,7 +96,7 @@ def _attempt(
     solution: Solution,
     directory: str,
 ) -> Trial:
-    """What uv chooses beside a solution."""
+    """What uv chooses with a solution."""
     prefix = os.path.join(directory, "prefix")
     engine.create(request, prefix, replace(options, run_link_scripts=False), solution=solution)
     present = tuple(installed.distributions(prefix))

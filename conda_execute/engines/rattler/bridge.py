@@ -211,7 +211,7 @@ class PackageCache:
 
 
 class _OlderPackageCache(PackageCache):
-    """The same by ourselves: a directory for each package, and beside it `NAME.lock` with its archive's SHA-256."""
+    """The same by ourselves: a directory for each package, and next to it `NAME.lock` with its archive's SHA-256."""
 
     borrows = False
 

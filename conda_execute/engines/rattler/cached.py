@@ -77,7 +77,7 @@ def _why_not(package: str, name: str) -> str | None:
 
 
 def origin(package: str) -> bytes | None:
-    """The SHA-256 of the archive that a package was unpacked from, as who unpacked it wrote down: rattler beside it
+    """The SHA-256 of the archive that a package was unpacked from, as who unpacked it wrote down: rattler next to it
     (after a revision number of eight bytes), conda in it; None if nobody did."""
     try:
         with open(f"{package}.lock", "rb") as file:

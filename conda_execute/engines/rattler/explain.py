@@ -142,7 +142,7 @@ def missing_packages(
             "if it is in another channel, add that under `channels:`; if it is only on PyPI, list it under `pip:`"
         )
     elif not hints:
-        # Words of the command line stand in no file.
+        # Words of the command line are in no file.
         name = next(iter(missing)) if len(missing) == 1 else "NAME"
         hints.append(f"`--channel CHANNEL` adds another channel; `pypi:{name}` asks for a package of PyPI")
     return CreationError(
@@ -159,7 +159,7 @@ def missing_versions(spec: str, name: str, versions: Sequence[str], request: Req
     shown = ", ".join(versions[:_FEW]) + (f" and {len(versions) - _FEW} older" if len(versions) > _FEW else "")
     newer = " (`exclude-newer` hides those published later)" if request.exclude_newer else ""
     hint = f"there is {name} {shown}{newer}" if versions else f"no version of {name} is left{newer}"
-    # What stands behind a blank is the build.
+    # What follows a space is the build.
     parted = re.sub(r"(?<=[\w.*]) ?(?:and |& ?)?(?=[<>!~])", ",", spec.partition(" ")[2])
     if wrong := mistakes.exact(spec, [*versions]) or mistakes.meant(spec):
         hint = f"{wrong}\n{hint}"

@@ -1,4 +1,4 @@
-"""Where one installation fetches its packages to, beside the package cache, until they move into it.
+"""Where one installation fetches its packages to, next to the package cache, until they move into it.
 
 py-rattler 0.28 locks the first cache that it may write to, from the first download to the last link script. On the
 cache itself, a slow or stopped creator would hold up every other one of the user, on all hosts that share a home, and
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Seconds after which what a killed process left here goes.
 _LASTS = 24 * 3600.0
 
-#: Seconds to wait for somebody else who locks the cache. Whoever comes later fetches the packages again.
+#: Seconds to wait for somebody else who locks the cache. Anyone who comes later fetches the packages again.
 _PATIENCE = 2.0
 
 

@@ -203,7 +203,7 @@ def bar_privileges(kernel: Kernel) -> None:
 
 
 def give_up_privileges(kernel: Kernel) -> None:
-    """For root as for anybody else. Whoever has none cannot gain any, once `no_new_privs` is set. Raises OSError."""
+    """For root as for anybody else. Anyone who has none cannot gain any, once `no_new_privs` is set. Raises OSError."""
     prctl = kernel.calls["prctl"]
     system_call(prctl, _AMBIENT, _CLEAR_AMBIENT, 0, 0, 0)
     system_call(kernel.calls["capset"], structure((_CAPABILITIES, 4), (0, 4)), bytes(24))

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .policy import SandboxPolicy
 
-#: What macOS has beside what other systems have.
+#: What macOS has besides what other systems have.
 _SYSTEM = ("/System", "/Library", "/private/etc", "/private/var/db/timezone", "/private/var/db/dyld", "/opt/homebrew")
 
 _START = """\

@@ -1,6 +1,6 @@
 """Editing the header of a script in place, in its own format, and giving a script its first one.
 
-Pure functions from bytes to bytes: whoever calls them looks at the result, solves it, and only then lets `rewrite`
+Pure functions from bytes to bytes: anyone who calls them looks at the result, solves it, and only then lets `rewrite`
 put it in the place of the script. Line endings, encoding, shebang and every byte outside of the header stay as they
 are, and so does every line of the header that need not change. An edit whose result would not read as what was asked
 for is a HeaderError, and nothing is returned.
@@ -79,7 +79,7 @@ def remove_specs(
 def initial(
     data: bytes, path: str, specs: Sequence[str] = (), pypi: Sequence[str] = (), *, platform: str | None = None
 ) -> bytes:
-    """The script with a first header for its language, behind the shebang and what else must come first.
+    """The script with a first header for its language, after the shebang and what else must come first.
 
     Raises HeaderError where the script has one already, or cannot have one.
     """
@@ -112,7 +112,7 @@ def initial(
 
 
 def _valid(text: str, kind: str) -> str:
-    """A spec or a requirement from the command line, as it will stand in the header. Raises UsageError."""
+    """A spec or a requirement from the command line, as it will be in the header. Raises UsageError."""
     from ..header import fields
 
     try:
@@ -162,7 +162,7 @@ def _others(header: Header, name: str, kind: str) -> object:
         from ..header.pixi import without_source
 
         uv = without_source(uv, name)
-    # Those of a native header are of lines behind it, which move.
+    # Those of a native header are of lines after it, which move.
     notices = () if header.format == "conda execute" else header.notices
     return replace(header, specs=specs, pypi=pypi, uv=uv, notices=notices, lines=(0, 0), locations=())
 
@@ -231,7 +231,7 @@ def _first_header(script: Head, specs: list[str], pypi: list[str]) -> list[str]:
 
 
 def _put_in(data: bytes, script: Head, header: list[str]) -> bytes:
-    """The script with these lines behind its shebang, its coding line and the like, parted by an empty line."""
+    """The script with these lines after its shebang, its coding line and the like, separated by an empty line."""
     import re
 
     from .lines import Lines
@@ -251,7 +251,7 @@ def _put_in(data: bytes, script: Head, header: list[str]) -> bytes:
 
 
 def _first_lines(script: Head) -> int:
-    """How many lines only mean something at the very beginning: a shebang, `<?php` behind it, `@echo off`, what says
+    """How many lines only mean something at the very beginning: a shebang, `<?php` after it, `@echo off`, what says
     the encoding to Python (PEP 263) or the language to an editor."""
     import re
 

@@ -30,7 +30,7 @@ class _Entry:
     kind: str
     text: str
     where: Location
-    #: It stands in a list in brackets.
+    #: It is in a list in brackets.
     in_brackets: bool
     #: It holds on some platforms only.
     conditional: bool
@@ -169,7 +169,7 @@ def _insert_pip(lines: Lines, neighbour: _Entry, text: str) -> None:
 
 
 def _remove_in_brackets(lines: Lines, entry: _Entry, prefix: str) -> None:
-    """Take out an entry with one of the commas around it, and its line if nothing else stands there."""
+    """Take out an entry with one of the commas around it, and its line if nothing else is there."""
     line = lines.lines[entry.line - 1]
     before, after = line[: entry.start], line[entry.end :]
     if comma := re.match(r"[ \t]*,[ \t]*", after):

@@ -192,7 +192,7 @@ class Editor:
             self.edit(end, end, f", {text}")
 
     def _remove_item(self, span: tuple[int, int], end_before: int | None) -> None:
-        """An item less, with one of the commas around it, and its line if nothing else stands there."""
+        """An item less, with one of the commas around it, and its line if nothing else is there."""
         start, end = span
         line = self.text.rfind("\n", 0, start) + 1
         comma = re.compile(r"[ \t]*,").match(self.text, end)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
             """Where each header of this format stands, with `first` and `last` line. Raises HeaderError."""
 
         def read(self, script: Head, block: Any, platform: str) -> Header:
-            """The header that stands there, for one platform. Raises HeaderError."""
+            """The header that is there, for one platform. Raises HeaderError."""
 
 
 __all__ = ["ENOUGH", "HEAD", "Found", "extent", "find_header", "read_header"]

@@ -10,7 +10,7 @@
     // gcc = "*"
     // /// end-conda-script
 
-The rules are those of the proposal (prefix-dev/pixi issue 3751): the prefix is whatever stands before the opening
+The rules are those of the proposal (prefix-dev/pixi issue 3751): the prefix is whatever is before the opening
 mark and holds no letter or digit, every line repeats it, and nothing but the keys listed here may occur.
 """
 
@@ -43,7 +43,7 @@ _FOREIGN_KEYS = {"run_with": "entrypoint", "run-with": "entrypoint", "command": 
 
 
 def opening(line: str) -> str | None:
-    """The comment prefix, trailing blank included, if this line opens a conda-script block."""
+    """The comment prefix, trailing space included, if this line opens a conda-script block."""
     trimmed = line.rstrip()
     if not trimmed.endswith(OPENING):
         return None
@@ -110,7 +110,7 @@ def _block(script: Head, first: int, prefix: str) -> Block:
 
 
 def read(script: Head, block: Block, platform: str) -> Header:
-    """The header that stands there, for one platform. Raises HeaderError."""
+    """The header that is there, for one platform. Raises HeaderError."""
     document = Document(script, block)
     root = document.root()
     keys = root.known(_KEYS, _FOREIGN_KEYS)

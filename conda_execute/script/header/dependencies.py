@@ -164,7 +164,7 @@ def _plain(text: str, node: Node, where: Location) -> str:
 
 
 def _version(node: Node) -> str:
-    """A version spec without blanks; empty for any version."""
+    """A version spec without spaces; empty for any version."""
     version = re.sub(r"\s*([,|<>=!~]+)\s*", r"\1", node.text())
     if " " in version or re.search(r"[\w.*]\s+[<>=!~]", node.text()):
         raise node.error(

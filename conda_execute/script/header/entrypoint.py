@@ -3,10 +3,10 @@
 ::
 
     commands      = command *( "&&" command )
-    command       = word *( blanks word )
+    command       = word *( spaces word )
     word          = 1*( bare text / 'text' / "text" / variable / substitution )
     variable      = "${SCRIPT}" / "${CACHE}"             also within double quotes
-    substitution  = "$(" commands ")"                    also within double quotes; bare, its output is split at blanks
+    substitution  = "$(" commands ")"                    also within double quotes; bare, its output is split at spaces
 
 There are no escapes: a backslash is a backslash. What a shell would treat in some way of its own, and this language
 does not have, is an error, so that an entrypoint never means one thing here and another elsewhere.
@@ -198,7 +198,7 @@ class _Reader:
 
 
 def _written_offset(written: str, offset: int) -> int:
-    """Where a character of a text stands in its TOML string, whose escapes are longer than what they mean."""
+    """Where a character of a text is in its TOML string, whose escapes are longer than what they mean."""
     place = 0
     for _ in range(offset):
         found = _ESCAPE.match(written, place)

@@ -16,7 +16,7 @@ _CONTROL = "[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]"
 
 
 def plain(text: str, what: str, where: Location) -> str:
-    """Text without the blanks around it, not empty, and free of control characters."""
+    """Text without the spaces around it, not empty, and free of control characters."""
     if not text.isprintable() and (found := re.search(_CONTROL, text)):
         raise HeaderError(
             f"{what} holds the control character U+{ord(found.group()):04X}", where=where, hint="remove it"
@@ -57,7 +57,7 @@ def requirement(text: str, where: Location) -> str:
                 "write the path alone, such as `./lib`; `[tool.uv.sources]` of a `# /// script` header has `editable`"
             )
         raise HeaderError(f"`{requirement}` is an option of pip, not a requirement", where=where, hint=hint)
-    # A URL, or a path, with extras and markers behind it, is the installer's to read.
+    # A URL, or a path, with extras and markers after it, is the installer's to read.
     if not re.match(r"(\.{0,2}|~)/|[A-Za-z][A-Za-z0-9+.-]*://|\.{1,2}(?:$|[\[\s;])", requirement):
         _check_pep_508(requirement, where)
     return requirement

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: What opens a comment, or a text, of several lines: the words of a header need lines of their own in it.
 _BLOCK_SIGNS = ("/*", "(*", "{-", "{*", "<!--", "<#", "#|", "#=", "#[", "--[", "%{", "%%{", '"""', "'''")
 
-#: Words that stand alone after a comment sign, and are close to an opening line.
+#: Words that are alone after a comment sign, and are close to an opening line.
 _NEARLY_NATIVE = re.compile(r"[^\w\s]{1,4}[ \t]*conda[-_\s]{0,3}exec(?:ute)?\b", re.IGNORECASE)
 _NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda[-_ ]?|end-conda-)?script\b", re.IGNORECASE)
 

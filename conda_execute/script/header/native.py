@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FORMAT = "conda execute"
 EDITING = "native"
 
-#: What begins a comment in one language or another. Words must be parted from what follows by a blank.
+#: What begins a comment in one language or another. Words must be separated from what follows by a space.
 _PREFIX = r"(?:#+'?|//+!?|--+|;+|%+|!+|\*+|::)(?=[ \t]|conda execute)|(?:\"|(?i:@?rem|dnl|c))(?=[ \t])"
 
 #: A platform condition: a comment at the end of a line that is nothing but words in brackets.
@@ -58,7 +58,7 @@ _FOREIGN_KEYS = {
     "run-with": "run_with",
 }
 
-#: A line behind the header that looks as if it had lost its comment sign: an entry of a list, or a key.
+#: A line after the header that looks as if it had lost its comment sign: an entry of a list, or a key.
 #: Compiled where it is used: most headers are right.
 _LOST = rf"[ \t]*(?:-[ \t]+[\w\"'*]|(?:{'|'.join(_KEYS)}|pip)[ \t]*:)"
 
@@ -139,8 +139,8 @@ def keys_of(script: Head, block: CommentBlock, platform: str) -> tuple[dict[str,
 
 
 def _without_colon(script: Head, block: CommentBlock, texts: list[str]) -> HeaderError | None:
-    """The error for a line that would open a list if its colon were there, or parted from what follows."""
-    # A key stands as far left as the first line does; what stands further right is part of a value.
+    """The error for a line that would open a list if its colon were there, or separated from what follows."""
+    # A key is as far left as the first line is; what stands further right is part of a value.
     first = next((text for text in texts if text.strip()), "")
     indent = first[: len(first) - len(first.lstrip(" \t"))]
     for number, text in enumerate(texts, block.first + 1):
@@ -161,7 +161,7 @@ def is_conditional(line: str) -> bool:
 
 
 def read(script: Head, block: CommentBlock, platform: str) -> Header:
-    """The header that stands there, for one platform. Raises HeaderError."""
+    """The header that is there, for one platform. Raises HeaderError."""
     keys, omitted = keys_of(script, block, platform)
     locations: list[tuple[str, Location]] = [(name, key.where) for name, (key, _) in keys.items()]
     if keys["env"][1].kind == "nothing":
@@ -365,7 +365,7 @@ def _behind_empty_line(script: Head, block: CommentBlock) -> int | None:
 
 
 def _parted(script: Head, block: CommentBlock, problem: str, where: Location) -> HeaderError | None:
-    """The error for a header that lacks something because an empty line stands within it, if one does."""
+    """The error for a header that lacks something because an empty line is within it, if one does."""
     number = _behind_empty_line(script, block)
     if number is None:
         return None

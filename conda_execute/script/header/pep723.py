@@ -139,7 +139,7 @@ def _not_closed(script: Head, opening: int) -> HeaderError:
 
 
 def read(script: Head, block: Block, platform: str) -> Header:
-    """The header that stands there, for one platform. Raises HeaderError."""
+    """The header that is there, for one platform. Raises HeaderError."""
     document = Document(script, block)
     keys = document.root().table()
     locations: list[tuple[str, Location]] = [(name, keys[name].key_where) for name in _KEYS[:2] if name in keys]

@@ -12,7 +12,7 @@ from ...lean.values import dataclass, field
 #: A header is looked for in this many bytes at the start of a file.
 HEAD = 64 * 1024
 
-#: So much is read of a file: the byte more tells whether the file goes on, and with it what stands at the cut.
+#: So much is read of a file: the byte more tells whether the file goes on, and with it what is at the cut.
 ENOUGH = HEAD + 1
 
 _BOM = b"\xef\xbb\xbf"
@@ -33,7 +33,7 @@ class Head:
         return Location(self.path, line, column, length, text)
 
     def not_within(self, first: int) -> HeaderError:
-        """The error for a header that begins in this line and goes on behind what is looked at."""
+        """The error for a header that begins in this line and goes on after what is looked at."""
         return HeaderError(
             f"the header does not end within the first {HEAD // 1024} KiB of the script",
             where=self.line(first),
@@ -41,7 +41,7 @@ class Head:
         )
 
     def line(self, line: int) -> Location:
-        """All of a line but the blanks around it."""
+        """All of a line but the spaces around it."""
         text = self.lines[line - 1]
         stripped = text.strip()
         return self.at(line, text.find(stripped) + 1, max(1, len(stripped)))

@@ -42,9 +42,9 @@ _SCALAR = re.compile(r"\d{4}-\d\d-\d\d [\d:.]+(?:[Zz]|[+-][\d:]+)?|[^\s,\]}#]+")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a key and its value stand: offsets from the first to behind the last character.
+    """Where a key and its value stand: offsets from the first to after the last character.
 
-    `table` is the table whose header they stand below. A table with a header of its own has that as its key, and
+    `table` is the table whose header they are below. A table with a header of its own has that as its key, and
     `header` is true; a table that is only part of a longer header or of a dotted key has all of that as its key.
     `part` is what of a header or key of several parts is its own.
     """
@@ -142,7 +142,7 @@ class Document:
             (message[:1].lower() + message[1:], _SAMPLE),
         )
         if problem.startswith(("a key is given", "a table is declared")):
-            # The reader stops behind it.
+            # The reader stops after it.
             line = self.text.rfind("\n", 0, max(0, position - 1)) + 1
             position = line + len(self.text[line:]) - len(self.text[line:].lstrip(" \t"))
         elif position >= len(self.text):
@@ -200,7 +200,7 @@ class Node:
 
     @property
     def where(self) -> Location:
-        """Where the value stands, or what is known of it: a table stands at its header."""
+        """Where the value stands, or what is known of it: a table is at its header."""
         place = self.document.places.get(self.path)
         if place is None:
             return self.document.script.line(self.document.block.first)
@@ -287,7 +287,7 @@ class Node:
 
 
 def places(text: str) -> dict[Path, Place]:
-    """Where every key and value of a valid TOML document stands. Tables stand at their header, without a value."""
+    """Where every key and value of a valid TOML document stands. Tables are at their header, without a value."""
     scanner = _Scanner(text)
     scanner.document()
     return scanner.places
@@ -332,7 +332,7 @@ class _Scanner:
                     path = (*path, self.counts[path] - 1)
             else:
                 self.counts[path] = self.counts.get(path, 0) + 1
-                self.table = path  # what is part of a header stands below no other one
+                self.table = path  # what is part of a header is below no other one
                 self.note(path, (start, self.position), (start, start), own)
                 path = (*path, self.counts[path] - 1)
             self.table = path

@@ -57,7 +57,7 @@ class Reader:
         line: int = getattr(mark, "line", 0)
         column: int = getattr(mark, "column", 0)
         if line >= len(self.starts):
-            # The end of the document: behind the last line of the header.
+            # The end of the document: after the last line of the header.
             number = self.first + len(self.starts) - 1
             return self.script.at(number, len(self.script.lines[number - 1]) + 1)
         same_line = end is not None and getattr(end, "line", None) == line

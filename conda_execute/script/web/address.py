@@ -132,7 +132,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """Blanks and letters that a request cannot carry as they are, escaped; what is escaped already stays."""
+    """Spaces and letters that a request cannot carry as they are, escaped; what is escaped already stays."""
     return quote(text, safe="/%:=&?~+!$,;'()*@[]-._|")
 
 

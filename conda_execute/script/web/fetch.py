@@ -350,7 +350,7 @@ def _too_large(address: Address) -> ExecuteError:
 
 
 def _causes(error: object) -> Iterator[BaseException]:
-    """An error of urllib3 and those that it stands for, the nearest first."""
+    """An error of urllib3 and those that it wraps, the nearest first."""
     while isinstance(error, BaseException):
         yield error
         wrapped = (one for one in error.args if isinstance(one, BaseException))
@@ -511,7 +511,7 @@ def _with_certificates(path: str, settings: Settings) -> ssl.SSLContext:
 
 
 def _copy_path(address: Address, cache: str) -> str:
-    """Beside the code that runs, and cleaned with it when it has not been fetched or run for long."""
+    """Next to the code that runs, and cleaned with it when it has not been fetched or run for long."""
     digest = hashlib.sha256(address.url.encode()).hexdigest()[:20]
     return os.path.join(code_folder(cache, digest), "fetched")
 

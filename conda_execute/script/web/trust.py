@@ -1,4 +1,4 @@
-"""Which scripts from the web may run: those that somebody vouched for, and nothing else.
+"""Which scripts from the web may run: those that somebody trusted, and nothing else.
 
 A script is trusted if
 
@@ -9,7 +9,7 @@ A script is trusted if
 
 What was said yes to is in the file `cache.trusted_file`, one line each, SHA-256 and address; a line `forget` and an
 address takes back all before it. It is only appended to, a line at a time, and believed only if it belongs to this user
-and nobody else may write to it. What the script was is kept beside it, to show what has changed.
+and nobody else may write to it. What the script was is kept next to it, to show what has changed.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def _fits(fetched: Fetched, patterns: Sequence[str]) -> bool:
 def matches(pattern: str, address: str) -> bool:
     """Whether an address fits a pattern of `trusted-urls`.
 
-    `*` stands for anything, but within the host for no slash; a pattern without a path, or whose path ends with a
-    slash, stands for all that is below. Without a scheme it means `https`.
+    `*` means anything, but within the host for no slash; a pattern without a path, or whose path ends with a
+    slash, means all that is below. Without a scheme it means `https`.
 
     >>> matches("https://github.com/me/*", "https://github.com/me/repo/raw/main/plot.py")
     True
