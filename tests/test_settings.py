@@ -267,7 +267,7 @@ def test_our_own_variable_beats_every_file(machine: Machine) -> None:
         pytest.param(
             "plugins: {conda_execute_beckend: x}", "did you mean `conda_execute_backend`?", id="plugins-unknown"
         ),
-        pytest.param("conda-execute: {zzz: x}", "hint: known: `env-dir`, ", id="unknown-far"),
+        pytest.param("conda-execute: {zzz: x}", "hint: known here: `advisories-url`, ", id="unknown-far"),
         pytest.param("conda-execute: [a]", "`conda-execute` must be a mapping, found a list", id="ours-not-mapping"),
         pytest.param("conda-execute: {backend: mamba}", "must be `rattler` or `conda`, found `mamba`", id="backend"),
         pytest.param("conda-execute: {env-dir: here}", "must be an absolute path, found `here`", id="relative"),

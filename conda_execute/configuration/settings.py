@@ -28,6 +28,7 @@ import sys
 
 from ..errors import Location, SettingsError
 from ..ownership import is_home_of_another
+from ..text import nearest
 from .condarc import MERGE, Files, Written, items, read
 from .declared import CONDAS, DEFAULT, OURS, Setting, Settings, Sources, exempt_or_moment
 
@@ -288,12 +289,8 @@ def _own(layer: dict[str, Written]) -> dict[str, Written]:
 
 
 def _unknown(key: str, start: str, value: Written, known: Iterable[str]) -> SettingsError:
-    import difflib
-
     spelt = [start + name.replace("-", "_") if start else name for name in known]
-    near = difflib.get_close_matches(key.replace("_", "-") if not start else key, spelt, 1, 0.5)
-    hint = f"did you mean `{near[0]}`?" if near else "known: " + ", ".join(f"`{name}`" for name in spelt)
-    return SettingsError(f"unknown setting `{key}`", where=value.key or value.where, hint=hint)
+    return SettingsError(f"unknown setting `{key}`", where=value.key or value.where, hint=nearest(key, spelt))
 
 
 def _check_shape(setting: Setting, value: Written) -> None:

@@ -12,6 +12,7 @@ import sys
 
 from ..errors import ExecuteError, NotExecutableError, NotFoundError
 from ..files import may_execute_on
+from ..text import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,8 +122,6 @@ def _noexec(path: str, hint: str) -> NotExecutableError:
 
 
 def _not_found(name: str, prefix: str) -> NotFoundError:
-    import difflib
-
     message = f"`{name}` is neither in the environment nor elsewhere on PATH"
     if "/" in name:
         message, name = f"`{name}` is not there", os.path.basename(name)
@@ -131,10 +130,13 @@ def _not_found(name: str, prefix: str) -> NotFoundError:
         offered = sorted(os.listdir(directory))
     except OSError:
         offered = []
-    close = difflib.get_close_matches(name, offered, n=5, cutoff=0.5)
-    close += [other for other in offered if other.startswith(name) and other not in close][: 5 - len(close)]
-    names = ", ".join(f"`{other}`" for other in close)
-    hint = f"the environment has {names}" if close else "add the package that brings it to the header"
+    near = close(name, offered, 5, 0.5)
+    near += [other for other in offered if other.startswith(name) and other not in near][: 5 - len(near)]
+    hint = (
+        "the environment has " + ", ".join(f"`{other}`" for other in near)
+        if near
+        else "add the package that brings it to the header"
+    )
     variable, assigned, _ = name.partition("=")
     if assigned and variable.isidentifier():
         hint = f"`env {name} PROGRAM` sets a variable for a program"

@@ -92,7 +92,7 @@ def tidy(text: str) -> str:
 
 def near(name: str, names: Iterable[str]) -> list[str]:
     """Names of the channel that someone who wrote `name` may have meant, best first."""
-    import difflib
+    import difflib  # for tens of thousands of names, which `text.close` compares one by one
 
     known = set(names)
     variants = [variant for variant in _variants(name) if variant in known]
