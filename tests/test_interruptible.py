@@ -25,6 +25,25 @@ wrong = weakref.ref(Thing(), lambda _: 1 / 0)
 """
 
 
+_TRANSLATED = """
+import os, signal, sys
+from conda_execute.terminal.messages import guard
+
+def work():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt as error:
+        raise RuntimeError("as Python does in __set_name__") from error
+
+sys.exit(guard(work, as_json=False))
+"""
+
+
+def test_an_interrupt_that_becomes_another_error_is_still_one() -> None:
+    ran = subprocess.run([sys.executable, "-c", _TRANSLATED], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (130, "interrupted\n")
+
+
 def test_an_interrupt_that_python_discards_is_raised_again_and_prints_nothing() -> None:
     ran = subprocess.run([sys.executable, "-c", _DISCARDED], capture_output=True, text=True, check=False)
     assert ran.stdout == "raised again\n"

@@ -112,7 +112,7 @@ def guard(work: Callable[[], int], *, as_json: bool) -> int:
     """The exit status of `work`; an error that is not a bug is reported, and becomes the status it means."""
     try:
         interrupts.take()
-        return work()
+        return _work_or_signal(work)
     except ExecuteError as error:
         report(error, as_json)
         return error.exit_status
@@ -121,6 +121,17 @@ def guard(work: Callable[[], int], *, as_json: bool) -> int:
         return 128 + 2  # SIGINT
     except interrupts.Terminated as signal:
         return 128 + signal.number
+
+
+def _work_or_signal(work: Callable[[], int]) -> int:
+    """An interrupt may arrive as another error: until Python 3.12, what `__set_name__` raises is a RuntimeError."""
+    try:
+        return work()
+    except ExecuteError:
+        raise
+    except Exception:
+        interrupts.check()
+        raise
 
 
 def run(main: Callable[[list[str]], int]) -> NoReturn:
