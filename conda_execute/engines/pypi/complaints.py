@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from .. import Options
     from .installed import Distribution
 
+
+class UnfitError(CreationError):
+    """Other conda packages may be the remedy: uv found no versions, or went back to one so old that it cannot be
+    built."""
+
+
+_UNFIT = r"No solution found|Failed to build|Build backend failed"
+
 #: What uv says, and no more, where it leaves out all of `[tool.uv]` for a mistake in it.
 UNREAD = "pyproject.toml` during settings discovery"
 
@@ -90,11 +98,12 @@ def explain(
         specs = (spec for spec in request.specs if spec_name(spec) in theirs.values())
         where += [place for spec in specs if (place := options.locate(spec)) is not None]
         return _conflict(text, asked, theirs, where)
+    kind = UnfitError if re.search(_UNFIT, said) else CreationError
     found, message, hint = next(
         (found, message, hint) for sign, message, hint in _COMPLAINTS if (found := re.search(sign, said))
     )
     details = None if re.fullmatch(_REPEATS, text) else text
-    return CreationError(message.format(*found.groups()), step="pypi", where=where, details=details, hint=hint)
+    return kind(message.format(*found.groups()), step="pypi", where=where, details=details, hint=hint)
 
 
 def mentioned(present: Sequence[Distribution], text: str) -> list[Distribution]:
@@ -106,7 +115,7 @@ def _conflict(text: str, asked: Sequence[str], theirs: dict[str, str], where: Se
     """`theirs`: packages of conda's with their versions, and the conda packages that brought them."""
     both = [one if package == one.split()[0] else f"{one} of `{package}`" for one, package in theirs.items()]
     ours = " and ".join(f"`{requirement}`" for requirement in asked) or "what PyPI packages need"
-    return CreationError(
+    return UnfitError(
         f"{ours} does not fit {' and '.join(both)}, which conda installs",
         step="pypi",
         where=where,

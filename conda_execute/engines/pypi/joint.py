@@ -41,10 +41,6 @@ ROUNDS = 3
 #: How many packages a notice gives the reason of: each costs a call of uv.
 _EXPLAINED = 3
 
-#: What uv says where other conda packages may be the remedy: it found no versions, or went back to one so old that it
-#: cannot be built.
-_REMEDIED = r"No solution found|Failed to build|Build backend failed"
-
 #: A requirement that only one version satisfies.
 _EXACT = r"===?\s*[^\s,;*]+\s*(?:;|$)|@"
 
@@ -119,7 +115,7 @@ class Talk:
     def agree(self, solution: Solution | None) -> tuple[Trial, tuple[str, ...]]:
         """The best answer, and what to say of it. Raises CreationError where there is none, and InterruptError."""
         first = self.attempt(solution)
-        if first.error is not None and not re.search(_REMEDIED, str(first.error.details)):
+        if first.error is not None and not isinstance(first.error, complaints.UnfitError):
             raise first.error
         python = self._newest_python(first)
         if first.error is None and self._is_free(first, python):
