@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conda_execute.environments import layout
+from conda_execute.environments.lock import take
 from tests.protocol import small
 
 if TYPE_CHECKING:
@@ -387,3 +388,22 @@ def test_conda_tmpenv_finds_the_launcher_through_links(world: World, programs: P
     (world.work / "mine").symlink_to(programs / "conda-tmpenv")
     (world.work / "yours").symlink_to("mine")
     assert world.run(["./yours", "--version"], check=True).stdout == world.execute("--version").stdout
+
+
+def test_a_lock_that_cannot_be_opened_is_named(used: World) -> None:
+    (prefix,) = used.prefixes()
+    lock = used.tmp_envs / layout.LOCKS / f"{prefix.name}.lock"
+    lock.unlink()
+    lock.mkdir()
+    done = used.execute("--force-env", "s.sh")
+    assert (done.returncode, f"`{lock}`" in done.stderr) == (125, True), done.stderr
+
+
+def test_who_waits_for_a_cleaner_hears_what_it_does(used: World) -> None:
+    (prefix,) = used.prefixes()
+    held = take(str(used.tmp_envs / layout.LOCKS / f"{prefix.name}.lock"), layout.CLEANER)
+    running = used.start(["conda-execute", "--force-env", "s.sh"])
+    said = next(line for line in running.stderr if "waiting" in line)
+    held.release()
+    running.communicate()
+    assert "(conda tmpenv clear), which is deleting this environment" in said

@@ -204,7 +204,8 @@ class _Work:
         return self._with_lock(candidate, found, force) if isinstance(found, Lock) else found
 
     def _say_who_is_waited_for(self, candidate: str, holder: Holder) -> None:
-        self.recipe.tell(f"waiting for {holder}, which is creating this environment")
+        does = "deleting" if holder.script == layout.CLEANER else "creating"
+        self.recipe.tell(f"waiting for {holder}, which is {does} this environment")
         if holder.has_link and holder.host not in ("", self.use.host):
             self.recipe.tell(
                 f"should `{holder.host}` be gone, `conda tmpenv clear --foreign {candidate}` takes the lock from it"

@@ -30,6 +30,8 @@ KEEP = "conda-execute.keep"
 RENEW = "conda-execute.renew-"
 
 LOCKS = ".locks"
+#: What a cleaner writes into the lock of an environment that it deletes; others write what they make it for.
+CLEANER = "conda tmpenv clear"
 TRASH = ".trash"
 BOOTS = ".boots"
 

@@ -56,7 +56,7 @@ class Removal:
             self.store.empty_trash(found.name)
 
     def _put_aside(self, found: Found) -> None:
-        lock = self.store.try_to_lock(found.name, "conda tmpenv clear")
+        lock = self.store.try_to_lock(found.name, layout.CLEANER)
         if lock is None:
             self.kept.append((found, "is being made, or cleaned"))
             return
@@ -84,7 +84,7 @@ class Removal:
         return stamps
 
     def _take_up_again(self, found: Found, stamp: tuple[str, int, int]) -> None:
-        lock = self.store.try_to_lock(found.name, "conda tmpenv clear")
+        lock = self.store.try_to_lock(found.name, layout.CLEANER)
         if lock is None:
             self.kept.append((found, "is being made, or cleaned"))
         elif self._stamp(found) != stamp:

@@ -139,7 +139,7 @@ class Store:
             files.make_directory(os.path.join(self.tmp_envs, layout.LOCKS))
             return take(layout.lock(self.tmp_envs, name))
         except OSError as error:
-            raise PlaceError.refused(error, self.tmp_envs) from error
+            raise PlaceError.refused(error, error.filename or self.tmp_envs) from error
 
     # What follows is only for who holds the lock of the name.
 
