@@ -105,6 +105,12 @@ class Plan:
             return ()
         return (Location(self.script.place, 1, at + 1, len(program), line),)
 
+    def require_all(self) -> None:
+        """Raise what keeps the script from being run: nothing to run it with, no trust, no sandbox."""
+        self.require_command()
+        self.require_trust()
+        self.require_sandbox()
+
     def require_command(self) -> None:
         """Raise HeaderError where nothing says what runs the script, and it can be neither Python nor shell.
 

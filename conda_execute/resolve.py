@@ -56,22 +56,20 @@ def resolve(
     Raises SettingsError where a channel is not allowed here, UsageError for options that contradict the settings.
     """
     environ = os.environ if environ is None else environ
-    host = platforms.host()
     header = _with_extras(header, options.extra)
     pypi = tuple(sorted({as_asked(requirement, folder, script) for requirement in header.pypi}))
     uv = _absolute_uv(header.uv, folder, script) if pypi and header.uv is not None else None
     secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.parted(text)[1]]
     _check_archives(header, settings, folder or None)
     specs = _specs(header, with_python=bool(pypi))
-    channels = resolve_channels(
-        _channel_names(header, settings, options, specs), settings, folder=folder or None, where=header.location
-    )
+    names = _channel_names(header, settings, options, specs)
+    channels = resolve_channels(names, settings, folder=folder or None, where=header.location)
     newest = _cutoffs(header, settings, options)
     return Request(
         specs=specs,
         channels=channels,
-        platform=options.platform or _platform(settings, host),
-        host_platform=host,
+        platform=options.platform or _platform(settings, platforms.host()),
+        host_platform=platforms.host(),
         pypi=pypi,
         channel_priority=header.channel_priority or settings.channel_priority,
         solve_strategy=header.solve_strategy,

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 def run(options: RunOptions) -> NoReturn:
     """Become the script."""
     plan = understand(options)
-    plan.require_command()
-    plan.require_trust()
-    plan.require_sandbox()
+    plan.require_all()
     store = plan.store_to_run_in()
     plan = plan.with_lockfile(store)
     use = this_process()
