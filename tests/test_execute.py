@@ -261,7 +261,7 @@ def test_check_shows_what_a_terminal_would_act_on(world: World) -> None:
     script = world.script("a\x1b[31m.py", NUMPY)
     assert world.execute("--check", script.name, check=True).stdout.startswith("a\\x1b[31m.py: ok")
     assert world.execute("--check", "-v", script.name, check=True).stdout.startswith("script:   a\\x1b[31m.py\n")
-    assert json.loads(world.execute("--check", "--json", script.name, check=True).stdout)["script"] == script.name
+    assert json.loads(world.execute("--check", "--json", script.name, check=True).stdout)["script"] == str(script)
 
 
 def test_check_reads_every_script_and_reports_every_mistake(world: World) -> None:
@@ -275,7 +275,8 @@ def test_check_reads_every_script_and_reports_every_mistake(world: World) -> Non
     assert "b.py:2" in done.stderr
     assert "`c.py` has no header" in done.stderr
     listed = json.loads(world.execute("--check", "--json", "a.py", "b.py", "d.py").stdout)
-    assert [(each["script"], "error" in each) for each in listed] == [("a.py", False), ("b.py", True), ("d.py", False)]
+    expected = [("a.py", False), ("b.py", True), ("d.py", False)]
+    assert [(each["script"], "error" in each) for each in listed] == [(str(world.work / n), bad) for n, bad in expected]
     assert world.execute("--check", "a.py", "d.py").returncode == 0
 
 

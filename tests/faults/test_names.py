@@ -68,7 +68,7 @@ def test_json_is_utf_8_and_says_the_very_bytes(odd: tuple[World, Path], locale: 
     listed = world.tmpenv("list", "--json", text=False, env=locale, check=True).stdout
     assert is_harmless(listed)
     (found,) = json.loads(listed.decode("utf-8"))
-    assert os.fsencode(found["script"]) == os.fsencode(other.name)
+    assert os.fsencode(found["script"]) == os.fsencode(other)
     refused = world.execute("--json", "--check", other.name + ".missing", text=False, env=locale)
     assert os.fsencode(other.name) in os.fsencode(json.loads(refused.stdout.decode("utf-8"))["error"])
 
