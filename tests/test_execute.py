@@ -476,7 +476,7 @@ def test_bad_input_is_one_message_and_nothing_is_made(
     [
         ["--json", "--nonsense", "s.py"],
         ["--nonsense", "--json", "s.py"],
-        *(["--json", option, "s.py"] for option in ("--shell", "--init", "--add=six", "--export=explicit")),
+        *(["--json", option, "s.py"] for option in ("--shell", "--init", "--add=", "--export=explicit")),
         ["--json", "--pack=x.zip", "s.py"],
         ["--json", "--remove=six", "--dry-run", "s.py"],
     ],
