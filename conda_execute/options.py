@@ -418,6 +418,14 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         asked = self.actions()
         return asked[0].action if asked else "dry run" if self.json else "run"
 
+    def one(self) -> RunOptions:
+        """The same choice, where what was asked for takes one script and no words for it."""
+        if len(self.words) > 1 and self.code is None:
+            raise UsageError(
+                f"`{self.words[1]}` is one word too many", hint=f"`{self.actions()[0].name}` takes one script"
+            )
+        return self
+
     def each(self) -> list[RunOptions]:
         """The same choice for each script, where what was asked for takes several."""
         if len(self.words) < 2 or self.code is not None:

@@ -75,15 +75,13 @@ class Recipe:
 
     def solution(self, *, whole: bool = False) -> Solution:
         """What would be installed; nothing is. `whole`: PyPI packages too, if the engine can choose them together."""
-        from .engines import policy
-
-        policy.check(self.settings, self.request, self.engine())
+        self.require_policy(self.request)
         if self.lock is not None:
             from .lockfiles import lockfile
 
             found = lockfile.solution(self.lock, self.request)
             self._check_allowed(self.lock, found)
-            policy.check_packages(self.settings, self.request, found)
+            self.accept(self.request, found)
             return found
         from .terminal.progress import Progress
 
@@ -96,8 +94,20 @@ class Recipe:
                 found = resolve.solve(engine, self.request, options, tries=False)
             else:
                 found = engine.solve(self.request, options)
-        policy.check_packages(self.settings, self.request, found)
+        self.accept(self.request, found)
         return found
+
+    def require_policy(self, request: Request) -> None:
+        """Raise SettingsError where the site asks for what the engine cannot do."""
+        from .engines import policy
+
+        policy.check(self.settings, request, self.engine())
+
+    def accept(self, request: Request, found: Solution) -> None:
+        """Raise CreationError for packages that the site's policy does not allow."""
+        from .engines import policy
+
+        policy.check_packages(self.settings, request, found)
 
     def _check_allowed(self, lock: Lockfile, found: Solution) -> None:
         """What a lock installs comes from channels that are allowed here, whatever the header's are."""
@@ -118,9 +128,7 @@ class Recipe:
         for notice in self.header.notices:
             self.tell(notice)
         self.voice.detail(f"engine: {self._account()}")
-        from .engines import policy
-
-        policy.check(self.settings, self.request, self.engine())
+        self.require_policy(self.request)
         # Where nothing is there to be lost, an engine that will solve again need not do it twice; with a lock it will
         # not solve.
         return self.solution() if replaces or self.lock is not None or self.engine().solves_first else None

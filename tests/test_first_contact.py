@@ -186,6 +186,11 @@ MISTAKES = {
         "hint: name each with `--with pypi:NAME`, or under `pip:` in a header",
         {"requirements.txt": "humanize\n"},
     ),
+    "two scripts for one text": case(
+        "execute --export pixi.lock s.py b.py",
+        "error: `b.py` is one word too many\nhint: `--export` takes one script",
+        {"s.py": PLAIN},
+    ),
     "unknown archive": case(
         "execute --pack foo.rar s.py",
         "error: `--pack` cannot write `foo.rar`\nhint: the name of an archive ends in `.tar.gz`, ...`.squashfs`",

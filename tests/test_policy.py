@@ -15,6 +15,7 @@ from conda_execute.configuration.declared import Settings
 from conda_execute.engines import policy
 from conda_execute.environments.name import environment_name
 from conda_execute.errors import SettingsError
+from conda_execute.lockfiles import lockfile
 from conda_execute.model import Header
 from conda_execute.resolve import resolve
 from tests import oracle, tiny
@@ -114,6 +115,17 @@ class TestBothBackends:
 
     def test_what_no_backend_obeys_is_refused(self, at_site: Site) -> None:
         assert "(`repodata_fns`)" in at_site.refusal("app", "repodata_fns: [site.json]\n")
+
+
+@pytest.mark.parametrize("settings", ["disallowed_packages: [lib >=2]\n", "path_conflict: prevent\n"])
+def test_a_lock_is_not_written_against_the_policy(world: World, site: Path, settings: str) -> None:
+    header = f"# conda execute\n# env: [app]\n# channels: ['{site.as_uri()}']\n# run_with: sh\n"
+    script = world.script("s.sh", header)
+    refused = world.with_settings(settings).execute("--lock", script)
+    assert refused.returncode == 125
+    assert settings.partition(":")[0] in refused.stderr
+    assert not script.with_name("s.sh" + lockfile.SUFFIXES[0]).exists()
+    assert world.execute("--lock", script).returncode == 0
 
 
 @pytest.mark.parametrize(

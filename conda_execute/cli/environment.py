@@ -60,7 +60,7 @@ def export(options: RunOptions) -> int:
     """The environment as a text from which other tools create it."""
     from ..lockfiles import export
 
-    plan, _, environment = made(options)
+    plan, _, environment = made(options.one())
     assert options.export is not None
     # conda's own rules for names, and a shell's comfort.
     stem = os.path.splitext(os.path.basename(plan.script.title))[0]
@@ -94,7 +94,7 @@ def pack(options: RunOptions) -> int:
 
     assert options.pack is not None
     export.check_archive(options.pack)
-    plan, _, environment = made(options)
+    plan, _, environment = made(options.one())
     export.pack(environment.prefix, options.pack)
     plan.voice.notice(f"packed `{environment.prefix}` into `{options.pack}`")
     return 0

@@ -117,6 +117,8 @@ def _write(plan: Plan) -> dict[str, Any]:
     home = script.folder if embeds else os.path.dirname(os.path.abspath(path))
     recipe = plan.recipe()
     how = recipe.options()
+    for request in requests:
+        recipe.require_policy(request)
     try:
         text = choice.text(
             recipe.backend,
@@ -125,6 +127,7 @@ def _write(plan: Plan) -> dict[str, Any]:
             folder=script.folder,
             home=home,
             notice=recipe.tell,
+            accept=recipe.accept,
             there=lambda engine: packages_there(plan, requests, recipe, engine),
             update=options.update_package,
         )

@@ -205,12 +205,14 @@ def text(
     folder: str,
     home: str,
     notice: Callable[[str], object],
+    accept: Callable[[Request, Solution], object],
     there: Callable[[Backend], Mapping[str, Solution]] = lambda engine: {},
     update: Sequence[str] | None = None,
 ) -> str:
     """The text of a new lock for these requests, one for each platform; it is to lie in the directory `home`.
 
     `there` finds the packages that are there for a platform; those are kept, but for what is to be updated.
+    `accept` raises what must not be installed here.
     """
     from .. import engines as backends
 
@@ -219,5 +221,13 @@ def text(
     plain = [replace(request, lock=None) for request in requests]
     engine = backends.engine("rattler")
     return locks.make(
-        engine, plain, options, folder=folder, home=home, notice=notice, there=there(engine), update=update
+        engine,
+        plain,
+        options,
+        folder=folder,
+        home=home,
+        notice=notice,
+        accept=accept,
+        there=there(engine),
+        update=update,
     )

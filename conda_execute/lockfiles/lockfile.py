@@ -297,14 +297,15 @@ def make(
     folder: str,
     home: str,
     notice: Callable[[str], object],
+    accept: Callable[[Request, Solution], object],
     there: Mapping[str, Solution] | None = None,
     update: Sequence[str] | None = None,
 ) -> str:
     """The text of a lock for these requests, one for each platform. It is to lie in the directory `home`.
 
     Packages that are `there` for a platform are taken as they are; or with `update`, all but those of these names,
-    where that is possible. `notice` is called with what a user should know of how the packages were chosen. Raises
-    CreationError where a request has no solution.
+    where that is possible. `notice` is called with what a user should know of how the packages were chosen, `accept`
+    with each solution, to raise what must not be installed here. Raises CreationError where a request has no solution.
     """
     from ..engines.pypi import resolve
 
@@ -315,6 +316,7 @@ def make(
             found = resolve.solve(backend, request, options)
         elif update:
             found = resolve.updated(backend, request, options, found, update)
+        accept(request, found)
         packages[request.platform] = (found.records, found.pypi or ())
         for said in found.notices:
             notice(said)
