@@ -194,11 +194,14 @@ def _is_zombie(pid: int | str, state: str) -> bool:
     return state in "ZX" and len(os.listdir(f"/proc/{pid}/task")) <= 1
 
 
-def began() -> float:
-    """When this process began."""
+def began() -> float | None:
+    """When this process began; None where the system does not say."""
     import psutil
 
-    return psutil.Process().create_time()
+    try:
+        return psutil.Process().create_time()
+    except (psutil.Error, OSError):
+        return None
 
 
 def _may_run(pid: int, path: str) -> bool:

@@ -31,7 +31,10 @@ def refuse_loop(environment: Environment, use: Use, script: str, environ: Mappin
     if use.start == uses.UNKNOWN:  # macOS: the name of the note does not say whether the process id was recycled
         from ..environments.observer import began
 
-        line = b"%r " % began() + line
+        since = began()
+        if since is None:
+            return
+        line = b"%r " % since + line
     if line in _became(uses.note_path(environment, use)):
         raise _loop(script, "this process has run it before")
     if environ.get("CONDA_PREFIX") == environment.prefix and sum(_lines_above(environment, line)) >= DEEPEST:
