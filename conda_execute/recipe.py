@@ -188,7 +188,7 @@ class Recipe:
     def _work_out_options(self) -> Options:
         _check_directory()
         from .engines import Options, network, policy
-        from .engines.rattler.engine import cache_dir
+        from .engines.rattler.connection import cache_dir
         from .terminal.progress import progress
 
         offline = self.offline or self.settings.offline
@@ -258,7 +258,7 @@ class Recipe:
         locked."""
         from .cache import private_directory
         from .engines import Options
-        from .engines.rattler.engine import cache_dir
+        from .engines.rattler.connection import cache_dir
         from .environments.lock import has_locks
         from .ownership import others, refuse_others
 

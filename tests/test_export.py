@@ -14,6 +14,7 @@ import yaml
 from conda_execute import engines
 from conda_execute.engines import Options
 from conda_execute.engines.rattler import engine
+from conda_execute.engines.rattler.packages import installed
 from conda_execute.errors import CreationError, PlaceError, UsageError
 from conda_execute.lean.values import replace
 from conda_execute.lockfiles import export, lockfile
@@ -53,8 +54,8 @@ def test_explicit_is_read_by_its_own_reader(made, options, tmp_path):  # noqa: F
     path = tmp_path / "explicit.txt"
     path.write_text(exported(made, "explicit", options))
     read = ExplicitEnvironmentSpec.from_path(path)
-    installed = {record.url for record in engine.installed(made[0])}
-    assert {str(package.url).partition("#")[0] for package in read.packages} == installed
+    urls = {record.url for record in installed(made[0])}
+    assert {str(package.url).partition("#")[0] for package in read.packages} == urls
     assert "# from PyPI, to be installed afterwards: plain==1.0" in path.read_text()
 
 
@@ -68,7 +69,7 @@ def test_explicit_lists_what_others_need_first(made, options):  # noqa: F811
 def test_pixi_lock_makes_the_same_environment(made, options, tmp_path):  # noqa: F811
     prefix, request = made
     found = lockfile.solution(Lockfile("s.pixi.lock", exported(made, "pixi.lock", options)), request)
-    assert {package.url for package in found.packages} == {record.url for record in engine.installed(prefix)}
+    assert {package.url for package in found.packages} == {record.url for record in installed(prefix)}
     assert [(package.name, package.version) for package in found.pypi or ()] == [
         ("needs-idna", "1.0"),
         ("plain", "1.0"),
@@ -152,7 +153,7 @@ def test_cyclonedx_is_valid_and_has_every_package(made, options):  # noqa: F811
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     read = json.loads(text)
     components = {one["name"]: one for one in read["components"]}
-    assert {str(record.name.normalized) for record in engine.installed(made[0])} <= set(components)
+    assert {str(record.name.normalized) for record in installed(made[0])} <= set(components)
     assert components["plain"]["purl"] == "pkg:pypi/plain@1.0"
     assert components["idna"]["purl"].startswith("pkg:conda/idna@3.7?build=pyh_0&channel=conda-forge&subdir=noarch")
     assert {one["alg"] for one in components["idna"]["hashes"]} == {"SHA-256", "MD5"}

@@ -14,7 +14,7 @@ import pytest
 import rattler
 
 from conda_execute.engines import Options
-from conda_execute.engines.rattler import engine
+from conda_execute.engines.rattler import engine, installer
 from conda_execute.lean.values import replace
 from conda_execute.model import Request
 from tests import tiny
@@ -114,7 +114,7 @@ AS_USER = """
 import os, sys
 from pathlib import Path
 from conda_execute.engines import Options
-from conda_execute.engines.rattler import engine
+from conda_execute.engines.rattler import engine, installer
 from conda_execute.ownership import others
 from tests import tiny
 place, own = map(Path, sys.argv[1:])
@@ -150,14 +150,14 @@ def test_record_of_a_package_that_was_fetched_names_its_place_in_the_cache(site:
 
 def vanish(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the package away as it begins to be linked: another process replaces it."""
-    usual = engine._Installing.on_link_start
+    usual = installer.Installing.on_link_start
 
-    def on_link_start(self: engine._Installing, operation: int, package_name: str) -> int:
+    def on_link_start(self: installer.Installing, operation: int, package_name: str) -> int:
         if package.is_dir():
             package.rename(package.with_suffix(".away"))
         return usual(self, operation, package_name)
 
-    monkeypatch.setattr(engine._Installing, "on_link_start", on_link_start)
+    monkeypatch.setattr(installer.Installing, "on_link_start", on_link_start)
 
 
 def test_package_of_the_own_cache_that_is_replaced_while_it_is_linked_is_tried_once_more(

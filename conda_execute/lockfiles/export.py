@@ -53,7 +53,7 @@ def export(
     be.
     """
     from ..engines.pypi.installed import from_pypi
-    from ..engines.rattler.engine import installed
+    from ..engines.rattler.packages import installed
 
     if form not in FORMATS:
         raise UsageError(f"there is no export format `{form}`", hint=", ".join(f"`{each}`" for each in FORMATS))

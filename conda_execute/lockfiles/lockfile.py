@@ -153,7 +153,7 @@ def solution(lock: Lockfile, request: Request) -> Solution:
     packages are not what the request asks for.
     """
     from ..engines import PyPIPackage, Solution
-    from ..engines.rattler.engine import described
+    from ..engines.rattler.packages import described
 
     _check_untouched(lock)
     environment = _environment(lock)
@@ -335,7 +335,7 @@ def of_environment(prefix: str, request: Request, backend: Backend, options: Opt
     from ..engines import Solution
     from ..engines.pypi import resolve
     from ..engines.pypi.installed import from_pypi
-    from ..engines.rattler.engine import described, installed
+    from ..engines.rattler.packages import described, installed
 
     records = installed(prefix)
     solution = Solution(described(records), tuple(records))

@@ -1,0 +1,58 @@
+"""How the engine reaches channels, and where it keeps what it fetched."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import rattler
+
+from ...cache import rattler_cache
+from . import explain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rattler.networking import Client
+    from rattler.repo_data import Gateway
+
+    from .. import Options
+
+    #: What `Options.connect` gives: a client for downloads, and a gateway for repodata that works as offline as asked.
+    Connection = tuple[Client, Gateway]
+
+
+def cache_dir(options: Options) -> str:
+    """Where rattler and its peers keep packages and repodata."""
+    return options.cache or rattler_cache(options.environ)
+
+
+def connect(options: Options, *, fresh: bool = False) -> Connection:
+    """A client and a gateway; a `fresh` one has no cache of repodata."""
+    if options.connect is not None:
+        connection: Connection = options.connect(fresh)
+        return connection
+    client = rattler.networking.Client.default_client()
+    action: Any = "force-cache-only" if options.offline else "no-cache" if fresh else "cache-or-fetch"
+    gateway = rattler.Gateway(
+        cache_dir=os.path.join(cache_dir(options), "repodata"),  # type: ignore[arg-type]
+        default_config=rattler.SourceConfig(cache_action=action),
+        client=client,
+    )
+    return client, gateway
+
+
+def unconnected() -> Client:
+    """A client that makes no request."""
+
+    def refuse(host: str, path: str) -> dict[str, str]:
+        raise RuntimeError(explain.OFFLINE)
+
+    return rattler.networking.Client([rattler.networking.AddHeadersMiddleware(refuse)])
+
+
+def hosts(urls: Iterable[str]) -> list[str]:
+    """The hosts that have to answer; none for files."""
+    return list(dict.fromkeys(host for url in urls if (host := urlsplit(url).netloc.rpartition("@")[2])))

@@ -1,0 +1,279 @@
+"""Packages of a solution are fetched, compared with what they should be, and linked into a prefix."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from typing import Any
+
+import rattler
+from rattler.exceptions import InstallerError, IoError
+from rattler.install import InstallerReporter
+
+from ...errors import CreationError
+from ...files import delete, open_plain
+from ...text import megabytes
+from .. import Options, Solution, stem
+from . import bridge, cached, explain, solver
+from .connection import cache_dir, connect, hosts, unconnected
+from .incoming import Incoming
+from .packages import is_local, is_wheel, path_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rattler import RepoDataRecord
+
+    from ...model import Request
+    from ...terminal.progress import Progress
+
+#: Bytes of what a package says after its installation that anybody reads.
+_LONGEST_MESSAGE = 1 << 16
+
+#: Seconds that an interrupted install waits for files that other threads are linking.
+_PATIENCE = 2.0
+
+
+async def create(
+    request: Request, prefix: str, options: Options, solution: Solution | None, installing: Installing
+) -> list[RepoDataRecord]:
+    found = solution if solution is not None else await solver.solve(request, options)
+    gateway, records = found.state, list(found.records)
+    archives = [record for record in records if not is_wheel(record)]
+    whole = options.verify or options.verify_files or request.lock is not None
+    packages = bridge.package_cache(os.path.join(cache_dir(options), "pkgs"), full=whole)
+    installing.expect(archives, os.path.join(cache_dir(options), "pkgs"))
+    if packages.borrows:
+        await asyncio.to_thread(installing.borrow, archives, options.package_caches)
+    await asyncio.to_thread(installing.look_at_cached, options.offline)
+    await _check_archives([one for one in archives if not installing.has_borrowed(one)], packages, options)
+    if options.attestations == "require" and (request.pypi or len(archives) < len(records)):
+        raise explain.cannot_be_attested()
+    if options.attestations == "warn":
+        installing.unattested += await _unattested(archives, options)
+    if options.progress is not None:
+        options.progress.step("install", len(archives), hosts(package.url for package in found.packages))
+        options.progress.packages([f"{one} ({megabytes(one.size or 0)})" for one in found.packages], found.download)
+    # Costs another solve, which is over before the packages are linked.
+    compared = (
+        asyncio.ensure_future(solver.would_differ_with_cuda(request, options, gateway, records)) if gateway else None
+    )
+    try:
+        await _install_from(packages, archives, request, options, installing)
+        installing.cuda_matters = compared is not None and await compared
+    finally:
+        if compared is not None:
+            compared.cancel()
+            await asyncio.gather(compared, return_exceptions=True)
+    return records
+
+
+async def _install_from(
+    packages: bridge.PackageCache,
+    records: list[RepoDataRecord],
+    request: Request,
+    options: Options,
+    installing: Installing,
+) -> None:
+    try:
+        await _install(records, request, options, installing, packages)
+    except CreationError:
+        await asyncio.to_thread(installing.incoming.move_in)  # what was fetched before need not be fetched again
+        raise
+    await asyncio.to_thread(installing.incoming.move_in)
+
+
+async def _unattested(records: Sequence[RepoDataRecord], options: Options) -> list[str]:
+    """What to say of packages whose attestations do not verify."""
+    policy = bridge.attestation_policy("warn")["attestation_policy"]  # raises where py-rattler cannot
+    from rattler.sigstore import verify_attestation
+
+    client = unconnected() if options.offline else connect(options)[0]
+    outcomes = await asyncio.gather(*(verify_attestation(record, policy, client) for record in records))
+    names = [one.name.normalized for one, outcome in zip(records, outcomes, strict=True) if outcome.warnings]
+    return [f"no attestation that verifies: {', '.join(sorted(names))}"] if names else []
+
+
+async def _install(
+    records: list[RepoDataRecord],
+    request: Request,
+    options: Options,
+    installing: Installing,
+    packages: bridge.PackageCache,
+) -> None:
+    requested: Any = [spec._match_spec for spec in solver.parse(request.specs, options)]
+    try:
+        await rattler.install(
+            records,
+            target_prefix=installing.prefix,
+            installed_packages=[],
+            platform=bridge.Subdir(request.platform),
+            execute_link_scripts=options.run_link_scripts and request.platform == request.host_platform,
+            show_progress=False,
+            client=unconnected() if options.offline else connect(options)[0],
+            requested_specs=requested,
+            **bridge.attestation_policy("require" if options.attestations == "require" else "off"),
+            reporter=installing,
+            **await packages.arguments(records, installing.incoming),
+        )
+    except InstallerError as error:
+        text, cache = str(error), os.path.join(cache_dir(options), "pkgs")
+        if installing.refused:
+            raise explain.refused(installing.refused) from None
+        if unattested := explain.unattested(text):
+            raise unattested from None
+        unlinked = explain.not_linked(text)
+        if options.offline or unlinked not in installing.cached:
+            urls = {record.file_name: record.url for record in records}
+            raise explain.install_failed(text, request, urls, cache, options.locate) from None
+        await asyncio.to_thread(installing.settle)
+        installing.incoming.give_back(stem(unlinked))
+        cached.distrust(os.path.join(cache, stem(unlinked)))
+        installing.cached.clear()  # what is fetched just now and cannot be linked is broken at its source
+        delete(installing.prefix)
+    else:
+        return
+    await _install(records, request, options, installing, packages)
+
+
+async def _check_archives(records: Sequence[RepoDataRecord], packages: bridge.PackageCache, options: Options) -> None:
+    """Before anything is written: offline, whether all is there; always, whether archives on this disk are whole.
+
+    py-rattler 0.28 checks the hash of what it downloads, but not of what a `file:` URL names.
+    """
+    if not options.offline and not any(is_local(record) for record in records):
+        return
+    try:
+        absent = await packages.absent(records)
+    except IoError:
+        absent = list(records)  # no cache, or none that can be read: the installer says what is wrong with it
+    if options.offline and (missing := [record for record in absent if not is_local(record)]):
+        raise explain.not_cached([f"{record.name.normalized} {record.version}" for record in missing])
+    local = [record for record in absent if is_local(record) and (record.sha256 or record.md5)]
+    await asyncio.gather(*(asyncio.to_thread(_check_archive, record) for record in local))
+
+
+def _check_archive(record: RepoDataRecord) -> None:
+    algorithm, expected = ("sha256", record.sha256) if record.sha256 else ("md5", record.md5)
+    assert expected is not None
+    try:
+        found = bridge.file_digest(path_of(record.url), algorithm)
+    except OSError:
+        return  # the installer says what is wrong with it
+    if found != expected:
+        raise explain.wrong_hash(record.file_name, record.url, algorithm, expected.hex(), found.hex())
+
+
+class Installing(InstallerReporter):
+    """What becomes of the packages while they are installed. Called from rattler's threads."""
+
+    def __init__(self, prefix: str, progress: Progress | None) -> None:
+        self.prefix = prefix
+        self.progress = progress
+        #: What post-link scripts say, by package.
+        self.messages: dict[str, str] = {}
+        #: What is to be said of packages without an attestation.
+        self.unattested: list[str] = []
+        self.failed_scripts: list[tuple[str, str]] = []
+        self.sizes: dict[str, int | None] = {}
+        #: Archives whose packages were in the cache before.
+        self.cached: set[str] = set()
+        #: Why a package is not to be linked, by archive.
+        self.refused: dict[str, str] = {}
+        self._packages: dict[str, tuple[str, str]] = {}
+        self.incoming = Incoming("")
+        self.cuda_matters = False
+        self._linking: set[str] = set()
+        self._names: list[str] = []
+        self._scripts: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+
+    def expect(self, records: Sequence[RepoDataRecord], cache: str) -> None:
+        """What will be installed, and where it is unpacked."""
+        self.sizes = {record.name.normalized: record.size for record in records}
+        self._packages = {
+            record.name.normalized: (record.file_name, os.path.join(cache, stem(record.file_name)))
+            for record in records
+        }
+        self.incoming = Incoming(cache)
+
+    def borrow(self, records: Sequence[RepoDataRecord], caches: Sequence[str]) -> None:
+        """Take from caches that others keep what is whole there."""
+        for record in records:
+            self.incoming.borrow(stem(record.file_name), record.sha256, caches)
+            if self.has_borrowed(record):
+                self.cached.add(record.file_name)
+
+    def has_borrowed(self, record: RepoDataRecord) -> bool:
+        return stem(record.file_name) in self.incoming.borrowed
+
+    def look_at_cached(self, offline: bool) -> None:
+        """Before anything is fetched: what is damaged in the cache is fetched again."""
+        for archive, package in self._packages.values():
+            if os.path.isdir(package) and os.path.basename(package) not in self.incoming.borrowed:
+                self.cached.add(archive)
+                if (damage := cached.damage(package)) is not None:
+                    if offline:
+                        raise explain.damaged_in_cache(archive, package, damage)
+                    cached.distrust(package)
+
+    def _look_at(self, archive: str, package: str) -> None:
+        """Refuse a package with files that none may have. The engine passes over what its reporter raises, but cannot
+        link a package without its index."""
+        intrusion = cached.intrusion(package)
+        if intrusion is not None:
+            self.refused[archive] = intrusion
+            cached.distrust(package)
+
+    def _token(self, package: str) -> int:
+        with self._lock:
+            self._names.append(package)
+            return len(self._names) - 1
+
+    def on_populate_cache_start(self, operation: int, package_name: str) -> int:
+        return self._token(package_name)
+
+    def on_download_start(self, cache_entry: int) -> int:
+        return cache_entry
+
+    def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
+        if self.progress is not None:
+            name = self._names[download_idx]
+            self.progress.download(name, progress, total or self.sizes.get(name))
+
+    def on_link_start(self, operation: int, package_name: str) -> int:
+        archive, package = self._packages[package_name]
+        if os.path.basename(package) not in self.incoming.borrowed:
+            self._look_at(archive, self.incoming.fetched(package) or package)
+        self._linking.add(package_name)
+        return self._token(package_name)
+
+    def on_link_complete(self, index: int) -> None:
+        name = self._names[index]
+        self._linking.discard(name)
+        if self.progress is not None:
+            self.progress.linked(name)
+
+    def on_post_link_start(self, package_name: str, script_path: str) -> int:
+        with self._lock:
+            self._scripts.append((package_name, script_path))
+            return len(self._scripts) - 1
+
+    def on_post_link_complete(self, index: int, success: bool) -> None:
+        # Their way to speak to people; rattler removes the file when this returns.
+        try:
+            with open_plain(os.path.join(self.prefix, ".messages.txt")) as file:
+                self.messages[self._scripts[index][0]] = file.read(_LONGEST_MESSAGE).decode(errors="replace").strip()
+        except OSError:
+            pass  # there is none, or it is a link to what is no message
+        if not success:
+            self.failed_scripts.append(self._scripts[index])
+
+    def settle(self) -> None:
+        """Wait a little for links that have begun: threads are not stopped by an interrupted install."""
+        deadline = time.monotonic() + _PATIENCE
+        while self._linking and time.monotonic() < deadline:
+            time.sleep(0.01)

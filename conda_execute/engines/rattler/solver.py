@@ -1,0 +1,244 @@
+"""What py-rattler chooses from the channels, and why it cannot."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timezone
+from typing import Any
+
+import rattler
+from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
+
+from ...errors import CreationError
+from ...files import delete
+from .. import Options, Solution, virtual_packages
+from . import bridge, cached, explain
+from .connection import cache_dir, connect, hosts
+from .packages import described
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rattler import MatchSpec, RepoDataRecord
+    from rattler.repo_data import Gateway
+
+    from ...model import Channel, Request
+
+
+async def solve(
+    request: Request, options: Options, like: Solution | None = None, keep: Sequence[RepoDataRecord] = ()
+) -> Solution:
+    cache = os.path.join(cache_dir(options), "repodata")
+    if options.verify and not options.offline:
+        delete(os.path.join(cache, "shards-v1"))  # whose hashes are not of what is kept
+    if options.progress is not None:
+        options.progress.step("solve", hosts=hosts(url for channel in request.channels for url in channel.urls))
+    gateway = like.state if like is not None and like.state is not None else connect(options)[1]
+    machine = virtual_packages.packages(request)
+    try:
+        try:
+            records = await _ask(request, options, gateway, machine, keep)
+        except GatewayError as error:
+            if options.offline or not _is_for_what_is_cached(str(error), cache):
+                raise
+            gateway = connect(options, fresh=True)[1]
+            records = await _ask(request, options, gateway, machine, keep)
+    except SolverError as error:
+        raise await _explain_unsolvable(str(error), request, options, gateway) from None
+    except GatewayError as error:
+        raise explain.repodata_failed(str(error), request, options.offline, cache, options.locate) from None
+    return Solution(
+        described(records, [os.path.join(cache_dir(options), "pkgs"), *options.package_caches]),
+        tuple(records),
+        state=gateway,
+    )
+
+
+def _is_for_what_is_cached(text: str, cache: str) -> bool:
+    """Whether a channel could not be read for what is cached of it, which is then forgotten: a list of packages that a
+    power cut left empty would never be asked for again."""
+    return explain.is_undated(text) or (explain.may_be_damaged(text) and cached.forget_repodata(cache))
+
+
+async def _ask(
+    request: Request,
+    options: Options,
+    gateway: Gateway,
+    machine: Sequence[rattler.GenericVirtualPackage],
+    keep: Sequence[RepoDataRecord] = (),
+) -> list[RepoDataRecord]:
+    counts = _counts(request, options)
+    grouped = counts is not None
+    newest = None if grouped else _newest(request, options)
+    specs, constraints = parse(request.specs, options), parse(request.constraints, options)
+    if request.channel_priority == "strict":
+        specs, constraints = [_whole(spec) for spec in specs], [*constraints, *specs]
+
+    async def solve(platforms: Sequence[Any]) -> list[RepoDataRecord]:
+        found = await rattler.solve(
+            sources=await bridge.sources(request.channels, gateway, platforms, counts),
+            specs=bridge.addressed(specs, request.channels, grouped),
+            gateway=gateway,
+            platforms=platforms,
+            locked_packages=list(keep),
+            virtual_packages=machine,
+            channel_priority=rattler.ChannelPriority[request.channel_priority.capitalize()],
+            exclude_newer=newest,
+            strategy=request.solve_strategy or "highest",  # type: ignore[arg-type]
+            constraints=bridge.addressed(constraints, request.channels, grouped),
+        )
+        return bridge.restored(found, grouped)
+
+    platforms = _platforms(request)
+    try:
+        return await solve(platforms)
+    except GatewayError as error:
+        # py-rattler 0.28 does not remember that a channel has nothing for the platform itself.
+        if options.offline and len(request.channels) == 1 and f"/{request.platform}/" in str(error):
+            return await solve(platforms[1:])
+        raise
+
+
+def _newest(request: Request, options: Options) -> datetime | None:
+    """The last moment of publication that counts."""
+    if request.exclude_newer is None:
+        return None
+    from ...specs.moment import cutoff
+
+    return cutoff(request.exclude_newer, datetime.now(timezone.utc), options.locate(request.exclude_newer))
+
+
+def _counts(request: Request, options: Options) -> Callable[[RepoDataRecord, Channel], bool] | None:
+    """Whether a record of a channel is old enough, where packages or channels have moments of their own; None: one
+    moment is for all, which the solver can be told."""
+    if not request.exclude_newer_of and not (request.indexed_timestamps and request.exclude_newer):
+        return None
+    from ...specs.moment import cutoff
+
+    now = datetime.now(timezone.utc)
+    general = _newest(request, options)
+    moments = {
+        what: None if when == "no" else cutoff(when, now, options.locate(when))
+        for what, when in request.exclude_newer_of
+    }
+
+    def counts(record: RepoDataRecord, channel: Channel) -> bool:
+        of_channel = moments.get(f"channel {channel.name}", general)
+        newest = moments.get(f"package {record.name.normalized}", of_channel)
+        when = getattr(record, "indexed_timestamp", None)
+        if when is None and not request.indexed_timestamps:
+            when = record.timestamp
+        return newest is None or (when is not None and when <= newest)
+
+    return counts
+
+
+async def available(
+    request: Request, options: Options, names: Sequence[str], gateway: Gateway
+) -> dict[str, list[RepoDataRecord]]:
+    counts = _counts(request, options)
+    newest = None if counts else _newest(request, options)
+    grouped = counts is not None
+    limits = bridge.addressed(parse((*request.specs, *request.constraints), options), request.channels, grouped)
+    platforms = _platforms(request)
+    sources = await bridge.sources(request.channels, gateway, platforms, counts)
+    found = await gateway.query(sources, platforms, names, recursive=False)
+    records: dict[str, list[RepoDataRecord]] = {name: [] for name in names}
+    for record in (record for of_source in found for record in of_source):
+        mine = [spec for spec in limits if _name(spec) == record.name.normalized]
+        when = getattr(record, "indexed_timestamp", None) or record.timestamp
+        if all(record.matches(spec) for spec in mine) and not (newest and (when is None or when > newest)):
+            records[record.name.normalized].append(record)
+    return {name: sorted(each, key=_newest_first) for name, each in records.items()}
+
+
+async def would_differ_with_cuda(
+    request: Request, options: Options, gateway: Gateway, records: Sequence[RepoDataRecord]
+) -> bool:
+    """Whether a machine with a GPU would get other packages than this one, which has none.
+
+    A login node's build must not be what the GPU nodes of the same home use.
+    """
+    machine = virtual_packages.packages(request)
+    if not request.platform.startswith(("linux-", "win-")) or any(p.name.normalized == "__cuda" for p in machine):
+        return False
+    try:
+        others = await _ask(request, options, gateway, [*machine, virtual_packages.package("__cuda", _ANY_CUDA)])
+    except (SolverError, GatewayError):
+        return False
+    return {record.url for record in others} != {record.url for record in records}
+
+
+#: A version that satisfies whatever a package wants of CUDA.
+_ANY_CUDA = "99"
+
+
+def parse(written: Sequence[str], options: Options) -> list[MatchSpec]:
+    specs = []
+    for spec in written:
+        try:
+            specs.append(rattler.MatchSpec(spec, strict=False))
+        except (InvalidMatchSpecError, UnicodeEncodeError) as error:
+            raise explain.not_a_spec(spec, str(error), options.locate(spec)) from None
+    return specs
+
+
+def _whole(spec: MatchSpec) -> MatchSpec:
+    """Any version of what a spec asks for, unless it says from where, or more than a constraint can.
+
+    py-rattler 0.28 forgets the packages that a spec does not match before it looks which channel comes first, so that
+    `a >=2` of the second channel would be taken although the first one has an `a`.
+    """
+    if spec.channel is not None or spec.extras or "url=" in str(spec):
+        return spec
+    return rattler.MatchSpec(_name(spec))
+
+
+def _platforms(request: Request) -> list[Any]:
+    return [bridge.Subdir(request.platform), bridge.Subdir("noarch")]
+
+
+async def _explain_unsolvable(text: str, request: Request, options: Options, gateway: Gateway) -> CreationError:
+    """Look at the channels for the commonest reasons: a name that is in none of them, a version that none has."""
+    specs = parse(request.specs, options)
+    asked = [(_name(spec), spec_text) for spec, spec_text in zip(specs, request.specs, strict=True)]
+    written = dict(asked)
+    platforms = _platforms(request)
+    described = [virtual_packages.describe(package) for package in virtual_packages.packages(request)]
+    try:
+        sources = await bridge.sources(request.channels, gateway, platforms)
+        names = {name.normalized for name in await gateway.names(sources, platforms)}
+        found = await gateway.query(sources, platforms, list(written), recursive=False)
+    except GatewayError:  # offline, not all of it is cached
+        return explain.unsolvable(text, asked, request, described, options.locate)
+    missing = {name: spec for name, spec in written.items() if name not in names and not name.startswith("__")}
+    if missing:
+        return explain.missing_packages(missing, names, request, options.locate)
+    records = [record for of_source in found for record in of_source]
+    for spec, spec_text in zip(specs, request.specs, strict=True):
+        name = _name(spec)
+        mine = [record for record in records if record.name.normalized == name]
+        anywhere = rattler.MatchSpec(spec_text.rpartition("::")[2], strict=False)
+        if mine and not any(record.matches(anywhere) for record in mine):
+            versions = dict.fromkeys(str(record.version) for record in sorted(mine, key=_newest_first))
+            return explain.missing_versions(spec_text, name, list(versions), request, options.locate)
+    return explain.unsolvable(text, asked, request, described, options.locate)
+
+
+def _name(spec: MatchSpec) -> str:
+    return str(spec.name.normalized)
+
+
+def _newest_first(record: RepoDataRecord) -> Any:
+    return _Reversed(record.version)
+
+
+class _Reversed:
+    """Sorts the other way round: versions have an order but no negative."""
+
+    def __init__(self, version: Any) -> None:
+        self.version = version
+
+    def __lt__(self, other: _Reversed) -> bool:
+        return bool(other.version < self.version)
