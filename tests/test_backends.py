@@ -168,6 +168,15 @@ class TestInstalls:
         engines.build(engine, ask("placed"), prefix, options)
         assert Path(prefix, "bin", "placed").read_text() == f"#!{prefix}/bin/sh\n"
 
+    @pytest.mark.parametrize(("spec", "hint"), [("__win", "# [win]"), ("__cuda >=12.4", "CONDA_OVERRIDE_CUDA=12.4")])
+    def test_a_virtual_package_of_another_machine_is_named(
+        self, engine: Backend, ask: Ask, options: Options, *, prefix: str, spec: str, hint: str
+    ) -> None:
+        with pytest.raises(CreationError) as caught:
+            engines.build(engine, ask("lib", spec), prefix, options)
+        assert re.fullmatch(rf"this machine \(\S+\) has no `{spec.partition(' ')[0]}`", caught.value.message)
+        assert hint in str(caught.value.hint)
+
     def test_link_scripts_run(self, engine: Backend, ask: Ask, options: Options, prefix: str) -> None:
         engines.build(engine, ask("scripted"), prefix, options)
         assert Path(prefix, "linked").exists()

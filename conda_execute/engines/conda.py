@@ -446,6 +446,8 @@ def _reason(said: Mapping[str, Any], complaints: str) -> tuple[str, str]:
 def _not_found(specs: Sequence[str], request: Request, options: Options, text: str) -> CreationError:
     """No channel has what these specs, in conda's spelling, ask for."""
     asked = {spec_name(spec): spec for spec in request.specs}
+    if virtual := {name: asked.get(name, name) for name in map(spec_name, specs) if name.startswith("__")}:
+        return explain.another_machine(virtual, request, options.locate)
     versioned = [name for name in map(spec_name, specs) if re.search(r"[\s=<>]", asked.get(name, ""))]
     missing = {name: asked.get(name, name) for name in map(spec_name, specs) if name not in versioned}
     if missing and request.exclude_newer is None:

@@ -10,7 +10,7 @@ import re
 
 from ...credentials import leave_out
 from ...errors import CreationError
-from ...specs import mistakes
+from ...specs import mistakes, platforms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,6 +154,22 @@ def missing_packages(
     )
 
 
+def another_machine(missing: Mapping[str, str], request: Request, locate: Locate) -> CreationError:
+    """Virtual packages that are asked for by name and that this machine does not have, each with its spec."""
+    name, spec = next(iter(missing.items()))
+    selector = name.removeprefix("__")
+    if selector in platforms.FAMILIES:
+        hint: str | None = f"mark what only that system needs: `- PACKAGE  # [{selector}]`"
+    else:
+        hint = _override(name, spec.partition(" ")[2])
+    return CreationError(
+        f"this machine ({request.platform}) has no {_and([f'`{one}`' for one in missing])}",
+        step="solve",
+        where=[place for each in missing.values() if (place := locate(each)) is not None],
+        hint=hint,
+    )
+
+
 def missing_versions(spec: str, name: str, versions: Sequence[str], request: Request, locate: Locate) -> CreationError:
     """No version fits one spec by itself; `versions` are those that the channels have, newest first."""
     shown = ", ".join(versions[:_FEW]) + (f" and {len(versions) - _FEW} older" if len(versions) > _FEW else "")
@@ -205,12 +221,17 @@ def _alone(specs: Sequence[tuple[str, str]]) -> str:
 def _virtual_hint(name: str, version: str, virtual: Sequence[str]) -> str:
     present = next((package for package in virtual if package.split()[0] == name), None)
     machine = f"this machine has {present}" if present else f"this machine has no {name}"
-    number = re.search(r"\d[\d.]*", version)
+    override = _override(name, version)
+    return f"{machine}; {override}" if override else machine
+
+
+def _override(name: str, version: str) -> str | None:
+    """How to solve for a machine that has this virtual package; None where nothing can say so."""
     variable = {"__cuda": "CUDA", "__glibc": "GLIBC", "__osx": "OSX", "__archspec": "ARCHSPEC", "__linux": "LINUX"}
     if name not in variable:
-        return machine
-    example = number[0] if number else "VERSION"
-    return f"{machine}; CONDA_OVERRIDE_{variable[name]}={example} solves as if it had"
+        return None
+    number = re.search(r"\d[\d.]*", version)
+    return f"CONDA_OVERRIDE_{variable[name]}={number[0] if number else 'VERSION'} solves as if it had"
 
 
 def undetected(text: str) -> CreationError:

@@ -206,6 +206,9 @@ async def _explain_unsolvable(text: str, request: Request, options: Options, gat
     written = dict(asked)
     platforms = _platforms(request)
     described = [virtual_packages.describe(package) for package in virtual_packages.packages(request)]
+    here = {one.split()[0] for one in described}
+    if absent := {name: spec for name, spec in written.items() if name.startswith("__") and name not in here}:
+        return explain.another_machine(absent, request, options.locate)
     try:
         sources = await bridge.sources(request.channels, gateway, platforms)
         names = {name.normalized for name in await gateway.names(sources, platforms)}
