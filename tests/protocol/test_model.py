@@ -45,7 +45,17 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
+#: Each takes as long as ten others.
+LONG = {"a foreign client, force and a sweeper", "two runners and two sweepers, two kills"}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        pytest.param(setting, id=name, marks=[pytest.mark.stress] if name in LONG else [])
+        for name, setting in SETTINGS.items()
+    ],
+)
 def test_no_history_breaks_anything(setting: Setting) -> None:
     outcome = explore(setting)
     assert outcome.complaint is None, str(outcome)
