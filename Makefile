@@ -92,8 +92,9 @@ powercuts: $(VENV)/.installed
 # As root. sshfs and ip are Debian's and installed here; Slurm and glusterfs are only fetched, and seen by the trials'
 # hosts alone. What cannot be had is skipped, with the reason. TASKS=1000 sets the size of arrays (300).
 cluster: $(VENV)/.installed
-	@apt-get update -qq || true
-	@{ command -v sshfs && command -v ip; } > /dev/null || apt-get install -y -qq sshfs openssh-sftp-server iproute2 || true
+	@{ command -v sshfs && command -v ip; } > /dev/null || \
+	    { apt-get update -qq && apt-get install -y -qq sshfs openssh-sftp-server iproute2; } || \
+	    echo 'sshfs and ip cannot be installed: the trials that need them are skipped'
 	@$(BIN)/python -m pytest -m cluster $(TESTS) tests/cluster
 	@$(BIN)/python -m tests.protocol.table
 

@@ -81,11 +81,11 @@ def holds(text: str) -> bool:
     return leave_out(text) != text
 
 
-def parted(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+def separated(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The text without secrets, and each of its URLs that had some: without them, and with them. A token opens all
     that is below it.
 
-    >>> parted("lib @ https://me:secret@host.example/lib.whl ; python_version > '3'")
+    >>> separated("lib @ https://me:secret@host.example/lib.whl ; python_version > '3'")
     ("lib @ https://host.example/lib.whl ; python_version > '3'", (('https://host.example/lib.whl', 'https://me:secret@host.example/lib.whl'),))
     """
     urls = [found.group() for found in re.finditer(_URL, text)]

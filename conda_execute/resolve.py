@@ -59,7 +59,7 @@ def resolve(
     header = _with_extras(header, options.extra)
     pypi = tuple(sorted({as_asked(requirement, folder, script) for requirement in header.pypi}))
     uv = _absolute_uv(header.uv, folder, script) if pypi and header.uv is not None else None
-    secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.parted(text)[1]]
+    secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.separated(text)[1]]
     _check_archives(header, settings, folder or None)
     specs = _specs(header, with_python=bool(pypi))
     names = _channel_names(header, settings, options, specs)

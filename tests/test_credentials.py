@@ -74,11 +74,11 @@ def test_secrets_are_found_where_they_are(text: str) -> None:
         assert "ss" not in shown
 
 
-def test_what_was_parted_can_be_joined() -> None:
+def test_what_was_separated_can_be_joined() -> None:
     for text in ("lib @ https://me:secret@host.example/t/tk-1/lib.whl?a=b&token=x", "https://host.example/x"):
-        bare, secrets = credentials.parted(text)
+        bare, secrets = credentials.separated(text)
         assert "secret" not in bare
         assert "tk-1" not in bare
         assert credentials.joined(bare, secrets) == text
-    _, secrets = credentials.parted("https://host.example/t/tk-1/simple")
+    _, secrets = credentials.separated("https://host.example/t/tk-1/simple")
     assert credentials.joined("https://host.example/lib.whl", secrets) == "https://host.example/t/tk-1/lib.whl"

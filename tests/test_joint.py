@@ -260,10 +260,7 @@ class TestUnavoidable:
         assert solution.notices == ("kept shapes 1.0 because of grid 4.0 (the newest is 2.0)",)
 
     def test_what_another_package_of_pypis_keeps_old_is_said(self, both: Worlds, calls: Calls) -> None:
-        both.module("numpy", "2.0")
-        both.wheel("shapes", "1.0", "numpy")
-        both.wheel("shapes", "2.0", "numpy")
-        both.wheel("plugin", "1.0", "shapes<2")
+        _write_plugin_of_old_shapes(both)
         with calls as commands:
             solution = both.solve("numpy", pypi=("plugin", "shapes"))
         assert chosen(solution) == {"numpy": "2.0", "shapes": "1.0", "plugin": "1.0"}
@@ -271,10 +268,7 @@ class TestUnavoidable:
         assert len(commands) == 4, "chosen, newest, free, and the reason"
 
     def test_what_nobody_asked_for_may_be_old_where_pypi_wants_it_so(self, both: Worlds, calls: Calls) -> None:
-        both.module("numpy", "2.0")
-        both.wheel("shapes", "1.0", "numpy")
-        both.wheel("shapes", "2.0", "numpy")
-        both.wheel("plugin", "1.0", "shapes<2")
+        _write_plugin_of_old_shapes(both)
         with calls as commands:
             solution = both.solve("numpy", pypi=("plugin",))
         assert chosen(solution) == {"numpy": "2.0", "shapes": "1.0", "plugin": "1.0"}
@@ -411,6 +405,14 @@ def test_pairs_of_worlds_beside_a_search_of_everything(tmp_path: Path, pairs: in
     assert count["found"] >= 0.95 * count["feasible"] > pairs / 4
     assert count["notices"] > pairs / 20
     assert silent == []
+
+
+def _write_plugin_of_old_shapes(both: Worlds) -> None:
+    """A package of PyPI's that keeps another one of PyPI's old, while conda's fits either."""
+    both.module("numpy", "2.0")
+    both.wheel("shapes", "1.0", "numpy")
+    both.wheel("shapes", "2.0", "numpy")
+    both.wheel("plugin", "1.0", "shapes<2")
 
 
 def _solution(pair: worlds.Pair, directory: Path) -> Solution | None:

@@ -373,7 +373,7 @@ def test_a_header_within_a_comment_of_several_lines_has_its_lock_outside_of_it(w
     assert all(line.startswith("// ") for line in behind.splitlines())
     world.execute("--locked", script, check=True)
     unknown = world.script("s.odd", header)
-    assert "may be no comment" in world.execute("--lock", "--embed", unknown).stderr
+    assert "might not be a comment" in world.execute("--lock", "--embed", unknown).stderr
     assert unknown.read_text() == header
 
 

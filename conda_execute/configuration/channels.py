@@ -1,4 +1,4 @@
-"""From what people call a channel to its canonical name and the URLs it means.
+"""From what people call a channel to its canonical name and its URLs.
 
 A channel is written as a name (`conda-forge`, `conda-forge/label/dev`, `defaults`), as a URL, or as the path of a
 directory. A name is looked up in `custom_multichannels` (to which `default_channels` adds `defaults`), then, its last
@@ -203,7 +203,7 @@ class _Book:
     def _canonical_name(self, place: _Place) -> str:
         if not place.name:
             return place.url
-        # Another scheme is another origin: what plain http brings is not what a name means.
+        # Another scheme is another origin: what plain http brings is not what the name promises.
         origin = (place.scheme, place.location)
         if origin == (self.alias.scheme, self.alias.location):
             return place.name

@@ -34,7 +34,7 @@ class Files:
         self.directories: dict[str, tuple[str, ...]] = {}
 
     def find(self, path: str) -> Iterator[tuple[str, bytes]]:
-        """The files that a path means, with their content: itself, those of a directory, or none."""
+        """The files of a path, with their content: itself, those of a directory, or none."""
         if path in self.files or path in self.directories or os.path.dirname(path) in self.files:
             return
         try:

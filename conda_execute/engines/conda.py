@@ -311,7 +311,7 @@ def _cutoff(when: str, options: Options) -> str:
 
 
 def _json(text: str) -> dict[str, Any] | None:
-    """The object that conda ends with; objects about progress and notices of plugins may be before it."""
+    """The object that conda ends with; objects about progress and notices of plugins may come first."""
     decoder = json.JSONDecoder()
     position, found = text.find("{"), None
     while position >= 0:

@@ -12,7 +12,7 @@ The use is noted before the lock is free again. So of many processes that want o
 and all use it, and a creator that dies at any moment leaves nothing that a later run believes in.
 
 No prefix is repaired or made again while a live process uses it. What is in use and broken, or was made for hosts
-unlike this one, stays as it is, and the request gets the next name next to it: `<name>.1`, and so on. So does one that
+unlike this one, stays as it is, and the request gets a second name: `<name>.1`, and so on. So does one that
 is older than the recipe wants it; it is used until the new one is ready, and by anyone else who would have to wait.
 """
 

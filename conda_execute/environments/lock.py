@@ -5,7 +5,7 @@ locks on two files of one name. Installers inherit the descriptor: an orphan kee
 moment a process dies at, the kernel gives its lock back. Where a file system has no locks, a symbolic link serves as
 one (`soft_lock`); where it has some that may not count on other hosts, the link is taken as well.
 
-Why `filelock.lock_descriptor` and not `FileLock`: who lets go of a `FileLock` unlocks it for all that inherited its
+Why `filelock.lock_descriptor` and not `FileLock`: to release a `FileLock` unlocks it for all that inherited its
 descriptor, and a creator that fails must leave the lock to an installer that still writes. What else is ours is for
 those who wait: who they wait for, and the end of the wait when somebody has made what they wanted. `filelock` costs 30
 ms, which no warm run pays. Its 3.30 has all that is used, and serves Python 3.10, which 4.3 does not.

@@ -25,8 +25,8 @@ class SoftLock:
     """A lock for file systems without locks: a symbolic link whose target says who holds it.
 
     Links are made atomically, content and all. It is broken only by a process of the machine that made it, in this boot
-    or a later one, which alone can know that the holder is dead; who breaks it first makes a file of its own in a
-    directory and goes on only if no other live process has one there, so two never break at once.
+    or a later one, which alone can know that the holder is dead. A process that breaks it first makes a file of its
+    own in a directory and goes on only if no other live process has one there, so two never break at once.
 
     Installers inherit the descriptor of the lock file here too. It locks nothing, but /proc shows that they have it
     open, while those who wait for the link do not: so an orphan keeps the link until it ends.

@@ -58,7 +58,7 @@ class Store:
         return layout.prefix(self.tmp_envs, name)
 
     def candidates(self, name: str) -> Iterator[str]:
-        """`<name>`, then the names next to it that mean the same request."""
+        """`<name>`, then the further names for the same request."""
         yield name
         for number in range(1, CANDIDATES):
             yield f"{name}.{number}"
@@ -70,7 +70,7 @@ class Store:
         return Environment(name, prefix, marker) if marker is not None else None
 
     def ready(self, name: str) -> Iterator[Environment]:
-        """Every ready environment that means the request of this name, the first one first."""
+        """Every ready environment for the request of this name, the first one first."""
         for candidate in self.candidates(name):
             environment = self.read(candidate)
             if environment is not None:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from ..model import Environment, Marker
 
-#: Means what a system without /proc cannot tell.
+#: In the place of what a system without /proc cannot tell.
 UNKNOWN = "0"
 
-#: Means process 1 in places that are no container.
+#: In the place of process 1 where that is not in a container.
 MACHINE = "machine"
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -83,7 +83,7 @@ def use_of(pid: int) -> Use:
 
 
 def parse(name: str) -> Use | None:
-    """The use that a note of this name means; None if it cannot be a note."""
+    """The use that a note has in its name; None if it cannot be a note."""
     process, separator, where = name.partition("@")
     pid, _, start = process.partition("-")
     if not separator or not pid.isdecimal() or not start.isdecimal() or where.count("+") < 2:

@@ -74,7 +74,7 @@ def _expand_all(command: Sequence[Word], script: str, activation: Activation) ->
 
 
 def _expand(word: Word, script: str, activation: Activation) -> list[str]:
-    """The words that a word means: one, unless the output of a bare `$(...)` has spaces in it or is empty."""
+    """What a word becomes: one word, unless the output of a bare `$(...)` has spaces in it or is empty."""
     from ..model import Text, Variable
 
     words: list[str] = []
@@ -90,7 +90,7 @@ def _expand(word: Word, script: str, activation: Activation) -> list[str]:
             if not piece.split:
                 text = (text or "") + output
                 continue
-            # What touches the output at either end is one word with it; a space at that end parts them.
+            # What touches the output at either end is one word with it; a space at that end separates them.
             for index, part in enumerate(output.split()):
                 if text is not None and (index or output[0].isspace()):
                     words.append(text)

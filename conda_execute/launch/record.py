@@ -22,8 +22,8 @@ Secrets in what is compared are left out of a record, and any value will do in t
 decide nothing of what is in it.
 
 Whatever a record cannot say truly makes no record, never a wrong one: NUL bytes, names no shell can hold, more than
-`LARGEST` bytes to compare (dash reads a byte per system call), a program that only
-Python can judge, a secret in what is run.
+`LARGEST` bytes to compare (dash reads a byte per system call), a program that only Python can
+judge, a secret in what is run.
 
 Environment variables are compared by name, so `CONDA_OVERRIDE_*` are those that conda and rattler know; another one
 means nothing to the solver.
@@ -93,7 +93,7 @@ class Recorded:
     sources: Sources
     environment: Environment
     activation: Activation
-    #: What is before the script, or before its arguments where the script is not passed.
+    #: The words before the script, or before its arguments where the script is not passed.
     command: Sequence[str]
     #: Whether environments are swept automatically.
     sweeps: bool

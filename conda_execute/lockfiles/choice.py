@@ -177,7 +177,8 @@ def _prefix_at_end(data: bytes, prefix: str, path: str) -> str:
     language = languages.of(path)
     if language is None or language.comment == "#":
         raise UsageError(
-            f"a line that begins with `{prefix.rstrip()}` may be no comment at the end of this script", hint=_BESIDE
+            f"a line that begins with `{prefix.rstrip()}` might not be a comment at the end of this script",
+            hint=_BESIDE,
         )
     return languages.comment_sign(path) + " "
 

@@ -88,7 +88,7 @@ def choose(
 
 
 def _begins_with_command(data: bytes, provides: Callable[[str], bool]) -> bool:
-    """Whether the first line that is no comment is a command of the environment with an option, `python --version`:
+    """Whether the first line that is not a comment is a command of the environment with an option, `python --version`:
     a Python that has defined nothing yet could not run it."""
     lines = (line for line in data.decode("utf-8", "replace").splitlines() if line.strip() and line[:1] != "#")
     name, option = [*next(lines, "").split(), "", ""][:2]

@@ -127,9 +127,7 @@ def _work_or_signal(work: Callable[[], int]) -> int:
     """An interrupt may arrive as another error: until Python 3.12, what `__set_name__` raises is a RuntimeError."""
     try:
         return work()
-    except ExecuteError:
-        raise
-    except Exception:
+    except RuntimeError:
         interrupts.check()
         raise
 

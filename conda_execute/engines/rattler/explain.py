@@ -176,11 +176,11 @@ def missing_versions(spec: str, name: str, versions: Sequence[str], request: Req
     newer = " (`exclude-newer` hides those published later)" if request.exclude_newer else ""
     hint = f"there is {name} {shown}{newer}" if versions else f"no version of {name} is left{newer}"
     # What follows a space is the build.
-    parted = re.sub(r"(?<=[\w.*]) ?(?:and |& ?)?(?=[<>!~])", ",", spec.partition(" ")[2])
+    separated = re.sub(r"(?<=[\w.*]) ?(?:and |& ?)?(?=[<>!~])", ",", spec.partition(" ")[2])
     if wrong := mistakes.exact(spec, [*versions]) or mistakes.meant(spec):
         hint = f"{wrong}\n{hint}"
-    elif parted not in spec:
-        hint = f"did you mean `{name} {parted}`? A comma separates versions\n{hint}"
+    elif separated not in spec:
+        hint = f"did you mean `{name} {separated}`? A comma separates versions\n{hint}"
     return CreationError(
         f"no `{name}` of {_channel_names(request.channels)} for {request.platform} fits `{spec}`",
         step="solve",

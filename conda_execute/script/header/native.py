@@ -123,7 +123,7 @@ def keys_of(script: Head, block: CommentBlock, platform: str) -> tuple[dict[str,
         raise _without_colon(script, block, texts) or error from None
     opened = script.line(block.first)
     if root is None:
-        raise _parted(script, block, "the header is empty", opened) or HeaderError(
+        raise _separated(script, block, "the header is empty", opened) or HeaderError(
             "the header is empty", where=opened, hint=_hint(block.prefix)
         )
     if root.kind != "a mapping":
@@ -132,7 +132,7 @@ def keys_of(script: Head, block: CommentBlock, platform: str) -> tuple[dict[str,
         )
     keys = _pairs(root, _KEYS, _FOREIGN_KEYS)
     if "env" not in keys:
-        raise _parted(script, block, "the header has no `env`", opened) or HeaderError(
+        raise _separated(script, block, "the header has no `env`", opened) or HeaderError(
             "the header has no `env`", where=opened, hint=_hint(block.prefix)
         )
     return keys, omitted
@@ -342,8 +342,8 @@ def _entry(item: Value, key: str, hint: str) -> str:
 
 def _empty_env(script: Head, block: CommentBlock, key: Value, here: str) -> HeaderError:
     """The error for an `env` with nothing in it; `here` is the platform, if it has lines left out."""
-    if not here and (parted := _parted(script, block, "`env` is empty", key.where)):
-        return parted
+    if not here and (separated := _separated(script, block, "`env` is empty", key.where)):
+        return separated
     following = script.lines[block.last] if block.last < len(script.lines) else ""
     if not here and re.match(_LOST, following):
         return HeaderError(
@@ -364,7 +364,7 @@ def _behind_empty_line(script: Head, block: CommentBlock) -> int | None:
     return after + 1
 
 
-def _parted(script: Head, block: CommentBlock, problem: str, where: Location) -> HeaderError | None:
+def _separated(script: Head, block: CommentBlock, problem: str, where: Location) -> HeaderError | None:
     """The error for a header that lacks something because an empty line is within it, if one does."""
     number = _behind_empty_line(script, block)
     if number is None:
