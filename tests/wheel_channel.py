@@ -14,15 +14,22 @@ from typing import Any
 from backports import zstd
 
 
-def write(directory: Path, wheels: Mapping[Path, Sequence[str]], *, shards: bool = True) -> Path:
-    """Put these wheels into a channel, each with what it depends on in conda's words."""
+def write(
+    directory: Path, wheels: Mapping[Path, Sequence[str]], *, shards: bool = True, elsewhere: str | None = None
+) -> Path:
+    """Put these wheels into a channel, each with what it depends on in conda's words. `elsewhere` is the URL of the
+    directory `files` in it, where the wheels are then: conda-pypi's are on PyPI."""
     noarch = directory / "noarch"
     for subdir in (noarch, directory / "linux-64"):
         subdir.mkdir(parents=True, exist_ok=True)
         records = {}
         for wheel, depends in wheels.items() if subdir is noarch else ():
-            (noarch / wheel.name).write_bytes(wheel.read_bytes())
+            place = noarch if elsewhere is None else directory / "files"
+            place.mkdir(exist_ok=True)
+            (place / wheel.name).write_bytes(wheel.read_bytes())
             name, record = _record(wheel, list(depends))
+            if elsewhere is not None:
+                record["url"] = f"{elsewhere}/{wheel.name}"
             records[name] = record
         if shards:
             _write_shards(subdir, records)

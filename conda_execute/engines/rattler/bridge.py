@@ -27,7 +27,7 @@ import rattler
 
 from ...errors import SettingsError
 from .. import stem
-from . import cached
+from . import cached, unsharded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,15 +65,19 @@ async def sources(
     gateway: Gateway,
     platforms: Sequence[Any],
     counts: Callable[[RepoDataRecord, Channel], bool] | None = None,
+    wheels: unsharded.Found | None = None,
 ) -> list[Any]:
     """Channels as sources. The name is kept with them, since a spec may say `name::package` wherever the name leads.
 
-    Where `counts` says so of a record, it counts; the specs are then to be `addressed`, and the solution `restored`."""
+    Where `counts` says so of a record, it counts, and `wheels` are what the gateway leaves out; with either, the specs
+    are to be `addressed` and the solution `restored` as `grouped`."""
     found: list[Any] = []
     for channel in channels:
         urls = [rattler.Channel(url) for url in channel.urls]
-        if counts is not None:
-            found.append(await _Group.of(urls, gateway, platforms, partial(_counted, counts, channel)))
+        if counts is not None or wheels:
+            mine = [wheels[url] for url in channel.urls if wheels and url in wheels]
+            counted = partial(_counted, counts, channel) if counts is not None else None
+            found.append(await _Group.of(urls, gateway, platforms, counted, mine))
         elif _HAS_GROUPS and (_is_name(channel.name) or len(urls) > 1):
             found.append(rattler.MultiSource(channel.name, urls))
         elif len(urls) > 1:
@@ -105,11 +109,15 @@ def with_url(spec: str, channels: Sequence[Channel]) -> str:
     return spec
 
 
-def restored(records: Sequence[RepoDataRecord], grouped: bool = False) -> list[RepoDataRecord]:
-    """The records of a solution, each with the URL of its channel as `_Group` found it."""
+def restored(
+    records: Sequence[RepoDataRecord], channels: Sequence[Channel], grouped: bool = False
+) -> list[RepoDataRecord]:
+    """The records of a solution, each with the URL of its channel as `_Group` found it. A wheel may be elsewhere."""
     if grouped or not _HAS_GROUPS:
+        places = {url.rstrip("/") for channel in channels for url in channel.urls}
         for record in records:
-            record.channel = record.url.rsplit("/", 2)[0] + "/"
+            place = record.url.rsplit("/", 2)[0]
+            record.channel = f"{place}/" if place in places else record.channel
     return list(records)
 
 
@@ -126,11 +134,13 @@ class _Group:
         gateway: Gateway,
         names: dict[str, list[str]],
         counts: Callable[[RepoDataRecord], bool] | None,
+        wheels: Sequence[unsharded.Wheels],
     ) -> None:
         self._urls = list(urls)
         self._gateway = gateway
         self._names = names
         self._counts = counts
+        self._wheels = wheels
 
     @classmethod
     async def of(
@@ -139,15 +149,19 @@ class _Group:
         gateway: Gateway,
         platforms: Sequence[Any],
         counts: Callable[[RepoDataRecord], bool] | None = None,
+        wheels: Sequence[unsharded.Wheels] = (),
     ) -> _Group:
-        names = {
-            str(platform): [name.normalized for name in await gateway.names(urls, [platform])] for platform in platforms
-        }
-        return cls(urls, gateway, names, counts)
+        names = {}
+        for platform in platforms:
+            listed = {name.normalized for name in await gateway.names(urls, [platform])}
+            names[str(platform)] = sorted(listed.union(*(each.names(platform) for each in wheels)))
+        return cls(urls, gateway, names, counts, wheels)
 
     async def fetch_package_records(self, platform: Any, name: PackageName) -> list[RepoDataRecord]:
         found = await self._gateway.query(self._urls, [platform], [name.normalized], recursive=False)
-        records = [record for of_url in found for record in of_url if self._counts is None or self._counts(record)]
+        listed = {record.url: record for of_url in found for record in of_url}
+        listed |= {record.url: record for each in self._wheels for record in each.records(platform, name.normalized)}
+        records = [record for record in listed.values() if self._counts is None or self._counts(record)]
         for record in records:
             record.channel = self._urls[0].base_url
         return records

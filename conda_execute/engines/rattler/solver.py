@@ -12,7 +12,7 @@ from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
 from ...errors import CreationError
 from ...files import delete
 from .. import Options, Solution, virtual_packages
-from . import bridge, cached, explain
+from . import bridge, cached, explain, unsharded
 from .connection import cache_dir, connect, hosts
 from .packages import described
 
@@ -68,16 +68,45 @@ async def _ask(
     machine: Sequence[rattler.GenericVirtualPackage],
     keep: Sequence[RepoDataRecord] = (),
 ) -> list[RepoDataRecord]:
+    """What is chosen. Which wheels a channel without shards has is known only when its list is there."""
+    wheels = _wheels(request, options)
+    while True:
+        try:
+            found, error = await _choose(request, options, gateway, machine, keep=keep, wheels=wheels), None
+        except SolverError as unsolvable:
+            found, error = [], unsolvable
+        known, wheels = wheels, _wheels(request, options)
+        if wheels != known:
+            continue
+        if error is not None:
+            raise error
+        return found
+
+
+def _wheels(request: Request, options: Options) -> unsharded.Found:
+    urls = [url for channel in request.channels for url in channel.urls]
+    return unsharded.wheels(urls, _platforms(request), os.path.join(cache_dir(options), "repodata"))
+
+
+async def _choose(
+    request: Request,
+    options: Options,
+    gateway: Gateway,
+    machine: Sequence[rattler.GenericVirtualPackage],
+    *,
+    keep: Sequence[RepoDataRecord],
+    wheels: unsharded.Found,
+) -> list[RepoDataRecord]:
     counts = _counts(request, options)
-    grouped = counts is not None
-    newest = None if grouped else _newest(request, options)
+    grouped = counts is not None or bool(wheels)
+    newest = _newest(request, options) if counts is None else None
     specs, constraints = parse(request.specs, options), parse(request.constraints, options)
     if request.channel_priority == "strict":
         specs, constraints = [_whole(spec) for spec in specs], [*constraints, *specs]
 
     async def solve(platforms: Sequence[Any]) -> list[RepoDataRecord]:
         found = await rattler.solve(
-            sources=await bridge.sources(request.channels, gateway, platforms, counts),
+            sources=await bridge.sources(request.channels, gateway, platforms, counts, wheels),
             specs=bridge.addressed(specs, request.channels, grouped),
             gateway=gateway,
             platforms=platforms,
@@ -88,7 +117,7 @@ async def _ask(
             strategy=request.solve_strategy or "highest",  # type: ignore[arg-type]
             constraints=bridge.addressed(constraints, request.channels, grouped),
         )
-        return bridge.restored(found, grouped)
+        return bridge.restored(found, request.channels, grouped)
 
     platforms = _platforms(request)
     try:
@@ -139,10 +168,11 @@ async def available(
 ) -> dict[str, list[RepoDataRecord]]:
     counts = _counts(request, options)
     newest = None if counts else _newest(request, options)
-    grouped = counts is not None
+    wheels = _wheels(request, options)
+    grouped = counts is not None or bool(wheels)
     limits = bridge.addressed(parse((*request.specs, *request.constraints), options), request.channels, grouped)
     platforms = _platforms(request)
-    sources = await bridge.sources(request.channels, gateway, platforms, counts)
+    sources = await bridge.sources(request.channels, gateway, platforms, counts, wheels)
     found = await gateway.query(sources, platforms, names, recursive=False)
     records: dict[str, list[RepoDataRecord]] = {name: [] for name in names}
     for record in (record for of_source in found for record in of_source):
@@ -210,7 +240,7 @@ async def _explain_unsolvable(text: str, request: Request, options: Options, gat
     if absent := {name: spec for name, spec in written.items() if name.startswith("__") and name not in here}:
         return explain.another_machine(absent, request, options.locate)
     try:
-        sources = await bridge.sources(request.channels, gateway, platforms)
+        sources = await bridge.sources(request.channels, gateway, platforms, wheels=_wheels(request, options))
         names = {name.normalized for name in await gateway.names(sources, platforms)}
         found = await gateway.query(sources, platforms, list(written), recursive=False)
     except GatewayError:  # offline, not all of it is cached

@@ -1,0 +1,102 @@
+"""Wheels in the repodata of a channel that has no shards.
+
+py-rattler 0.28's gateway finds wheels (`v3.whl`) in shards only; its reader of one `repodata.json` finds them there.
+So that file is read once more: in the channel, where that is a directory, else where the gateway cached it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import mmap
+import os
+
+from rattler import Channel, PackageFormatSelection, SparseRepoData
+from rattler.exceptions import GatewayError
+
+from ...lean.values import dataclass
+from .packages import is_wheel, path_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from rattler import RepoDataRecord
+
+    #: By a channel's URL.
+    Found = Mapping[str, "Wheels"]
+
+_WITH_WHEELS = PackageFormatSelection.PREFER_CONDA_WITH_WHL
+
+
+@dataclass(frozen=True)
+class Wheels:
+    """The wheels of one channel."""
+
+    #: By subdirectory.
+    lists: Mapping[str, SparseRepoData]
+
+    def names(self, platform: Any) -> list[str]:
+        """All names there, those of other packages too."""
+        there = self.lists.get(str(platform))
+        return there.package_names(_WITH_WHEELS) if there is not None else []
+
+    def records(self, platform: Any, name: str) -> list[RepoDataRecord]:
+        there = self.lists.get(str(platform))
+        return [record for record in there.load_records(name, _WITH_WHEELS) if is_wheel(record)] if there else []
+
+
+def wheels(urls: Iterable[str], platforms: Sequence[Any], cache: str) -> Found:
+    """The channels that list wheels, as far as their repodata is there. Raises GatewayError for a malformed list."""
+    cached = dict(_cached(cache))
+    found = {}
+    for url in urls:
+        lists = {}
+        for platform in map(str, platforms):
+            listed = f"{url.rstrip('/')}/{platform}/repodata.json"
+            path = path_of(listed) if url.startswith("file:") else cached.get(listed)
+            if path is not None and (read := _read(url, platform, path)) is not None:
+                lists[platform] = read
+        if lists:
+            found[url] = Wheels(lists)
+    return found
+
+
+def _cached(cache: str) -> Iterator[tuple[str, str]]:
+    """The URLs of the lists that the gateway keeps whole, and where it keeps them."""
+    try:
+        names = os.listdir(cache)
+    except OSError:
+        return
+    for name in names:
+        stem = name.removesuffix(".info.json")
+        if stem != name:
+            try:
+                with open(os.path.join(cache, name), encoding="utf-8") as file:
+                    url = json.load(file)["url"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # the gateway writes it again
+            yield url.removesuffix(".zst").removesuffix(".bz2"), os.path.join(cache, f"{stem}.json")
+
+
+def _read(url: str, platform: str, path: str) -> SparseRepoData | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return _parsed(url, platform, path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache
+def _parsed(url: str, platform: str, path: str, written: int, size: int) -> SparseRepoData | None:
+    """The list, if there are wheels on it; it is parsed only then."""
+    if not size:
+        return None
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(b'"whl"') < 0:
+            return None
+    try:
+        return SparseRepoData(Channel(url), platform, path)
+    except OSError as error:
+        raise GatewayError(f"failed to read {url}/{platform}/repodata.json: {error}") from None
