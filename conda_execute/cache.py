@@ -22,7 +22,7 @@ import sys
 from .errors import PlaceError
 from .files import is_writable, make_directory_or_fail
 from .lean.digest import digest
-from .ownership import others, refuse_others
+from .ownership import is_home_of_another, others, refuse_others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +35,24 @@ if TYPE_CHECKING:
 #: Names the cache, whatever the platform's convention is.
 ASKED = "CONDA_EXECUTE_CACHE_DIR"
 
+#: What says where a user's files are.
+HOMES = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+
 
 def home_directory(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:
     """The user's home as the environment names it, or None: a container may run as a user that nobody knows."""
     found = environ.get("HOME", "") or (environ.get("USERPROFILE", "") if platform == "win32" else "")
     return found if os.path.isabs(found) else None
+
+
+def for_our_work(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables for what works for us: engines, the programs of packages that install them, git. Root with the home
+    of a user gives them another home: what a user's files say there would be done as root, and what is left there would
+    be root's. PlaceError if there is no such place."""
+    if not is_home_of_another(environ.get("HOME")):
+        return environ
+    kept = {name: value for name, value in environ.items() if name not in HOMES}
+    return {**kept, "HOME": private_directory(environ)}
 
 
 def cache_dir(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:

@@ -193,6 +193,7 @@ class Recipe:
 
         offline = self.offline or self.settings.offline
         cache = self._cache()
+        environ = self._environ(cache)  # uv looks for a place of its own, in the same home
         return Options(
             cache=cache,
             offline=offline,
@@ -202,12 +203,11 @@ class Recipe:
             attestations=self.settings.attestations,
             run_link_scripts=self.request.link_scripts,
             verify_files=policy.verifies_files(self.settings),
-            # uv looks for a place of its own, in the same home.
-            environ=self._environ(cache),
+            environ=environ,
             connect=network.connector(
                 self.settings,
                 self.request.channels,
-                self.environ,
+                environ,
                 repodata=os.path.join(cache_dir(Options(environ=self.environ, cache=cache)), "repodata"),
                 offline=offline,
             ),
@@ -220,18 +220,12 @@ class Recipe:
         )
 
     def _environ(self, cache: str | None) -> Mapping[str, str]:
-        """What the programs of engines see. Root with the home of a user gives them another one: what a user's files
-        say there would be done as root."""
-        from .cache import private_directory
-        from .ownership import is_home_of_another
+        """What engines and their programs see."""
+        from .cache import for_our_work
 
-        environ = {**self._limits_of_uv(), **self.environ}
+        environ = {**self._limits_of_uv(), **for_our_work(self.environ)}
         if cache:
             environ.setdefault("UV_CACHE_DIR", os.path.join(cache, "uv"))
-        if is_home_of_another(environ.get("HOME")):
-            environ["HOME"] = private_directory(self.environ)
-            for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
-                environ.pop(name, None)
         return environ
 
     def _limits_of_uv(self) -> dict[str, str]:

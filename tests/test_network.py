@@ -338,6 +338,20 @@ def test_stored_credentials_are_used(
     assert {asked.authorization for asked in site.asked} == {site.password}
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be other users")
+@pytest.mark.parametrize("owner", [0, 61234])
+def test_root_takes_no_credentials_from_the_home_of_a_user(world: World, site: Site, owner: int) -> None:
+    site.password = basic("stored", "secret")
+    (world.home / ".netrc").write_text("machine 127.0.0.1 login stored password secret\n")
+    (world.home / ".rattler").mkdir()
+    entry = json.dumps({"127.0.0.1": {"BasicHTTP": {"username": "stored", "password": "secret"}}})
+    (world.home / ".rattler" / "credentials.json").write_text(entry)
+    os.chown(world.home, owner, owner)
+    done = world.with_settings("remote_max_retries: 0\n").tmpenv("create", "-c", f"{site.url}/main", "app")
+    sent = {asked.authorization for asked in site.asked}
+    assert (done.returncode, sent) == ((0, {site.password}) if owner == 0 else (125, {None})), done.stderr
+
+
 def test_a_refused_password_is_not_shown(machine: Machine, site: Site) -> None:
     site.password = basic("me", "right")
     with pytest.raises(ExecuteError) as caught:

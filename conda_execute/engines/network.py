@@ -182,12 +182,13 @@ def _surroundings(settings: Settings, secrets: Mapping[str, str], environ: Mappi
     with _private_file(credentials) as path:
         if path is not None:
             variables["RATTLER_AUTH_FILE"] = path
-        with _environment(variables):
+        with environment(variables):
             yield
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+def environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+    """These variables for this process, which are all that rattler and what it starts look at; None: not set."""
     before = {name: os.environ.get(name) for name in variables}
     try:
         _set(variables)
@@ -200,7 +201,7 @@ def _set(variables: Mapping[str, str | None]) -> None:
     for name, value in variables.items():
         if value is None:
             os.environ.pop(name, None)
-        else:
+        elif os.environ.get(name) != value:
             os.environ[name] = value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..cache import for_our_work
 from ..errors import ExecuteError
 from ..model import COMMIT
 
@@ -16,9 +17,12 @@ def commit_day(path: str) -> str:
     if not path:
         raise ExecuteError(f"`exclude-newer: {COMMIT}` needs a script that is a file", hint=hint)
     folder, name = os.path.split(os.path.realpath(path))
-    command = ["git", "-C", folder, "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%d", "--", name]
+    # A repository may be set to have a program of its own verify signatures.
+    command = ["git", "-C", folder, "-c", "log.showSignature=false", "log", "-1", "--format=%cd"]
+    command += ["--date=format-local:%Y-%m-%d", "--", name]
+    environ = {**for_our_work(os.environ), "TZ": "UTC"}
     try:
-        done = subprocess.run(command, env={**os.environ, "TZ": "UTC"}, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     except OSError as error:
         raise ExecuteError(
             f"`exclude-newer: {COMMIT}` asks git, which cannot run: {error.strerror}", hint=hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from conda_execute import ownership
 from conda_execute.errors import PlaceError
-from tests.channel import Package
+from tests.channel import File, Package
 from tests.conftest import World
 
 OTHER = 61234
@@ -21,6 +22,7 @@ GROUP = 61235
 MINE = 61236
 
 SCRIPT = "# conda execute\n# env: [lua]\n# run_with: sh\nlua -e 'print(6 * 7)'\n"
+PIP = "# conda execute\n# env: [python, {pip: [six]}]\n"
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be other users")
 
@@ -194,6 +196,67 @@ class TestRootWithTheHomeOfAUser:
         (lua,) = theirs.glob("cache/pkgs/lua-*/bin/lua")
         lua.write_bytes(b"#!/bin/sh\necho hijacked".ljust(lua.stat().st_size, b"\n"))
         assert sudo.execute(sudo.script("x.sh", SCRIPT)).stdout == "42\n"
+
+    def test_gives_it_to_no_program_that_installs(self, sudo: World, make_channel: Callable[..., str]) -> None:
+        code = b'#!/bin/sh\necho left > "$HOME/left"\necho "at $HOME and $XDG_CACHE_HOME" > "$PREFIX/.messages.txt"\n'
+        url = make_channel(Package("linked", files={"bin/.linked-post-link.sh": File(code, executable=True)}))
+        sudo = sudo.with_(XDG_CACHE_HOME=str(sudo.home / "cache"))
+        done = sudo.tmpenv("create", "-c", url, "linked", check=True)
+        assert f"at {sudo.environ['TMPDIR']}/conda-execute-0 and\n" in done.stderr
+        assert os.listdir(sudo.home) == []
+
+    def test_asks_git_without_it(self, sudo: World) -> None:
+        """A setting of git's has it run a program."""
+        program = sudo.script("program", f"#!/bin/sh\ntouch {sudo.root}/ran\n")
+        settings = f"[log]\nshowSignature = true\n[gpg]\nprogram = {program}\n"
+        script = sudo.script("x.sh", SCRIPT.replace("# run_with", "# exclude-newer: commit\n# run_with"))
+        commit = "git init -q && git add x.sh && git -c user.name=a -c user.email=a@b commit -qm x"
+        sudo.run(["sh", "-c", commit], check=True)
+        content = "tree $(git write-tree)\nauthor a <a@b> 1700000000 +0000\ncommitter a <a@b> 1700000000 +0000\n"
+        content += "gpgsig -----BEGIN PGP SIGNATURE-----\n \n =x\n -----END PGP SIGNATURE-----\n\nsigned\n"
+        signed = f'printf "{content}" | git hash-object -t commit -w --stdin'
+        sudo.run(["sh", "-c", f"git update-ref HEAD $({signed})"], check=True)
+        for file in (sudo.home / ".gitconfig", sudo.work / ".git" / "config"):
+            file.write_text(settings)
+            assert (sudo.run(["git", "log", "-1"]).returncode, (sudo.root / "ran").exists()) == (0, True)
+            (sudo.root / "ran").unlink()
+            sudo.execute("--check", script, check=True)
+            assert not (sudo.root / "ran").exists()
+            file.unlink()
+
+    @pytest.mark.stress
+    def test_opens_nothing_below_it(self, sudo: World, make_channel: Callable[..., str], tmp_path: Path) -> None:
+        """As the kernel saw it, whatever is done. What is only looked for (stat, access) changes nothing."""
+        if shutil.which("strace") is None:
+            pytest.skip("no strace")
+        for name in (".netrc", ".condarc", ".gitconfig", ".config/uv/uv.toml", ".config/pip/pip.conf", ".bashrc"):
+            (sudo.home / name).parent.mkdir(parents=True, exist_ok=True)
+            (sudo.home / name).write_text("# of the user\n")
+        subprocess.run(["chown", "-R", f"{OTHER}:{OTHER}", sudo.home], check=True)
+        there = sorted(sudo.home.rglob("*"))
+        link = File(b"#!/bin/sh\necho > ~/left; cat ~/.netrc\n", executable=True)
+        active = {"etc/conda/activate.d/a.sh": "export ACTIVE=1\n", "bin/.active-post-link.sh": link}
+        url = make_channel(Package("active", files=active))
+        lua, pip = sudo.script("lua.sh", SCRIPT), sudo.script("pip.py", f"{PIP}import six\n")
+        active = sudo.script("active.sh", f"# conda execute\n# env: [active]\n# channels: ['{url}']\n# run_with: sh\n")
+        for words in (
+            *(["conda-execute", "--trust", *options] for options in ([lua], [pip], [active], ["-v", active], [pip])),
+            *(["conda-execute", *options] for options in (["--lock", pip], [pip], ["-c", SCRIPT], ["-x", "lua", "-v"])),
+            *(["conda-execute", *options, lua] for options in (["--check"], ["--dry-run"], ["--export", "explicit"])),
+            *(["conda-execute", *options, lua] for options in (["--add", "lua"], ["--force-env"], ["--print-prefix"])),
+            *(["conda-tmpenv", *options] for options in (["audit"], ["list"], ["info", lua], ["clear", "--caches"])),
+        ):
+            trace = tmp_path / "trace"
+            sudo.run(["strace", "-f", "-qq", "-s", "4096", "-e", "trace=file", "-o", trace, *words])
+            looks = r"\w*stat\w*|access|faccessat2?|readlink|statx"
+            touched = re.findall(rf'\d+ +(?!(?:{looks})\()(\w+\(.*?"{sudo.home}[^"]*".*)', trace.read_text())
+            assert touched == [], words
+            assert sorted(sudo.home.rglob("*")) == there, words
+
+    def test_has_no_local_channel_in_it(self, sudo: World) -> None:
+        (sudo.home / "conda-bld").mkdir()
+        done = sudo.execute("--check", "-c", SCRIPT.replace("# run_with", "# channels: [local]\n# run_with"))
+        assert (done.returncode, "there is none here" in done.stderr) == (125, True), done.stderr
 
     def test_reads_no_settings_from_it(self, sudo: World) -> None:
         (sudo.home / ".condarc").write_text("conda-execute: {no-such-setting: 1}\n")

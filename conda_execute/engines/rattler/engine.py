@@ -20,10 +20,12 @@ from typing import Any
 import rattler
 
 from ... import limits
+from ...cache import HOMES
 from ...lean.values import replace
 from ...model import Built
 from .. import Options, Solution, policy, stem, virtual_packages
 from .. import records as seal
+from ..network import environment
 from . import bridge, explain, installer, solver
 from .connection import cache_dir
 from .interruptible import Result, inherited, run
@@ -120,10 +122,12 @@ def available(
 
 
 def _bounded(options: Options, work: Callable[[], Result]) -> Result:
-    """Do the work: wait for servers only as long as the settings say, and end by an error of ours if Rust panics."""
+    """Do the work, in the home that is to count: wait for servers only as long as the settings say, and end by an
+    error of ours if Rust panics."""
     limits.check()
+    home = environment({name: options.environ.get(name) for name in HOMES})
     try:
-        with Silence(*options.timeouts) if options.timeouts else nullcontext() as silence:
+        with home, Silence(*options.timeouts) if options.timeouts else nullcontext() as silence:
             return work()
     except explain.UnreachableError as error:
         if silence is None or silence.why is None:
