@@ -235,8 +235,10 @@ class TestRootWithTheHomeOfAUser:
         subprocess.run(["chown", "-R", f"{OTHER}:{OTHER}", sudo.home], check=True)
         there = sorted(sudo.home.rglob("*"))
         link = File(b"#!/bin/sh\necho > ~/left; cat ~/.netrc\n", executable=True)
-        active = {"etc/conda/activate.d/a.sh": "export ACTIVE=1\n", "bin/.active-post-link.sh": link}
-        url = make_channel(Package("active", files=active))
+        again = "export ACTIVE=1\n"
+        url = make_channel(
+            Package("active", files={"etc/conda/activate.d/a.sh": again, "bin/.active-post-link.sh": link})
+        )
         lua, pip = sudo.script("lua.sh", SCRIPT), sudo.script("pip.py", f"{PIP}import six\n")
         active = sudo.script("active.sh", f"# conda execute\n# env: [active]\n# channels: ['{url}']\n# run_with: sh\n")
         for words in (
