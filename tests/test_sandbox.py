@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conda_execute.errors import HeaderError, UsageError
-from conda_execute.launch.sandbox import landlock, policy, seatbelt
+from conda_execute.launch.sandbox import policy, seatbelt
 from conda_execute.launch.sandbox.kernel import FLOOR, PROCESSORS, Kernel, lack, look
 from conda_execute.model import Narrowing
 from tests.channel import Package
 from tests.conftest import CHECKOUT, World
+from tests.tiny import wheel
 
 HEADER = "# conda execute\n# env:\n#  - python\n"
 
@@ -272,6 +276,38 @@ def test_what_an_interpreter_runs_by_itself_runs_inside(world: World, project: P
 
 
 @needs_kernel
+@pytest.mark.parametrize("place", ["project", "."])
+def test_what_packages_run_while_wheels_are_installed_runs_inside(
+    world: World, project: Path, place: str, make_channel: Callable[..., str]
+) -> None:
+    """uv starts the environment's interpreter, and with it what `.pth` files say. It has a network, and so must not see
+    the home, even where that is the script's folder."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+        thief.bind(("127.0.0.1", 0))
+        thief.setblocking(False)
+        sees = f"str(os.access({str(world.home / 'secret')!r}, os.R_OK)).encode()"
+        tells = f"socket.socket(type=socket.SOCK_DGRAM).sendto({sees}, {thief.getsockname()})"
+        spy = {"site-packages/spy.pth": f"import os, socket; {tells}\n"}
+        url = make_channel(Package("spy", files=spy, depends=["python"], noarch="python"))
+        needed = f"little @ {wheel(project, 'little').as_uri()}"
+        path = world.home / place / "script.py"
+        path.write_text(
+            f"# conda execute\n# env: [python, spy, pip: ['{needed}']]\n# channels: ['{url}', conda-forge]\n"
+        )
+        done = world.execute("--sandbox", path, cwd=project)
+        assert done.returncode == (0 if place == "project" else 125), done.stderr
+        assert set(_received(thief)) == {b"False"}
+        world.execute(path, cwd=project, check=True)
+        assert set(_received(thief)) == {b"True"}, "else it shows nothing"
+
+
+def _received(listening: socket.socket) -> Iterator[bytes]:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            yield listening.recv(10)
+
+
+@needs_kernel
 def test_machine_that_allows_no_user_namespaces_keeps_scripts_in_too(world: World, project: Path) -> None:
     """Really forbidden: in a namespace of ours that allows none within."""
     forbid = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"'
@@ -369,13 +405,14 @@ def test_processor_that_is_not_known_is_refused() -> None:
 @pytest.mark.parametrize("abi", range(1, 8))
 def test_ruleset_has_what_each_version_of_landlock_knows(abi: int) -> None:
     """Sizes and bits as the kernel's own header has them; this machine's kernel takes all that it knows."""
-    attributes = landlock.ruleset(abi, net=False)
-    assert len(attributes) == (8 if abi < 4 else 16 if abi < 6 else 24)
-    assert landlock.rights(abi).bit_length() == {1: 13, 2: 14}.get(abi, 15 if abi < 5 else 16)
-    if abi <= look().landlock:
-        from conda_execute.lean.system_call import system_call
+    from conda_execute.launch.sandbox import restrictions
+    from conda_execute.launch.sandbox.kernel import system_call
 
-        os.close(system_call(444, attributes, len(attributes), 0))
+    attributes = restrictions.ruleset(abi, net=False)
+    assert len(attributes) == (8 if abi < 4 else 16 if abi < 6 else 24)
+    assert restrictions.rights(abi).bit_length() == {1: 13, 2: 14}.get(abi, 15 if abi < 5 else 16)
+    if abi <= look().landlock:
+        os.close(system_call("landlock_create_ruleset", attributes, len(attributes), 0))
 
 
 OUTSIDE = policy.Outside(

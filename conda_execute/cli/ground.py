@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..launch.execute import execute
+from ..launch.execute import execute, execute_inside
 from ..model import WHOLE
 
 TYPE_CHECKING = False
@@ -34,7 +34,6 @@ class Ground:
     def execute(self, argv: Sequence[str], activation: Activation) -> NoReturn:
         if self._policy is None:
             execute(argv, activation)
-        from ..launch.inside import execute_inside
         from ..launch.sandbox import run_inside
 
         run_inside(self._policy, execute_inside, self._allowed, argv, activation)
@@ -46,7 +45,8 @@ class Ground:
             from ..launch.entrypoint import execute_entrypoint
 
             execute_entrypoint(commands, arguments, activation, script=script)
-        from ..launch.inside import execute_entrypoint_inside
+        from ..launch.entrypoint import execute_entrypoint_inside
         from ..launch.sandbox import run_inside
 
-        run_inside(self._policy, execute_entrypoint_inside, self._allowed, commands, arguments, activation, script)
+        words = (script, *arguments)
+        run_inside(self._policy, execute_entrypoint_inside, self._allowed, commands, activation, words)

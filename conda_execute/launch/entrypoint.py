@@ -12,7 +12,7 @@ from ..cache import SCRIPT_LINK, in_a_cache, script_cache
 from ..errors import NotFoundError
 from ..files import is_full, make_directory
 from ..lean.values import replace
-from .execute import execute
+from .execute import execute, inside
 from .sourcing import sourced
 
 TYPE_CHECKING = False
@@ -41,6 +41,13 @@ def execute_entrypoint(
     for command in before:
         leave_unless_successful(wait(_expand_all(command, script, activation), activation).returncode)
     execute([*_expand_all(last, script, activation), *arguments], activation)
+
+
+def execute_entrypoint_inside(
+    tmp: str, allowed: Sequence[str], entrypoint: Entrypoint, activation: Activation, words: Sequence[str]
+) -> NoReturn:
+    """The same in a sandbox that was entered, as `execute_inside` does it; `words` are the script and its arguments."""
+    execute_entrypoint(entrypoint, words[1:], inside(tmp, allowed, activation), script=words[0])
 
 
 def programs(entrypoint: Entrypoint) -> list[str]:

@@ -288,7 +288,8 @@ def _kept_in(
     environ = policy.visible(options.environ, _OF_UV)
     config = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "/"), ".config")
     certificates = [environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in environ]
-    script = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
-    needed = [command[0], sys.executable, os.path.join(config, "uv"), script, *certificates]
+    beside = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
+    needed = [command[0], sys.executable, os.path.join(config, "uv"), *certificates]
     environ["UV_CACHE_DIR"] = os.path.join(folders[0], "cache")
-    return sandbox.command_inside(policy.installing(folders, needed), list(command)), environ
+    allowed = policy.installing(folders, needed, beside, environ.get("HOME"))
+    return sandbox.command_inside(allowed, list(command)), environ

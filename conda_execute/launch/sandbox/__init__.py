@@ -80,46 +80,51 @@ def enter(policy: SandboxPolicy, kernel: Kernel | None = None) -> str:
     _require(kernel, bool(policy.protected))
     try:
         if policy.protected:
-            return _protect(kernel, policy)
+            return _protect(policy)
         _close_directories()
         return _enter(kernel, policy)
     except OSError as error:
         raise SandboxError(f"this kernel (Linux {kernel.release}) refuses a sandbox: {error}") from None
 
 
-def _protect(kernel: Kernel, policy: SandboxPolicy) -> str:
+def _protect(policy: SandboxPolicy) -> str:
     if sys.platform != "linux":
         raise AssertionError
     from . import namespaces
 
-    if not namespaces.unshare(kernel, net=True, queues=False):
+    if not namespaces.unshare(net=True, queues=False):
         raise OSError(errno.EPERM, "user namespaces are forbidden here")
-    namespaces.Root(kernel).protect(policy.protected, policy.folder)
-    namespaces.bar_privileges(kernel)
-    namespaces.give_up_privileges(kernel)
+    namespaces.Root().protect(policy.protected, policy.folder)
+    namespaces.bar_privileges()
+    namespaces.give_up_privileges()
     return ""
 
 
 def _enter(kernel: Kernel, policy: SandboxPolicy) -> str:
     if sys.platform != "linux":
         raise AssertionError
-    from . import landlock, namespaces, seccomp
+    from . import namespaces, restrictions
 
-    if kernel.forbids_namespaces is None and namespaces.unshare(kernel, net=policy.net):
-        root = namespaces.Root(kernel)
+    if kernel.forbids_namespaces is None and namespaces.unshare(net=policy.net):
+        root = namespaces.Root()
         for path in policy.write:
             root.take(path, writable=True)
-        for path in (*policy.read, *DEVICES):
-            root.take(path)
+        for path in dict.fromkeys((*policy.read, *DEVICES)):
+            if path not in policy.write:
+                root.take(path)
         root.enter(policy.folder)
-        namespaces.give_up_privileges(kernel)
-        landlock.restrict(kernel, policy, (namespaces.TEMPORARY, "/dev/shm", "/dev/pts"), root=True, net=True)
-        seccomp.install(kernel, (seccomp.UNIX, *seccomp.INTERNET, seccomp.NETLINK), shares=True)
+        namespaces.give_up_privileges()
+        restrictions.restrict(kernel, policy, (namespaces.TEMPORARY, "/dev/shm", "/dev/pts"), root=True, net=True)
+        restrictions.install_filter(
+            kernel, (restrictions.UNIX, *restrictions.INTERNET, restrictions.NETLINK), shares=True
+        )
         return namespaces.TEMPORARY
     tmp = _scratch(policy.scratch)
-    namespaces.give_up_privileges(kernel)
-    landlock.restrict(kernel, policy, (tmp,), net=policy.net)
-    seccomp.install(kernel, (*seccomp.INTERNET, seccomp.NETLINK) if policy.net else (), shares=False)
+    namespaces.give_up_privileges()
+    restrictions.restrict(kernel, policy, (tmp,), net=policy.net)
+    restrictions.install_filter(
+        kernel, (*restrictions.INTERNET, restrictions.NETLINK) if policy.net else (), shares=False
+    )
     return tmp
 
 

@@ -1,6 +1,7 @@
-"""What this kernel has to keep a script in, and what a sandbox needs of it: the table of the documentation.
+"""What this kernel has to keep a script in, what a sandbox needs of it (the table of the documentation), and its calls.
 
-`look` asks the kernel; everything else decides by values.
+`look` asks the kernel, and `system_call` what there is no function for; everything else decides by values. All of it is
+one file, and without `ctypes`, since a run in a sandbox waits for each file that is imported.
 """
 
 from __future__ import annotations
@@ -14,14 +15,8 @@ from ...lean.values import dataclass
 #: The ABI of Landlock that `--sandbox` needs: from this one on, no signal and no abstract socket leads out.
 FLOOR = 6
 
-#: The processors whose system calls are known here: the name of each, as the kernel counts architectures, and whether
-#: it has the numbers of x86 or those that all newer ones share.
-PROCESSORS = {
-    "x86_64": (0xC000003E, True),
-    "aarch64": (0xC00000B7, False),
-    "riscv64": (0xC00000F3, False),
-    "loongarch64": (0xC0000102, False),
-}
+#: The processors whose system calls are known here, as the kernel counts architectures.
+PROCESSORS = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "riscv64": 0xC00000F3, "loongarch64": 0xC0000102}
 
 _RESTRICTIONS = (
     ("/proc/sys/user/max_user_namespaces", "0"),
@@ -43,23 +38,61 @@ class Kernel:
     #: The setting that forbids namespaces of a user's own; None: none known does.
     forbids_namespaces: str | None = None
 
-    @property
-    def calls(self) -> dict[str, int]:
-        return {name: numbers[0 if PROCESSORS[self.processor][1] else 1] for name, numbers in CALLS.items()}
-
 
 #: Numbers of system calls: on x86-64, and on the processors that came later. Those from 424 on are the same.
-CALLS = {
+_CALLS = {
     "ioctl": (16, 29), "socket": (41, 198), "socketpair": (53, 199), "setpriority": (141, 140),
     "prlimit64": (302, 261), "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
     "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "semget": (64, 190), "semop": (65, 193),
     "semctl": (66, 191), "semtimedop": (220, 192), "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188),
     "msgctl": (71, 187), "mq_open": (240, 180), "mq_unlink": (241, 181), "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "prctl": (157, 167), "capset": (126, 91),
-    "mount": (165, 40), "unshare": (272, 97),
+    "mount": (165, 40), "unshare": (272, 97), "ioprio_set": (251, 30), "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119), "sched_setaffinity": (203, 122), "sched_setattr": (314, 274),
     "open_tree": (428, 428), "move_mount": (429, 429), "mount_setattr": (442, 442),
     "landlock_create_ruleset": (444, 444), "landlock_add_rule": (445, 445), "landlock_restrict_self": (446, 446),
 }  # fmt: skip
+
+
+def call_number(name: str, processor: str) -> int:
+    return _CALLS[name][0 if processor == "x86_64" else 1]
+
+
+if sys.platform == "linux":
+    # What `ctypes` is made of costs a sixth of it.
+    import _ctypes
+
+    class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg]
+        _type_ = "l"
+
+    class _String(_ctypes._SimpleCData):  # type: ignore[type-arg]
+        _type_ = "z"
+
+    class _Function(_ctypes.CFuncPtr):
+        _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+        _restype_ = _Long
+
+    _syscall = _Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "syscall"))  # type: ignore[arg-type,attr-defined,unused-ignore]
+
+    _processor = os.uname().machine
+
+    def system_call(name: str, *arguments: int | bytes | None) -> int:
+        """What the kernel returns. Bytes are passed by address: a path, or a structure. Raises OSError."""
+        words = [_Long(argument) if isinstance(argument, int) else argument for argument in arguments]
+        result: int = _syscall(_Long(call_number(name, _processor)), *words)
+        if result == -1:
+            code = _ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+        return result
+
+    def address(data: bytes) -> bytes:
+        """Where `data` lies in memory, as a structure holds it. Keep a reference to `data` as long as that is used."""
+        return bytes(memoryview(_String(data)))
+
+
+def structure(*fields: tuple[int, int]) -> bytes:
+    """Numbers, each with its size in bytes, one after the other as the kernel reads them."""
+    return b"".join([number.to_bytes(size, sys.byteorder) for number, size in fields])
 
 
 _here: list[Kernel] = []
@@ -75,12 +108,10 @@ def look() -> Kernel:
 def _look() -> Kernel:
     if sys.platform != "linux":
         raise AssertionError
-    from ...lean.system_call import system_call
-
     machine = os.uname()
     abi, lack = 0, ""
     try:
-        abi = system_call(CALLS["landlock_create_ruleset"][0], None, 0, 1)
+        abi = system_call("landlock_create_ruleset", None, 0, 1)
     except OSError as error:
         lack = "switched off at boot" if error.errno == errno.EOPNOTSUPP else "not part of this kernel"
     return Kernel(machine.release, machine.machine, abi, lack, _forbids_namespaces())

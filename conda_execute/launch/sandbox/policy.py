@@ -73,14 +73,17 @@ def decide(
     `write` are the folders that may be written to instead of the working directory. Raises UsageError for one that
     would let the script change what all scripts share, and HeaderError for a header that asks for more.
     """
-    folder, open_folder = outside.folder, not _holds_too_much(outside.folder, outside)
+    folder, own = outside.folder, os.path.dirname(outside.script)
+    shared = [os.path.realpath(path) for path in outside.shared]
+    private = [*shared, os.path.realpath(outside.home)] if outside.home else shared
+    opens = {path: not _holds_too_much(os.path.realpath(path), private, shared) for path in {folder, own}}
+    open_folder = opens[folder]
     writable = tuple(_asked(path, outside) for path in write) or ((folder,) if open_folder else ())
     if narrowing is not None:
         net = net and narrowing.net
         if narrowing.write is not None:
             writable = tuple(_narrowed(path, folder, writable, narrowing) for path in narrowing.write)
-    own = os.path.dirname(outside.script)
-    shows_own = outside.has_folder and not _holds_too_much(own, outside)
+    shows_own = outside.has_folder and opens[own]
     read = [*SYSTEM, outside.environment, own if shows_own else outside.script, *_ourselves()]
     if open_folder:
         read.append(folder)
@@ -95,8 +98,15 @@ def protect(outside: Outside) -> SandboxPolicy:
     return SandboxPolicy(folder=outside.folder, protected=tuple(path for path in outside.shared if os.path.isdir(path)))
 
 
-def installing(folders: Sequence[str], needed: Sequence[str]) -> SandboxPolicy:
-    """For what installs into an environment and may start its interpreter: writes to these folders alone."""
+def installing(folders: Sequence[str], needed: Sequence[str], beside: str, home: str | None) -> SandboxPolicy:
+    """For what installs into an environment and may start its interpreter: writes to these folders alone.
+
+    `beside` is the script's folder, where wheels may lie. It is as closed as it is for the script: what packages run
+    here has a network.
+    """
+    private = [os.path.realpath(path) for path in (home, *folders) if path]
+    if not _holds_too_much(os.path.realpath(beside), private, ()):
+        needed = (*needed, beside)
     names = os.path.realpath("/etc/resolv.conf")
     read = (*SYSTEM, *needed, *map(os.path.realpath, needed), *_ourselves(), names)
     return SandboxPolicy(read, tuple(folders), net=True, folder=folders[0], scratch=folders[0])
@@ -108,12 +118,11 @@ def _ourselves() -> tuple[str, ...]:
     return os.path.dirname(os.__file__), os.path.join(package, "conda_execute")
 
 
-def _holds_too_much(folder: str, outside: Outside) -> bool:
+def _holds_too_much(folder: str, private: Sequence[str], shared: Sequence[str]) -> bool:
     """Whether a folder is the home or above it, a directory of the system's, or has to do with what is shared."""
-    real = os.path.realpath(folder)
-    above = [path for path in (outside.home, *outside.shared) if path and is_within(os.path.realpath(path), real)]
-    in_shared = [path for path in outside.shared if is_within(real, os.path.realpath(path))]
-    return bool(above or in_shared) or real == "/" or real in SHARED or is_within(real, "/proc")
+    above = any(is_within(path, folder) for path in private)
+    in_shared = any(is_within(folder, path) for path in shared)
+    return above or in_shared or folder == "/" or folder in SHARED or is_within(folder, "/proc")
 
 
 def _asked(path: str, outside: Outside) -> str:
