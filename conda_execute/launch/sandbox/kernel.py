@@ -58,7 +58,7 @@ def call_number(name: str, processor: str) -> int:
     return _CALLS[name][0 if processor == "x86_64" else 1]
 
 
-if sys.platform == "linux":
+if os.name == "posix":
     # What `ctypes` is made of costs a sixth of it.
     import _ctypes
 
@@ -74,7 +74,7 @@ if sys.platform == "linux":
 
     _syscall = _Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "syscall"))  # type: ignore[arg-type,attr-defined,unused-ignore]
 
-    _processor = os.uname().machine
+    _processor = os.uname().machine  # type: ignore[attr-defined,unused-ignore]
 
     def system_call(name: str, *arguments: int | bytes | None) -> int:
         """What the kernel returns. Bytes are passed by address: a path, or a structure. Raises OSError."""
