@@ -107,6 +107,54 @@ def link_a_file_in():
     read("linked")
 
 
+def link_a_file_out():
+    with open("mine", "w") as file:
+        file.write("mine")
+    os.link("mine", world["home"] + "/new")
+
+
+def exchange_two_files():
+    with open("mine", "w") as file:
+        file.write("mine")
+    if _LIBC.renameat2(-100, b"mine", -100, world["victim_file"].encode(), 2):  # RENAME_EXCHANGE
+        raise OSError(ctypes.get_errno(), "renameat2")
+
+
+def make_a_pipe_outside():
+    os.mkfifo(world["home"] + "/new")
+
+
+def make_a_socket_outside():
+    with socket.socket(socket.AF_UNIX) as serving:
+        serving.bind(os.path.relpath(world["home"] + "/new"))
+
+
+def write_next_to_the_script():
+    os.close(os.open(world["shown"] + "/new", os.O_CREAT | os.O_WRONLY))
+    os.unlink(world["shown"] + "/new")
+
+
+def run_a_program_outside():
+    if b"secret" not in subprocess.run([world["tool"]], check=False, capture_output=True).stdout:
+        raise Kept
+
+
+def go_to_a_folder():
+    os.chdir(world["home"])
+
+
+def wait_for_changes_of_a_folder():
+    watching = _LIBC.inotify_init1(0)
+    if _LIBC.inotify_add_watch(watching, world["home"].encode(), 0x100) < 0:  # IN_CREATE
+        raise OSError(ctypes.get_errno(), "inotify_add_watch")
+
+
+def watch_a_folder():
+    watching = _LIBC.fanotify_init(0x200, os.O_RDONLY)  # FAN_REPORT_FID, which needs no privilege
+    if watching < 0 or _LIBC.fanotify_mark(watching, 1, ctypes.c_uint64(0x100), -100, world["home"].encode()):
+        raise OSError(ctypes.get_errno(), "fanotify")
+
+
 def follow_a_symbolic_link():
     os.symlink(world["secret"], "link")
     read("link")
@@ -160,12 +208,19 @@ def by_a_bind_mount():
     read("mounted/secret")
 
 
-def by_mounting_proc_anew():
+def by_mounting_proc_again():
     _own_user_namespace(0x10000000 | 0x00020000 | 0x20000000)
     if os.fork() == 0:
         os.makedirs("proc", exist_ok=True)
         os._exit(1 if _LIBC.mount(b"proc", b"proc", b"proc", 0, None) else 0)
     if os.wait()[1]:
+        raise Kept
+
+
+def by_cloning_a_mount():
+    _own_user_namespace(0x10000000 | 0x00020000)
+    tree = system_call(428, -100, ctypes.c_char_p(world["home"].encode()), 1)  # open_tree, OPEN_TREE_CLONE
+    if b"secret" not in os.read(os.open("secret", os.O_RDONLY, dir_fd=tree), 100):
         raise Kept
 
 
@@ -191,6 +246,10 @@ def by_file_handle():
 def by_a_device_of_the_disk():
     os.mknod("disk", 0o600 | stat.S_IFBLK, os.stat(world["secret"]).st_dev)
     os.close(os.open("disk", os.O_RDONLY))
+
+
+def by_another_device_of_the_machine():
+    os.close(os.open(world["device"], os.O_RDONLY | os.O_NONBLOCK))
 
 
 def by_io_uring():
@@ -258,12 +317,47 @@ def type_into_the_terminal():
     fcntl.ioctl(slave, 0x5412, b"x")
 
 
+def paste_into_the_console():
+    for name in ("/dev/tty0", "/dev/console", "/dev/tty1"):
+        descriptor = os.open(name, os.O_WRONLY | os.O_NOCTTY)
+        fcntl.ioctl(descriptor, 0x541C, b"\x06")  # TIOCLINUX: which shift keys are held
+
+
+def press_a_key_of_the_kernel():
+    os.close(os.open("/proc/sysrq-trigger", os.O_WRONLY))
+
+
+def read_memory_of_the_kernel():
+    with open("/proc/kcore", "rb") as file:
+        file.read(64)
+
+
+def read_the_log_of_the_kernel():
+    buffer = ctypes.create_string_buffer(4096)
+    if _LIBC.klogctl(3, buffer, 4096) < 0:
+        raise OSError(ctypes.get_errno(), "klogctl")
+
+
+def open_a_file_of_the_system_to_write():
+    os.close(os.open("/etc/passwd", os.O_WRONLY))
+
+
+def make_another_the_first_to_die():
+    with open(f"/proc/{world['victim']}/oom_score_adj", "w") as file:
+        file.write("1000")
+
+
 def write_a_setting_of_the_kernel():
     os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
 
 
 def write_below_sys():
     os.close(os.open("/sys/kernel/mm/transparent_hugepage/enabled", os.O_WRONLY))
+
+
+def leave_the_control_group():
+    with open("/sys/fs/cgroup/cgroup.procs", "w") as file:
+        file.write(str(os.getpid()))
 
 
 def make_a_control_group():
@@ -358,6 +452,11 @@ def enter_the_network_of_another():
         raise OSError(ctypes.get_errno(), "setns")
 
 
+def enter_all_of_another_by_descriptor():
+    if _LIBC.setns(os.pidfd_open(world["victim"]), 0x40000000 | 0x08000000):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 # Processes
 
 
@@ -371,6 +470,23 @@ def signal_the_parent():
 
 def signal_a_group():
     os.killpg(world["victim"], signal.SIGCONT)
+
+
+def signal_everybody():
+    """SIGCONT harms nobody; it wakes a process that was stopped. Not as root outside, who would wake the machine."""
+    if world["is_all"]:
+        raise Kept
+    os.kill(-1, signal.SIGCONT)
+    for _ in range(50):
+        if _state_of(world["stopped"]) != "T":
+            return
+        time.sleep(0.01)
+    raise Kept
+
+
+def _state_of(process):
+    with open(f"/proc/{process}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0]
 
 
 def signal_by_descriptor():
@@ -387,9 +503,8 @@ def signal_by_a_pipe_that_is_ready():
     fcntl.fcntl(reading, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
     os.write(writing, b"x")
     for _ in range(50):
-        with open(f"/proc/{world['mortal']}/stat") as file:
-            if file.read().rpartition(")")[2].split()[0] == "Z":
-                return
+        if _state_of(world["mortal"]) == "Z":
+            return
         time.sleep(0.01)
     raise Kept
 
@@ -430,6 +545,65 @@ def slow_another_down():
 
 def slow_the_user_down():
     os.setpriority(os.PRIO_USER, 0, os.getpriority(os.PRIO_USER, 0))
+
+
+def give_another_other_processors():
+    os.sched_setaffinity(world["victim"], os.sched_getaffinity(world["victim"]))
+
+
+def give_another_another_scheduler():
+    os.sched_setscheduler(world["victim"], os.SCHED_BATCH, os.sched_param(0))
+
+
+def give_another_another_place_in_its_scheduler():
+    os.sched_setparam(world["victim"], os.sched_param(0))
+
+
+def give_another_other_attributes_of_scheduling():
+    attributes = struct.pack("=IIQiIQQQ", 48, 3, 0, 19, 0, 0, 0, 0)  # SCHED_BATCH, nice
+    system_call(314 if _X86 else 274, world["victim"], attributes, 0)
+
+
+def slow_the_disk_of_another():
+    system_call(251 if _X86 else 30, 1, world["victim"], 3 << 13)  # IOPRIO_WHO_PROCESS, IOPRIO_CLASS_IDLE
+
+
+def slow_the_disk_of_the_user():
+    system_call(251 if _X86 else 30, 3, os.getuid(), 2 << 13 | 4)  # IOPRIO_WHO_USER, as usual
+
+
+def count_what_another_does():
+    attributes = struct.pack("=IIQQQQQ", 1, 64, 0, 0, 0, 0, 1 << 5 | 1 << 6) + bytes(16)  # software, the clock
+    os.close(system_call(298 if _X86 else 241, attributes, world["victim"], -1, -1, 0))
+
+
+def compare_another():
+    system_call(312 if _X86 else 272, os.getpid(), world["victim"], 1, 0, 0)  # KCMP_VM
+
+
+def push_another_out_of_memory():
+    remote = struct.pack("=QQ", world["victim_address"] & ~4095, 4096)
+    system_call(440, os.pidfd_open(world["victim"]), remote, 1, 21, 0)  # process_madvise, MADV_PAGEOUT
+
+
+def move_another_in_memory():
+    nodes = ctypes.create_string_buffer(struct.pack("=Q", 1), 8)
+    system_call(256 if _X86 else 238, world["victim"], 64, nodes, nodes)  # migrate_pages
+
+
+def send_to_a_message_queue():
+    if _LIBC.msgsnd(world["queue"], struct.pack("=l8s", 1, b"x"), 1, 0o4000):
+        raise OSError(ctypes.get_errno(), "msgsnd")
+
+
+def change_a_semaphore():
+    if _LIBC.semctl(world["semaphores"], 0, 16, 7):  # SETVAL
+        raise OSError(ctypes.get_errno(), "semctl")
+
+
+def open_a_queue_of_posix():
+    if _LIBC.mq_open(world["posix_queue"].encode(), os.O_RDWR) < 0:
+        raise OSError(ctypes.get_errno(), "mq_open")
 
 
 def read_shared_memory_segment():

@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -35,8 +36,9 @@ ATTEMPTS = Path(attempts.__file__)
 
 #: Landlock looks at contents, not at what is said about a file: without namespaces these get out, as the page says.
 UNSTOPPED = {
-    "see_that_a_file_is_there", "change_mode_outside", "change_mode_in_the_environment", "change_times_outside",
-    "change_owner_outside", "set_attributes_outside",
+    "see_that_a_file_is_there", "go_to_a_folder", "wait_for_changes_of_a_folder", "watch_a_folder",
+    "change_mode_outside", "change_mode_in_the_environment", "change_times_outside", "change_owner_outside",
+    "set_attributes_outside",
 }  # fmt: skip
 
 #: What an ordinary user may not do in the first place.
@@ -44,13 +46,20 @@ OF_ROOT = {
     "by_file_handle", "by_a_device_of_the_disk", "write_a_setting_of_the_kernel", "write_below_sys",
     "rename_the_machine", "make_a_control_group", "open_a_raw_socket", "open_a_packet_socket",
     "enter_the_network_of_another", "load_a_program_into_the_kernel", "through_root_of_init", "type_into_the_terminal",
+    "by_another_device_of_the_machine", "paste_into_the_console", "press_a_key_of_the_kernel",
+    "read_memory_of_the_kernel", "read_the_log_of_the_kernel", "open_a_file_of_the_system_to_write",
+    "leave_the_control_group", "enter_all_of_another_by_descriptor", "push_another_out_of_memory",
 }  # fmt: skip
 
 #: What not every kernel has.
 OF_SOME_KERNELS = {
     "by_io_uring", "open_a_socket_to_the_host_of_this_machine", "read_keys_of_the_session", "make_a_control_group",
     "with_system_calls_of_32_bits", "write_below_sys", "set_attributes_outside", "connect_by_tcp_to_version_6",
-    "slow_the_user_down", "by_mounting_proc_anew", "through_root_of_init", "by_a_device_of_the_disk",
+    "slow_the_user_down", "slow_the_disk_of_the_user", "by_another_device_of_the_machine", "paste_into_the_console",
+    "read_memory_of_the_kernel", "press_a_key_of_the_kernel", "leave_the_control_group",
+    "push_another_out_of_memory", "compare_another", "move_another_in_memory", "count_what_another_does",
+    "open_a_queue_of_posix", "watch_a_folder", "signal_everybody", "by_mounting_proc_again", "through_root_of_init",
+    "by_a_device_of_the_disk",
 }  # fmt: skip
 
 #: Who makes the attempts: a user id, or None for whoever runs the tests.
@@ -120,7 +129,13 @@ class World:
             made.mkdir(parents=True)
         shutil.copy(ATTEMPTS, self.shown / "attempts.py")
         self.facts: dict[str, Any] = {"home": str(self.home), "secret": self.file(self.home / "secret")}
-        self.facts["environment"] = str(self.environment)
+        self.facts["environment"], self.facts["shown"] = str(self.environment), str(self.shown)
+        self.facts["tool"] = self.file(self.home / "tool", "#!/bin/sh\necho secret\n")
+        (self.home / "tool").chmod(0o700)
+        self.facts["is_all"] = os.geteuid() == 0 and user is None
+        self.facts["device"] = next(
+            (name for name in ("/dev/fuse", "/dev/kmsg", "/dev/kvm") if os.path.exists(name)), "/dev/mem"
+        )
         self.facts["temporary"] = self.file(folder / "temporary")
         self.facts["shared_file"] = self.file(Path(f"/dev/shm/conda-execute-test-{os.getpid()}-{user}"))
         self.closing.append(Path(self.facts["shared_file"]).unlink)
@@ -130,7 +145,7 @@ class World:
                 os.lchown(made, user, user)
         self._processes()
         self._sockets()
-        self._segment()
+        self._shares()
 
     def file(self, path: Path, text: str = "secret\n") -> str:
         path.write_text(text)
@@ -204,10 +219,20 @@ class World:
         self._listen(socket.SOCK_DGRAM, f"\0{name}-datagrams", socket.AF_UNIX)
         self.facts["interface"] = next((name for _, name in socket.if_nameindex() if name != "lo"), "lo")
 
-    def _segment(self) -> None:
-        """A segment of System V's shared memory with a secret in it."""
+    def _shares(self) -> None:
+        """A segment of System V's shared memory with a secret in it, a queue, and a semaphore; a queue of POSIX's."""
         libc = ctypes.CDLL(None)
         libc.shmat.restype = ctypes.c_void_p
+        self.facts["queue"] = queue = libc.msgget(0, 0o1666)
+        self.closing.append(lambda: libc.msgctl(queue, 0, None))
+        self.facts["semaphores"] = semaphores = libc.semget(0, 1, 0o1666)
+        self.closing.append(lambda: libc.semctl(semaphores, 0, 0))
+        self.facts["posix_queue"] = name = f"/conda-execute-test-{os.getpid()}-{self.user}"
+        opened = libc.mq_open(name.encode(), os.O_CREAT | os.O_RDWR, 0o666, None)
+        if opened >= 0:
+            os.fchmod(opened, 0o666)
+            os.close(opened)
+            self.closing.append(lambda: libc.mq_unlink(name.encode()))
         segment = libc.shmget(0, 4096, 0o1666)
         where = libc.shmat(segment, None, 0)
         ctypes.memmove(where, b"secret", 6)
@@ -232,13 +257,14 @@ class World:
         for name in ("program", "other-program"):
             self.file(self.environment / "bin" / name)
         master, slave = os.openpty()
-        mortal = subprocess.Popen(["sleep", "600"], **self.identity)
+        mortal, stopped = (subprocess.Popen(["sleep", "600"], **self.identity) for _ in range(2))
+        stopped.send_signal(signal.SIGSTOP)
         inherited = os.open(self.home, os.O_RDONLY)
         stop = threading.Event()
         threading.Thread(target=_call, args=(self.facts["free_port"], stop), daemon=True).start()
         try:
             os.fchown(slave, -1 if self.user is None else self.user, -1)
-            self.facts.update(terminal=os.ttyname(slave), mortal=mortal.pid, inherited=inherited)
+            self.facts.update(terminal=os.ttyname(slave), mortal=mortal.pid, stopped=stopped.pid, inherited=inherited)
             done = subprocess.run(
                 [*command, str(self.shown / "attempts.py"), json.dumps(self.facts)],
                 cwd=self.work,
@@ -255,8 +281,9 @@ class World:
             return Ended(json.loads(done.stdout), done.stderr)
         finally:
             stop.set()
-            mortal.kill()
-            mortal.wait()
+            for process in (mortal, stopped):
+                process.kill()
+                process.wait()
             for descriptor in (master, slave, inherited):
                 os.close(descriptor)
 
@@ -271,6 +298,18 @@ class World:
     def close(self) -> None:
         for close in reversed(self.closing):
             close()
+
+
+def table() -> str:
+    """What the documentation shows of all this."""
+    rows = ["| attempt | with namespaces | without |", "|---|---|---|"]
+    for name in attempts.ATTEMPTS:
+        rows.append(f"| {name.replace('_', ' ')} | kept in | {'**gets out**' if name in UNSTOPPED else 'kept in'} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_documentation_lists_every_attempt_and_how_it_ends():
+    assert table() in (PACKAGE / "docs" / "reference" / "sandbox-attempts.md").read_text()
 
 
 def _echo(listening: socket.socket) -> None:

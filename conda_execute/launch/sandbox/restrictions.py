@@ -108,9 +108,9 @@ _TYPING = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 
 UNIX, INTERNET, NETLINK = 1, (2, 10), 16
 
-#: Asked for, these are not there: io_uring makes sockets and opens files out of a filter's sight, and keys of the
-#: session are the user's own.
-_ABSENT = ("io_uring_setup", "io_uring_enter", "io_uring_register", "add_key", "request_key", "keyctl")
+#: Asked for, these are not there: io_uring makes sockets and opens files out of a filter's sight, keys of the session
+#: are the user's own, and the kernel's log is about everybody.
+_ABSENT = ("io_uring_setup", "io_uring_enter", "io_uring_register", "add_key", "request_key", "keyctl", "syslog")
 
 #: What processes share outside of any file; a namespace has its own.
 _SHARED = (
