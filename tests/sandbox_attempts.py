@@ -548,20 +548,28 @@ def slow_the_user_down():
 
 
 def give_another_other_processors():
-    os.sched_setaffinity(world["victim"], os.sched_getaffinity(world["victim"]))
+    mine, before = os.sched_getaffinity(0), os.sched_getaffinity(world["victim"])
+    os.sched_setaffinity(world["victim"], {min(mine)} if len(before) > 1 else mine - before)
+    if os.sched_getaffinity(world["victim"]) == before:
+        raise Kept
 
 
 def give_another_another_scheduler():
-    os.sched_setscheduler(world["victim"], os.SCHED_BATCH, os.sched_param(0))
-
-
-def give_another_another_place_in_its_scheduler():
-    os.sched_setparam(world["victim"], os.sched_param(0))
+    before = os.sched_getscheduler(world["victim"])
+    os.sched_setscheduler(
+        world["victim"], os.SCHED_OTHER if before == os.SCHED_BATCH else os.SCHED_BATCH, os.sched_param(0)
+    )
+    if os.sched_getscheduler(world["victim"]) == before:
+        raise Kept
 
 
 def give_another_other_attributes_of_scheduling():
-    attributes = struct.pack("=IIQiIQQQ", 48, 3, 0, 19, 0, 0, 0, 0)  # SCHED_BATCH, nice
+    before = os.sched_getscheduler(world["victim"])
+    wanted = os.SCHED_OTHER if before == os.SCHED_BATCH else os.SCHED_BATCH
+    attributes = struct.pack("=IIQiIQQQ", 48, wanted, 0, 19, 0, 0, 0, 0)
     system_call(314 if _X86 else 274, world["victim"], attributes, 0)
+    if os.sched_getscheduler(world["victim"]) == before:
+        raise Kept
 
 
 def slow_the_disk_of_another():

@@ -339,12 +339,25 @@ open("written", "w").close()
 @needs_kernel
 def test_processes_of_one_program_work_together(world: World, project: Path) -> None:
     code = """
-import multiprocessing, socket, subprocess, sys, tempfile
+import ctypes, multiprocessing, os, socket, subprocess, sys, tempfile
+from multiprocessing import shared_memory
 def double(number): return 2 * number
+def add_one(name, semaphore):
+    shared = shared_memory.SharedMemory(name)
+    shared.buf[0] += 1
+    semaphore.release()
 if __name__ == "__main__":
     for method in ("fork", "spawn", "forkserver"):
         with multiprocessing.get_context(method).Pool(2) as pool:
             assert pool.map(double, range(4)) == [0, 2, 4, 6]
+    made = shared_memory.SharedMemory(create=True, size=8)
+    made.buf[0] = 7
+    semaphore = multiprocessing.Semaphore(0)
+    child = multiprocessing.Process(target=add_one, args=(made.name, semaphore))
+    child.start()
+    assert semaphore.acquire(timeout=60) and made.buf[0] == 8
+    child.join()
+    made.unlink()
     with multiprocessing.Manager() as manager:
         assert manager.list([1])[0] == 1
     print(subprocess.run([sys.executable, "-c", "print('child')"], capture_output=True, text=True, check=True).stdout)
@@ -352,6 +365,9 @@ if __name__ == "__main__":
         serving.bind(("127.0.0.1", 0))
         serving.listen()
         socket.create_connection(serving.getsockname()).close()
+    thread = ctypes.CDLL(None)  # which some libraries give the usual scheduler by number
+    thread.pthread_self.restype = ctypes.c_ulong
+    assert thread.pthread_setschedparam(ctypes.c_ulong(thread.pthread_self()), 0, ctypes.byref(ctypes.c_int(0))) == 0
     with tempfile.NamedTemporaryFile() as file:
         assert file.name.startswith(tempfile.gettempdir())
 """

@@ -58,8 +58,8 @@ OF_SOME_KERNELS = {
     "slow_the_user_down", "slow_the_disk_of_the_user", "by_another_device_of_the_machine", "paste_into_the_console",
     "read_memory_of_the_kernel", "press_a_key_of_the_kernel", "leave_the_control_group",
     "push_another_out_of_memory", "compare_another", "move_another_in_memory", "count_what_another_does",
-    "open_a_queue_of_posix", "watch_a_folder", "signal_everybody", "by_mounting_proc_again", "through_root_of_init",
-    "by_a_device_of_the_disk",
+    "open_a_queue_of_posix", "watch_a_folder", "signal_everybody", "give_another_other_processors",
+    "by_mounting_proc_again", "through_root_of_init", "by_a_device_of_the_disk",
 }  # fmt: skip
 
 #: Who makes the attempts: a user id, or None for whoever runs the tests.

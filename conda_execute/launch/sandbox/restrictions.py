@@ -119,8 +119,12 @@ _SHARED = (
 )  # fmt: skip
 
 #: What is done to a process, named first, and to one that is named after a number that says "a process". 0 is the one
-#: that calls. Of other numbers, no filter knows whether they are outside.
-_OF_A_PROCESS = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")
+#: that calls. Of other numbers, no filter knows whether they are outside. Libraries give their own threads the usual
+#: scheduler by number, and end the program where that fails (ZeroMQ does): it is answered as if it had been done.
+_OF_A_PROCESS = (
+    ("prlimit64", errno.EPERM), ("sched_setaffinity", 0), ("sched_setattr", 0), ("sched_setparam", 0),
+    ("sched_setscheduler", 0),
+)  # fmt: skip
 _OF_A_KIND_OF_PROCESS = (("setpriority", 0), ("ioprio_set", 1))
 
 
@@ -142,8 +146,8 @@ def filtering(processor: str, families: Sequence[int], *, shares: bool) -> list[
     lines += _when(call("ioctl"), [_line(_LOAD, _SECOND), *_none_of(_TYPING, errno.EPERM)])
     lines += _when(call("socket"), [_line(_LOAD, _FIRST), *_one_of(families, errno.EAFNOSUPPORT)])
     lines += _when(call("socketpair"), [_line(_LOAD, _FIRST), *_one_of((UNIX,), errno.EAFNOSUPPORT)])
-    for name in _OF_A_PROCESS:
-        lines += _when(call(name), [_line(_LOAD, _FIRST), *_one_of((0,), errno.EPERM)])
+    for name, error in _OF_A_PROCESS:
+        lines += _when(call(name), [_line(_LOAD, _FIRST), *_one_of((0,), error)])
     for name, itself in _OF_A_KIND_OF_PROCESS:
         own = [_line(_LOAD, _FIRST), _line(_EQUAL, itself, 1), _no(errno.EPERM), _line(_LOAD, _SECOND)]
         lines += _when(call(name), [*own, *_one_of((0,), errno.EPERM)])
