@@ -51,6 +51,9 @@ def main() -> int:
 def _measure(place: world.World, effort: Effort) -> Iterator[Section]:
     runners = cases.Runners(place)
     yield cases.warm(place, runners, effort)
+    in_sandboxes = cases.sandboxes(place, runners, effort)
+    if in_sandboxes is not None:
+        yield in_sandboxes
     yield cases.imports(place, runners)
     yield cases.storms(place, runners, effort)
     yield cases.working_storms(place, runners, effort)

@@ -170,6 +170,56 @@ def _row(name: str, taken: Times, note: str = "", ours: bool = False) -> Row:
     return Row(name, taken.median, taken.spread, processor, note, ours)
 
 
+def sandboxes(world: World, runners: Runners, effort: Effort) -> Section | None:
+    """The same script in a sandbox, by us and by bubblewrap, and the kernel's part; None where it can hold none."""
+    if not hasattr(os, "memfd_create") or world.run(world.half, "--sandbox", runners.native, check=False).returncode:
+        return None
+    chosen = {
+        "the interpreter alone": runners.bare,
+        "conda-execute without the launcher": runners.half,
+        "conda-execute --sandbox": [world.half, "--sandbox", runners.native],
+        "conda-execute --sandbox=env": [world.half, "--sandbox=env", runners.native],
+    }
+    own, kernel = "a program that does nothing", "that program in namespaces of its own"
+    unshare, bwrap, nothing = (shutil.which(name) for name in ("unshare", "bwrap", "true"))
+    if unshare and nothing:
+        chosen |= {own: [unshare, nothing], kernel: [unshare, "--user", "--mount", "--ipc", "--net", nothing]}
+    if bwrap:
+        chosen["bwrap with the same mounts"] = _bwrap(bwrap, world, runners.bare)
+    times = timing.compare(chosen, world.environ, max(effort.warm // 2, 10))
+    cost = {name: taken.cost for name, taken in times.items()}
+    over = {name: taken - cost["the interpreter alone"] for name, taken in cost.items()}
+    sandbox = cost["conda-execute --sandbox"] - cost["conda-execute without the launcher"]
+    rows = [
+        _row(
+            name, taken, "" if name in (*_BARE, own, kernel) else f"+{over[name]:.1f} ms", ours=name.startswith("conda")
+        )
+        for name, taken in times.items()
+    ]
+    floor = cost[kernel] - cost[own] if kernel in cost else 0.0
+    text = (
+        "The script of the first table. Namespaces of a user's own, a network among them, are the kernel's part"
+        f" ({floor:.1f} ms of {sandbox:.1f} in this run). Last column: over the bare interpreter."
+    )
+    promises = [
+        Promise("what a sandbox adds, by an interpreter's start", sandbox / cost["the interpreter alone"], 0.25)
+    ]
+    if bwrap:
+        promises.append(
+            Promise("what a sandbox adds, by what bwrap adds", sandbox / over["bwrap with the same mounts"], 1)
+        )
+    return Section("A warm run in a sandbox", text, tuple(rows), tuple(promises))
+
+
+def _bwrap(bwrap: str, world: World, command: list[str]) -> list[str]:
+    """The command with the system and its environment to read, and the working directory to write to."""
+    work, environment = str(world.root / "work"), os.path.dirname(os.path.dirname(command[0]))
+    words = [bwrap, "--unshare-user", "--unshare-net", "--unshare-ipc", "--dev", "/dev"]
+    for name in ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/opt", "/proc", "/sys", environment):
+        words += ["--ro-bind-try", name, name]
+    return [*words, "--bind", work, work, "--chdir", work, *command]
+
+
 def imports(world: World, runners: Runners) -> Section:
     """Where the time of a warm run through Python goes: imports by package, as the interpreter tells."""
     best: dict[str, int] = {}
