@@ -276,6 +276,50 @@ def test_what_an_interpreter_runs_by_itself_runs_inside(world: World, project: P
 
 
 @needs_kernel
+def test_nothing_that_lies_next_to_the_script_runs_outside(world: World, project: Path) -> None:
+    """Modules that our own Python imports, files that shells, Python and uv read by themselves: by the working
+    directory, and by variables that name it."""
+    ran = world.home / "ran"
+    names = ("sitecustomize", "usercustomize", "os", "yaml", "signal", "rattler", "_ctypes", "conda", "conda_execute")
+    for name in names:
+        (project / f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write({name!r})\n")
+    for name in (".profile", ".bashrc", ".env", ".envrc", "sh", "python", "uv", "conda"):
+        (project / name).write_text(f"#!/bin/sh\necho {name} >> '{ran}'\n")
+        (project / name).chmod(0o755)
+    (project / "pyvenv.cfg").write_text(f"home = {project}\n")
+    (project / "uv.toml").write_text("not = toml =\n")
+    (project / "pyproject.toml").write_text("[tool.uv]\nno = no\n")
+    here = str(project)
+    hostile = world.with_(
+        PYTHONPATH=here, PYTHONSTARTUP=f"{here}/yaml.py", ENV=f"{here}/.bashrc", BASH_ENV=f"{here}/.env"
+    )
+    requirement = f"little @ {wheel(project, 'little').as_uri()}"
+    path = script(project, "import little; print('ran')", f"# conda execute\n# env: [python, pip: ['{requirement}']]\n")
+    for _ in range(2):
+        done = hostile.execute("--sandbox", path, cwd=project, check=True)
+        assert done.stdout == "ran\n"
+        assert not ran.exists(), ran.read_text()
+
+
+@needs_kernel
+def test_what_an_entrypoint_substitutes_runs_inside(world: World, project: Path) -> None:
+    secret = f"$(sh -c 'cat {world.home / 'secret'} || echo kept')"
+    entrypoint = f"sh -c 'touch $1/x && echo $0' {secret} ${{CACHE}}"
+    block = f"""\
+# /// conda-script
+# channels = ["conda-forge"]
+# entrypoint = "{entrypoint}"
+# [dependencies]
+# python = "*"
+# /// end-conda-script
+"""
+    path = project / "s.sh"
+    path.write_text(block)
+    assert world.execute("--sandbox", path, cwd=project, check=True).stdout == "kept\n"
+    assert world.execute(path, cwd=project, check=True).stdout == "secret\n"
+
+
+@needs_kernel
 @pytest.mark.parametrize("place", ["project", "."])
 def test_what_packages_run_while_wheels_are_installed_runs_inside(
     world: World, project: Path, place: str, make_channel: Callable[..., str]
@@ -453,6 +497,13 @@ def test_folder_of_more_than_one_project_is_not_opened(folder: str) -> None:
     assert decided.write == ()
     assert folder.rstrip("/") not in decided.read or folder in policy.SYSTEM
     assert f"{folder}/s.py" in decided.read
+
+
+def test_no_variable_leads_to_an_agent_a_bus_or_a_display() -> None:
+    agents = ("SSH_AUTH_SOCK", "GPG_AGENT_INFO", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY")
+    more = ("XDG_RUNTIME_DIR", "DOCKER_HOST", "KUBECONFIG", "AWS_SECRET_ACCESS_KEY", "LD_PRELOAD", "PYTHONPATH")
+    seen = policy.visible({**dict.fromkeys((*agents, *more), "x"), "PATH": "/usr/bin:/home/u/bin:.:/bin"}, ())
+    assert seen == {"PATH": "/usr/bin:/bin"}
 
 
 def test_header_cannot_give_what_was_not_allowed() -> None:
