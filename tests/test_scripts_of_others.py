@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +127,85 @@ def test_packages_are_as_old_as_the_scripts_last_commit(world: World) -> None:
         git(world.work, *words)
     said = json.loads(world.execute("--check", "--json", script.name, check=True).stdout)
     assert said["exclude_newer"] == "2024-05-02", "in UTC, whatever the committer's clock"
+
+
+@pytest.fixture
+def paper(world: World, make_channel: Make) -> Path:
+    """A script in a repository, whose package is newer today than on the day of its commit."""
+    old, new = (
+        Package("greet", version, {"bin/greet": f"#!/bin/sh\necho {version}\n"}, timestamp=day)
+        for version, day in (("1.0", "2024-04-30"), ("2.0", "2024-05-04"))
+    )
+    url = make_channel(old, new)
+    repository = world.work / "repository"
+    repository.mkdir()
+    header = f"# conda execute\n# env: [greet]\n# channels: ['{url}']\n# run_with: sh\n"
+    (repository / "paper.sh").write_text(f"{header}# exclude-newer: commit\ngreet\n")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "a paper"]):
+        git(repository, *words)
+    return repository / "paper.sh"
+
+
+def test_old_script_runs_as_on_the_day_of_its_commit(world: World, paper: Path) -> None:
+    """Also when it was changed since, through a link, and from elsewhere."""
+    assert world.execute(paper, check=True).stdout == "1.0\n"
+    paper.write_text(paper.read_text() + "# changed since\n")
+    link = world.work / "link.sh"
+    link.symlink_to(paper)
+    assert world.execute(link, cwd=world.home, check=True).stdout == "1.0\n"
+    paper.write_text(paper.read_text().replace("# exclude-newer: commit\n", ""))
+    assert world.execute(paper, check=True).stdout == "2.0\n"
+
+
+def test_day_of_a_commit_comes_before_the_setting(world: World, paper: Path) -> None:
+    assert world.with_(CONDA_EXCLUDE_NEWER="2024-06-01").execute(paper, check=True).stdout == "1.0\n"
+
+
+def test_shallow_clone_does_not_know_the_day(world: World, paper: Path) -> None:
+    """Its only commit looks as if it had made every file."""
+    git(paper.parent, "commit", "-qm", "later", "--allow-empty")
+    git(world.work, "clone", "-q", "--depth=1", paper.parent.as_uri(), "clone")
+    clone = world.work / "clone" / paper.name
+    done = world.execute(clone)
+    assert done.returncode == 125
+    assert "in a shallow clone" in done.stderr
+    assert "git fetch --unshallow" in done.stderr
+    git(clone.parent, "fetch", "-q", "--unshallow")
+    assert world.execute(clone, check=True).stdout == "1.0\n"
+
+
+def test_day_of_a_commit_needs_git(world: World, paper: Path, tmp_path: Path) -> None:
+    for name in ("sh", "readlink", "conda-execute"):
+        found = shutil.which(name, path=world.environ["PATH"])
+        assert found is not None
+        (tmp_path / name).symlink_to(found)
+    done = world.with_(PATH=str(tmp_path)).execute(paper)
+    assert done.returncode == 125
+    assert "asks git, which cannot run" in done.stderr
+
+
+def test_settings_of_a_repository_run_nothing(world: World, paper: Path) -> None:
+    """This one lacks a tree, and says how it is to be fetched."""
+    ran = world.root / "ran"
+    git(paper.parent, "commit", "-qm", "later", "--allow-empty")
+    settings = {
+        "core.fsmonitor": f"touch {ran}",
+        "gpg.program": f"touch {ran}",
+        "log.showSignature": "true",
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": f"ext::touch {ran}",
+        "protocol.ext.allow": "always",
+    }
+    for name, value in settings.items():
+        git(paper.parent, "config", name, value)
+    tree = subprocess.run(["git", "-C", paper.parent, "rev-parse", "HEAD^{tree}"], check=True, stdout=-1, text=True)
+    hashed = tree.stdout.strip()
+    (paper.parent / ".git" / "objects" / hashed[:2] / hashed[2:]).unlink()
+    done = world.execute(paper)
+    assert done.returncode == 125
+    assert not ran.exists()
 
 
 @pytest.mark.parametrize("repository", [False, True], ids=["no repository", "not committed"])

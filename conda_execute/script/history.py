@@ -1,4 +1,7 @@
-"""The day of a script's last commit: what `exclude-newer: commit` means."""
+"""The day of a script's last commit: what `exclude-newer: commit` means.
+
+The settings of the repository may be by the author of the script, so nothing that they say is run.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,42 @@ from ..cache import for_our_work
 from ..errors import ExecuteError
 from ..model import COMMIT
 
+#: A repository may verify signatures by a program of its own, and fetch what it lacks by a transport of its own.
+_CAREFULLY = ("-c", "log.showSignature=false", "-c", "core.fsmonitor=false")
+_ALONE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "TZ": "UTC"}
+
 
 def commit_day(path: str) -> str:
     """The day, in UTC, on which git last saw a change to the file at `path`. Raises ExecuteError where it saw none."""
-    import subprocess
-
     hint = "write a date instead, such as `2026-03-31`"
     if not path:
         raise ExecuteError(f"`exclude-newer: {COMMIT}` needs a script that is a file", hint=hint)
     folder, name = os.path.split(os.path.realpath(path))
-    # A repository may be set to have a program of its own verify signatures.
-    command = ["git", "-C", folder, "-c", "log.showSignature=false", "log", "-1", "--format=%cd"]
-    command += ["--date=format-local:%Y-%m-%d", "--", name]
-    environ = {**for_our_work(os.environ), "TZ": "UTC"}
+    words = ("log", "-1", "--format=%cd %P", "--date=format-local:%Y-%m-%d", "--", name)
+    status, printed, complaints = _git(folder, *words)
+    if status:
+        raise ExecuteError(f"`exclude-newer: {COMMIT}` finds no commit of `{path}`", hint=hint, details=complaints)
+    if not printed:
+        raise ExecuteError(f"`{path}` was never committed, and its `exclude-newer` is `{COMMIT}`", hint=hint)
+    day, _, parents = printed.partition(" ")
+    if not parents and _git(folder, "rev-parse", "--is-shallow-repository")[1] == "true":
+        raise ExecuteError(
+            f"`exclude-newer: {COMMIT}` does not find the last commit of `{path}` in a shallow clone",
+            hint=f"`git fetch --unshallow` brings the rest, or {hint}",
+        )
+    return day
+
+
+def _git(folder: str, *words: str) -> tuple[int, str, str]:
+    import subprocess
+
+    command = ["git", "-C", folder, *_CAREFULLY, *words]
+    environ = {**for_our_work(os.environ), **_ALONE}
     try:
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     except OSError as error:
         raise ExecuteError(
-            f"`exclude-newer: {COMMIT}` asks git, which cannot run: {error.strerror}", hint=hint
+            f"`exclude-newer: {COMMIT}` asks git, which cannot run: {error.strerror}",
+            hint="install git, or write a date instead, such as `2026-03-31`",
         ) from None
-    if done.returncode:
-        raise ExecuteError(
-            f"`exclude-newer: {COMMIT}` finds no commit of `{path}`", hint=hint, details=done.stderr.strip()
-        )
-    if not done.stdout.strip():
-        raise ExecuteError(f"`{path}` was never committed, and its `exclude-newer` is `{COMMIT}`", hint=hint)
-    return done.stdout.strip()
+    return done.returncode, done.stdout.strip(), done.stderr.strip()
