@@ -348,9 +348,9 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     export = text(
         "--export",
         value="FORMAT",
-        words=("environment.yml", "explicit", "pixi.lock", "cyclonedx"),
+        words=("environment.yml", "explicit", "pixi.lock", "cyclonedx", "spdx"),
         action="export",
-        help="print the environment as `environment.yml`, `explicit`, `pixi.lock` or `cyclonedx` (a bill of materials)",
+        help="print `environment.yml`, `explicit`, `pixi.lock`, or a bill of materials: `cyclonedx`, `spdx`",
     )
     pack = text("--pack", value="FILE", action="pack", help="write an archive of the environment that runs anywhere")
 

@@ -216,7 +216,10 @@ def test_service_that_is_not_there_is_an_error(here: World, script: str, osv: Os
 
 
 def test_sarif_has_a_rule_and_a_result(here: World, script: str) -> None:
+    from pydantic_sarif import model  # type: ignore[import-untyped]
+
     read = json.loads(here.tmpenv("audit", "--sarif", script).stdout)
+    model.StaticAnalysisResultsFormatSarifVersion210JsonSchema.model_validate(read)
     (run,) = read["runs"]
     assert read["version"] == "2.1.0"
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["GHSA-jjg7-2v4v-x38h"]

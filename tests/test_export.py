@@ -17,7 +17,7 @@ from conda_execute.engines.rattler import engine
 from conda_execute.engines.rattler.packages import installed
 from conda_execute.errors import CreationError, PlaceError, UsageError
 from conda_execute.lean.values import replace
-from conda_execute.lockfiles import export, lockfile
+from conda_execute.lockfiles import bill, export, lockfile
 from conda_execute.lockfiles.lockfile import Lockfile
 from tests import tiny
 from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
@@ -165,8 +165,61 @@ def test_cyclonedx_is_valid_and_has_every_package(made, options):  # noqa: F811
     assert components["idna"]["purl"] in graph["pkg:pypi/needs-idna@1.0"]
 
 
-def test_cyclonedx_is_the_same_text_for_the_same_packages(made, options):  # noqa: F811
-    assert exported(made, "cyclonedx", options) == exported(made, "cyclonedx", options)
+def test_spdx_is_valid_and_says_the_same(made, options, tmp_path):  # noqa: F811
+    from spdx_tools.spdx.model.relationship import RelationshipType
+    from spdx_tools.spdx.parser.parse_anything import parse_file
+    from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+
+    path = tmp_path / "plot.spdx.json"
+    path.write_text(exported(made, "spdx", options))
+    document = parse_file(str(path))
+    assert validate_full_spdx_document(document) == []
+    listed = {one.name: one for one in document.packages}
+    assert {str(record.name.normalized) for record in installed(made[0])} | {"plain", "plot"} <= set(listed)
+    (reference,) = listed["idna"].external_references
+    assert reference.locator.startswith("pkg:conda/idna@3.7?build=pyh_0")
+    assert {one.algorithm.name for one in listed["idna"].checksums} == {"SHA256", "MD5"}
+    names = {one.spdx_id: one.name for one in document.packages}
+    needs = {
+        (names[one.spdx_element_id], names[str(one.related_spdx_element_id)])
+        for one in document.relationships
+        if one.relationship_type == RelationshipType.DEPENDS_ON
+    }
+    assert ("needs-idna", "idna") in needs
+    assert ("plot", "needs-idna") in needs
+
+
+@pytest.mark.parametrize(
+    ("said", "declared"),
+    [
+        ("mit OR apache-2.0", "MIT OR Apache-2.0"),
+        ("BSD", "LicenseRef-BSD"),
+        ("GPL (>= 2) | file LICENSE", "LicenseRef-GPL-2-file-LICENSE"),
+        ("", "NOASSERTION"),
+    ],
+)
+def test_license_is_an_expression_or_what_the_package_says(said, declared):
+    import json
+    from datetime import datetime, timezone
+
+    from conda_execute.engines.inventory import Component
+
+    one = Component("lib", "1.0", "pkg:conda/lib@1.0", license=said)
+    read = json.loads(bill.spdx("plot", [one], datetime.now(timezone.utc)))
+    assert read["packages"][1]["licenseDeclared"] == declared
+    assert [one["extractedText"] for one in read["hasExtractedLicensingInfos"]] == [said] * declared.startswith("Lic")
+    (other,) = json.loads(bill.cyclonedx("plot", [one]))["components"]
+    expression = {"expression": declared}
+    assert other.get("licenses") == (
+        (said and [{"license": {"name": said}} if "Ref" in declared else expression]) or None
+    )
+
+
+@pytest.mark.parametrize("form", ["cyclonedx", "spdx"])
+def test_bill_is_the_same_text_for_the_same_packages(made, options, form):  # noqa: F811
+    """But for the time that SPDX asks for."""
+    one, other = (exported(made, form, options).splitlines() for _ in range(2))
+    assert all('"created"' in line for line in {*one} ^ {*other})
 
 
 def test_purls_are_read_by_their_own_library(made):

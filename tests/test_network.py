@@ -440,7 +440,7 @@ def test_no_secret_is_said_or_kept_by_a_run(planted: Planted) -> None:
         planted.run(*words, plot)
     assert planted.run("--locked", "--offline", plot) == "1.0 1.0\n"
     assert list((planted.world.cache / "launch").rglob("plot.py.sh")), "what is secret is compared as anything"
-    for form in ("environment.yml", "explicit", "pixi.lock", "cyclonedx"):
+    for form in ("environment.yml", "explicit", "pixi.lock", "cyclonedx", "spdx"):
         planted.run("--export", form, plot)
     for command in ("list", "info"):
         for words in ([], ["--json"], ["-v"]):

@@ -1,8 +1,9 @@
 """A script's environment, passed on to other tools: as a file that makes it again, or as an archive.
 
 What is written is what is installed, with exact versions: `environment.yml` for `conda env create`, `explicit` (URLs
-and hashes, for `conda create --file`), a `pixi.lock`, or a bill of materials (`cyclonedx`). `pack` makes an archive
-with conda-pack: unpacked anywhere, with no network and no conda, `bin/conda-unpack` makes it right for its new place.
+and hashes, for `conda create --file`), a `pixi.lock`, or a bill of materials (`cyclonedx`, `spdx`). `pack` makes an
+archive with conda-pack: unpacked anywhere, with no network and no conda, `bin/conda-unpack` makes it right for its new
+place.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 #: What the name of an archive may end in; conda-pack knows a few more, which few programs can unpack.
 ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar", ".zip", ".squashfs")
 
-FORMATS = ("environment.yml", "explicit", "pixi.lock", "cyclonedx")
+FORMATS = ("environment.yml", "explicit", "pixi.lock", "cyclonedx", "spdx")
 
 #: Ours alone, and of no meaning elsewhere.
 _OURS = (
@@ -57,11 +58,16 @@ def export(
 
     if form not in FORMATS:
         raise UsageError(f"there is no export format `{form}`", hint=", ".join(f"`{each}`" for each in FORMATS))
-    if form == "cyclonedx":
-        from ..engines.inventory import components
-        from .cyclonedx import text
+    if form in {"cyclonedx", "spdx"}:
+        from datetime import datetime, timezone
 
-        return text(name, components(prefix, hashes))
+        from ..engines.inventory import components
+        from . import bill
+
+        listed = components(prefix, hashes)
+        return (
+            bill.cyclonedx(name, listed) if form == "cyclonedx" else bill.spdx(name, listed, datetime.now(timezone.utc))
+        )
     records = installed(prefix)
     added = from_pypi(prefix)
     if form == "environment.yml":
