@@ -13,6 +13,7 @@ import pytest
 from conda_execute.audit import Audit, as_sarif
 from tests.channel import Package
 from tests.conftest import World
+from tests.tiny import wheel
 
 #: Advisories as OSV publishes them, shortened.
 ADVISORIES: dict[str, dict[str, Any]] = {
@@ -163,7 +164,10 @@ def test_json_says_what_is_not_covered(here: World, script: str) -> None:
 
 def test_all_environments_are_asked_about_without_words(here: World, script: str) -> None:
     read = json.loads(here.tmpenv("audit", "--json").stdout)
-    assert [one["id"] for one in read["vulnerabilities"]] == ["GHSA-jjg7-2v4v-x38h"]
+    (found,) = read["vulnerabilities"]
+    assert found["id"] == "GHSA-jjg7-2v4v-x38h"
+    (name,) = found["places"]
+    assert f"  in {name} ({script})\n" in here.tmpenv("audit").stdout
 
 
 def test_r_package_is_asked_about_as_cran_calls_it(here: World, make_channel: Callable[..., str]) -> None:
@@ -243,3 +247,42 @@ def test_lock_without_an_environment_is_audited(here: World, osv: Osv) -> None:
     here.execute("--lock", path, check=True)
     read = json.loads(here.tmpenv("audit", "--json", path).stdout)
     assert {one.partition("@")[0] for one in read["not_covered"]} >= {"pkg:conda/python", "pkg:conda/idna"}
+    assert here.prefixes() == []
+
+
+def test_pypi_package_of_a_lock_is_audited(here: World) -> None:
+    needed = f"idna @ {wheel(here.work, 'idna', '3.7').as_uri()}"
+    path = here.script("plot.py", f"# conda execute\n# env: [python, pip: ['{needed}']]\n")
+    here.execute("--lock", path, check=True)
+    done = here.tmpenv("audit", path)
+    assert done.returncode == 1
+    assert done.stdout.startswith("idna 3.7: GHSA-jjg7-2v4v-x38h, CVE-2024-3651, PYSEC-2024-60\n")
+    assert here.prefixes() == []
+
+
+def test_malicious_package_from_pypi_is_refused_and_leaves_nothing(here: World, osv: Osv) -> None:
+    """What was installed is gone, the next run asks again, and one that cannot ask makes nothing."""
+    osv.known = ["MAL-2024-1"]
+    careful = here.with_(CONDA_EXECUTE_REFUSE_MALICIOUS="true")
+    needed = f"idna @ {wheel(here.work, 'idna', '3.7').as_uri()}"
+    path = here.script("plot.py", f"# conda execute\n# env: [python, pip: ['{needed}']]\nprint('run')\n")
+    for _ in range(2):
+        refused = careful.execute(path)
+        assert (refused.returncode, refused.stdout) == (125, "")
+        assert "`idna 3.7` is malicious: MAL-2024-1" in refused.stderr
+        assert here.prefixes() == []
+    osv.known = []
+    assert careful.execute(path, check=True).stdout == "run\n"
+    osv.shutdown()
+    osv.server_close()
+    unasked = here.script("other.py", SCRIPT.replace("3.7", "3.10"))
+    done = careful.with_(CONDA_REMOTE_MAX_RETRIES="0").execute(unasked)
+    assert done.returncode == 125
+    assert "never asked about" in careful.execute("--offline", unasked).stderr
+
+
+def test_advisory_that_was_withdrawn_or_is_of_an_alias_is_told_of_once(here: World, script: str, osv: Osv) -> None:
+    osv.known = ["GHSA-with-draw-n000"]
+    assert here.tmpenv("audit", script).returncode == 0
+    osv.known = ["PYSEC-2024-60", "GHSA-jjg7-2v4v-x38h"]
+    assert here.tmpenv("audit", script).stdout.count("idna 3.7: ") == 1

@@ -9,6 +9,7 @@ from typing import Any
 from ... import audit as advisories
 from ...cache import fitting_cache
 from ...engines.inventory import components
+from ...environments.store import is_name
 from ...errors import UsageError
 from ...launch.process import inherited_environ
 from ...lockfiles import lockfile
@@ -35,7 +36,7 @@ def audit(options: AuditOptions) -> int:
     elif options.sarif:
         print_json(advisories.as_sarif(report))
     else:
-        _print(report)
+        _print(report, store)
     return 1 if report.findings else 0
 
 
@@ -63,20 +64,26 @@ def _lock_of(word: str) -> lockfile.Lockfile | None:
     return lockfile.find(word) if os.path.isfile(word) else None
 
 
-def _print(report: advisories.Audit) -> None:
+def _print(report: advisories.Audit, store: Store) -> None:
     for one in report.findings:
         names = ", ".join((one.id, *one.aliases))
         print(printable(f"{one.component.name} {one.component.version}: {names}"))
         lines: list[Any] = [one.summary, one.severity and f"severity {one.severity}"]
         lines.append(f"fixed in {', '.join(one.fixed)}" if one.fixed else "no version has a fix")
-        lines.append(f"in {', '.join(one.places)}")
+        lines.append(f"in {', '.join(_shown(place, store) for place in one.places)}")
         print(*(f"  {printable(str(line))}" for line in lines if line), sep="\n")
     sys.stdout.flush()
     count = len(report.findings)
     said = [f"{count or 'no'} known {'vulnerability' if count == 1 else 'vulnerabilities'}"]
     if report.ignored:
         said.append(f"{len(report.ignored)} ignored")
-    said.append(f"{report.asked} packages asked about")
+    said.append(f"{report.asked} package{'' if report.asked == 1 else 's'} asked about")
     if report.uncovered:
         said.append(f"{len(report.uncovered)} that no list of advisories covers")
     say("; ".join(said))
+
+
+def _shown(place: str, store: Store) -> str:
+    """An environment with the script that it was made for."""
+    environment = store.read(place) if is_name(place) else None
+    return f"{place} ({environment.marker.script})" if environment and environment.marker.script else place
