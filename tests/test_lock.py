@@ -25,6 +25,7 @@ from conda_execute.lockfiles import choice, lockfile
 from conda_execute.lockfiles.lockfile import Lockfile
 from conda_execute.script.header import read_header
 from tests import tiny
+from tests.conftest import World
 from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
 from tests.tiny import Tiny, wheel
 
@@ -480,3 +481,19 @@ packages:
 - conda: https://conda.anaconda.org/conda-forge/noarch/tzdata-2024a-0.conda
   sha256: {"7c" * 32}
 """
+
+
+def test_locked_run_links_nothing_that_was_changed_in_the_cache(world: World) -> None:
+    """Its size and time are what they were; the hash that the package has for the file is not."""
+    script = world.script("s.lua", "-- conda execute\n-- env: [lua]\nprint(6 * 7)\n")
+    world.execute("--lock", script, check=True)
+    world.execute("--locked", script, check=True)
+    (cached,) = Path(world.environ["RATTLER_CACHE_DIR"]).glob("pkgs/lua-*/bin/lua")
+    before, data = cached.stat(), cached.read_bytes()
+    world.tmpenv("clear", check=True)
+    cached.unlink()  # else it would be that of the prefix
+    cached.write_bytes(data[::-1])
+    cached.chmod(before.st_mode)
+    os.utime(cached, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert world.execute("--locked", script, check=True).stdout == "42\n"
+    assert cached.read_bytes() == data
