@@ -256,6 +256,17 @@ def test_link_scripts_do_not_run_for_a_sandbox_and_the_name_says_so(world: World
 
 
 @needs_kernel
+def test_environment_that_only_sandboxed_runs_have_is_found_by_the_script(world: World, project: Path) -> None:
+    path = script(project, "")
+    world.execute("--sandbox", path, cwd=project, check=True)
+    (prefix,) = world.prefixes()
+    told = json.loads(world.tmpenv("info", "--json", path, check=True).stdout)
+    assert told["prefix"] == str(prefix)
+    world.tmpenv("clear", path, check=True)
+    assert world.prefixes() == []
+
+
+@needs_kernel
 def test_what_an_interpreter_runs_by_itself_runs_inside(world: World, project: Path, make_channel) -> None:
     """A `.pth` file and a `sitecustomize` of a package: before the script's first line, and in every child."""
     steal = f"import os; os.environ['STOLEN'] = str(os.access({str(world.home / 'secret')!r}, os.R_OK))"

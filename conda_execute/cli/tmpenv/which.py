@@ -6,6 +6,7 @@ import os
 
 from ...environments.store import is_name
 from ...errors import UsageError
+from ...model import WHOLE
 from ...plan import open_store, understand
 from ...terminal.messages import say
 
@@ -59,17 +60,17 @@ def _matching(word: str, there: Sequence[str], store: Store) -> list[str]:
         raise UsageError(f"`{word}` may mean {len(found)} environments", hint=f"give more of the name: {listed}")
     if is_name(word):
         raise UsageError(f"there is no environment `{word}`", hint="`conda tmpenv list` shows those that exist")
-    name, title = _of_script(word, store)
-    found = [one for one in there if one.partition(".")[0] == name]
+    names, title = _of_script(word, store)
+    found = [one for one in there if one.partition(".")[0] in names]
     if not found:
         raise UsageError(f"`{title}` has no environment now", hint=f"`conda execute {title}` creates it")
     return found
 
 
-def _of_script(word: str, store: Store) -> tuple[str, str]:
-    """The name of the environment in which a run of the script would be, its lock considered, and the script's title.
+def _of_script(word: str, store: Store) -> tuple[set[str], str]:
+    """The names of the environments in which a run of the script would be, its lock considered, and the script's title.
 
-    Of a script from the web the last copy counts.
+    In a sandbox it may be another one. Of a script from the web the last copy counts.
     """
     from ...options import RunOptions
     from ...script.source import is_address
@@ -79,8 +80,9 @@ def _of_script(word: str, store: Store) -> tuple[str, str]:
         if len(word) < SHORTEST and all(character in "0123456789abcdef" for character in word):
             hint = f"a name may be shortened to {SHORTEST} digits; {hint}"
         raise UsageError(f"there is neither an environment nor a script `{word}`", hint=hint)
-    plan = understand(RunOptions((word,), offline=True, quiet=True)).with_lockfile(store)
-    return plan.name, plan.script.title
+    ways = (RunOptions((word,), offline=True, quiet=True, sandbox=sandbox) for sandbox in (None, WHOLE))
+    plans = [understand(way).with_lockfile(store) for way in ways]
+    return {plan.name for plan in plans}, plans[0].script.title
 
 
 def dir(options: DirOptions) -> int:  # noqa: A001  the command's name
