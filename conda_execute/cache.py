@@ -8,6 +8,7 @@ Without a home that can be used there is a private directory instead; only askin
         launch/<absolute path>.sh         launch records; launch.2/ to launch.8/ have those for other callers
         code/<digest>/...                 code given by -c or standard input
         commands/<word after -x>          scripts that run a program of a package
+        parsed/<digest>                   what PyYAML found in a text
         scripts/<digest>/                 `${CACHE}` of a script
         scripts/<digest>.script           a symbolic link to that script
         trusted                           URLs the user trusted
@@ -147,7 +148,7 @@ def launch_records(cache: str, script: str) -> tuple[str, ...]:
 
 def disposable(cache: str) -> tuple[str, ...]:
     """The folders of which a loss costs time and nothing else."""
-    return (*launch_folders(cache), *(os.path.join(cache, name) for name in ("code", "commands", "scripts")))
+    return (*launch_folders(cache), *(os.path.join(cache, name) for name in ("code", "commands", "parsed", "scripts")))
 
 
 def code_folder(cache: str, digest: str) -> str:
@@ -156,6 +157,10 @@ def code_folder(cache: str, digest: str) -> str:
 
 def commands_folder(cache: str) -> str:
     return os.path.join(cache, "commands")
+
+
+def parsed_text(cache: str, digest: str) -> str:
+    return os.path.join(cache, "parsed", digest)
 
 
 def script_cache(cache: str, script: str) -> str:

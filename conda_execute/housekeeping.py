@@ -13,7 +13,7 @@ import time
 from datetime import timedelta
 
 from . import files
-from .cache import SCRIPT_LINK, code_folder, script_cache
+from .cache import SCRIPT_LINK, code_folder, parsed_text, script_cache
 from .environments import layout, machine, uses
 from .environments.store import Store
 from .errors import PlaceError
@@ -173,18 +173,19 @@ def _lower_priority() -> None:
 def clean_cache(cache: str, unread_for: timedelta = timedelta(days=30)) -> None:
     """Remove what belongs to scripts and prefixes that are gone: launch records, and directories for `${CACHE}`.
 
-    Code of `-c` and of standard input belongs to nobody; it goes when it has not been run for `unread_for`.
+    Code of `-c` and of standard input belongs to nobody; it goes when it has not been run for `unread_for`. What PyYAML
+    found in a text goes then, too.
     """
     from .launch import record
 
     record.discard_vanished(cache)
     _delete_caches_of_vanished_scripts(os.path.dirname(script_cache(cache, "")))
-    folder = os.path.dirname(code_folder(cache, ""))
     now = time.time()
-    for name in files.listed(folder):
-        path = os.path.join(folder, name)
-        if now - _last_written(path) > unread_for.total_seconds():
-            files.delete(path)
+    for folder in (os.path.dirname(code_folder(cache, "")), os.path.dirname(parsed_text(cache, ""))):
+        for name in files.listed(folder):
+            path = os.path.join(folder, name)
+            if now - _last_written(path) > unread_for.total_seconds():
+                files.delete(path)
 
 
 def _delete_caches_of_vanished_scripts(folder: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .cache import fitting_cache, home_directory, private_directory, rattler_cache
+from .cache import cache_dir, fitting_cache, home_directory, private_directory, rattler_cache
 from .configuration.settings import load
 from .environments.name import environment_name
 from .environments.place import choose_tmp_envs
@@ -253,7 +253,7 @@ def understand(options: RunOptions) -> Plan:
     environ = process.inherited_environ()
     settings = load(environ)
     script = find_script(options, settings, environ)
-    header = header_of(script, settings.subdir or platforms.host(), options)
+    header = header_of(script, settings.subdir or platforms.host(), options, environ)
     sandbox = sandbox_of(options, settings, script, header)
     path = script.path if script.is_file else ""
     wishes = asked(options, sandboxed=sandbox == WHOLE)
@@ -343,15 +343,16 @@ def _no_script(options: RunOptions) -> UsageError:
     return UsageError("there is no script to run", hint=hint)
 
 
-def header_of(script: Script, platform: str, options: RunOptions) -> Header:
+def header_of(script: Script, platform: str, options: RunOptions, environ: Mapping[str, str]) -> Header:
     """The script's header; without one, what `--with` asks for is enough."""
+    cache = cache_dir(environ)
     if script.program is not None:
         from .script import specfile
 
-        header = specfile.from_words([]) if options.extra else read_header(script.head, script.place, platform)
+        header = specfile.from_words([]) if options.extra else read_header(script.head, script.place, platform, cache)
         return replace(header, entrypoint=command.entrypoint(script.program))
     try:
-        return read_header(script.head, script.place, platform)
+        return read_header(script.head, script.place, platform, cache)
     except HeaderError:
         from .script.header import find_header
 

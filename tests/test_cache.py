@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conda_execute.cache import cache_dir, fitting_cache, launch_records, private_path
-from conda_execute.errors import PlaceError
+from conda_execute.configuration import condarc
+from conda_execute.errors import PlaceError, SettingsError
 from conda_execute.script import command
 from tests.launching import LAUNCHER
 
@@ -102,3 +103,77 @@ class TestOddHome:
         os.chown(home, 54399, 54399)
         assert fitting_cache({"TMPDIR": str(tmp_path), "HOME": str(home)}) == str(tmp_path / "conda-execute-0")
         assert list(home.iterdir()) == []
+
+
+# What PyYAML found in a text ----------------------------------------------------------------------------------------
+
+#: Every kind of event and of quotation, a comment, an alias and a mark that condarc files have.
+CONDARC = b"""\
+channels: &all [conda-forge, 'a b']  #!final
+denylist_channels: *all
+proxy_servers:
+  http: "http://proxy\\x2e example"
+  https:
+channel_alias: >
+  https://folded.example
+"""
+
+
+def read_through(cache: Path) -> dict[str, condarc.Written]:
+    return condarc.read("/home/me/.condarc", CONDARC, str(cache))
+
+
+def kept_in(cache: Path) -> Path:
+    (file,) = (cache / "parsed").iterdir()
+    return file
+
+
+def test_a_text_that_was_read_before_means_the_same(tmp_path: Path) -> None:
+    fresh = condarc.read("/home/me/.condarc", CONDARC)
+    assert read_through(tmp_path) == fresh
+    before = kept_in(tmp_path).stat().st_mtime_ns
+    assert read_through(tmp_path) == fresh
+    assert kept_in(tmp_path).stat().st_mtime_ns == before
+
+
+def test_a_text_that_is_refused_is_not_kept(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="not valid YAML"):
+            condarc.read("/home/me/.condarc", b"channels: [a\n", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
+@pytest.mark.parametrize("how", ["cut off", "of another text", "others write", "a link", "no list"])
+def test_what_nobody_of_ours_wrote_is_not_believed(tmp_path: Path, how: str) -> None:
+    fresh = read_through(tmp_path)
+    file = kept_in(tmp_path)
+    changed = file.read_text().replace("conda-forge", "evil")
+    if how == "cut off":
+        file.write_text(changed[:-2])
+    elif how == "of another text":
+        file.write_text(changed.replace(file.name, "0" * 64))
+    elif how == "others write":
+        file.write_text(changed)
+        file.chmod(0o622)
+    elif how == "a link":
+        (tmp_path / "other").write_text(changed)
+        file.unlink()
+        file.symlink_to(tmp_path / "other")
+    else:
+        file.write_text(f'["{file.name}", 1]')
+    assert read_through(tmp_path) == fresh
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
+def test_where_others_can_write_nothing_is_kept(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    assert read_through(cache)
+    assert list(cache.iterdir()) == []
+
+
+def test_cache_that_cannot_be_made_is_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert read_through(tmp_path / "file" / "cache")

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from conda_execute import housekeeping
-from conda_execute.cache import SCRIPT_LINK, code_folder, script_cache
+from conda_execute.cache import SCRIPT_LINK, code_folder, parsed_text, script_cache
 from conda_execute.environments import layout, uses
 from conda_execute.environments.store import Store
 from conda_execute.launch import entrypoint
@@ -111,8 +111,14 @@ class TestCache:
         long_ago = time.time() - 31 * 24 * 3600
         os.utime(old / "script", (long_ago, long_ago))
         os.utime(old, (long_ago, long_ago))
+        parsed = Path(parsed_text(str(tmp_path), "old"))
+        parsed.parent.mkdir()
+        for text in (parsed, parsed.with_name("young")):
+            text.touch()
+        os.utime(parsed, (long_ago, long_ago))
         housekeeping.clean_cache(str(tmp_path))
         assert (old.exists(), young.exists()) == (False, True)
+        assert [text.name for text in parsed.parent.iterdir()] == ["young"]
 
     def test_no_cache_is_no_error(self, tmp_path: Path) -> None:
         housekeeping.clean_cache(str(tmp_path / "none"))

@@ -129,7 +129,7 @@ HEAVY = {
     "importlib", "importlib.metadata", "inspect", "locale", "logging", "multiprocessing", "packaging", "pathlib",
     "platform", "psutil", "rattler",
     "shlex", "shutil", "socket", "ssl", "subprocess", "tempfile", "tomlkit", "typing", "unittest", "urllib.request",
-    "uuid",
+    "uuid", "yaml",
 }  # fmt: skip
 
 SCRIPTS = {

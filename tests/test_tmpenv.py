@@ -194,6 +194,7 @@ def test_clear_frees_the_caches_where_it_is_asked_to(used: World, tmp_path: Path
     assert {os.path.basename(one["path"]): one["size"] > 0 for one in would["caches"]} == {
         "launch": True,
         "code": True,
+        "parsed": True,
         "rattler": True,
     }
     assert "only some are named" in used.tmpenv("clear", "--caches", "s.sh").stderr

@@ -149,7 +149,7 @@ def _requests(plan: Plan, platforms: Iterable[str] = ()) -> list[Request]:
     """What is to be solved, a request for each platform."""
     requests = []
     for platform in dict.fromkeys(platforms or plan.options.platform or [plan.request.platform]):
-        header = header_of(plan.script, platform, plan.options)
+        header = header_of(plan.script, platform, plan.options, plan.environ)
         wishes = replace(asked(plan.options), platform=platform)
         path = plan.script.path if plan.script.is_file else ""
         where = {"folder": plan.script.folder, "script": path}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
+    from ..specs.yaml import Event, Mark
+
 #: A file longer than this is no configuration. The reader of YAML takes about a second for it.
 _LARGEST_FILE = 256 * 1024
 
@@ -103,8 +105,8 @@ class Written:
         return "nothing" if self.content is None else f"`{self.content}`"
 
 
-def read(path: str, data: bytes) -> dict[str, Written]:
-    """The top-level mapping of a file; empty for a file that says nothing."""
+def read(path: str, data: bytes, cache: str | None = None) -> dict[str, Written]:
+    """The top-level mapping of a file; empty for a file that says nothing. `cache`: the user's, where there is one."""
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
@@ -112,21 +114,15 @@ def read(path: str, data: bytes) -> dict[str, Written]:
         raise SettingsError("a settings file must be UTF-8", where=Location(path, line)) from None
     if not text.strip():
         return {}
-    import yaml
-
     reader = _Reader(path, text)
     try:
-        top: Written | None = yaml_events.read(text, reader)
-    except yaml.MarkedYAMLError as error:
-        at_end = error.problem_mark is not None and error.problem_mark.line >= len(reader.lines)
-        mark = error.context_mark if at_end and error.context_mark else error.problem_mark or error.context_mark
-        problem = error.problem or error.context or "it cannot be parsed"
+        top: Written | None = yaml_events.read(text, reader, cache)
+    except yaml_events.NotYAMLError as error:
+        at_end = error.where is not None and error.where[0] >= len(reader.lines)
+        mark = error.begun if at_end and error.begun else error.where
         where = Location(path) if mark is None else reader.location(mark)
-        hint = "correct it here, or in the line above"
-        raise SettingsError(f"a settings file is not valid YAML: {problem}", where=where, hint=hint) from None
-    except yaml.YAMLError as error:
-        reason = getattr(error, "reason", error)
-        raise SettingsError(f"a settings file is not valid YAML: {reason}", where=Location(path)) from None
+        hint = "remove it" if error.character else "correct it here, or in the line above"
+        raise SettingsError(f"a settings file is not valid YAML: {error.problem}", where=where, hint=hint) from None
     if top is None or top.content is None:
         return {}
     if not isinstance(top.content, dict):
@@ -149,61 +145,61 @@ class _Reader:
         self.lines = text.splitlines() or [""]
         self.anchors: dict[str, Any] = {}
 
-    def location(self, mark: Any, end: Any = None) -> Location:
-        text = self.lines[mark.line] if mark.line < len(self.lines) else None
-        length = end.column - mark.column if end is not None and end.line == mark.line else 1
-        return Location(self.path, mark.line + 1, mark.column + 1, length, text)
+    def location(self, mark: Mark, end: Mark | None = None) -> Location:
+        line, column = mark
+        text = self.lines[line] if line < len(self.lines) else None
+        length = end[1] - column if end is not None and end[0] == line else 1
+        return Location(self.path, line + 1, column + 1, length, text)
 
-    def refuse(self, what: str, event: Any, hint: str | None = None) -> SettingsError:
-        return SettingsError(what, where=self.location(event.start_mark), hint=hint)
+    def refuse(self, what: str, event: Event, hint: str | None = None) -> SettingsError:
+        return SettingsError(what, where=self.location(event.start), hint=hint)
 
-    def check(self, event: Any, documents: int, depth: int) -> None:
-        tag = getattr(event, "tag", None)
-        if tag not in (None, "!"):
-            raise self.refuse("tags are not supported here", event, f"remove `{tag}`")
+    def check(self, event: Event, documents: int, depth: int) -> None:
+        if event.tag not in (None, "!"):
+            raise self.refuse("tags are not supported here", event, f"remove `{event.tag}`")
         if documents > 1:
             raise self.refuse("a settings file is one document", event)
-        if depth >= yaml_events.DEEPEST and hasattr(event, "flow_style"):
+        if depth >= yaml_events.DEEPEST and event.kind in ("list", "mapping"):
             raise self.refuse(f"nested deeper than {yaml_events.DEEPEST} levels", event)
 
-    def leaf(self, event: Any) -> Written:
-        content = getattr(event, "value", None)
-        if content is None:
+    def leaf(self, event: Event) -> Written:
+        content: Any = event.text
+        if event.kind == "alias":
             if event.anchor not in self.anchors:
                 raise self.refuse(f"no finished value is called `&{event.anchor}`", event)
             content = self.anchors[event.anchor]
         elif event.style is None and content in _NULLS:
             content = None
-        return self.value(content, event, None if getattr(event, "style", None) in ("|", ">") else event.end_mark)
+        return self.value(content, event, None if event.style in ("|", ">") else event.end)
 
-    def value(self, content: Any, start: Any, end: Any) -> Written:
+    def value(self, content: Any, start: Event, end: Mark | None) -> Written:
         """A finished value. `end` is None for a block, whose mark is after its key."""
         if start.anchor is not None:
             self.anchors[start.anchor] = content
-        return Written(content, self.location(start.start_mark, end), self.mark(end) if end else None)
+        return Written(content, self.location(start.start, end), self.mark(end) if end else None)
 
-    def collection(self, start: Any, children: Sequence[tuple[Any, Written]], end: Any) -> Written:
+    def collection(self, start: Event, children: Sequence[tuple[Event, Written]], end: Event) -> Written:
         content: Any = tuple(value for _, value in children)
-        if type(start).__name__ == "MappingStartEvent":
+        if start.kind == "mapping":
             content = {}
             for (key, _), (event, value) in zip(children[::2], children[1::2], strict=True):
-                name = getattr(key, "value", None)
-                if name is None:
+                name = key.text
+                if key.kind != "scalar":
                     raise self.refuse("a key must be text", key)
                 if name in content:
                     raise self.refuse(f"`{name}` is here twice", key, "join the two")
                 if name == "<<":
                     raise self.refuse("mappings are not merged here", key, "write the values out")
-                is_block = not getattr(event, "flow_style", True) or getattr(event, "style", None) in ("|", ">")
-                mark = self.mark(key.end_mark) if is_block else value.mark
-                content[name] = replace(value, mark=mark, key=self.location(key.start_mark, key.end_mark))
-        return self.value(content, start, end.end_mark if start.flow_style else None)
+                mark = self.mark(key.end) if event.style in ("block", "|", ">") else value.mark
+                content[name] = replace(value, mark=mark, key=self.location(key.start, key.end))
+        return self.value(content, start, end.end if start.style == "flow" else None)
 
-    def mark(self, place: Any) -> str | None:
+    def mark(self, place: Mark) -> str | None:
         """The word of a `#!word` comment behind a place, if it is one that means something."""
-        if place.line >= len(self.lines):
+        line, column = place
+        if line >= len(self.lines):
             return None
-        between, sign, comment = self.lines[place.line][place.column :].partition("#")
+        between, sign, comment = self.lines[line][column:].partition("#")
         word = (sign + comment).strip().strip("!#")
         return word if between.strip() in ("", ":") and word in ("final", "top", "bottom") else None
 

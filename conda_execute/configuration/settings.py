@@ -26,6 +26,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ..cache import cache_dir
 from ..errors import Location, SettingsError
 from ..ownership import is_home_of_another
 from ..text import nearest
@@ -80,7 +81,7 @@ def load(
     environment = _Environment(environ)
     home = home or _home(environment)
     root = _root_prefix(environment, prefix)
-    files = Files()
+    files, cache = Files(), cache_dir(environ)
     layers: list[dict[str, Written]] = []
     foreign = is_home_of_another(home)
     for template in search_path:
@@ -88,7 +89,7 @@ def load(
             continue
         path = _candidate(template, environment, home, root)
         if path is not None:
-            layers.extend(read(path, data) for path, data in files.find(path))
+            layers.extend(read(path, data, cache) for path, data in files.find(path))
     layers.append(_from_variables(environment))
     settings, origins = _settle(layers, environment, home)
     return Settings(

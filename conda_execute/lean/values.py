@@ -45,9 +45,8 @@ else:
         cls._value_factories = {
             name: field.default_factory for name, field in fields.items() if field.default_factory is not _MISSING
         }
-        cls._value_required = {
-            name for name, field in fields.items() if field.default is field.default_factory is _MISSING
-        }
+        # They come first, as in the standard library.
+        cls._value_required = sum(field.default is field.default_factory is _MISSING for field in fields.values())
         cls.__match_args__ = tuple(cls._value_fields)
         cls.__init__ = _init
         cls.__eq__ = _eq
@@ -73,19 +72,22 @@ else:
 
     def _init(self, *values, **named):
         kind, own = type(self), vars(self)
-        own.update(kind._value_defaults)
-        given = dict(zip(kind.__match_args__, values))  # noqa: B905  fewer values than fields is what defaults are for
-        if len(values) > len(given) or not given.keys().isdisjoint(named):
-            raise TypeError(f"{kind.__name__} got too many values, or two for one field")
-        given.update(named)
-        if not given.keys() <= own.keys() or not kind._value_required <= given.keys():
-            wrong = ", ".join(sorted(given.keys() - own.keys() or kind._value_required - given.keys()))
-            raise TypeError(f"{kind.__name__} has no fields, or got no values for its fields: {wrong}")
+        names, given = kind.__match_args__, len(values)
         # Past `__setattr__`, which a frozen value refuses.
-        own.update(given)
-        for name, factory in kind._value_factories.items():
-            if name not in given:
-                own[name] = factory()
+        own.update(kind._value_defaults)
+        own.update(zip(names, values))  # noqa: B905  fewer values than fields is what defaults are for
+        own.update(named)
+        needed = names[given : kind._value_required]
+        if len(own) > len(names) or given > len(names) or not named.keys() >= set(needed):
+            wrong = (
+                ", ".join(sorted(own.keys() - kind._value_defaults or set(needed) - named.keys())) or "too many values"
+            )
+            raise TypeError(f"{kind.__name__} has no fields, or got no values for its fields: {wrong}")
+        if given and not named.keys().isdisjoint(names[:given]):
+            raise TypeError(f"{kind.__name__} got two values for one field")
+        for name in kind._value_factories:
+            if own[name] is _MISSING:
+                own[name] = kind._value_factories[name]()
 
     def _key(self):
         own = vars(self)

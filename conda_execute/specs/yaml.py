@@ -1,45 +1,102 @@
-"""YAML read as events, in one pass and without recursion; nothing is constructed but what its reader makes of it."""
+"""YAML read as events, in one pass and without recursion; nothing is constructed but what its reader makes of it.
+
+To import PyYAML takes longer than all else that a warm run does. So it reads each text once: the events are kept in the
+user's cache, as JSON, under the digest of the text.
+"""
 
 from __future__ import annotations
 
+import os
+
+from ..cache import parsed_text
+from ..files import is_own, open_plain, write_whole
+from ..lean.digest import digest
+from ..lean.values import dataclass
+from ..ownership import others
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any, Protocol
+
+    #: Line and column, both counted from 0.
+    Mark = tuple[int, int]
 
     class Reader(Protocol):
         """Who reads: judges each event, and makes the values. Raises what it likes."""
 
-        def check(self, event: Any, documents: int, depth: int) -> None:
+        def check(self, event: Event, documents: int, depth: int) -> None:
             """Refuse what must not come here: the documents begun, this one among them, and the open collections."""
 
-        def leaf(self, event: Any) -> Any:
+        def leaf(self, event: Event) -> Any:
             """The value of a scalar or an alias."""
 
-        def collection(self, start: Any, children: Sequence[tuple[Any, Any]], end: Any) -> Any:
+        def collection(self, start: Event, children: Sequence[tuple[Event, Any]], end: Event) -> Any:
             """The value of a list, or of a mapping as keys and values in turn; each after its first event."""
 
 
 #: Nobody nests deeper.
 DEEPEST = 20
 
+#: Begins what is digested: the form of what is kept.
+_FORM = b"1\n"
 
-def read(text: str, reader: Reader) -> Any:
-    """The value of the document; None where there is none. Raises what the reader raises, and `yaml.YAMLError`."""
-    import yaml
-    from yaml import events
+#: The events of PyYAML that matter, by the kind that they are here.
+_KINDS = {
+    "DocumentStartEvent": "document",
+    "ScalarEvent": "scalar",
+    "AliasEvent": "alias",
+    "SequenceStartEvent": "list",
+    "MappingStartEvent": "mapping",
+    "SequenceEndEvent": "end",
+    "MappingEndEvent": "end",
+}
 
+
+@dataclass(frozen=True)
+class Event:
+    """One event. `kind` is "scalar", "alias", "list", "mapping", "end" or "document", and "" for what has no value."""
+
+    kind: str
+    start: Mark
+    end: Mark
+    anchor: str | None
+    tag: str | None
+    #: Of a scalar.
+    text: str
+    #: The character that opens a scalar which is not plain; of a list or a mapping, "flow" or "block".
+    style: str | None
+
+
+class NotYAMLError(Exception):
+    """What PyYAML says of a text: the problem, where it is, and where began what it is in."""
+
+    def __init__(self, problem: str, where: Mark | None = None, begun: Mark | None = None, character: str = "") -> None:
+        super().__init__(problem)
+        self.problem, self.where, self.begun = problem, where, begun
+        #: One that no YAML may hold.
+        self.character = character
+
+
+def read(text: str, reader: Reader, cache: str | None) -> Any:
+    """The value of the document; None where there is none. Raises what the reader raises, and NotYAMLError.
+
+    `cache` is the user's cache, where the events are looked for and kept; None: there is none.
+    """
+    path = cache and parsed_text(cache, digest(_FORM + text.encode("utf-8", "surrogatepass")))
+    known = path and _recalled(path)
+    fresh: list[Event] = []
     root, documents = None, 0
-    stack: list[tuple[Any, list[tuple[Any, Any]]]] = []
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        documents += isinstance(event, events.DocumentStartEvent)
+    stack: list[tuple[Event, list[tuple[Event, Any]]]] = []
+    for event in known or _parsed(text, fresh):
+        documents += event.kind == "document"
         reader.check(event, documents, len(stack))
-        if isinstance(event, events.CollectionStartEvent):
+        if event.kind in ("list", "mapping"):
             stack.append((event, []))
             continue
-        if isinstance(event, events.NodeEvent):
+        if event.kind in ("scalar", "alias"):
             start, value = event, reader.leaf(event)
-        elif isinstance(event, events.CollectionEndEvent):
+        elif event.kind == "end":
             start, children = stack.pop()
             value = reader.collection(start, children, event)
         else:
@@ -48,4 +105,63 @@ def read(text: str, reader: Reader) -> Any:
             stack[-1][1].append((start, value))
         else:
             root = value
+    if cache and path and not known:
+        _keep(cache, path, fresh)
     return root
+
+
+def _parsed(text: str, fresh: list[Event]) -> Iterator[Event]:
+    """The events as PyYAML finds them, one at a time, so that what is refused costs no more; also put into a list."""
+    import yaml
+
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            kind = _KINDS.get(type(event).__name__, "")
+            anchor, tag, style = (getattr(event, name, None) for name in ("anchor", "tag", "style"))
+            if kind in ("list", "mapping"):
+                style = "flow" if getattr(event, "flow_style", False) else "block"
+            marks = _mark(event.start_mark), _mark(event.end_mark)
+            fresh.append(Event(kind, *marks, anchor, tag, getattr(event, "value", ""), style))
+            yield fresh[-1]
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = (before.count("\n"), error.position - (before.rfind("\n") + 1))
+        raise NotYAMLError(error.reason, place, character=text[error.position]) from None
+    except yaml.MarkedYAMLError as error:
+        where, begun = (_mark(mark) if mark else None for mark in (error.problem_mark, error.context_mark))
+        raise NotYAMLError(error.problem or error.context or "it cannot be parsed", where or begun, begun) from None
+    except (ValueError, OverflowError):
+        # An escape like "\UFFFFFFFF", or a number of more digits than Python reads.
+        raise NotYAMLError("a number or an escape is out of range") from None
+
+
+def _mark(mark: Any) -> Mark:
+    return mark.line, mark.column
+
+
+def _recalled(path: str) -> list[Event] | None:
+    """The events in a file of this user's own; None where there is none, or where somebody else can have written it."""
+    import json
+
+    try:
+        with open_plain(path) as file:
+            found = os.fstat(file.fileno())
+            if not is_own(found) or found.st_mode & 0o022:
+                return None
+            name, events = json.loads(file.read())
+            return [Event(*event) for event in events] if name == os.path.basename(path) else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _keep(cache: str, path: str, events: Sequence[Event]) -> None:
+    """Keep the events for the next run, where nobody else can write; it is no matter if that fails."""
+    import json
+
+    if others(cache) is not None:
+        return
+    kept = [list(vars(event).values()) for event in events]
+    try:
+        write_whole(path, json.dumps([os.path.basename(path), kept]).encode())
+    except OSError:
+        pass

@@ -69,12 +69,12 @@ class FoundHeader:
         return self.reader.read(self.script, self.block, platform)
 
 
-def read_header(data: bytes, path: str, platform: str) -> Header:
+def read_header(data: bytes, path: str, platform: str, cache: str | None = None) -> Header:
     """The header of the script with these contents, for one platform (a conda subdir such as `linux-64`).
 
-    Raises HeaderError where there is none, more than one, or one that is wrong.
+    `cache` is the user's. Raises HeaderError where there is no header, more than one, or one that is wrong.
     """
-    script = read_script(data, path)
+    script = read_script(data, path, cache)
     try:
         found = _find(script)
         if found is None:

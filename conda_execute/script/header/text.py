@@ -26,6 +26,8 @@ class Head:
     path: str
     lines: tuple[str, ...] = field(repr=False)
     whole: bool = True
+    #: The user's cache, for what takes long to work out; None: there is none.
+    cache: str | None = field(default=None, compare=False, repr=False)
 
     def at(self, line: int, column: int | None = None, length: int = 1) -> Location:
         """The place at this line and column, both counted from 1."""
@@ -47,7 +49,7 @@ class Head:
         return self.at(line, text.find(stripped) + 1, max(1, len(stripped)))
 
 
-def read_script(data: bytes, path: str) -> Head:
+def read_script(data: bytes, path: str, cache: str | None = None) -> Head:
     """The script's head as text. Raises HeaderError where it is not text in UTF-8."""
     head = data[:HEAD]
     whole = len(data) <= HEAD
@@ -67,7 +69,7 @@ def read_script(data: bytes, path: str) -> Head:
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     if lines[-1] == "":
         del lines[-1]
-    return Head(path, tuple(lines), whole)
+    return Head(path, tuple(lines), whole, cache)
 
 
 def _decoded_as_declared(head: bytes) -> str | None:
