@@ -105,6 +105,7 @@ def _enter(kernel: Kernel, policy: SandboxPolicy) -> str:
         raise AssertionError
     from . import namespaces, restrictions
 
+    internet = (*restrictions.INTERNET, restrictions.NETLINK)
     if kernel.forbids_namespaces is None and namespaces.unshare(net=policy.net):
         root = namespaces.Root()
         for path in policy.write:
@@ -115,16 +116,12 @@ def _enter(kernel: Kernel, policy: SandboxPolicy) -> str:
         root.enter(policy.folder)
         namespaces.give_up_privileges()
         restrictions.restrict(kernel, policy, (namespaces.TEMPORARY, "/dev/shm", "/dev/pts"), root=True, net=True)
-        restrictions.install_filter(
-            kernel, (restrictions.UNIX, *restrictions.INTERNET, restrictions.NETLINK), shares=True
-        )
+        restrictions.install(restrictions.filtering(kernel.processor, (restrictions.UNIX, *internet), shares=True))
         return namespaces.TEMPORARY
     tmp = _scratch(policy.scratch)
     namespaces.give_up_privileges()
     restrictions.restrict(kernel, policy, (tmp,), net=policy.net)
-    restrictions.install_filter(
-        kernel, (*restrictions.INTERNET, restrictions.NETLINK) if policy.net else (), shares=False
-    )
+    restrictions.install(restrictions.filtering(kernel.processor, internet if policy.net else (), shares=False))
     return tmp
 
 

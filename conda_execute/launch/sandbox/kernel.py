@@ -113,7 +113,8 @@ def _look() -> Kernel:
     try:
         abi = system_call("landlock_create_ruleset", None, 0, 1)
     except OSError as error:
-        lack = "switched off at boot" if error.errno == errno.EOPNOTSUPP else "not part of this kernel"
+        whys = {errno.EOPNOTSUPP: "switched off at boot", errno.EPERM: "forbidden, as containers forbid system calls"}
+        lack = whys.get(error.errno or 0, "not part of this kernel")
     return Kernel(machine.release, machine.machine, abi, lack, _forbids_namespaces())
 
 

@@ -128,7 +128,9 @@ class Root:
         flags = _CLONE | _RECURSIVE | os.O_CLOEXEC | (0 if path else _EMPTY)
         try:
             tree = system_call("open_tree", opened, path, flags)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            if error.errno == errno.EPERM:  # of the call, not of the path
+                raise
             return None
         self._limit(tree, b"", _EMPTY | _RECURSIVE, _NO_SETUID | (0 if writable else _READ_ONLY))
         return tree

@@ -181,9 +181,8 @@ def _tests(values: Sequence[int]) -> list[int]:
     return [_line(_EQUAL, value, len(values) - index) for index, value in enumerate(values)]
 
 
-def install_filter(kernel: Kernel, families: Sequence[int], *, shares: bool) -> None:
-    """From now on, for this process and all that it starts. Raises OSError."""
-    lines = filtering(kernel.processor, families, shares=shares)
+def install(lines: Sequence[int]) -> None:
+    """A filter, from now on, for this process and all that it starts. Raises OSError."""
     code = b"".join([line.to_bytes(8, "little") for line in lines])
     filtered = structure((len(lines), 2)) + bytes(6) + address(code)
     system_call("prctl", _SET_SECCOMP, _FILTER, filtered, 0, 0)
