@@ -140,6 +140,37 @@ def test_folder_that_is_allowed_is_the_only_one_to_write_to(world: World, projec
 
 
 @needs_kernel
+def test_folder_that_is_a_link_is_written_to_by_both_names(world: World, project: Path) -> None:
+    (world.home / "far").mkdir()
+    (project / "out").symlink_to(world.home / "far")
+    path = script(project, f"open('out/x', 'w').close(); open({str(world.home / 'far' / 'y')!r}, 'w').close()")
+    world.execute("--sandbox", "--allow-write", "out", path, cwd=project, check=True)
+    assert sorted(one.name for one in (world.home / "far").iterdir()) == ["x", "y"]
+
+
+@needs_kernel
+@pytest.mark.parametrize("namespaces", [True, False])
+def test_folder_that_is_exchanged_for_a_link_is_not_opened(tmp_path: Path, namespaces: bool) -> None:
+    """By a script that runs at the same time, after it was looked at."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "secrets")
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(CHECKOUT)!r})
+from conda_execute.lean.values import replace
+from conda_execute.launch import sandbox
+from conda_execute.launch.sandbox import kernel, policy
+found = replace(kernel.look(), forbids_namespaces={None if namespaces else "test"!r})
+out = {str(tmp_path / "out")!r}
+read = (*policy.SYSTEM, os.path.dirname(os.__file__))
+sandbox.enter(policy.SandboxPolicy(read, (out,), scratch={str(tmp_path)!r}), found)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "was exchanged for a link" in done.stderr
+
+
+@needs_kernel
 def test_home_as_working_directory_stays_closed(world: World, project: Path) -> None:
     path = script(project, f"import os; print(os.path.exists({str(world.home / 'secret')!r}))")
     done = world.execute("--sandbox", path, cwd=world.home, check=True)
@@ -344,6 +375,8 @@ def test_what_packages_run_while_wheels_are_installed_runs_inside(
         tells = f"socket.socket(type=socket.SOCK_DGRAM).sendto({sees}, {thief.getsockname()})"
         spy = {"site-packages/spy.pth": f"import os, socket; {tells}\n"}
         url = make_channel(Package("spy", files=spy, depends=["python"], noarch="python"))
+        (world.root / "link").symlink_to(world.tmp_envs)
+        world = world.with_(CONDA_EXECUTE_ENV_DIR=str(world.root / "link"))
         needed = f"little @ {wheel(project, 'little').as_uri()}"
         path = world.home / place / "script.py"
         path.write_text(

@@ -49,6 +49,7 @@ _CALLS = {
     "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "prctl": (157, 167), "capset": (126, 91),
     "mount": (165, 40), "unshare": (272, 97), "ioprio_set": (251, 30), "sched_setparam": (142, 118),
     "sched_setscheduler": (144, 119), "sched_setaffinity": (203, 122), "sched_setattr": (314, 274),
+    "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282),
     "syslog": (103, 116), "open_tree": (428, 428), "move_mount": (429, 429), "mount_setattr": (442, 442),
     "landlock_create_ruleset": (444, 444), "landlock_add_rule": (445, 445), "landlock_restrict_self": (446, 446),
 }  # fmt: skip

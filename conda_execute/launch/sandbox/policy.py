@@ -37,7 +37,7 @@ VARIABLES = (
 
 @dataclass(frozen=True)
 class SandboxPolicy:
-    """Paths are absolute."""
+    """Paths are absolute, and those of `write` real: what is a link when the sandbox is entered was exchanged."""
 
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
@@ -78,6 +78,7 @@ def decide(
     private = [*shared, os.path.realpath(outside.home)] if outside.home else shared
     opens = {path: not _holds_too_much(os.path.realpath(path), private, shared) for path in {folder, own}}
     open_folder = opens[folder]
+    named = [os.path.normpath(os.path.join(folder, path)) for path in write]
     writable = tuple(_asked(path, outside) for path in write) or ((folder,) if open_folder else ())
     if narrowing is not None:
         net = net and narrowing.net
@@ -85,6 +86,7 @@ def decide(
             writable = tuple(_narrowed(path, folder, writable, narrowing) for path in narrowing.write)
     shows_own = outside.has_folder and opens[own]
     read = [*SYSTEM, outside.environment, own if shows_own else outside.script, *_ourselves()]
+    read += [path for path in named if path not in writable and os.path.realpath(path) in writable]
     if open_folder:
         read.append(folder)
     if net:
@@ -108,8 +110,8 @@ def installing(folders: Sequence[str], needed: Sequence[str], beside: str, home:
     if not _holds_too_much(os.path.realpath(beside), private, ()):
         needed = (*needed, beside)
     names = os.path.realpath("/etc/resolv.conf")
-    read = (*SYSTEM, *needed, *map(os.path.realpath, needed), *_ourselves(), names)
-    return SandboxPolicy(read, tuple(folders), net=True, folder=folders[0], scratch=folders[0])
+    read = (*SYSTEM, *needed, *map(os.path.realpath, needed), *_ourselves(), names, *folders)
+    return SandboxPolicy(read, tuple(map(os.path.realpath, folders)), net=True, folder=folders[0], scratch=folders[0])
 
 
 def _ourselves() -> tuple[str, ...]:
@@ -136,13 +138,13 @@ def _asked(path: str, outside: Outside) -> str:
                 f"`--allow-write {path}` would let the script change `{shared}`, which other scripts use",
                 hint="name a directory that has nothing to do with it",
             )
-    return absolute
+    return real
 
 
 def _narrowed(path: str, folder: str, allowed: Sequence[str], narrowing: Narrowing) -> str:
     """A folder that the header wants to write to."""
-    wanted = os.path.normpath(os.path.join(folder, path))
-    if not any(is_within(os.path.realpath(wanted), os.path.realpath(one)) for one in allowed):
+    wanted = os.path.realpath(os.path.join(folder, path))
+    if not any(is_within(wanted, os.path.realpath(one)) for one in allowed):
         raise HeaderError(
             f"`sandbox` asks to write to `{path}`, which is not in a folder that the script may write to",
             where=narrowing.where or (),

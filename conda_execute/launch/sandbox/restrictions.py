@@ -77,6 +77,8 @@ def restrict(kernel: Kernel, policy: SandboxPolicy, places: Sequence[str], *, ro
             return
         if not stat.S_ISDIR(os.fstat(opened).st_mode):
             what &= _OF_FILES
+        if path in policy.write and os.readlink(f"/proc/self/fd/{opened}") != path:
+            raise OSError(errno.ELOOP, f"`{path}` was exchanged for a link")
         beneath = structure((what & known, 8), (opened, 4))
         system_call("landlock_add_rule", rules, _PATH_BENEATH, beneath, 0)
         os.close(opened)
@@ -109,8 +111,11 @@ _TYPING = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 UNIX, INTERNET, NETLINK = 1, (2, 10), 16
 
 #: Asked for, these are not there: io_uring makes sockets and opens files out of a filter's sight, keys of the session
-#: are the user's own, and the kernel's log is about everybody.
-_ABSENT = ("io_uring_setup", "io_uring_enter", "io_uring_register", "add_key", "request_key", "keyctl", "syslog")
+#: are the user's own, and the kernel's log is about everybody. The rest has opened many a kernel, and few scripts.
+_ABSENT = (
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "add_key", "request_key", "keyctl", "syslog", "bpf",
+    "perf_event_open", "userfaultfd",
+)  # fmt: skip
 
 #: What processes share outside of any file; a namespace has its own.
 _SHARED = (
