@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from datetime import timedelta
 
 from . import files
 from .cache import SCRIPT_LINK, code_folder, parsed_text, script_cache
-from .environments import layout, machine, uses
+from .environments import layout, uses
 from .environments.store import Store
 from .errors import PlaceError
 from .launch.process import python_command
+from .lean.span import timedelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .environments.lock import Lock
 
 INTERVAL = timedelta(hours=1)
+
+#: After so long without use, what belongs to nobody goes.
+_LONG = timedelta(days=30)
 
 
 def start_if_due(
@@ -51,6 +54,8 @@ def start_if_due(
                 return False
             now = os.stat(note).st_mtime
             _set_due(store, boot, now)
+            from .environments import machine
+
             # By this run: a machine may die before its sweeper does so, and its next boot is to know its notes.
             machine.register(store.tmp_envs, now)
     except (OSError, PlaceError):
@@ -170,7 +175,7 @@ def _lower_priority() -> None:
         pass
 
 
-def clean_cache(cache: str, unread_for: timedelta = timedelta(days=30)) -> None:
+def clean_cache(cache: str, unread_for: timedelta = _LONG) -> None:
     """Remove what belongs to scripts and prefixes that are gone: launch records, and directories for `${CACHE}`.
 
     Code of `-c` and of standard input belongs to nobody; it goes when it has not been run for `unread_for`. What PyYAML

@@ -13,6 +13,7 @@ from .errors import ExecuteError, HeaderError, Location, NotFoundError, UsageErr
 from .launch import process
 from .launch.activation import Customs, activate
 from .lean.values import dataclass, replace
+from .lockfiles import may_be_there
 from .model import ENVIRONMENTS, WHOLE
 from .recipe import Recipe, check_backend
 from .resolve import Wishes, beside, resolve
@@ -20,8 +21,7 @@ from .script import command, interpreter, source
 from .script.header import read_header
 from .specs import platforms
 from .specs.match_spec import normalise_spec, spec_name
-from .terminal.messages import ask, can_ask, say
-from .terminal.voice import Voice
+from .terminal.messages import Voice, ask, can_ask, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,9 +168,11 @@ class Plan:
         options = self.options
         if options.no_lock or not (self.script.is_file or options.lock_file):
             return self
+        data = None if options.lock_file else source.read_whole(self.script)
+        if data is not None and not options.locked and not may_be_there(self.script.path, data):
+            return self
         from .lockfiles import choice
 
-        data = None if options.lock_file else source.read_whole(self.script)
         notice = self.voice.notice
         lock, aside = choice.deciding(
             self.script,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .errors import Location
     from .lockfiles.lockfile import Lockfile
     from .model import Built, Environment, Request
-    from .terminal.voice import Voice
+    from .terminal.messages import Voice
 
 #: Bytes that builders of packages leave in programs for the path of a prefix.
 _LONGEST_PREFIX = 255

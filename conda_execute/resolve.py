@@ -15,7 +15,6 @@ from .lean.values import dataclass, replace
 from .model import COMMIT, Channel, Header, Request
 from .specs import platforms
 from .specs.match_spec import normalise_spec, spec_name
-from .specs.requirement import canonical
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -241,6 +240,8 @@ def _moments_of(
     for what, when in (*said, *header.exclude_newer_of):
         kind, _, name = what.partition(" ")
         if kind == "package":
+            from .specs.requirement import canonical
+
             found[f"package {canonical(name)}"] = when
             continue
         try:

@@ -23,12 +23,12 @@ from pathlib import Path
 
 import pytest
 
+from conda_execute import lockfiles
 from conda_execute.cli.parsing import parse
 from conda_execute.configuration.declared import OURS
 from conda_execute.configuration.settings import load
 from conda_execute.environments import layout
 from conda_execute.errors import ExecuteError, NotExecutableError, NotFoundError
-from conda_execute.lockfiles import lockfile
 from conda_execute.options import COMMANDS, RunOptions
 from conda_execute.script.header import find_header, native, pep723, read_header
 from conda_execute.script.languages import LANGUAGES
@@ -385,7 +385,7 @@ def test_key_of_a_header_is_in_the_reference(key: str) -> None:
     [
         *(layout.MARKER, layout.MARKER_ASIDE, layout.USES, layout.HOSTS, layout.KEEP),
         *(layout.LOCKS, layout.TRASH, layout.BOOTS),
-        *lockfile.SUFFIXES,
+        *lockfiles.SUFFIXES,
     ],
 )
 def test_file_is_in_the_reference(name: str) -> None:

@@ -176,7 +176,10 @@ def test_warm_run_through_python_imports_nothing_heavy(world: World, kind: str) 
 
 
 #: Modules that a warm run imports for nothing, where the script does not ask for what they know.
-IDLE = ("launch.entrypoint", "launch.sourcing", "script.history", "script.runner", "script.specfile")
+IDLE = (
+    "environments.machine", "launch.entrypoint", "launch.shell", "launch.sourcing", "lockfiles.choice",
+    "lockfiles.lockfile", "script.history", "script.runner", "script.specfile", "specs.requirement",
+)  # fmt: skip
 
 
 def test_warm_run_through_python_compiles_and_imports_what_it_uses(world: World) -> None:
@@ -186,6 +189,7 @@ def test_warm_run_through_python_compiles_and_imports_what_it_uses(world: World)
     imported = imported_by(world, "conda-execute-py", script)
     assert imported & {f"conda_execute.{name}" for name in IDLE} == set()
     assert compiled_when_imported(imported) <= {"match_spec"}
+    assert "datetime" not in imported
 
 
 def compiled_when_imported(names: set[str]) -> set[str]:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conda_execute import engines
+from conda_execute import engines, lockfiles
 from conda_execute.engines import Options
 from conda_execute.engines.pypi import installed
 from conda_execute.engines.rattler import engine
@@ -277,7 +277,7 @@ class TestRefused:
 class TestFound:
     def test_ours_before_theirs(self, tmp_path):
         script = tmp_path / "s.py"
-        for suffix in reversed(lockfile.SUFFIXES):
+        for suffix in reversed(lockfiles.SUFFIXES):
             (tmp_path / f"s.py{suffix}").write_text(f"# {suffix}\n")
             found = lockfile.find(str(script))
             assert found is not None

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute import engines
+from conda_execute import engines, lockfiles
 from conda_execute.configuration.declared import Settings
 from conda_execute.engines import policy
 from conda_execute.environments.name import environment_name
 from conda_execute.errors import SettingsError
-from conda_execute.lockfiles import lockfile
 from conda_execute.model import Header
 from conda_execute.resolve import resolve
 from tests import oracle, tiny
@@ -124,7 +123,7 @@ def test_a_lock_is_not_written_against_the_policy(world: World, site: Path, sett
     refused = world.with_settings(settings).execute("--lock", script)
     assert refused.returncode == 125
     assert settings.partition(":")[0] in refused.stderr
-    assert not script.with_name("s.sh" + lockfile.SUFFIXES[0]).exists()
+    assert not script.with_name("s.sh" + lockfiles.SUFFIXES[0]).exists()
     assert world.execute("--lock", script).returncode == 0
 
 

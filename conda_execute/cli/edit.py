@@ -20,8 +20,7 @@ from ..script.editing import editor
 from ..script.header import read_header
 from ..specs import platforms
 from ..specs.match_spec import normalise_spec, spec_name
-from ..terminal.messages import print_json
-from ..terminal.voice import Voice
+from ..terminal.messages import Voice, print_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import re
 from ..errors import CreationError, UsageError
 from ..files import rewrite
 from ..lean.values import replace
-from ..lockfiles import choice, lockfile
+from ..lockfiles import SUFFIXES, choice, lockfile
 from ..plan import asked, header_of, understand
 from ..resolve import resolve
 from ..script import source
@@ -111,7 +111,7 @@ def _write(plan: Plan) -> dict[str, Any]:
     requests = _requests(plan)
     # A script that carries its lock gets the new one in the same place: the old one would go before any other.
     embeds = options.embed or (options.lock_file is None and lockfile.is_embedded(source.read_whole(script)))
-    path = options.lock_file or script.path + lockfile.SUFFIXES[0]
+    path = options.lock_file or script.path + SUFFIXES[0]
     if not embeds:
         _check_overwritable(path)
     home = script.folder if embeds else os.path.dirname(os.path.abspath(path))

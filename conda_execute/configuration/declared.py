@@ -7,9 +7,9 @@ conda's own description of our settings (`plugin`) and the tests go by these tab
 from __future__ import annotations
 
 import os
-from datetime import timedelta
 
 from ..errors import Location
+from ..lean.span import timedelta
 from ..lean.values import dataclass, field
 
 TYPE_CHECKING = False

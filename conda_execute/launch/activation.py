@@ -26,7 +26,6 @@ import sys
 from ..environments import layout
 from ..errors import ExecuteError, Location
 from ..lean.values import dataclass, field
-from .shell import is_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -262,6 +261,11 @@ def _read_variables(path: str, key: str | None) -> dict[str, str | None]:
             hint="`--force-env` creates the environment again",
         ) from error
     return {name: None if value is None else str(value) for name, value in items}
+
+
+def is_name(text: str) -> bool:
+    """Whether shells can hold a variable of this name."""
+    return text.isascii() and text.isidentifier()
 
 
 def _settable(name: str, value: str | None) -> bool:

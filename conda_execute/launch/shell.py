@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from ..credentials import around, holds
+from .activation import is_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,11 +30,6 @@ def quote(text: str) -> str:
     if "\0" in text:
         raise UnsayableError
     return "'" + text.replace("'", "'\\''") + "'"
-
-
-def is_name(text: str) -> bool:
-    """Whether shells can hold a variable of this name."""
-    return text.isascii() and text.isidentifier()
 
 
 def name(text: str) -> str:

@@ -12,8 +12,9 @@ import os
 import sys
 
 from ..errors import ExecuteError
+from .activation import is_name
 from .process import COERCED
-from .shell import export, is_name, quote
+from .shell import export, quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import re
 from ..errors import CreationError, UsageError
 from ..lean.values import replace
 from ..ownership import refuse_planted
+from . import POINTER, candidates
 from . import lockfile as locks
 
 TYPE_CHECKING = False
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from ..model import Header, Request
     from ..script.source import Script
     from .lockfile import Lockfile
-
-#: The line that an embedded lock leaves in the header. It changes whenever the lock does, so that anyone who compares
-#: headers (the launcher does, and reads no further) notices a new lock at the other end of the script.
-_POINTER = "# embedded lock: "
 
 _BESIDE = "leave `--embed` out to write the lock file next to the script"
 
@@ -80,7 +77,7 @@ def deciding(
 
 def _check_pointer(data: bytes, script: Script, lock: Lockfile | None) -> None:
     """That the script holds the lock which its header names: a file that was cut off has lost its end."""
-    named = re.search(_pointer(), data, re.MULTILINE) if _POINTER.encode() in data else None
+    named = re.search(_pointer(), data, re.MULTILINE) if POINTER.encode() in data else None
     if named is None or (lock is not None and lock.embedded and lock.digest.startswith(named[1].decode())):
         return
     if lock is not None and lock.embedded:
@@ -95,7 +92,7 @@ def _check_pointer(data: bytes, script: Script, lock: Lockfile | None) -> None:
 
 
 def _pointer() -> bytes:
-    return f"^{locks.MARK}{re.escape(_POINTER)}([0-9a-f]{{16}})(?:\\r?\\n|\\Z)".encode()
+    return f"^{locks.MARK}{re.escape(POINTER)}([0-9a-f]{{16}})(?:\\r?\\n|\\Z)".encode()
 
 
 def _again(script: Script, path: str | None) -> str:
@@ -126,7 +123,7 @@ def watched(
 
     The first lines of our own lock hold the digest of the rest, and an embedded one has its digest in the header.
     """
-    asked = [path] if path is not None else locks.candidates(script)
+    asked = [path] if path is not None else candidates(script)
     if lock is not None and lock.embedded and not lock.inputs:
         return None  # another tool's, which says nothing of itself in the header
     if lock is not None and not lock.embedded:
@@ -153,7 +150,7 @@ def embed(data: bytes, header: Header, text: str, path: str) -> bytes:
     newline = b"\r\n" if b"\r\n" in data[:4096] else b"\n"
     prefix = _prefix(data, header)
     digest = locks.Lockfile("", text).digest
-    line = f"{prefix}{_POINTER}{digest[:16]}".encode() + newline
+    line = f"{prefix}{POINTER}{digest[:16]}".encode() + newline
     at = extent(data, found)
     if header.format == "conda execute" and at == len(data):
         raise UsageError("nothing comes after the header, and a lock there would become part of it", hint=_BESIDE)

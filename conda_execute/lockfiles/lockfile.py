@@ -24,6 +24,7 @@ from ..environments import name as key
 from ..errors import CreationError, PlaceError
 from ..lean.digest import digest
 from ..lean.values import dataclass, replace
+from . import BEGINNING, SUFFIXES, candidates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from ..engines import Backend, Options, PyPIPackage, Solution
     from ..engines.inventory import Component
     from ..model import Channel, Request
-
-#: What is after the script's name, in the order of precedence.
-SUFFIXES = (".conda-execute.lock", ".conda-exec.lock", ".pixi.lock")
 
 _BEGIN, _END = "/// conda-execute-lock", "/// end-conda-execute-lock"
 _FOREIGN_BEGIN, _FOREIGN_END = "# /// conda-exec-lock", "# ///"
@@ -81,19 +79,6 @@ class Lockfile:
 
 
 # -- finding ---------------------------------------------------------------------------------------------------------
-
-
-def candidates(script: str) -> tuple[str, ...]:
-    """Where a lock of this script may lie: anyone who remembers that there was none watches these.
-
-    Next to a symbolic link first, then next to its target.
-    """
-    paths = (script, os.path.realpath(script)) if os.path.islink(script) else (script,)
-    return tuple(
-        place
-        for path in paths
-        for place in (*(path + suffix for suffix in SUFFIXES), os.path.splitext(path)[0] + ".conda-exec.lock")
-    )
 
 
 def find(script: str, data: bytes | None = None) -> Lockfile | None:
@@ -428,7 +413,7 @@ def _opening(data: bytes) -> re.Match[bytes] | None:
 
 def extract(data: bytes) -> str | None:
     """The lock in a script's bytes, or None if there is none. Raises CreationError for a block without an end."""
-    if b"/// conda-exec" not in data:
+    if BEGINNING not in data:
         return None
     lines = data.decode("utf-8", "replace").split("\n")
     for number, line in enumerate(lines):

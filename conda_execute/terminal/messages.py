@@ -12,6 +12,7 @@ import sys
 from .. import interrupts, limits
 from ..credentials import hide
 from ..errors import ExecuteError, InterruptError
+from ..lean.values import dataclass
 from ..text import as_called, printable
 
 TYPE_CHECKING = False
@@ -210,3 +211,20 @@ def leave(status: int) -> NoReturn:
                 say(f"error: the output cannot be written: {getattr(error, 'strerror', None) or error}")
             status = status or 1
     os._exit(status)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How much is told, on standard error: errors only, what matters, or every step."""
+
+    verbose: bool = False
+    quiet: bool = False
+
+    def notice(self, text: str, *more: str) -> None:
+        """Lines, however many a name in them seems to have."""
+        if not self.quiet:
+            say("\n  ".join(map(printable, (f"conda-execute: {as_called(text)}", *more))))
+
+    def detail(self, text: str) -> None:
+        if self.verbose:
+            say(text)

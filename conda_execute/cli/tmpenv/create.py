@@ -60,7 +60,7 @@ def _run_of(options: NameOptions) -> RunOptions:
 
 def _of_specs(options: CreateOptions) -> Environment:
     from ...recipe import Recipe, check_backend
-    from ...terminal.voice import Voice
+    from ...terminal.messages import Voice
 
     environ = process.inherited_environ()
     settings = load(environ)

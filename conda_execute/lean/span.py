@@ -1,0 +1,14 @@
+"""`timedelta` alone: until Python 3.12, importing `datetime` makes every class twice, in Python and then in C."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import timedelta
+else:
+    try:
+        from _datetime import timedelta
+    except ImportError:
+        from datetime import timedelta
+
+__all__ = ["timedelta"]
