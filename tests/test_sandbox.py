@@ -387,6 +387,22 @@ def test_what_packages_run_while_wheels_are_installed_runs_inside(
         assert set(_received(thief)) == {b"True"}, "else it shows nothing"
 
 
+@needs_kernel
+@pytest.mark.parametrize("kind", ["archive", "folder"])
+def test_nothing_is_built_for_a_sandbox_whatever_the_header_says(world: World, project: Path, kind: str) -> None:
+    source = project / "evil-1.0"
+    source.mkdir()
+    (source / "setup.py").write_text(f"open({str(project / 'built')!r}, 'w').close()\n")
+    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
+    if kind == "archive":
+        source = Path(shutil.make_archive(str(source), "gztar", project, source.name))
+    wants = f"# /// script\n# dependencies = ['evil @ {source.as_uri()}']\n# [tool.uv]\n# no-build = false\n"
+    done = world.execute(script(project, "", f"{wants}# [tool.conda-execute]\n# sandbox = true\n# ///\n"))
+    assert done.returncode == 125
+    assert "nothing is built for a script in a sandbox" in done.stderr
+    assert not (project / "built").exists()
+
+
 def _received(listening: socket.socket) -> Iterator[bytes]:
     with contextlib.suppress(BlockingIOError):
         while True:

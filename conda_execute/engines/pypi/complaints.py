@@ -57,6 +57,11 @@ _COMPLAINTS = (
         "check the network; `--offline` uses what is in the cache, UV_INDEX names another index",
     ),
     ("[Hh]ash mismatch", "a PyPI package is not the one that its hash describes", None),
+    (
+        "Building source distributions for `.*` is disabled",
+        "a PyPI package has no wheel, and nothing is built for a script in a sandbox",
+        "ask for a version that has wheels",
+    ),
     ("Failed to build|Build backend failed", "a PyPI package cannot be built", "ask for a version that has wheels"),
     ("Failed to parse|Couldn't parse", "a PyPI requirement does not parse", "`NAME`, `NAME >=1.2` or `NAME[EXTRA]`"),
     (
