@@ -14,7 +14,6 @@ from ..errors import NotFoundError, UsageError
 from ..files import write_whole
 from ..model import Entrypoint, Text, Word
 from ..specs.match_spec import normalise_spec, spec_name
-from ..specs.requirement import requirement_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ def program(word: str) -> str:
     ('samtools', 'samtools', 'ruff')
     """
     if word.startswith("pypi:"):
+        from ..specs.requirement import requirement_name
+
         return requirement_name(word.removeprefix("pypi:"))
     return spec_name(normalise_spec(word))
 
