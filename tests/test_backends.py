@@ -276,6 +276,14 @@ class TestFails:
     def test_a_spec_that_does_not_parse(self, engine: Backend, ask: Ask, options: Options, prefix: str) -> None:
         assert self.failure(engine, ask("lib >=>2"), prefix, options).step == "solve"
 
+    def test_a_condition_counts_or_is_refused(self, engine: Backend, ask: Ask, options: Options, prefix: str) -> None:
+        request = ask("lib", 'app[when="lib <2"]')
+        if engine.name == "conda" and options.environ["CONDA_SOLVER"] != "rattler":
+            assert "would not read the condition of" in self.failure(engine, request, prefix, options).message
+        else:
+            engine.create(request, prefix, options)
+            assert installed(prefix) == ["lib 3.0"]
+
     def test_a_channel_that_is_not_there(self, engine: Backend, options: Options, prefix: str, tmp_path: Path) -> None:
         url = (tmp_path / "nowhere").as_uri()
         error = self.failure(engine, tiny.request("lib", channels={url: url}), prefix, options)

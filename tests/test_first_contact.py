@@ -94,7 +94,7 @@ MISTAKES = {
     "extra": spec(
         "rich[jupyter]",
         "error (solve): `rich[jupyter]` is not a match spec: invalid bracket",
-        "only PyPI packages have extras: list `rich[jupyter]` under `pip:`",
+        "a package of PyPI is listed under `pip:`; an extra of a conda package is written `rich[extras=[jupyter]]`",
     ),
     "caret": spec(
         "numpy^1.26", "error (solve): `numpy^1.26` is not a match spec: ...", "did you mean `numpy >=1.26,<2`?"

@@ -205,6 +205,14 @@ def _settings(custom_channels: Mapping[str, str], environ: Mapping[str, str]) ->
 
 
 def _refuse_impossible(request: Request, options: Options) -> None:
+    conditional = [spec for spec in request.specs if re.search(r"[\[,]\s*when\s*=", spec)]
+    if conditional and _shown("solver", options) != "rattler":
+        raise CreationError(
+            f"this conda's solver would not read the condition of `{conditional[0]}`",
+            step="solve",
+            where=options.locate(conditional[0]) or (),
+            hint="`--backend rattler` reads it, and so does conda with the setting `solver: rattler`",
+        )
     if options.attestations == "require":
         raise CreationError(
             "the backend `conda` does not verify attestations, and the setting `attestations` requires it",
@@ -298,9 +306,7 @@ def _cutoff(when: str, options: Options) -> str:
 
     from ..specs.moment import cutoff
 
-    command = [find(options.environ), "config", "--show", "exclude_newer", "--json"]
-    shown = subprocess.run(command, env=dict(options.environ), capture_output=True, check=False)
-    if shown.returncode != 0:
+    if _shown("exclude_newer", options) is _UNKNOWN:
         raise CreationError(
             "this conda is too old for `exclude-newer`",
             step="solve",
@@ -308,6 +314,17 @@ def _cutoff(when: str, options: Options) -> str:
             hint="`--backend rattler` can, and so can conda 26.7",
         )
     return cutoff(when, datetime.now(timezone.utc), options.locate(when)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+#: What a setting is that conda does not have.
+_UNKNOWN = object()
+
+
+def _shown(setting: str, options: Options) -> Any:
+    """What conda says that a setting of its own is."""
+    command = [find(options.environ), "config", "--show", setting, "--json"]
+    shown = subprocess.run(command, env=dict(options.environ), capture_output=True, check=False)
+    return (_json(shown.stdout.decode()) or {}).get(setting) if shown.returncode == 0 else _UNKNOWN
 
 
 def _json(text: str) -> dict[str, Any] | None:

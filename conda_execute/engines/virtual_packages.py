@@ -10,6 +10,7 @@ from __future__ import annotations
 import rattler
 from rattler.exceptions import DetectVirtualPackageError, InvalidVersionError
 
+from ..specs import condition
 from .rattler import bridge, explain
 
 TYPE_CHECKING = False
@@ -92,9 +93,44 @@ def relied_on(records: Sequence[RepoDataRecord], asked: Sequence[str] = ()) -> t
     return tuple(sorted(spec for spec in specs if spec.startswith("__") and spec not in _EVERYWHERE))
 
 
+def decisive(
+    records: Sequence[RepoDataRecord], asked: Sequence[str], overrides: Sequence[tuple[str, str]] = ()
+) -> tuple[str, ...]:
+    """What conditions (`when`) of these specs and of packages say of this machine: a match spec that it satisfies, or
+    `!` and one that it does not."""
+    conditional = {
+        spec for spec in (*asked, *(spec for record in records for spec in record.depends)) if "when" in spec
+    }
+    terms: set[str] = set()
+
+    def note(term: str) -> bool:
+        terms.add(term)
+        return True
+
+    for spec in conditional:
+        if text := rattler.MatchSpec(spec, strict=False).condition:
+            condition.holds(text, {}, note)
+    present = of_this_machine(overrides) if terms else []
+    about_us = sorted(term for term in terms if term.startswith("__") and term not in _EVERYWHERE)
+    return tuple(term if _holds(term, present) else f"!{term}" for term in about_us)
+
+
+def applies(spec: MatchSpec, records: Sequence[RepoDataRecord], request: Request) -> bool:
+    """Whether the condition of a spec, if it has one, holds with these packages."""
+
+    def holds(text: str) -> bool:
+        wanted = rattler.MatchSpec(text, strict=False)
+        return any(record.matches(wanted) for record in records) or _holds(text, machine)
+
+    if spec.condition is None:
+        return True
+    machine = packages(request)
+    return condition.holds(spec.condition, {}, holds)
+
+
 def _holds(spec: str, present: Sequence[GenericVirtualPackage]) -> bool:
     if spec.startswith("!"):
-        return all(package.name.normalized != spec[1:] for package in present)
+        return not _holds(spec[1:], present)
     parsed = rattler.MatchSpec(spec, strict=False)
     return any(_matches(parsed, package) for package in present)
 

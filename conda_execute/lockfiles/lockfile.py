@@ -245,12 +245,15 @@ def _check_satisfied(lock: Lockfile, request: Request, found: Solution) -> None:
     """Whether what the script asks for is among the packages: another tool's lock does not say what it was made for."""
     import rattler
 
+    from ..engines import virtual_packages
     from ..specs.requirement import allows, canonical, requirement_name
 
     for text in request.specs:
         if text.startswith("__"):
             continue  # the machine has it, and not a package
         spec = rattler.MatchSpec(text, strict=False)
+        if not virtual_packages.applies(spec, found.records, request):
+            continue
         name = str(spec.name.normalized)
         mine = [record for record in found.records if record.name.normalized == name]
         plain = rattler.MatchSpec(

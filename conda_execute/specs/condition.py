@@ -1,7 +1,7 @@
-"""Conditions on the platform: `linux`, `not win`, `__unix and not __osx`, `linux-64 or (osx and not osx-64)`.
+"""Conditions: `linux`, `not win`, `__unix and not __osx`, `linux-64 or (osx and not osx-64)`, `python >=3 and __unix`.
 
 The operators are `not`, `and`, `or` (in this order of strength) and parentheses. What a name means is the caller's
-matter: `# [...]` comments of the YAML format use platforms and families, `when` of conda-script virtual packages.
+matter: `# [...]` comments of the YAML format use platforms and families, `when` virtual packages and match specs.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from .platforms import FAMILIES, KNOWN, families
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
+
+#: What ends a match spec.
+_WORDS = ("(", ")", "and", "or", "not")
 
 #: Nobody nests deeper; a parser that recurses needs a bound.
 _DEEPEST = 20
@@ -43,10 +46,11 @@ def virtual_package_names(platform: str) -> dict[str, bool]:
     return {name: name in true for name in ("__linux", "__osx", "__win", "__unix")}
 
 
-def holds(text: str, names: Mapping[str, bool]) -> bool:
-    """Whether the condition is true. Raises ConditionError, for an unknown name or another mistake."""
+def holds(text: str, names: Mapping[str, bool], judge: Callable[[str], bool] | None = None) -> bool:
+    """Whether the condition is true; `judge` says so of a match spec. Raises ConditionError, for an unknown name or
+    another mistake."""
     tokens = [(found.group(1), found.start(1)) for found in _TOKEN.finditer(text)]
-    parser = _Parser(tokens, names, len(text))
+    parser = _Parser(tokens, names, len(text), judge)
     value = parser.alternatives(0)
     if parser.position < len(tokens):
         token, start = tokens[parser.position]
@@ -55,10 +59,17 @@ def holds(text: str, names: Mapping[str, bool]) -> bool:
 
 
 class _Parser:
-    def __init__(self, tokens: list[tuple[str, int]], names: Mapping[str, bool], length: int) -> None:
+    def __init__(
+        self,
+        tokens: list[tuple[str, int]],
+        names: Mapping[str, bool],
+        length: int,
+        judge: Callable[[str], bool] | None,
+    ) -> None:
         self.tokens = tokens
         self.names = names
         self.length = length
+        self.judge = judge
         self.position = 0
 
     def accept(self, word: str) -> bool:
@@ -97,8 +108,17 @@ class _Parser:
                 raise ConditionError("a parenthesis is not closed", start, end)
         elif token in self.names:
             value = self.names[token]
-        elif token in (")", "and", "or"):
+        elif token in _WORDS:
             raise ConditionError(f"`{token}` is not expected here", start, end)
+        elif self.judge is not None:
+            value = self.judge(self.rest_of_spec(token))
         else:
             raise ConditionError(f"`{token}` is not known", start, end, token)
         return value is not negated
+
+    def rest_of_spec(self, token: str) -> str:
+        words = [token]
+        while self.position < len(self.tokens) and self.tokens[self.position][0] not in _WORDS:
+            words.append(self.tokens[self.position][0])
+            self.position += 1
+        return " ".join(words)

@@ -54,7 +54,10 @@ _PATTERNS = (
     (r"([\w.-]+) ?[\^~]=? ?(\d+)((?:\.\d+)*)", "did you mean `{0} >={1}{2},<{next}`?"),
     (r"([\w.-]+)@(\d[\w.]*)|(python)-?(\d[\d.]*)", "did you mean `{0} {1}.*`?"),
     (r"([A-Za-z][\w.-]*):(\d[\d.]*)", "did you mean `{0} {1}.*`? A colon separates a channel from a package"),
-    (r"[\w.-]+\[[\w.,-]+\].*", "only PyPI packages have extras: list `{spec}` under `pip:`"),
+    (
+        r"([\w.-]+)\[([\w.,-]+)\].*",
+        "a package of PyPI is listed under `pip:`; an extra of a conda package is written `{0}[extras=[{1}]]`",
+    ),
     (
         r"([\w.-]+ ?[=<>!~]+ ?[\d.*]+(?:,[=<>!~]+[\d.*]+)*) +(?!and\b|or\b)[A-Za-z]\w* .*",
         "did you mean `{0}`? A comment begins with `#`",
@@ -70,7 +73,7 @@ def meant(spec: str) -> str | None:
     >>> meant("python:3.11")
     'did you mean `python 3.11.*`? A colon separates a channel from a package'
     >>> meant("rich[jupyter]")
-    'only PyPI packages have extras: list `rich[jupyter]` under `pip:`'
+    'a package of PyPI is listed under `pip:`; an extra of a conda package is written `rich[extras=[jupyter]]`'
     >>> meant("pip install humanize")
     'list `humanize` under `pip:`, which is an entry of `env`'
     >>> meant("python >=3 needed for f-strings")

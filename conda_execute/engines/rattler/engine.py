@@ -148,5 +148,11 @@ def _finish(
         channel = (record.channel or "").rstrip("/")
         installed.append(f"{names.get(channel, channel)}/{record.subdir}::{stem(record.file_name)}")
     seal.write_history(installing.prefix, options.command, installed, request.specs, time.time())
-    relied_on = virtual_packages.relied_on(records, request.specs) + (("!__cuda",) if installing.cuda_matters else ())
-    return Built(len(records), seal.settle_records(installing.prefix, installing.incoming.moved()), relied_on)
+    relied_on = {*virtual_packages.relied_on(records, request.specs)}
+    if request.platform == request.host_platform:
+        relied_on.update(virtual_packages.decisive(records, request.specs, request.overrides))
+    if installing.cuda_matters:
+        relied_on.add("!__cuda")
+    return Built(
+        len(records), seal.settle_records(installing.prefix, installing.incoming.moved()), tuple(sorted(relied_on))
+    )

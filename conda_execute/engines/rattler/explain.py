@@ -107,16 +107,20 @@ def _variants(name: str) -> list[str]:
     return [variant for variant in swapped + prefixed + stripped if variant != name]
 
 
+_CONDITION = r"could not parse condition .*"
+
+
 def not_a_spec(spec: str, text: str, where: Location | None) -> CreationError:
     """A spec that does not parse, and the parser's reason."""
-    reason = causes(text)[-1]
+    reason = re.sub(_CONDITION, "its condition cannot be read", causes(text)[-1])
     turned = re.sub("=([<>])", r"\1=", spec)
     hint = f"did you mean `{turned}`?" if turned != spec else mistakes.meant(spec)
     return CreationError(
         f"`{spec}` is not a match spec: {reason if reason.endswith(' .') else reason.rstrip('.')}",
         step="solve",
         where=where or (),
-        hint=hint or "`NAME`, `NAME >=1.2,<2` or `CHANNEL::NAME 1.2.*`; only PyPI packages have extras and markers",
+        hint=hint
+        or '`NAME`, `NAME >=1.2,<2`, `CHANNEL::NAME 1.2.*`, `NAME[when="python <3.11"]` or `NAME[extras=[EXTRA]]`',
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import datetime, timezone
 from typing import Any
 
@@ -204,13 +205,20 @@ async def would_differ_with_cuda(
 _ANY_CUDA = "99"
 
 
+#: `not python <3` would be read as a package of that name.
+_NOT = r"(?:^|[\s(])not(?![\w.-])"
+
+
 def parse(written: Sequence[str], options: Options) -> list[MatchSpec]:
     specs = []
     for spec in written:
         try:
-            specs.append(rattler.MatchSpec(spec, strict=False))
+            parsed = rattler.MatchSpec(spec, strict=False)
         except (InvalidMatchSpecError, UnicodeEncodeError) as error:
             raise explain.not_a_spec(spec, str(error), options.locate(spec)) from None
+        if re.search(_NOT, parsed.condition or ""):
+            raise explain.not_a_spec(spec, "a condition on packages has no `not`", options.locate(spec))
+        specs.append(parsed)
     return specs
 
 
