@@ -31,17 +31,11 @@ def _days(node: Node) -> float:
 def _sandbox(node: Node) -> Narrowing | None:
     """`sandbox = true`, or a table of what the script does without."""
     if not isinstance(node.value, dict):
-        if not _truth(node):
+        if not node.truth():
             raise fields.asks_for_more(node.where)
         return Narrowing(where=node.key_where)
     keys = node.known(("net", "write"), {"network": "net"})
-    if "net" in keys and _truth(keys["net"]):
+    if "net" in keys and keys["net"].truth():
         raise fields.asks_for_more(keys["net"].where)
     write = tuple(text for text, _ in keys["write"].strings("a folder")) if "write" in keys else None
     return Narrowing(net="net" not in keys, write=write, where=node.key_where)
-
-
-def _truth(node: Node) -> bool:
-    if not isinstance(node.value, bool):
-        raise node.error(f"`{node.name}` must be true or false, found {node.kind}", "write `true` or `false`")
-    return node.value

@@ -39,6 +39,7 @@ _WORKSPACE_KEYS = (
     *("channels", "channel-priority", "exclude-newer", "pypi-exclude-newer", "solve-strategy"),
     "pypi-options",
 )
+_PRIORITIES = ("strict", "flexible", "disabled")
 _STRATEGIES = ("highest", "lowest", "lowest-direct")
 #: And what uv calls them.
 _PYPI_OPTIONS = {
@@ -67,8 +68,8 @@ def added(header: Header, table: Node, platform: str, locations: list[tuple[str,
             hint="move them to `channels` at the top",
         )
     said = {**workspace, **{name: node for name, node in keys.items() if name in _WORKSPACE_KEYS}}
-    strategy = _strategy(workspace["solve-strategy"]) if "solve-strategy" in workspace else None
-    options = {**({"resolution": strategy} if strategy else {}), **_pypi_options(said.get("pypi-options"))}
+    strategy = workspace["solve-strategy"].one_of(*_STRATEGIES) if "solve-strategy" in workspace else "highest"
+    options = {**({} if strategy == "highest" else {"resolution": strategy}), **_pypi_options(said.get("pypi-options"))}
     found = _Layers(platform)
     for layer in (table, *_targets(keys.get("target"), platform)):
         found.add(layer, locations)
@@ -79,13 +80,15 @@ def added(header: Header, table: Node, platform: str, locations: list[tuple[str,
         specs=(*header.specs, *found.specs.values()),
         pypi=(*header.pypi, *found.pypi.values()),
         uv=with_sources(header.uv, sources, options),
-        solve_strategy=strategy,
+        solve_strategy=None if strategy == "highest" else strategy,
         constraints=tuple(found.constraints.values()),
         variables=tuple(found.variables.items()),
         activation_scripts=found.activation_scripts,
         overrides=_system(keys["system-requirements"]) if "system-requirements" in keys else (),
         channels=channels(workspace["channels"], locations) if "channels" in workspace else header.channels,
-        channel_priority=_priority(said["channel-priority"]) if "channel-priority" in said else None,
+        channel_priority=said["channel-priority"].one_of("strict", "flexible", "disabled")
+        if "channel-priority" in said
+        else None,
         exclude_newer=_when(said.get("exclude-newer")),
         pypi_exclude_newer=_when(said.get("pypi-exclude-newer")),
         exclude_newer_of=(
@@ -160,16 +163,6 @@ def _system(node: Node) -> tuple[tuple[str, str], ...]:
     return fields.overrides(said)
 
 
-def _priority(node: Node) -> str:
-    priority = node.text()
-    if priority not in ("strict", "flexible", "disabled"):
-        raise node.error(
-            f"`{node.name}` must be `strict`, `flexible` or `disabled`, found `{shown(priority)}`",
-            nearest(priority, ("strict", "flexible", "disabled")),
-        )
-    return priority
-
-
 def _of_packages(node: Node | None) -> tuple[tuple[str, str], ...]:
     if node is None or not isinstance(node.value, dict):
         return ()
@@ -187,15 +180,6 @@ def _when(node: Node | None) -> str | None:
     if isinstance(node.value, dict):
         return None  # a table of packages, which have moments of their own
     return moment(node)
-
-
-def _strategy(node: Node) -> str | None:
-    strategy = node.text()
-    if strategy not in _STRATEGIES:
-        known = ", ".join(f"`{one}`" for one in _STRATEGIES)
-        message = f"`{node.name}` must be one of {known}, found `{shown(strategy)}`"
-        raise node.error(message, nearest(strategy, _STRATEGIES))
-    return None if strategy == "highest" else strategy
 
 
 def _pypi_options(node: Node | None) -> dict[str, object]:
@@ -216,7 +200,7 @@ def _pypi_options(node: Node | None) -> dict[str, object]:
         elif isinstance(option.value, list):
             found[f"{name}-package"] = [text for text, _ in option.strings("a package")]
         else:
-            found[name] = _is_true(option)
+            found[name] = option.truth()
     return found
 
 
@@ -335,17 +319,11 @@ def _requirement(name: str, node: Node) -> tuple[str, dict[str, object]]:
     source: dict[str, object] = {}
     if "index" in fields:
         source = {"index": _word(fields["index"].text(), fields["index"].where)}
-    elif "editable" in fields and _is_true(fields["editable"]):
+    elif "editable" in fields and fields["editable"].truth():
         text, source = named, {"path": fields["path"].text(), "editable": True}
     if "env-markers" in fields:
         text += f" ; {fields['env-markers'].text()}"
     return text, source
-
-
-def _is_true(node: Node) -> bool:
-    if not isinstance(node.value, bool):
-        raise node.error(f"`{node.name}` must be true or false, found {node.kind}", "write `editable = true`")
-    return node.value
 
 
 def _versioned(name: str, node: Node) -> str:

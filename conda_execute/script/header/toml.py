@@ -266,6 +266,21 @@ class Node:
         """A string that is not empty and has no control characters."""
         return fields.plain(self.string(hint), what or f"`{self.name}`", self.where)
 
+    def truth(self) -> bool:
+        if not isinstance(self.value, bool):
+            raise self.error(
+                f"`{self.name}` must be true or false, found {self.kind}", f"write `{self.path[-1]} = true` or `false`"
+            )
+        return self.value
+
+    def one_of(self, *words: str) -> str:
+        text = self.text()
+        if text not in words:
+            *others, last = [f"`{word}`" for word in words]
+            problem = f"`{self.name}` must be {', '.join(others)} or {last}, found `{shown(text)}`"
+            raise self.error(problem, nearest(text, words))
+        return text
+
     def items(self, hint: str = "") -> list[Node]:
         if not isinstance(self.value, list):
             raise self.error(
