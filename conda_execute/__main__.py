@@ -11,7 +11,7 @@ import sys
 # Our first statement: Ctrl-C ends us as SIGTERM does, at once and without a traceback, until there is something to
 # unwind (`interrupts.take`). Only programs import this module.
 try:
-    import signal
+    from .lean.signals import signal
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -10,8 +10,9 @@ A signal that is ignored (nohup) stays ignored: the script inherits that.
 
 from __future__ import annotations
 
-import signal
 import sys
+
+from .lean.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 
 from ..errors import ExecuteError, NotExecutableError, NotFoundError
 from ..files import may_execute_on
+from ..lean.signals import signal
 from ..text import close
 
 TYPE_CHECKING = False
