@@ -64,6 +64,9 @@ setup(
         "Issues": f"{REPOSITORY}/issues",
         "Source": REPOSITORY,
     },
+    # Said although it is the default: an editable installation is then one line in a `.pth` file. Without it, it is a
+    # finder whose imports double what it costs to start any Python of that environment.
+    package_dir={"": "."},
     packages=find_packages(include=["conda_execute", "conda_execute.*"]),
     package_data={"conda_execute": ["py.typed", "cli/shells/*", "launch/posix/*", "launch/posix/zsh/.z*"]},
     python_requires=">=3.10",
