@@ -270,6 +270,15 @@ def world(tmp_path: Path, session_directory: Path, condarc: Path, programs: Path
         yield World(root, environ)
 
 
+@pytest.fixture
+def furnished(world: World, session_directory: Path) -> World:
+    """The same, with environments that tests share: for those that only look at what runs in `env: [python]`.
+
+    The first one creates it. No other is created there, and nothing is changed or removed.
+    """
+    return world.with_(CONDA_EXECUTE_ENV_DIR=str(session_directory / "tmp_envs"))
+
+
 @pytest.fixture(scope="session")
 def namespaces() -> None:
     """Skips the test where we may have no processes, mounts and host name of our own: root of a container may not."""

@@ -7,6 +7,7 @@ is an import from one room by another, anywhere in it; floors count the longest 
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import subprocess
 import sys
@@ -18,15 +19,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "conda_execute"
 
-#: A module: its room, its syntax tree, and the names of the packages that it is in.
+#: A module: its room, its syntax tree, and the names of the packages that it is in, with its own.
 Module = tuple[str, ast.Module, list[str]]
 
 
-def modules(package: Path = PACKAGE) -> Iterator[Module]:
+@functools.cache
+def modules(package: Path = PACKAGE) -> tuple[Module, ...]:
     """Each module of the package; the package's own `__init__` is the room `__init__`."""
+    found = []
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package).with_suffix("").parts
-        yield parts[0], ast.parse(path.read_text(encoding="utf-8"), str(path)), list(parts[:-1])
+        found.append((parts[0], ast.parse(path.read_text(encoding="utf-8"), str(path)), list(parts)))
+    return tuple(found)
 
 
 def imports(tree: ast.Module, package: list[str]) -> Iterator[str]:
@@ -42,7 +46,7 @@ def arrows(package: Path = PACKAGE) -> set[tuple[str, str]]:
     return {
         (room, other)
         for room, tree, names in modules(package)
-        for other in imports(tree, names)
+        for other in imports(tree, names[:-1])
         if room not in ("__init__", other)
     }
 
@@ -81,7 +85,7 @@ def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
 
 def figures(package: Path) -> dict[str, str]:
     """What is counted, in the order in which it is printed."""
-    trees = list(modules(package))
+    trees = modules(package)
     functions = [
         node
         for _, tree, _ in trees

@@ -87,17 +87,17 @@ def test_scripts_with_the_same_needs_share_an_environment(world: World) -> None:
 # As if run directly ------------------------------------------------------------------------------------------------
 
 
-def test_arguments_and_working_directory_are_the_scripts_own(world: World) -> None:
-    script = world.script("s.py", PYTHON + "import sys, os\nprint(sys.argv, os.getcwd())\n")
+def test_arguments_and_working_directory_are_the_scripts_own(furnished: World) -> None:
+    script = furnished.script("s.py", PYTHON + "import sys, os\nprint(sys.argv, os.getcwd())\n")
     arguments = ["", "a b", "--help", "-v", "--", "*", "é", "$HOME"]
-    done = world.execute(script.name, *arguments, check=True)
-    assert done.stdout == f"{['s.py', *arguments]} {world.work}\n"
+    done = furnished.execute(script.name, *arguments, check=True)
+    assert done.stdout == f"{['s.py', *arguments]} {furnished.work}\n"
 
 
 @pytest.mark.parametrize("status", [0, 1, 3, 125, 255])
-def test_exit_status_is_the_scripts_own(world: World, status: int) -> None:
-    script = world.script("s.py", PYTHON + f"raise SystemExit({status})\n")
-    assert world.execute(script).returncode == status
+def test_exit_status_is_the_scripts_own(furnished: World, status: int) -> None:
+    script = furnished.script("s.py", PYTHON + f"raise SystemExit({status})\n")
+    assert furnished.execute(script).returncode == status
 
 
 @pytest.mark.parametrize("sign", ["//", "--", "*"])
@@ -115,26 +115,26 @@ def test_a_script_that_can_be_neither_python_nor_shell_is_not_tried_as_such(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGSEGV], ids=lambda number: number.name)
-def test_a_signal_reaches_the_script_and_its_death_the_caller(world: World, number: signal.Signals) -> None:
+def test_a_signal_reaches_the_script_and_its_death_the_caller(furnished: World, number: signal.Signals) -> None:
     code = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\nprint('ready', flush=True)\n"
     code += "time.sleep(60)\n"
-    running = world.start(["conda-execute", world.script("s.py", PYTHON + code)])
+    running = furnished.start(["conda-execute", furnished.script("s.py", PYTHON + code)])
     assert running.stdout.readline() == "ready\n"
     running.send_signal(number)
     assert running.wait(30) == -number
 
 
-def test_binary_streams_pass_untouched(world: World) -> None:
+def test_binary_streams_pass_untouched(furnished: World) -> None:
     code = "import sys\nsys.stdout.buffer.write(sys.stdin.buffer.read()[::-1])\n"
     content = bytes(range(256)) * 1000
-    done = world.execute(world.script("s.py", PYTHON + code), input=content, text=False)
+    done = furnished.execute(furnished.script("s.py", PYTHON + code), input=content, text=False)
     assert done.stdout == content[::-1]
 
 
-def test_standard_input_may_be_closed(world: World) -> None:
-    script = world.script("s.py", PYTHON + "import sys\nprint(sys.stdin)\n")
-    world.execute(script, check=True)
-    done = world.run(["sh", "-c", f"conda-execute {script} <&-"])
+def test_standard_input_may_be_closed(furnished: World) -> None:
+    script = furnished.script("s.py", PYTHON + "import sys\nprint(sys.stdin)\n")
+    furnished.execute(script, check=True)
+    done = furnished.run(["sh", "-c", f"conda-execute {script} <&-"])
     assert (done.returncode, done.stdout) == (0, "None\n")
 
 
@@ -158,10 +158,10 @@ os.write(os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), f"{closed}\\n"
     assert (world.work / "said").read_text() == f"{closed}\n" * 3
 
 
-def test_a_megabyte_of_arguments_arrives(world: World) -> None:
-    script = world.script("s.py", PYTHON + "import sys\nprint(sum(map(len, sys.argv[1:])))\n")
+def test_a_megabyte_of_arguments_arrives(furnished: World) -> None:
+    script = furnished.script("s.py", PYTHON + "import sys\nprint(sum(map(len, sys.argv[1:])))\n")
     arguments = ["x" * 100_000] * 10
-    assert world.execute(script, *arguments, check=True).stdout == "1000000\n"
+    assert furnished.execute(script, *arguments, check=True).stdout == "1000000\n"
 
 
 def test_sigpipe_is_not_ignored_in_the_script(world: World) -> None:
@@ -184,20 +184,20 @@ def test_an_ignored_sigpipe_stays_ignored_in_the_script(world: World, env: str) 
 # Tools of the environment ------------------------------------------------------------------------------------------
 
 
-def test_the_activated_environment_is_what_conda_activate_gives(world: World) -> None:
+def test_the_activated_environment_is_what_conda_activate_gives(furnished: World) -> None:
     code = (
         "import os, sys\nprint(*[os.environ[n] for n in ('CONDA_PREFIX', 'CONDA_DEFAULT_ENV', 'PREFIX')], sys.prefix)\n"
     )
-    done = world.execute(world.script("s.py", PYTHON + code), check=True)
+    done = furnished.execute(furnished.script("s.py", PYTHON + code), check=True)
     assert len(set(done.stdout.split())) == 1
-    assert Path(done.stdout.split()[0]) == world.prefixes()[0]
+    assert Path(done.stdout.split()[0]) == furnished.prefixes()[0]
 
 
 # Code without a file -----------------------------------------------------------------------------------------------
 
 
-def test_code_after_c_is_one_line_a_word(world: World) -> None:
-    done = world.execute(
+def test_code_after_c_is_one_line_a_word(furnished: World) -> None:
+    done = furnished.execute(
         "-c", "# conda execute", "# env: [python]", "import sys", "print('x', len(sys.argv))", check=True
     )
     assert done.stdout == "x 1\n"
@@ -222,9 +222,9 @@ def test_the_commands_of_the_originals_own_tests_work(world: World) -> None:
 
 
 @pytest.mark.parametrize("words", [["-"], ["-c"]], ids=" ".join)
-def test_code_on_standard_input_leaves_it_at_its_end(world: World, words: list[str]) -> None:
+def test_code_on_standard_input_leaves_it_at_its_end(furnished: World, words: list[str]) -> None:
     code = PYTHON + "import sys\nprint(repr(sys.stdin.read()))\n"
-    assert world.execute(*words, input=code, check=True).stdout == "''\n"
+    assert furnished.execute(*words, input=code, check=True).stdout == "''\n"
 
 
 def test_code_without_a_header_is_not_told_to_be_edited(world: World) -> None:
@@ -234,15 +234,15 @@ def test_code_without_a_header_is_not_told_to_be_edited(world: World) -> None:
     assert "--init" not in done.stderr
 
 
-def test_a_traceback_shows_the_lines_of_code_without_a_file(world: World) -> None:
-    done = world.execute("-c", "# conda execute", "# env: [python]", "1 / 0  # here")
+def test_a_traceback_shows_the_lines_of_code_without_a_file(furnished: World) -> None:
+    done = furnished.execute("-c", "# conda execute", "# env: [python]", "1 / 0  # here")
     assert done.returncode == 1
     assert "1 / 0  # here" in done.stderr
 
 
-def test_a_script_from_standard_input_gets_its_arguments(world: World) -> None:
+def test_a_script_from_standard_input_gets_its_arguments(furnished: World) -> None:
     code = PYTHON + "import sys\nprint(sys.argv[1:])\n"
-    assert world.execute("-", "a", "-v", input=code, check=True).stdout == "['a', '-v']\n"
+    assert furnished.execute("-", "a", "-v", input=code, check=True).stdout == "['a', '-v']\n"
 
 
 # Instead of a run --------------------------------------------------------------------------------------------------
@@ -319,15 +319,15 @@ def test_print_prefix_makes_the_environment_and_runs_nothing(world: World) -> No
     assert os.access(Path(done.stdout.strip()) / "bin" / "python", os.X_OK)
 
 
-def test_shell_opens_in_the_environment(world: World) -> None:
-    script = world.script("s.py", PYTHON)
-    done = world.execute("--shell", script, input="command -v python; exit 3\n", env={"SHELL": "/bin/sh"})
+def test_shell_opens_in_the_environment(furnished: World) -> None:
+    script = furnished.script("s.py", PYTHON)
+    done = furnished.execute("--shell", script, input="command -v python; exit 3\n", env={"SHELL": "/bin/sh"})
     assert done.returncode == 3
-    assert done.stdout.strip() == str(world.prefixes()[0] / "bin" / "python")
+    assert done.stdout.strip() == str(furnished.prefixes()[0] / "bin" / "python")
 
 
-def test_a_shell_that_is_not_there_is_told_to_be_of_the_variable(world: World) -> None:
-    done = world.execute("--shell", world.script("s.py", PYTHON), env={"SHELL": "/no/such/shell"})
+def test_a_shell_that_is_not_there_is_told_to_be_of_the_variable(furnished: World) -> None:
+    done = furnished.execute("--shell", furnished.script("s.py", PYTHON), env={"SHELL": "/no/such/shell"})
     message = "error: `/no/such/shell` is not there\nhint: the variable SHELL names the shell to open\n"
     assert (done.returncode, done.stderr) == (127, message)
 
@@ -348,37 +348,41 @@ def shell(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", STARTUP)
-def test_a_startup_file_does_not_hide_the_environment(world: World, name: str) -> None:
+def test_a_startup_file_does_not_hide_the_environment(furnished: World, name: str) -> None:
     """That of many people puts something first on PATH."""
-    (world.work / "mine").mkdir()
-    fake = world.script("mine/python", "#!/bin/sh\necho mine\n")
+    (furnished.work / "mine").mkdir()
+    fake = furnished.script("mine/python", "#!/bin/sh\necho mine\n")
     startup, text = STARTUP[name]
-    (world.home / startup).parent.mkdir(parents=True, exist_ok=True)
-    (world.home / startup).write_text(text.format(fake.parent))
-    script = world.script("s.py", PYTHON)
-    done = world.execute("--shell", script, input="command -v python; echo $mine; exit 3\n", env={"SHELL": shell(name)})
+    (furnished.home / startup).parent.mkdir(parents=True, exist_ok=True)
+    (furnished.home / startup).write_text(text.format(fake.parent))
+    script = furnished.script("s.py", PYTHON)
+    done = furnished.execute(
+        "--shell", script, input="command -v python; echo $mine; exit 3\n", env={"SHELL": shell(name)}
+    )
     assert done.returncode == 3
-    assert done.stdout.split() == [str(world.prefixes()[0] / "bin" / "python"), "here"]
+    assert done.stdout.split() == [str(furnished.prefixes()[0] / "bin" / "python"), "here"]
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
-def test_the_prompt_of_the_shell_shows_the_script_and_runs_nothing_of_its_name(world: World, name: str) -> None:
-    script = world.script("a $(touch ran).py", PYTHON)
+def test_the_prompt_of_the_shell_shows_the_script_and_runs_nothing_of_its_name(furnished: World, name: str) -> None:
+    script = furnished.script("a $(touch ran).py", PYTHON)
     show = "fish_prompt" if name == "fish" else "echo $PS1"
-    done = world.execute("--shell", script, input=f"{show}; env | grep EXECUTE_PROMPT\n", env={"SHELL": shell(name)})
+    done = furnished.execute(
+        "--shell", script, input=f"{show}; env | grep EXECUTE_PROMPT\n", env={"SHELL": shell(name)}
+    )
     assert "(a---touch-ran-.py) " in done.stdout
     assert "EXECUTE_PROMPT" not in done.stdout
-    assert not (world.work / "ran").exists()
+    assert not (furnished.work / "ran").exists()
 
 
-def test_zsh_finds_the_files_of_a_person_who_keeps_them_elsewhere(world: World) -> None:
+def test_zsh_finds_the_files_of_a_person_who_keeps_them_elsewhere(furnished: World) -> None:
     """And what is started from that shell finds no file of ours."""
-    elsewhere = world.home / "z files"
+    elsewhere = furnished.home / "z files"
     elsewhere.mkdir()
-    (world.home / ".zshenv").write_text(f"export ZDOTDIR='{elsewhere}'\n")
+    (furnished.home / ".zshenv").write_text(f"export ZDOTDIR='{elsewhere}'\n")
     (elsewhere / ".zshrc").write_text("mine=here\nHISTFILE=$ZDOTDIR/.history\n")
-    script = world.script("s.py", PYTHON)
-    done = world.execute(
+    script = furnished.script("s.py", PYTHON)
+    done = furnished.execute(
         "--shell",
         script,
         input="echo $mine $ZDOTDIR; env | grep -i conda_execute_z; exit 3\n",
@@ -408,9 +412,9 @@ def test_quiet_in_a_header_says_nothing(world: World) -> None:
     assert world.execute(script, check=True).stderr == ""
 
 
-def test_an_absolute_shebang_means_the_environments_python(world: World) -> None:
-    script = world.script("s.py", "#!/usr/bin/python3\n" + PYTHON + "import sys\nprint(sys.prefix)\n")
-    assert Path(world.execute(script, check=True).stdout.strip()) == world.prefixes()[0]
+def test_an_absolute_shebang_means_the_environments_python(furnished: World) -> None:
+    script = furnished.script("s.py", "#!/usr/bin/python3\n" + PYTHON + "import sys\nprint(sys.prefix)\n")
+    assert Path(furnished.execute(script, check=True).stdout.strip()) == furnished.prefixes()[0]
 
 
 # What goes wrong ---------------------------------------------------------------------------------------------------
@@ -520,16 +524,16 @@ def test_where_the_working_directory_is_gone_nothing_is_made_and_that_is_said(wo
     assert world.prefixes() == []
 
 
-def test_a_working_directory_that_is_gone_is_no_traceback(world: World, programs: Path) -> None:
+def test_a_working_directory_that_is_gone_is_no_traceback(furnished: World, programs: Path) -> None:
     """Scratch directories vanish under jobs: a script elsewhere runs, one below the lost directory is an error."""
-    script = world.script("s.py", PYTHON + "print('ran')\n")
-    world.execute(script, check=True)
+    script = furnished.script("s.py", PYTHON + "print('ran')\n")
+    furnished.execute(script, check=True)
     gone = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
     half = programs / "conda-execute-py"
     for program in ("conda-execute", half):
-        done = world.run(["sh", "-c", gone, "sh", program, script])
+        done = furnished.run(["sh", "-c", gone, "sh", program, script])
         assert (done.returncode, done.stdout) == (0, "ran\n"), done.stderr
-    done = world.run(["sh", "-c", gone, "sh", half, "../s.py"])
+    done = furnished.run(["sh", "-c", gone, "sh", half, "../s.py"])
     assert done.returncode in (0, 127)
     assert "Traceback" not in done.stderr
 

@@ -9,14 +9,18 @@ import pytest
 
 from tests.conftest import CHECKOUT, World
 
-jsonschema = pytest.importorskip("jsonschema")
-
 SCHEMA = json.loads((CHECKOUT / "docs" / "reference" / "json.schema.json").read_text(encoding="utf-8"))
+
+
+def schemas() -> Any:
+    """The library, which is imported where it is used: it takes seconds, and each worker imports this module."""
+    return pytest.importorskip("jsonschema")
 
 
 def valid(text: str, kind: str) -> Any:
     """What the text says, once it is valid as a whole and as what it is called."""
     value = json.loads(text)
+    jsonschema = schemas()
     jsonschema.validate(value, SCHEMA)
     for one in value if isinstance(value, list) else [value]:
         jsonschema.validate(one, {"$defs": SCHEMA["$defs"], "$ref": f"#/$defs/{kind}"})
@@ -64,4 +68,4 @@ def test_json_of_edits_and_creations_is_valid_by_the_schema(world: World) -> Non
 
 
 def test_the_schema_is_one() -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    schemas().Draft202012Validator.check_schema(SCHEMA)

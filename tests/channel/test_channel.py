@@ -189,15 +189,12 @@ def test_package_of_a_test_is_as_real_as_any(link: Link, make_channel: Callable[
     assert output(prefix / "bin/greet") == f"hello from {prefix}\n"
 
 
-LAYOUTS = {one.layout: one for one in reversed(interpreter.find_all())}
-
-
 @pytest.mark.parametrize("layout", ["standalone", "local", "debian"])
 def test_python_of_each_layout_is_relocated(
     layout: str, link: Link, channel: Path, tmp_path: Path, session_directory: Path
 ) -> None:
     """`site-packages` is on the path, both installers write to it, and nothing points back to the original."""
-    one = LAYOUTS.get(layout)
+    one = next((one for one in interpreter.find_all() if one.layout == layout), None)
     if one is None:
         pytest.skip(f"no {layout} Python on this machine")
     prefix = link("python", "pip", url=_channel_of(one, channel, tmp_path))
