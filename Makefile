@@ -20,7 +20,15 @@ SHELL_FILES = $(shell find .ci conda_execute examples recipe tests -name __pycac
     -o -type f -print 2>/dev/null | xargs awk 'FNR == 1 && (FILENAME ~ /\.sh$$/ || /^\#!.*[\/ ](ba|da)?sh$$/) \
     { print FILENAME } { nextfile }')
 
-.PHONY: help run site test coverage lint bench stress cluster older powercuts channel clean
+# Byte code of the tests is kept: each worker would compile all of it again.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Each worker gets a half, in order, and takes from the other when it is done: what a module prepares is prepared once.
+PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+
+CHECKS := ruff mypy mypy-darwin mypy-win32 shellcheck
+
+.PHONY: help run site test coverage lint $(CHECKS) bench stress cluster older powercuts channel clean
 .DELETE_ON_ERROR:
 
 help:
@@ -57,23 +65,30 @@ site: $(VENV)/.installed
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 lint: $(VENV)/.installed
-	@echo '== ruff'
+	@echo '== $(CHECKS)'
+	@$(MAKE) --no-print-directory --jobs=4 $(CHECKS)
+
+ruff:
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@echo '== mypy, for each system'
-	@$(BIN)/mypy
-	@for system in darwin win32; do \
-	  $(BIN)/mypy --platform "$$system" --no-warn-unreachable --cache-dir ".mypy_cache/$$system" conda_execute || exit 1; done
-	@echo '== shellcheck'
+
+# Says nothing when all is well.
+mypy:
+	@$(BIN)/mypy --no-error-summary
+
+mypy-darwin mypy-win32: mypy-%:
+	@$(BIN)/mypy --no-error-summary --platform $* --no-warn-unreachable --cache-dir .mypy_cache/$* conda_execute
+
+shellcheck:
 	@$(BIN)/shellcheck $(SHELL_FILES)
 
 test: lint
 	@echo '== pytest'
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 $(TESTS)
+	@$(PYTEST) $(TESTS)
 
 coverage: $(VENV)/.installed
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered $(TESTS)
+	@$(PYTEST) --cov --cov-report=term:skip-covered $(TESTS)
 
 # The py-rattler that conda-rattler-solver keeps in the base environment, in an environment of its own.
 older: $(VENV)/.installed
