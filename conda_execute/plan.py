@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .cache import cache_dir, fitting_cache, home_directory, private_directory, rattler_cache
+from .cache import cache_dir, fitting_cache, home_directory, rattler_cache
 from .configuration.settings import load
 from .environments.name import environment_name
 from .environments.place import choose_tmp_envs
@@ -233,7 +233,6 @@ class Plan:
             folder=os.getcwd(),
             home=home_directory(self.environ),
             shared=tuple(sorted(path for path in shared if path)),
-            scratch=os.path.join(private_directory(self.environ), "sandbox"),
         )
         if self.sandbox == ENVIRONMENTS:
             return policy.protect(outside)

@@ -163,7 +163,7 @@ from conda_execute.launch.sandbox import kernel, policy
 found = replace(kernel.look(), forbids_namespaces={None if namespaces else "test"!r})
 out = {str(tmp_path / "out")!r}
 read = (*policy.SYSTEM, os.path.dirname(os.__file__))
-sandbox.enter(policy.SandboxPolicy(read, (out,), scratch={str(tmp_path)!r}), found)
+sandbox.enter(policy.SandboxPolicy(read, (out,)), found)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -586,7 +586,6 @@ OUTSIDE = policy.Outside(
     folder="/home/u/project",
     home="/home/u",
     shared=("/home/u/.cache/conda-execute",),
-    scratch="/tmp/scratch",
 )
 
 

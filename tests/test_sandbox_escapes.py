@@ -268,7 +268,7 @@ class World:
             done = subprocess.run(
                 [*command, str(self.shown / "attempts.py"), json.dumps(self.facts)],
                 cwd=self.work,
-                env={"PATH": "/usr/bin:/bin"},
+                env={"PATH": "/usr/bin:/bin", "TMPDIR": str(self.scratch)},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[inherited],
                 check=False,
@@ -291,7 +291,7 @@ class World:
         from conda_execute.launch.sandbox.policy import SYSTEM
 
         read = [*SYSTEM, str(self.environment), str(self.shown), sys.base_prefix, sys.prefix]
-        policy = {"read": read, "write": [str(self.work)], "folder": str(self.work), "scratch": str(self.scratch)}
+        policy = {"read": read, "write": [str(self.work)], "folder": str(self.work)}
         told = {"namespaces": namespaces, "policy": policy}
         return [self.python, "-I", "-c", _ENTER, str(PACKAGE), json.dumps(told)]
 

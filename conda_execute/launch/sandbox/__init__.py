@@ -19,6 +19,7 @@ import os
 import stat
 import sys
 
+from ...cache import private_directory
 from ...errors import ExecuteError, SandboxError
 from .policy import DEVICES, is_within
 
@@ -71,7 +72,7 @@ def enter(policy: SandboxPolicy, kernel: Kernel | None = None) -> str:
     if sys.platform == "darwin":
         from . import seatbelt
 
-        return seatbelt.enter(policy, _scratch(policy.scratch))
+        return seatbelt.enter(policy, _scratch())
     if sys.platform != "linux":
         require(environments_only=bool(policy.protected))
     from .kernel import look
@@ -118,7 +119,7 @@ def _enter(kernel: Kernel, policy: SandboxPolicy) -> str:
         restrictions.restrict(kernel, policy, (namespaces.TEMPORARY, "/dev/shm", "/dev/pts"), root=True, net=True)
         restrictions.install(restrictions.filtering(kernel.processor, (restrictions.UNIX, *internet), shares=True))
         return namespaces.TEMPORARY
-    tmp = _scratch(policy.scratch)
+    tmp = _scratch()
     namespaces.give_up_privileges()
     restrictions.restrict(kernel, policy, (tmp,), net=policy.net)
     restrictions.install(restrictions.filtering(kernel.processor, internet if policy.net else (), shares=False))
@@ -138,8 +139,9 @@ def _close_directories() -> None:
             pass  # it was the list's own
 
 
-def _scratch(folder: str) -> str:
+def _scratch() -> str:
     """A temporary directory for this process, where there are no namespaces; those of processes that ended go."""
+    folder = os.path.join(private_directory(os.environ), "sandbox")
     os.makedirs(folder, 0o700, exist_ok=True)
     for name in os.listdir(folder):
         if name.isdigit() and not _is_running(int(name)):

@@ -44,8 +44,6 @@ class SandboxPolicy:
     net: bool = False
     #: The working directory to be in.
     folder: str = "/"
-    #: Where a temporary directory can be made, for where there are no namespaces to have one in.
-    scratch: str = ""
     #: If there are any, these are protected from being written to, and everything else is as outside.
     protected: tuple[str, ...] = ()
 
@@ -62,7 +60,6 @@ class Outside:
     home: str | None
     #: What all scripts share: environments and caches.
     shared: tuple[str, ...]
-    scratch: str
 
 
 def decide(
@@ -91,7 +88,7 @@ def decide(
         read.append(folder)
     if net:
         read.append(os.path.realpath("/etc/resolv.conf"))
-    policy = SandboxPolicy(tuple(read), writable, net, folder, outside.scratch)
+    policy = SandboxPolicy(tuple(read), writable, net, folder)
     return policy, not open_folder and not write
 
 
@@ -111,7 +108,7 @@ def installing(folders: Sequence[str], needed: Sequence[str], beside: str, home:
         needed = (*needed, beside)
     names = os.path.realpath("/etc/resolv.conf")
     read = (*SYSTEM, *needed, *map(os.path.realpath, needed), *_ourselves(), names, *folders)
-    return SandboxPolicy(read, tuple(map(os.path.realpath, folders)), net=True, folder=folders[0], scratch=folders[0])
+    return SandboxPolicy(read, tuple(map(os.path.realpath, folders)), net=True, folder=folders[0])
 
 
 def _ourselves() -> tuple[str, ...]:
