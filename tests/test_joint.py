@@ -35,6 +35,16 @@ LONG_AGO = 1_600_000_000_000
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        page = Path(self.translate_path(self.path), "index.json")
+        if not page.is_file():
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
+        self.end_headers()
+        self.wfile.write(page.read_bytes())
+
     def log_message(self, *said: object) -> None:
         pass
 
@@ -84,6 +94,16 @@ class Worlds:
                     **rest,  # type: ignore[arg-type]
                 )
             )
+
+    def dated(self, name: str, version: str, day: str, *requires: str) -> None:
+        """A package of PyPI in an index that says since when it has what."""
+        url = self.wheel(name, version, *requires)
+        page = self.directory / "pypi" / name / "index.json"
+        files = json.loads(page.read_text())["files"] if page.exists() else []
+        files.append({
+            "filename": url.rpartition("/")[2], "url": url, "hashes": {}, "upload-time": f"{day}T00:00:00.000000Z",
+        })  # fmt: skip
+        page.write_text(json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files}))
 
     def wheel(self, name: str, version: str, *requires: str, index: str = "pypi", **rest: object) -> str:
         """A package of PyPI; its address."""
@@ -371,6 +391,59 @@ class TestWhatElseCounts:
         url = both.wheel("shapes", "1.0", "numpy<2")
         solution = both.solve("numpy", pypi=(f"shapes @ {url}",), exclude_newer="2024-01-01")
         assert chosen(solution) == {"numpy": "1.0", "shapes": "1.0"}
+
+
+class TestDated:
+    """`exclude-newer` with an index and a channel that say when."""
+
+    #: A day in summer, in milliseconds.
+    SUMMER = 1_690_000_000_000
+
+    @pytest.fixture
+    def dated(self, both: Worlds) -> Worlds:
+        for version, when in (("1.0", LONG_AGO), ("2.0", LONG_AGO), ("3.0", self.SUMMER)):
+            both.module("numpy", version, timestamp=when)
+        both.dated("shapes", "1.0", "2020-10-01", "numpy")
+        both.dated("shapes", "2.0", "2021-10-01", "numpy<2")
+        both.dated("shapes", "3.0", "2024-10-01", "numpy<3")
+        return both
+
+    @pytest.mark.parametrize(
+        ("limits", "expected"),
+        [
+            ({}, "numpy 2.0, shapes 3.0"),
+            ({"exclude_newer": "2022-01-01"}, "numpy 1.0, shapes 2.0"),
+            ({"exclude_newer": "2021-01-01"}, "numpy 2.0, shapes 1.0"),
+            ({"pypi_exclude_newer": "2021-01-01"}, "numpy 3.0, shapes 1.0"),
+            ({"exclude_newer": "2024-01-01", "pypi_exclude_newer": "2025-01-01"}, "numpy 2.0, shapes 3.0"),
+            ({"exclude_newer": "2022-01-01", "exclude_newer_of": (("package shapes", "no"),)}, "numpy 2.0, shapes 3.0"),
+            ({"exclude_newer": "2021-01-01", "exclude_newer_of": (("package numpy", "no"),)}, "numpy 3.0, shapes 1.0"),
+            (
+                {"exclude_newer": "2025-01-01", "exclude_newer_of": (("package numpy", "2022-01-01"),)},
+                "numpy 2.0, shapes 3.0",
+            ),
+            ({"exclude_newer_of": (("package numpy", "2022-01-01"),)}, "numpy 2.0, shapes 3.0"),
+            ({"exclude_newer_of": (("package shapes", "2022-01-01"),)}, "numpy 1.0, shapes 2.0"),
+            (
+                {"exclude_newer": "2024-01-01", "exclude_newer_of": (("package numpy", "2022-01-01"),)},
+                "numpy 1.0, shapes 2.0",
+            ),
+            (
+                {"exclude_newer_of": (("package numpy", "2022-01-01"), ("package shapes", "2022-01-01"))},
+                "numpy 1.0, shapes 2.0",
+            ),
+            (
+                {"exclude_newer": "2025-01-01", "exclude_newer_of": (("package shapes", "2022-01-01"),)},
+                "numpy 1.0, shapes 2.0",
+            ),
+        ],
+    )
+    def test_what_is_too_new_is_chosen_by_neither(
+        self, dated: Worlds, limits: dict[str, object], expected: str
+    ) -> None:
+        solution = dated.solve("numpy", pypi=("shapes",), **limits)
+        assert ", ".join(f"{name} {version}" for name, version in sorted(chosen(solution).items())) == expected
+        assert not [notice for notice in solution.notices if notice.startswith("kept")]
 
 
 @pytest.mark.parametrize("pairs", [40, pytest.param(200, marks=pytest.mark.stress)])

@@ -278,8 +278,7 @@ class _Asking:
             files = project.write(directory, self.request, self.options, trial.present, also=offered.roots)[:2]
             words = [*files, "--index-strategy", "first-index"]
             words += ["--index", offered.write(os.path.join(directory, "offered"))]
-            words += project.never_too_new(self.request, offered.versions)
-            return self._choose(directory, trial, offered.python, words)
+            return self._choose(directory, trial, offered.python, words, offered.versions)
 
     def _reason(self, trial: Trial, wanted: str) -> str:
         """What keeps a version away, as uv names it when it is asked for that version."""
@@ -287,9 +286,9 @@ class _Asking:
             *files, constraints = project.write(directory, self.request, self.options, trial.present)
             offer.write_present(directory, trial.present)
             words = [*files, offer.file(directory, "wanted.txt", [wanted]), "--constraints", constraints]
-            words += ["--find-links", directory, *project.never_too_new(self.request, trial.provided)]
+            words += ["--find-links", directory]
             try:
-                self._run(directory, trial, trial.python, words)
+                self._run(directory, trial, trial.python, words, trial.provided)
             except CreationError as error:
                 against = complaints.mentioned(trial.present, str(error.details))
                 if against:
@@ -298,17 +297,22 @@ class _Asking:
                     return f"Python {trial.python}"
             return "the other packages"
 
-    def _choose(self, directory: str, trial: Trial, python: str, words: Sequence[str]) -> Versions | None:
+    def _choose(
+        self, directory: str, trial: Trial, python: str, words: Sequence[str], on_offer: Iterable[str] = ()
+    ) -> Versions | None:
         try:
-            return self._run(directory, trial, python, words)
+            return self._run(directory, trial, python, words, on_offer)
         except CreationError:
             return None
 
-    def _run(self, directory: str, trial: Trial, python: str, words: Sequence[str]) -> Versions:
+    def _run(
+        self, directory: str, trial: Trial, python: str, words: Sequence[str], on_offer: Iterable[str]
+    ) -> Versions:
         target = os.path.join(directory, "chosen.txt")
         command = ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--output-file", target]
         command += [*project.platform(self.request, trial.prefix, python), *words, *project.isolation(directory)]
-        command = [project.find_uv(self.options.environ), *command, *project.limits(self.request, self.options)]
+        limits = project.limits(self.request, self.options, on_offer)
+        command = [project.find_uv(self.options.environ), *command, *limits]
         status, said = project.run(command, self.request, self.options, (directory, trial.prefix))
         if status != 0 or complaints.UNREAD in said:
             raise complaints.explain(said, self.request, trial.prefix, trial.present, self.options)

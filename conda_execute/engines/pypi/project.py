@@ -107,17 +107,21 @@ def isolation(project: str) -> list[str]:
     return ["--project", project, "--color", "never", "--no-progress"]
 
 
-def limits(request: Request, options: Options) -> list[str]:
-    """What uv must not take: packages that are too new, and anything from the network when offline."""
+def limits(request: Request, options: Options, on_offer: Iterable[str] = ()) -> list[str]:
+    """What uv must not take: packages that are too new, and anything from the network when offline. Wheels that are
+    `on_offer` here have no date, and would be left out where there is any limit."""
     arguments = []
+    moments: dict[str, str] = {}
     when = request.pypi_exclude_newer or request.exclude_newer
     if when is not None:
         arguments += ["--exclude-newer", _uv_moment(when, options)]
     for what, moment in request.exclude_newer_of:
         kind, _, name = what.partition(" ")
         if kind == "package":
-            newest = "false" if moment == "no" else _uv_moment(moment, options)
-            arguments += ["--exclude-newer-package", f"{name}={newest}"]
+            moments[name] = "false" if moment == "no" else _uv_moment(moment, options)
+    if arguments or moments:
+        moments.update(dict.fromkeys(sorted(on_offer), "false"))
+    arguments += [word for name, newest in moments.items() for word in ("--exclude-newer-package", f"{name}={newest}")]
     if options.offline:
         arguments.append("--offline")
     return [*arguments, *wheels_only(request)]
@@ -241,13 +245,6 @@ def platform(request: Request, prefix: str, python: str) -> list[str]:
     else:
         words = ["--python-platform", _PLATFORMS[request.platform], "--python", sys.executable]
     return ["--python-version", python, "--no-python-downloads", *words]
-
-
-def never_too_new(request: Request, names: Iterable[str]) -> list[str]:
-    """The wheels on offer have no date; `exclude-newer` would leave them out."""
-    if request.pypi_exclude_newer is None and request.exclude_newer is None:
-        return []
-    return [word for name in sorted(names) for word in ("--exclude-newer-package", f"{name}=false")]
 
 
 def run(

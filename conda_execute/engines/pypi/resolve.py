@@ -107,8 +107,7 @@ def _attempt(
     command = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", target]
     command += project.platform(request, prefix, trial.python)
     command += ["--no-header", "--find-links", directory, *files[:2], "--constraints", files[2]]
-    command += [*project.isolation(directory), *project.limits(request, options)]
-    command += project.never_too_new(request, trial.provided)
+    command += [*project.isolation(directory), *project.limits(request, options, trial.provided)]
     status, said = project.run([project.find_uv(options.environ), *command], request, options, (directory, prefix))
     if status != 0 or complaints.UNREAD in said:
         return replace(trial, error=complaints.explain(said, request, prefix, present, options))
