@@ -202,11 +202,11 @@ def sandboxes(world: World, runners: Runners, effort: Effort) -> Section | None:
         f" ({floor:.1f} ms of {sandbox:.1f} in this run). Last column: over the bare interpreter."
     )
     promises = [
-        Promise("what a sandbox adds, by an interpreter's start", sandbox / cost["the interpreter alone"], 0.25)
+        Promise("what a sandbox adds, by an interpreter's start", sandbox / cost["the interpreter alone"], 0.35)
     ]
     if bwrap:
         promises.append(
-            Promise("what a sandbox adds, by what bwrap adds", sandbox / over["bwrap with the same mounts"], 1)
+            Promise("what a sandbox adds, by what bwrap adds", sandbox / over["bwrap with the same mounts"], 1.3)
         )
     return Section("A warm run in a sandbox", text, tuple(rows), tuple(promises))
 
