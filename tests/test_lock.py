@@ -86,7 +86,7 @@ def plain(tmp_path: Path) -> Options:
 
 
 def text(backend, requests, how: Options, folder: Path) -> str:
-    return lockfile.make(backend, requests, how, folder=str(folder), home=str(folder), notice=print, accept=print)
+    return lockfile.make(backend, requests, how, folder=str(folder), home=str(folder), accept=print)
 
 
 def locked(asked, how: Options, folder: Path) -> Lockfile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from .. import engines
 from ..errors import CreationError, UsageError
 from ..files import rewrite
 from ..lean.values import replace
@@ -115,25 +116,7 @@ def _write(plan: Plan) -> dict[str, Any]:
     if not embeds:
         _check_overwritable(path)
     home = script.folder if embeds else os.path.dirname(os.path.abspath(path))
-    recipe = plan.recipe()
-    how = recipe.options()
-    for request in requests:
-        recipe.require_policy(request)
-    try:
-        text = choice.text(
-            recipe.backend,
-            requests,
-            how,
-            folder=script.folder,
-            home=home,
-            notice=recipe.tell,
-            accept=recipe.accept,
-            there=lambda engine: packages_there(plan, requests, recipe, engine),
-            update=options.update_package,
-        )
-    finally:
-        if how.progress is not None:
-            how.progress.close()
+    text = _text(plan, requests, home)
     if embeds:
         path = script.path
         rewrite(path, choice.embed(source.read_whole(script), plan.header, text, path))
@@ -143,6 +126,37 @@ def _write(plan: Plan) -> dict[str, Any]:
     asked_for = [request.platform for request in requests]
     plan.voice.notice(f"locked {packages} package{'s' * (packages != 1)} for {', '.join(asked_for)} in `{path}`")
     return {"script": script.recorded, "lock": os.path.abspath(path), "platforms": asked_for, "package_count": packages}
+
+
+def _text(plan: Plan, requests: Sequence[Request], home: str) -> str:
+    """The text of the lock, which is to lie in the directory `home`."""
+    recipe = plan.recipe()
+    how = recipe.options()
+    for request in requests:
+        recipe.require_policy(request)
+    if recipe.backend not in (None, "rattler"):
+        raise UsageError("only the backend `rattler` writes locks", hint="leave `--backend` out")
+    engine = engines.engine("rattler")
+
+    def accept(request: Request, found: Solution) -> None:
+        recipe.accept(request, found)
+        for said in found.notices:
+            recipe.tell(said)
+
+    try:
+        return lockfile.make(
+            engine,
+            requests,
+            how,
+            folder=plan.script.folder,
+            home=home,
+            accept=accept,
+            there=packages_there(plan, requests, recipe, engine),
+            update=plan.options.update_package,
+        )
+    finally:
+        if how.progress is not None:
+            how.progress.close()
 
 
 def _requests(plan: Plan, platforms: Iterable[str] = ()) -> list[Request]:

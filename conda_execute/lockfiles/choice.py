@@ -11,16 +11,15 @@ import os
 import re
 
 from ..errors import CreationError, UsageError
-from ..lean.values import replace
 from ..ownership import refuse_planted
 from . import POINTER, candidates
 from . import lockfile as locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from ..engines import Backend, Options, Solution
+    from ..engines import Solution
     from ..model import Header, Request
     from ..script.source import Script
     from .lockfile import Lockfile
@@ -193,39 +192,3 @@ def _prefix(data: bytes, header: Header) -> str:
 
         return (opening(line) or "#") + " "
     return line[: line.index("///")]
-
-
-def text(
-    backend: str | None,
-    requests: Sequence[Request],
-    options: Options,
-    *,
-    folder: str,
-    home: str,
-    notice: Callable[[str], object],
-    accept: Callable[[Request, Solution], object],
-    there: Callable[[Backend], Mapping[str, Solution]] = lambda engine: {},
-    update: Sequence[str] | None = None,
-) -> str:
-    """The text of a new lock for these requests, one for each platform; it is to lie in the directory `home`.
-
-    `there` finds the packages that are there for a platform; those are kept, but for what is to be updated.
-    `accept` raises what must not be installed here.
-    """
-    from .. import engines as backends
-
-    if backend not in (None, "rattler"):
-        raise UsageError("only the backend `rattler` writes locks", hint="leave `--backend` out")
-    plain = [replace(request, lock=None) for request in requests]
-    engine = backends.engine("rattler")
-    return locks.make(
-        engine,
-        plain,
-        options,
-        folder=folder,
-        home=home,
-        notice=notice,
-        accept=accept,
-        there=there(engine),
-        update=update,
-    )

@@ -284,7 +284,6 @@ def make(
     *,
     folder: str,
     home: str,
-    notice: Callable[[str], object],
     accept: Callable[[Request, Solution], object],
     there: Mapping[str, Solution] | None = None,
     update: Sequence[str] | None = None,
@@ -292,8 +291,8 @@ def make(
     """The text of a lock for these requests, one for each platform. It is to lie in the directory `home`.
 
     Packages that are `there` for a platform are taken as they are; or with `update`, all but those of these names,
-    where that is possible. `notice` is called with what a user should know of how the packages were chosen, `accept`
-    with each solution, to raise what must not be installed here. Raises CreationError where a request has no solution.
+    where that is possible. `accept` is called with each solution, to raise what must not be installed here and to say
+    what a user should know of how it was chosen. Raises CreationError where a request has no solution.
     """
     from ..engines.pypi import resolve
 
@@ -306,8 +305,6 @@ def make(
             found = resolve.updated(backend, request, options, found, update)
         accept(request, found)
         packages[request.platform] = (found.records, found.pypi or ())
-        for said in found.notices:
-            notice(said)
     body = text_of(requests[0].channels, packages, home)
     lines = [_TITLE]
     lines += [f"# input {request.platform}: {input_digest(request, folder)}" for request in requests]
