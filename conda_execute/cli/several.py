@@ -35,7 +35,9 @@ def for_each(
             if not options.json:
                 report(error)
                 continue
-            result = {"script": _recorded(one.words[0]), **failure(error)}
+            word = one.words[0]
+            # As in all other JSON.
+            result = {"script": os.path.abspath(word) if os.path.lexists(word) else word, **failure(error)}
         if options.json:
             results.append(result)
         else:
@@ -43,8 +45,3 @@ def for_each(
     if options.json:
         print_json(results[0] if len(each) == 1 else results)
     return status
-
-
-def _recorded(word: str) -> str:
-    """A file by its absolute path, as in all other JSON."""
-    return os.path.abspath(word) if os.path.lexists(word) else word

@@ -210,16 +210,14 @@ def unsolvable(
     concerned = [spec for name, spec in specs if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", tree)]
     where = [place for spec in concerned if (place := locate(spec)) is not None]
     return CreationError(
-        "the packages asked for cannot be installed together" if len(specs) > 1 else _alone(specs),
+        "the packages asked for cannot be installed together"
+        if len(specs) > 1
+        else f"`{specs[0][1] if specs else 'nothing'}` cannot be installed",
         step="solve",
         details=tree,
         hint=hint,
         where=where,
     )
-
-
-def _alone(specs: Sequence[tuple[str, str]]) -> str:
-    return f"`{specs[0][1] if specs else 'nothing'}` cannot be installed"
 
 
 def _virtual_hint(name: str, version: str, virtual: Sequence[str]) -> str:

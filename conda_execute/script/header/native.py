@@ -333,11 +333,15 @@ def _items(value: Value, key: str, hint: str) -> list[Value]:
     return items
 
 
+def _string(value: Value, what: str, kind: str, hint: str) -> str:
+    """Text, and not nothing; `what` it is of, and which `kind` is wanted, for the error."""
+    if value.kind != "a string":
+        raise HeaderError(f"{what} must be {kind}, found {value.kind}", where=value.where, hint=hint)
+    return value.text
+
+
 def _entry(item: Value, key: str, hint: str) -> str:
-    """An entry that is text, and not nothing."""
-    if item.kind != "a string":
-        raise HeaderError(f"an entry of `{key}` must be a string, found {item.kind}", where=item.where, hint=hint)
-    return item.text
+    return _string(item, f"an entry of `{key}`", "a string", hint)
 
 
 def _empty_env(script: Head, block: CommentBlock, key: Value, here: str) -> HeaderError:
@@ -442,31 +446,18 @@ def _run_with(value: Value) -> tuple[str, ...]:
         hint = "write the program, then its options, each as one word"
         found = _items(value, "run_with", hint)
         return fields.command_words([(_entry(item, "run_with", hint), item.where) for item in found], "run_with")
-    if value.kind != "a string":
-        raise HeaderError(
-            f"`run_with` must be a string or a list, found {value.kind}",
-            where=value.where,
-            hint="write the interpreter, such as `run_with: python`",
-        )
-    return fields.command(value.text, "run_with", value.where)
+    text = _string(value, "`run_with`", "a string or a list", "write the interpreter, such as `run_with: python`")
+    return fields.command(text, "run_with", value.where)
 
 
 def _exclude_newer(value: Value) -> str:
-    if value.kind != "a string":
-        raise HeaderError(
-            f"`exclude-newer` must be a date or a duration, found {value.kind}",
-            where=value.where,
-            hint="write `2026-03-31` or `7 days`",
-        )
-    return fields.exclude_newer(value.text, "exclude-newer", value.where)
+    text = _string(value, "`exclude-newer`", "a date or a duration", "write `2026-03-31` or `7 days`")
+    return fields.exclude_newer(text, "exclude-newer", value.where)
 
 
 def _renew_after(value: Value) -> float:
-    if value.kind != "a string":
-        raise HeaderError(
-            f"`renew-after` must be a number of days, found {value.kind}", where=value.where, hint="such as `30`"
-        )
-    return fields.days(value.text, "renew-after", value.where)
+    text = _string(value, "`renew-after`", "a number of days", "such as `30`")
+    return fields.days(text, "renew-after", value.where)
 
 
 def _sandbox(key: Value, value: Value) -> Narrowing | None:
