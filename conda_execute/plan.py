@@ -295,12 +295,12 @@ def asked(options: RunOptions, *, sandboxed: bool = False) -> Wishes:
 
 
 def as_script(options: RunOptions) -> RunOptions:
-    """`-x COMMAND ARGUMENTS` as a script of ours and its arguments."""
+    """`-x COMMAND ARGUMENTS` as a script of ours and its arguments, which only a run has a use for."""
     if not options.command:
         raise UsageError("`-x` needs the name of a program", hint="such as `conda execute -x samtools view`")
     word, *arguments = options.command
     path = command.script_of(word, process.inherited_environ(), has_package=bool(options.extra))
-    return options.replaced(words=(path, *arguments), command=None)
+    return options.replaced(words=(path, *arguments) if options.action == "run" else (path,), command=None)
 
 
 def find_script(options: RunOptions, settings: Settings, environ: dict[str, str]) -> Script:

@@ -48,6 +48,13 @@ def test_it_runs_with_its_arguments(machine: World, words: list[str], printed: s
     assert [run.stdout for run in runs] == [printed] * 4, runs[0].stderr
 
 
+@pytest.mark.parametrize("action", ["--check", "--dry-run", "--print-prefix", "--lock", "--outdated"])
+def test_arguments_of_the_program_are_no_scripts(machine: World, action: str) -> None:
+    plain, with_words = (machine.execute(action, "-x", "show", *words) for words in ((), ("one", "-v")))
+    assert (with_words.returncode, with_words.stdout) == (plain.returncode, plain.stdout)
+    assert "one" not in with_words.stderr
+
+
 def test_what_with_asked_for_once_is_not_what_runs_without_it(machine: World) -> None:
     assert machine.execute("--with", "show=1.0", "-x", "show").stdout == "1.0\n"
     assert [machine.execute("-x", "show").stdout for _ in range(3)] == ["2.0\n"] * 3
