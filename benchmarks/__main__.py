@@ -57,6 +57,7 @@ def _measure(place: world.World, effort: Effort) -> Iterator[Section]:
     yield cases.imports(place, runners)
     yield cases.storms(place, runners, effort)
     yield cases.working_storms(place, runners, effort)
+    yield cases.programs(place, effort)
     yield cases.cold(place, effort)
     yield cases.uncached(place, effort)
     with_pypi = cases.pypi(place, effort)

@@ -301,6 +301,58 @@ def _storms(
     return Section(title, text, tuple(rows), (promise,))
 
 
+#: A program of the package of its name, which both worlds have, and its arguments.
+WORDS = ("python", "-c", "pass")
+
+
+def programs(world: World, effort: Effort) -> Section:
+    """A program of a package without a script, by us and by others, and a storm of it."""
+    ours = [world.launcher, "-x", *WORDS]
+    for _ in range(2):
+        world.run(*ours)
+    prefix = world.run(world.half, "--print-prefix", *ours[1:]).stdout.strip()
+    alone = "the program alone"
+    chosen = {alone: [f"{prefix}/bin/{WORDS[0]}", *WORDS[1:]], "conda-execute -x": ours}
+    conda = shutil.which("conda")
+    others = {"uvx": _uvx(f"{prefix}/bin/python")}
+    if conda is not None and _has(world, conda, "exec"):
+        others["conda exec"] = [conda, "exec", *WORDS]
+    for name, words in others.items():
+        if words is not None and world.run(*words, check=False).returncode == 0:
+            chosen[name] = words
+    times = timing.compare(chosen, world.environ, max(effort.warm // 4, 10))
+    added = {name: taken.cost - times[alone].cost for name, taken in times.items()}
+    rows = [
+        _row(name, taken, "" if name == alone else f"+{added[name]:.1f} ms", ours=name == "conda-execute -x")
+        for name, taken in times.items()
+    ]
+    storm = {name: words for name, words in chosen.items() if name != "conda exec"}
+    taken = {
+        name: timing.storm(words, world.environ, effort.storm_runs, effort.at_once) for name, words in storm.items()
+    }
+    least = taken[alone][timing.BUSY]
+    rows += [
+        Row(f"{effort.storm_runs} of {name}", wall, 0.0, used, f"{(wall, used)[timing.BUSY] / least:.2f} times")
+        for name, (wall, used) in taken.items()
+    ]
+    text = (
+        f"`{' '.join(WORDS)}` by `-x`, run again, and {effort.storm_runs} runs, {effort.at_once} at a time. Last"
+        " column: over the program alone."
+    )
+    promises = []
+    if "uvx" in added:
+        promises.append(Promise("-x, as a part of what uvx adds", added["conda-execute -x"] / added["uvx"], 0.3))
+    return Section("A program of a package", text, tuple(rows), tuple(promises), plotted=False)
+
+
+def _uvx(python: str) -> list[str] | None:
+    try:
+        import uv
+    except ImportError:
+        return None
+    return [str(uv.find_uv_bin()), "tool", "run", "--quiet", "--python", python, *WORDS]
+
+
 #: The same solve and link, by py-rattler alone: the least that any tool built on it can take.
 DIRECTLY = """\
 import asyncio, os, sys
