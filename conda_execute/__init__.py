@@ -8,7 +8,8 @@ __version__ = "1.1.0.dev0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .environments.sweep import Found, Report
+    from .environments.removal import Found
+    from .environments.sweep import Report
     from .errors import ExecuteError
     from .interface import clear, find, list_environments, prepare, read_header
     from .model import Environment, Header

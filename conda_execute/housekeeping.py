@@ -130,7 +130,8 @@ def _detach(command: list[str]) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """The automatic sweeper, a program of its own that nobody hears of."""
-    from .environments.sweep import Policy, forget, sweep
+    from .environments.removal import Policy
+    from .environments.sweep import forget, sweep
 
     tmp_envs, unused_for, foreign_use_ttl, cache, starter = arguments
     policy = Policy(timedelta(seconds=float(unused_for)), timedelta(seconds=float(foreign_use_ttl)))

@@ -11,7 +11,8 @@ import os
 from datetime import timedelta
 
 from .environments import ensure, uses
-from .environments.sweep import Found, Policy, Report
+from .environments.removal import Found, Policy
+from .environments.sweep import Report
 from .errors import CreationError, ExecuteError, InterruptError, Location, NotExecutableError, NotFoundError
 from .launch.process import python_command
 from .model import Environment, Header

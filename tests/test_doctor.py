@@ -10,7 +10,7 @@ import pytest
 
 from conda_execute.conda_plugin.health import examine, judge
 from conda_execute.configuration.declared import Settings
-from conda_execute.environments.sweep import Found
+from conda_execute.environments.removal import Found
 from conda_execute.model import Marker
 
 NAME = "ea977067a8fbeb21a594"

@@ -22,8 +22,9 @@ from conda_execute import files
 from conda_execute.environments import filesystem, layout, sweep
 from conda_execute.environments import uses as usage
 from conda_execute.environments.processes import Process
+from conda_execute.environments.removal import Found, Policy
 from conda_execute.environments.store import Store
-from conda_execute.environments.sweep import Found, Policy, choose
+from conda_execute.environments.sweep import choose
 from tests.counted import calls
 from tests.protocol import small, steps
 from tests.protocol.small import idle, uses
@@ -306,7 +307,7 @@ print(subprocess.Popen([program, "60"], cwd="/", start_new_session=True, stdout=
         code = """
 import datetime, os, sys
 from conda_execute.environments import store
-from conda_execute.environments import sweep
+from conda_execute.environments import removal, sweep
 from conda_execute.environments import observer
 from tests.protocol import small
 steps = []
@@ -321,7 +322,7 @@ sys.addaudithook(watch)
 observer.users(store.Store(sys.argv[1]).prefix(name), observer.Observer(0, 0, sys.argv[1]))
 print(*steps)
 steps.clear()
-sweep.sweep(store.Store(sys.argv[1]), sweep.Policy(datetime.timedelta(0)))
+sweep.sweep(store.Store(sys.argv[1]), removal.Policy(datetime.timedelta(0)))
 print(*steps)
 small.forget(small.ensure(sys.argv[1]))
 steps.clear()

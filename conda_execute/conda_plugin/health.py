@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..configuration.declared import Settings
-    from ..environments.sweep import Found
+    from ..environments.removal import Found
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ def _of_environments(prefix: str, environ: Mapping[str, str]) -> Findings:
     from .. import engines
     from ..configuration.settings import load
     from ..environments.place import choose_tmp_envs
+    from ..environments.removal import Policy
     from ..environments.store import Store, is_name
-    from ..environments.sweep import Policy, survey
+    from ..environments.sweep import survey
     from ..errors import ExecuteError
     from ..specs.platforms import host
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
+
+from .. import files
+from . import layout
 
 #: Seconds; longer than hosts keep what they read of a network file system (60 by default, on NFS for directories).
 NETWORK_PAUSE = 120.0
@@ -18,6 +22,18 @@ _SHARING_LOCKS = frozenset((
 ))
 _LOCAL_LOCKS = frozenset(("localflock", "nolock", "local_lock=all", "local_lock=flock", "localflocks"))
 # fmt: on
+
+
+def clock(tmp_envs: str) -> float:
+    """What the clock of the environments' file system says, in seconds: the only one that ages are measured by."""
+    path = os.path.join(tmp_envs, layout.LOCKS, ".clock")
+    try:
+        files.make_directory(os.path.dirname(path))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        os.utime(path)
+        return os.stat(path).st_mtime
+    except OSError:
+        return time.time()  # read-only, or full: good enough to show an age, and nothing can be removed anyway
 
 
 def is_network(path: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
+from ..lean.values import dataclass
 from . import layout, processes, uses
 from .filesystem import NETWORK_PAUSE
 from .observer import Observer
@@ -11,14 +13,57 @@ from .observer import Observer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Literal
 
+    from ..model import Marker
     from .lock import Lock
-    from .store import Store
-    from .sweep import Found, Policy
+    from .processes import Process
+    from .store import State, Store
+    from .uses import Note
 
 #: So many environments are put aside at once: their would-be users wait while the processes are looked at, and each
 #: lock that is held is an open file.
 _BATCH = 32
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may go."""
+
+    unused_for: timedelta = timedelta(hours=25)
+    #: Notes of other hosts and containers count as live until they are older.
+    foreign_use_ttl: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Found:
+    """An environment as a survey finds it, in whatever state. Times are seconds by the file system's clock."""
+
+    name: str
+    prefix: str
+    state: State | Literal["unreadable"]
+    #: None if unfinished or unreadable.
+    marker: Marker | None
+    last_used: float
+    #: A person asked never to clean it automatically.
+    kept: bool = False
+    #: Live processes of this host.
+    processes: tuple[Process, ...] = ()
+    #: Notes of other hosts and containers that count as live.
+    foreign: tuple[Note, ...] = ()
+    #: Paths of the notes of processes that have ended.
+    dead: tuple[str, ...] = ()
+    #: Somebody makes it, or cleans it, at this moment.
+    busy: bool = False
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, as counted when it was made; None if it was never finished."""
+        return self.marker.size if self.marker else None
+
+    @property
+    def in_use(self) -> bool:
+        return bool(self.processes or self.foreign)
 
 
 class Removal:

@@ -11,8 +11,8 @@ import os
 
 from .. import files
 from . import machine, uses
+from .filesystem import clock
 from .observer import Observer
-from .store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class SoftLock:
         tmp_envs = os.path.dirname(os.path.dirname(self._path))
         try:
             # Else this boot knows none of its former ones until its first run has ended, which may wait here for ever.
-            machine.register(tmp_envs, Store(tmp_envs).now())
+            machine.register(tmp_envs, clock(tmp_envs))
         except OSError:
             pass  # a read-only place
         here = Observer(0.0, float("inf"), tmp_envs)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 
 from .. import files
 from ..errors import CreationError, PlaceError
@@ -105,14 +104,9 @@ class Store:
 
     def now(self) -> float:
         """What the file system's clock says, in seconds: the only clock that ages are measured by."""
-        path = os.path.join(self.tmp_envs, layout.LOCKS, ".clock")
-        try:
-            files.make_directory(os.path.dirname(path))
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-            os.utime(path)
-            return os.stat(path).st_mtime
-        except OSError:
-            return time.time()  # read-only, or full: good enough to show an age, and nothing can be removed anyway
+        from .filesystem import clock
+
+        return clock(self.tmp_envs)
 
     def try_to_lock(self, name: str, script: str = "") -> Lock | None:
         """The lock of this name, or None if somebody else holds it. `script` is what others are told of us."""

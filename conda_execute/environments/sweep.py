@@ -33,7 +33,7 @@ from . import layout, machine, processes, uses
 from . import marker as markers
 from .filesystem import is_network
 from .observer import FOREIGN_TTL, Observer
-from .removal import Removal
+from .removal import Found, Policy, Removal
 from .store import Store
 
 TYPE_CHECKING = False
@@ -45,46 +45,6 @@ if TYPE_CHECKING:
     from .processes import Process
     from .store import State
     from .uses import Note
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What may go."""
-
-    unused_for: timedelta = timedelta(hours=25)
-    #: Notes of other hosts and containers count as live until they are older.
-    foreign_use_ttl: timedelta = timedelta(days=30)
-
-
-@dataclass(frozen=True)
-class Found:
-    """An environment as a survey finds it, in whatever state. Times are seconds by the file system's clock."""
-
-    name: str
-    prefix: str
-    state: State | Literal["unreadable"]
-    #: None if unfinished or unreadable.
-    marker: Marker | None
-    last_used: float
-    #: A person asked never to clean it automatically.
-    kept: bool = False
-    #: Live processes of this host.
-    processes: tuple[Process, ...] = ()
-    #: Notes of other hosts and containers that count as live.
-    foreign: tuple[Note, ...] = ()
-    #: Paths of the notes of processes that have ended.
-    dead: tuple[str, ...] = ()
-    #: Somebody makes it, or cleans it, at this moment.
-    busy: bool = False
-
-    @property
-    def size(self) -> int | None:
-        """Bytes, as counted when it was made; None if it was never finished."""
-        return self.marker.size if self.marker else None
-
-    @property
-    def in_use(self) -> bool:
-        return bool(self.processes or self.foreign)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from conda_execute.environments import sweep, uses
+from conda_execute.environments import removal, sweep, uses
 from conda_execute.environments.store import Store
 from tests.protocol import small
 
@@ -117,7 +117,7 @@ def _run(tmp_envs: str, calls: int, writing: int) -> NoReturn:
 
 
 def clean(tmp_envs: str) -> None:
-    sweep.sweep(Store(tmp_envs), sweep.Policy(timedelta(0)))
+    sweep.sweep(Store(tmp_envs), removal.Policy(timedelta(0)))
 
 
 def history(tmp_envs: str, first: str, sweeper_calls: int, run_calls: int) -> tuple[bool, bool]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute.environments import layout, sweep
+from conda_execute.environments import layout, removal, sweep
 from conda_execute.environments import uses as usage
 from conda_execute.environments.store import Store
 from conda_execute.lean.values import replace
@@ -62,7 +62,7 @@ def test_cost_grows_with_the_number_of_environments_and_stays_small(world: World
         fill(tmp_envs, there, count - there)
         there = count
         listing = seconds(["conda-tmpenv", "list"], world) - start
-        policy = sweep.Policy()
+        policy = removal.Policy()
         started = time.process_time()
         sweep.sweep(Store(tmp_envs), policy)
         pruning = time.process_time() - started

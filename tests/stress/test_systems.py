@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conda_execute.environments import layout, sweep
+from conda_execute.environments import layout, removal, sweep
 from conda_execute.environments.store import Store
 from conda_execute.environments.uses import MACHINE, boot, place
 from tests.conftest import World
@@ -205,7 +205,7 @@ class TestClock:
         moment = time.time() - hours * 3600
         for path in (uses(machine), *uses(machine).iterdir()):
             os.utime(path, (moment, moment))
-        report = sweep.sweep(machine.store, sweep.Policy(timedelta(hours=1)))
+        report = sweep.sweep(machine.store, removal.Policy(timedelta(hours=1)))
         assert report.freed == ()
         assert machine.clear().freed == ()
         end(process)

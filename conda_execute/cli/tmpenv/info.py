@@ -7,7 +7,8 @@ import time
 
 from ...engines import records
 from ...environments import layout
-from ...environments.sweep import Policy, survey
+from ...environments.removal import Policy
+from ...environments.sweep import survey
 from ...terminal.messages import print_json, say
 from ...text import age, as_called, printable
 from .list import as_json, elsewhere, size

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from ...environments.sweep import Policy, foreign_notes, survey
+from ...environments.removal import Policy
+from ...environments.sweep import foreign_notes, survey
 from ...terminal import table
 from ...terminal.messages import print_json, say
 from ...text import age, megabytes, printable
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from ...environments.removal import Found
     from ...environments.store import Store
-    from ...environments.sweep import Found
     from ...model import Marker
     from ...options import ListOptions
 
