@@ -1,4 +1,4 @@
-"""`signal` without its enumerations, which take longer to make than a signal may go unhandled: what is behind it."""
+"""`signal` without its enumerations, which take longer to make than a signal may go unhandled: what it is made of."""
 
 from __future__ import annotations
 
