@@ -156,7 +156,12 @@ def install_programs(
 def _without_progress(said: Any) -> Any:
     """Output without the lines that slow work gets: how fast this machine is just now is no matter of most tests."""
     if isinstance(said, str):
-        return re.sub(r"^conda-execute: (?:creating environment for .*|created in .*)\n", "", said, flags=re.MULTILINE)
+        return re.sub(
+            r"^conda-execute: (?:(?:creating environment|solving) for .*|created in .*|no news .*)\n",
+            "",
+            said,
+            flags=re.MULTILINE,
+        )
     return said
 
 

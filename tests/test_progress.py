@@ -9,7 +9,9 @@ import time
 
 import pytest
 
-from conda_execute.terminal.progress import Log, Terminal, progress
+from conda_execute.engines.pypi.bars import Bars
+from conda_execute.terminal.live import Terminal
+from conda_execute.terminal.progress import Log, Progress, progress
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -83,7 +85,7 @@ def test_a_failure_after_slow_work_is_not_called_a_success() -> None:
 def test_hosts_that_do_not_answer_are_named() -> None:
     terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
     terminal.step("solve", hosts=["conda.example.org"])
-    terminal._news -= 11
+    terminal._heard -= 11
     assert "no news from conda.example.org for 11 s" in terminal.line(80, 11.0)
     terminal.close()
 
@@ -107,9 +109,11 @@ def test_a_pipe_gets_a_line_for_each_step_when_asked_for_more():
         chosen.packages(["python 3.12.1 0 (12.0 MB)"], 0)
         chosen.linked("python")
         chosen.step("pypi", 1)
+        chosen.installed(["humanize 4.9.0 (0.1 MB)"])
+        chosen.done()
     assert (
-        stream.getvalue()
-        == "solving\ninstalling 3 packages\n  python 3.12.1 0 (12.0 MB)\ninstalling 1 package from PyPI\n"
+        stream.getvalue() == "solving\n  took 0.0 s\ninstalling 3 packages\n  python 3.12.1 0 (12.0 MB)\n  took 0.0 s\n"
+        "installing 1 package from PyPI\n  humanize 4.9.0 (0.1 MB)\n  took 0.0 s\n"
     )
 
 
@@ -167,7 +171,7 @@ def test_a_download_shows_bytes_and_rate():
     terminal.download("python", 1_000_000, 10_000_000)
     terminal.line(80, 1.0)
     terminal.download("python", 3_000_000, 10_000_000)
-    assert "downloading 3.0 MB of 10.0 MB, 2.0 MB/s" in terminal.line(80, 2.0)
+    assert "downloading 3.0 of 10.0 MB, 2.0 MB/s" in terminal.line(80, 2.0)
     terminal.close()
 
 
@@ -177,3 +181,109 @@ def test_no_colour_where_asked_for_none():
     terminal.linked("python")
     assert "\x1b" not in terminal.line(80, 1.0)
     terminal.close()
+
+
+def test_a_download_that_hangs_is_not_given_a_rate_or_a_time() -> None:
+    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+    terminal.step("install", 1)
+    terminal.download("python", 0, 100_000_000)
+    terminal.line(80, 1.0)
+    terminal.download("python", 1_000_000, 100_000_000)
+    terminal._last_byte -= 2
+    assert terminal.line(80, 2.0).rstrip("#- ").endswith(" downloading 1.0 of 100.0 MB")
+    terminal.close()
+
+
+def test_what_is_still_to_be_downloaded_counts_before_it_has_begun() -> None:
+    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+    terminal.step("install", 2)
+    terminal.packages(["python 3.12.1 0 (12.0 MB)", "numpy 2.1.0 0 (8.0 MB)"], 20_000_000)
+    terminal.download("numpy", 8_000_000, 8_000_000)
+    assert "downloading 8.0 of 20.0 MB" in terminal.line(80, 1.0)
+    terminal.close()
+
+
+def test_the_package_index_shows_its_bytes_and_its_host() -> None:
+    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+    terminal.step("solve", hosts=["conda.example.org"])
+    terminal.received(3_400_000)
+    assert "reading the package index of conda.example.org, 3.4 MB" in terminal.line(80, 1.0)
+    assert "reading the package index, 3.4 MB" in terminal.line(50, 1.0)
+    terminal.close()
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 120])
+def test_no_part_of_a_download_moves_while_its_figures_grow(width: int) -> None:
+    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+    terminal.step("install", 1)
+    ends = set()
+    for done in (1, 9_000_000, 20_000_000, 800_000_000, 2_000_000_000):
+        terminal.download("cuda", done, 2_100_000_000)
+        line = terminal.line(width, done / 1e7)
+        bar = re.search("[#-]{8,}", line)
+        ends.add(bar and bar.start())
+    terminal.close()
+    assert len(ends) == 1
+
+
+def test_a_link_script_is_named_while_it_runs() -> None:
+    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+    terminal.step("install", 1, ["conda.example.org"])
+    terminal.linked("fonts")
+    terminal.doing("running the link script of fonts")
+    terminal._heard -= 60
+    assert "running the link script of fonts" in terminal.line(80, 61.0)
+    terminal.close()
+
+
+def test_a_log_names_hosts_that_do_not_answer() -> None:
+    stream = io.StringIO()
+    log = Log(stream, "s.py", slow=0)
+    with log:
+        log.step("solve", hosts=["conda.example.org"])
+        log._heard -= 11
+        for _ in range(100):  # it looks once a second
+            if "no news" in stream.getvalue():
+                break
+            time.sleep(0.1)
+            log._worked = time.process_time()
+    assert "conda-execute: no news from conda.example.org for 1" in stream.getvalue()
+
+
+def test_steps_stay_above_the_line_of_a_terminal(pseudo_terminal: Pty) -> None:
+    with progress(pseudo_terminal.stream, {"TERM": "xterm"}, verbose=True) as chosen:
+        chosen.step("install", 1)
+        chosen.packages(["python 3.12.1 0 (12.0 MB)"], 12_000_000)
+        chosen.download("python", 1_000_000, 12_000_000)
+        time.sleep(0.5)
+        chosen.done()
+    lines = re.sub(r"[^\n]*\r\x1b\[K", "", pseudo_terminal.written().replace("\r\n", "\n")).splitlines()
+    assert lines[:2] == ["installing 1 package", "  python 3.12.1 0 (12.0 MB)"]
+    assert re.fullmatch(r"  took \d\.\d s", lines[2])
+
+
+def test_a_step_that_is_repeated_has_one_line() -> None:
+    stream = io.StringIO()
+    with progress(stream, {}, verbose=True) as chosen:
+        for _ in range(3):
+            chosen.step("joint")
+    assert stream.getvalue() == "choosing conda and PyPI packages together\n"
+
+
+def test_what_uv_draws_is_read() -> None:
+    class Noted(Progress):
+        def __init__(self) -> None:
+            self.seen: list[object] = []
+
+        def download(self, package: str, done: int, size: int | None) -> None:
+            self.seen.append((package, done, size))
+
+        def doing(self, what: str) -> None:
+            self.seen.append(what)
+
+    noted = Noted()
+    bars = Bars(noted)
+    bars.look("⠙ Preparing packages... (0/2)   numpy                ------    10.50 MiB/16.00 MiB   ")
+    bars.look("   Building slowb @ file:///tmp/sd   ⠹ Preparing packages... (1/2)  ")
+    numpy = ("numpy", 11_010_048, 16_777_216)
+    assert noted.seen == [numpy, "", ("numpy", 16_777_216, 16_777_216), "building slowb from PyPI"]

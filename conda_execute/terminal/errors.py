@@ -24,7 +24,7 @@ def render(error: ExecuteError, colour: bool = False, width: int | None = None) 
         if where.text is not None and where.line is not None:
             lines += _excerpt(where, bold_red, dim, plain)
     if error.details:
-        lines += [f"  {printable(line.expandtabs())}".rstrip() for line in error.details.strip("\n").split("\n")]
+        lines += [part for line in error.details.strip("\n").split("\n") for part in _detail(line, width)]
     if error.hint:
         first, *more = (part for line in f"hint: {error.hint}".split("\n") for part in _wrapped(line, width))
         lines += [f"{bold}hint{plain}{first.removeprefix('hint')}", *(f"      {line}" for line in more)]
@@ -35,6 +35,17 @@ def _wrapped(text: str, width: int | None) -> list[str]:
     """Lines that fit next to the six columns of `hint: `; one that fits is left as it is."""
     text = printable(as_called(text))
     return [text] if width is None or cells(text) < width else wrap(text, width - 7)
+
+
+def _detail(line: str, width: int | None) -> list[str]:
+    """A line of an engine's explanation, indented; what is too long goes on below, a little further in."""
+    line = printable(line.expandtabs()).rstrip()
+    text = line.lstrip()
+    indent = 2 + len(line) - len(text)
+    if width is None or indent + cells(text) < width or indent > width // 2:
+        return [" " * indent + text]
+    first, *more = wrap(text, width - indent - 3)
+    return [" " * indent + first, *(" " * (indent + 2) + part for part in more)]
 
 
 #: A caret under column 4,000 helps nobody; longer lines are shown from a little before the column on.

@@ -20,6 +20,7 @@ from ...errors import CreationError
 from ...files import delete, write_atomically
 from ...model import Built
 from ...specs.requirement import requirement_name
+from ...text import megabytes
 from . import complaints, project
 from .installed import distributions
 
@@ -48,7 +49,7 @@ def install(
     """
     if options.progress is not None:
         # What uv will find to be needed is known from a lock alone.
-        options.progress.step("pypi", len(chosen or ()))
+        options.progress.step("pypi", len(chosen or ()), () if options.offline else ("PyPI",))
     uv, target = project.find_uv(options.environ), project.target(request, prefix, anywhere)
     present = distributions(prefix)
     before = [(distribution, distribution.identity) for distribution in present]
@@ -68,11 +69,14 @@ def install(
         # there may be no network.
         status, said = project.run([*command, "--offline"], request, options, (directory, prefix), lock_fd)
     if status != 0:
-        status, said = project.run(command, request, options, (directory, prefix), lock_fd)
+        status, said = project.run(command, request, options, (directory, prefix), lock_fd, progress=options.progress)
     if status != 0 or complaints.UNREAD in said:
         raise complaints.explain(said, request, prefix, present, options)
     delete(directory)
-    return _compare(prefix, before)
+    added = _compare(prefix, before)
+    if options.progress is not None:
+        options.progress.installed([f"{one.name} {one.version} ({megabytes(one.size)})" for one in added])
+    return Built(len(added), sum(distribution.size for distribution in added))
 
 
 def _refuse_other_sources(request: Request, present: Sequence[Distribution], options: Options) -> None:
@@ -89,7 +93,7 @@ def _refuse_other_sources(request: Request, present: Sequence[Distribution], opt
             )
 
 
-def _compare(prefix: str, before: Sequence[tuple[Distribution, tuple[int, int]]]) -> Built:
+def _compare(prefix: str, before: Sequence[tuple[Distribution, tuple[int, int]]]) -> list[Distribution]:
     """What was added; an error where something of conda's was touched."""
     after = distributions(prefix)
     now = {distribution.path: distribution.identity for distribution in after}
@@ -105,7 +109,7 @@ def _compare(prefix: str, before: Sequence[tuple[Distribution, tuple[int, int]]]
     added = [distribution for distribution in after if distribution.path not in old]
     for distribution in added:
         _leave_out_secrets(distribution)
-    return Built(len(added), sum(distribution.size for distribution in added))
+    return added
 
 
 def _leave_out_secrets(added: Distribution) -> None:

@@ -17,6 +17,7 @@ from ...errors import CreationError
 from ...lean.values import replace
 from ...specs.requirement import is_version, requirement_name
 from .. import subprocesses
+from .bars import Bars
 from .installed import python_version
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...model import Request
+    from ...terminal.progress import Progress
     from .. import Options, PyPIPackage
     from .installed import Distribution
 
@@ -104,7 +106,7 @@ def target(request: Request, prefix: str, anywhere: bool) -> list[str]:
 
 
 def isolation(project: str) -> list[str]:
-    return ["--project", project, "--color", "never", "--no-progress"]
+    return ["--project", project, "--color", "never"]
 
 
 def limits(request: Request, options: Options, on_offer: Iterable[str] = ()) -> list[str]:
@@ -248,15 +250,25 @@ def platform(request: Request, prefix: str, python: str) -> list[str]:
 
 
 def run(
-    command: Sequence[str], request: Request, options: Options, folders: Sequence[str], lock_fd: int | None = None
+    command: Sequence[str],
+    request: Request,
+    options: Options,
+    folders: Sequence[str],
+    lock_fd: int | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> tuple[int, str]:
-    """uv's status and what it said; `folders` are what it writes to. SIGINT and SIGTERM end it and raise
-    InterruptError."""
+    """uv's status and what it said; `folders` are what it writes to, and `progress` is told how far it is. SIGINT and
+    SIGTERM end it and raise InterruptError."""
     environ = options.environ
     if not request.builds:
         command, environ = _kept_in(command, folders, options)
     kept = {name: value for name, value in environ.items() if name not in _DROPPED | _DECIDING}
-    status, printed, complaints = subprocesses.run(command, kept, (lock_fd,), step="pypi", patience=_PATIENCE)
+    watch = Bars(progress).look if progress is not None and progress.shows_bytes else None
+    shown = command if watch else [*command, "--no-progress"]
+    status, printed, complaints = subprocesses.run(
+        shown, kept, (lock_fd,), step="pypi", patience=_PATIENCE, watch=watch
+    )
     return status, printed + complaints
 
 

@@ -127,7 +127,8 @@ def _bounded(options: Options, work: Callable[[], Result]) -> Result:
     limits.check()
     home = environment({name: options.environ.get(name) for name in HOMES})
     try:
-        with home, Silence(*options.timeouts) if options.timeouts else nullcontext() as silence:
+        received = options.progress.received if options.progress is not None else None
+        with home, Silence(*options.timeouts, received) if options.timeouts else nullcontext() as silence:
             return work()
     except explain.UnreachableError as error:
         if silence is None or silence.why is None:

@@ -258,11 +258,15 @@ class Installing(InstallerReporter):
             self.progress.linked(name)
 
     def on_post_link_start(self, package_name: str, script_path: str) -> int:
+        if self.progress is not None:
+            self.progress.doing(f"running the link script of {package_name}")
         with self._lock:
             self._scripts.append((package_name, script_path))
             return len(self._scripts) - 1
 
     def on_post_link_complete(self, index: int, success: bool) -> None:
+        if self.progress is not None:
+            self.progress.doing("")
         # Their way to speak to people; rattler removes the file when this returns.
         try:
             with open_plain(os.path.join(self.prefix, ".messages.txt")) as file:

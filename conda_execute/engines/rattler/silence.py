@@ -1,4 +1,4 @@
-"""An end to waiting for servers that say nothing.
+"""An end to waiting for servers that say nothing, and how much came from those that answer.
 
 py-rattler 0.28 has one time limit, for a whole request, which would end a long download as well. So the connections
 that this process opens meanwhile are looked at from outside: the kernel knows when the last byte came or went. What has
@@ -19,25 +19,28 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 _CONNECTIONS = "/proc/self/fd"
 
-#: In `struct tcp_info`: the first byte is the state, and these are the milliseconds since data went and came.
-_SENT, _RECEIVED = 44, 52
+#: In `struct tcp_info`: the first byte is the state, these are the milliseconds since data was sent and received, and
+#: how many bytes came in all.
+_SENT, _RECEIVED, _BYTES = 44, 52, 128
 _CONNECTED, _CONNECTING = 1, 2
 
 #: Seconds between two looks, at most.
-_PAUSE = 0.5
+_PAUSE = 0.25
 
 
 class Silence:
     """Hangs up on servers while it is entered. `connect` and `read` are seconds; connections that were there before,
-    as a standard input may be, are others' affair."""
+    as a standard input may be, are others' affair. `received` is called with the bytes that have come so far."""
 
-    def __init__(self, connect: float, read: float) -> None:
+    def __init__(self, connect: float, read: float, received: Callable[[int], None] | None = None) -> None:
         self._connect, self._read = connect, read
+        self._heard = received
+        self._bytes: dict[str, int] = {}
         #: Of the last connection that was hung up on: why, for people.
         self.why: str | None = None
         self._over = threading.Event()
@@ -64,11 +67,13 @@ class Silence:
             for descriptor, name in _sockets():
                 if name not in before:
                     try:
-                        self._look_at(descriptor, begun.setdefault(name, time.monotonic()))
+                        self._look_at(descriptor, name, begun.setdefault(name, time.monotonic()))
                     except OSError:
-                        continue  # it was closed just now, or is no connection
+                        continue  # it was closed just now, or is not a connection
+            if self._heard is not None and self._bytes:
+                self._heard(sum(self._bytes.values()))
 
-    def _look_at(self, descriptor: int, begun: float) -> None:
+    def _look_at(self, descriptor: int, name: str, begun: float) -> None:
         if sys.platform != "linux":
             raise AssertionError("Linux only")
         import fcntl
@@ -77,7 +82,9 @@ class Silence:
         with socket.socket(fileno=os.dup(descriptor)) as one:
             if one.family not in (socket.AF_INET, socket.AF_INET6) or one.type != socket.SOCK_STREAM:
                 return
-            info = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+            info = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES + 8)
+            if len(info) == _BYTES + 8:  # an older kernel does not count
+                (self._bytes[name],) = struct.unpack_from("=Q", info, _BYTES)
             sent, received = (struct.unpack_from("=I", info, place)[0] / 1000 for place in (_SENT, _RECEIVED))
             if info[0] == _CONNECTING and time.monotonic() - begun > self._connect:
                 why = f"no connection within {self._connect:g} s"

@@ -34,7 +34,8 @@ async def solve(
     if options.verify and not options.offline:
         delete(os.path.join(cache, "shards-v1"))  # whose hashes are not of what is kept
     if options.progress is not None:
-        options.progress.step("solve", hosts=hosts(url for channel in request.channels for url in channel.urls))
+        sources = hosts(url for channel in request.channels for url in channel.urls)
+        options.progress.step("solve" if like is None else "joint", hosts=sources)
     gateway = like.state if like is not None and like.state is not None else connect(options)[1]
     machine = virtual_packages.packages(request)
     try:
