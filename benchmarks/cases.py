@@ -406,7 +406,7 @@ def cold(world: World, effort: Effort) -> Section:
     own = timing.compare({"own": [sys.executable, "-c", "pass"]}, world.environ, 11)["own"].cost
     ours, least = times["conda-execute"].cost, times["py-rattler directly"].cost
     rows = _cold_rows(times)
-    promise = Promise("conda-execute, less an interpreter's start, by py-rattler", (ours - own) / least, 1.5)
+    promise = Promise("conda-execute, less an interpreter's start, by py-rattler", (ours - own) / least, 1.35)
     text = (
         "The environment is missing and is made: python and numpy, all packages in the cache, from a channel on disk."
     )
