@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -228,7 +229,7 @@ class TestContainers:
         """As systemd-nspawn makes them. Not even on a disk of this machine's own: it may be exported to others."""
         other = tmp_path / "boot_id"
         other.write_text("11111111-2222-3333-4444-555555555555\n")
-        process = self.contained(tmp_envs, f"mount --bind {other} /proc/sys/kernel/random/boot_id;")
+        process = self.contained(tmp_envs, f"mount --bind {quote(str(other))} /proc/sys/kernel/random/boot_id;")
         assert self.foreign(tmp_envs) == 1
         small.end(process)
         assert self.foreign(tmp_envs) == 1

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -197,7 +198,7 @@ def test_activation_script_may_put_more_on_path(prefix: Path, tmp_path: Path) ->
     more.mkdir()
     (more / "tool").write_text("#!/bin/sh\necho found\n")
     (more / "tool").chmod(0o755)
-    script(prefix, "a.sh", f"export PATH=$PATH:'{more}'")
+    script(prefix, "a.sh", f"export PATH=$PATH:{quote(str(more))}")
     assert run(prefix, "tool").stdout == b"found\n"
 
 
@@ -235,7 +236,7 @@ def test_activation_scripts_that_fail_are_named(prefix: Path) -> None:
 
 @pytest.mark.parametrize("end", ["", "exit 3"], ids=["success", "failure"])
 def test_what_an_activation_script_left_running_is_not_waited_for(prefix: Path, tmp_path: Path, end: str) -> None:
-    script(prefix, "a.sh", f"export BIG={'x' * 100_000}\nsleep 600 & echo $! > '{tmp_path}/pid'\n{end}\n")
+    script(prefix, "a.sh", f"export BIG={'x' * 100_000}\nsleep 600 & echo $! > {quote(str(tmp_path / 'pid'))}\n{end}\n")
     try:
         if end:
             with pytest.raises(ExecuteError, match="ended with status 3"):
