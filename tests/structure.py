@@ -57,7 +57,7 @@ def floors(pairs: set[tuple[str, str]]) -> int:
     for room, other in pairs:
         graph.setdefault(room, set()).add(other)
         graph.setdefault(other, set())
-    below = {room: _reachable(graph, room) for room in graph}
+    below = {room: reachable(graph, room) for room in graph}
     circle = {
         room: frozenset(other for other in graph if other in below[room] and room in below[other]) for room in graph
     }
@@ -73,7 +73,8 @@ def floors(pairs: set[tuple[str, str]]) -> int:
     return max(map(deep, graph), default=0)
 
 
-def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    """What arrows lead to from there; the start itself only in a circle."""
     found: set[str] = set()
     todo = [start]
     while todo:

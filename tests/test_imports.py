@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import World
-from tests.structure import PACKAGE, arrows, modules
+from tests.structure import PACKAGE, arrows, modules, reachable
 
 #: Floors from the top down. A module or package may import what is on a lower floor, lazily too, or its own package.
 FLOORS = (
@@ -117,6 +117,22 @@ def test_the_map_has_each_room_on_its_floor() -> None:
 @pytest.mark.parametrize(("room", "other"), sorted(arrows()))
 def test_imports_go_down(room: str, other: str) -> None:
     assert FLOOR[room] < FLOOR[other] or (room, other) in NEIGHBOURS
+
+
+def test_no_module_needs_itself() -> None:
+    """Not by way of others either: what two need is in a third. Packages' own modules, which hand on, are left out."""
+    names = {".".join(parts) for _, _, parts in modules()}
+    graph: dict[str, set[str]] = {name: set() for name in names}
+    for _, tree, parts in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = [*parts[: len(parts) - node.level], *(node.module or "").split(".")]
+                start = ".".join(filter(None, base))
+                graph[".".join(parts)] |= {
+                    start,
+                    *(f"{start}.{alias.name}".lstrip(".") for alias in node.names),
+                } & names
+    assert {name for name in names if name in reachable(graph, name)} == set()
 
 
 @pytest.mark.parametrize("package", sorted(HOMES))

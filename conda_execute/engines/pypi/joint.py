@@ -22,6 +22,7 @@ from ...lean.values import dataclass, replace
 from ...specs.requirement import canonical, requirement_name
 from .. import Solution
 from . import complaints, install, installed, offer, project
+from .offer import Trial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +31,7 @@ if TYPE_CHECKING:
 
     from ...model import Built, Request
     from .. import Backend, Options
-    from .installed import Distribution
-
-    #: PyPI packages by canonical name, and their versions; none, where the place they come from has just one.
-    Versions = Mapping[str, str]
+    from .offer import Versions
 
 #: How often conda's solver is asked again.
 ROUNDS = 3
@@ -43,30 +41,6 @@ _EXPLAINED = 3
 
 #: A requirement that only one version satisfies.
 _EXACT = r"===?\s*[^\s,;*]+\s*(?:;|$)|@"
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What came of one solution of conda's."""
-
-    solution: Solution
-    #: The prefix that holds its packages, and the Python packages among them.
-    prefix: str
-    present: tuple[Distribution, ...]
-    #: What uv chose with them; None: it could not, for the reason `error`.
-    chosen: Versions | None = None
-    error: CreationError | None = None
-    #: What the caller makes of it.
-    result: Any = None
-
-    @property
-    def provided(self) -> set[str]:
-        return {one.name for one in self.present}
-
-    @property
-    def python(self) -> str:
-        """The version of the interpreter."""
-        return installed.python_version(self.prefix)
 
 
 def build(

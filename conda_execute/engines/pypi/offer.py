@@ -22,13 +22,41 @@ from . import installed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from rattler import RepoDataRecord
 
+    from ...errors import CreationError
     from ...model import Request
-    from .. import Options
+    from .. import Options, Solution
     from .installed import Distribution
-    from .joint import Trial
+
+    #: PyPI packages by canonical name, and their versions; none, where the place they come from has just one.
+    Versions = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one solution of conda's."""
+
+    solution: Solution
+    #: The prefix that holds its packages, and the Python packages among them.
+    prefix: str
+    present: tuple[Distribution, ...]
+    #: What uv chose with them; None: it could not, for the reason `error`.
+    chosen: Versions | None = None
+    error: CreationError | None = None
+    #: What the caller makes of it.
+    result: Any = None
+
+    @property
+    def provided(self) -> set[str]:
+        return {one.name for one in self.present}
+
+    @property
+    def python(self) -> str:
+        """The version of the interpreter."""
+        return installed.python_version(self.prefix)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ...lean.values import replace
 from ...specs.requirement import canonical
 from .. import PyPIPackage
 from . import complaints, install, installed, joint, offer, project
-from .joint import Trial
+from .offer import Trial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
