@@ -189,7 +189,7 @@ class Recipe:
         _check_directory()
         from .engines import Options, network, policy
         from .engines.rattler.connection import cache_dir
-        from .terminal.progress import progress
+        from .terminal.live import progress
 
         offline = self.offline or self.settings.offline
         cache = self._cache()

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from conda_execute.engines.pypi.bars import Bars
-from conda_execute.terminal.live import Terminal
-from conda_execute.terminal.progress import Log, Progress, progress
+from conda_execute.terminal.live import Terminal, progress
+from conda_execute.terminal.progress import Log, Progress
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 

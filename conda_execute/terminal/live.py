@@ -12,7 +12,7 @@ import os
 import time
 
 from ..text import megabytes
-from .progress import SLOW, Heard, Steps, duration, sentence
+from .progress import SLOW, Heard, Log, Progress, Steps, duration, sentence
 from .table import cut
 
 TYPE_CHECKING = False
@@ -171,3 +171,18 @@ def _part(done: float, size: float) -> str:
     whole = megabytes(size)
     unit, digits = {"GB": (1e9, 1), "MB": (1e6, 1)}.get(whole[-2:], (1e3, 0))
     return f"{done / unit:.{digits}f} of {whole}"
+
+
+def progress(
+    stream: TextIO | None, environ: Mapping[str, str], *, title: str = "", quiet: bool = False, verbose: bool = False
+) -> Progress:
+    """What suits this stream: a line that is redrawn, lines of a log, or nothing."""
+    if quiet or stream is None:
+        return Progress()
+    try:
+        terminal = stream.isatty()
+    except ValueError:  # closed
+        return Progress()
+    if terminal and environ.get("TERM") != "dumb":
+        return Terminal(stream, environ, verbose=verbose)
+    return Log(stream, title, verbose=verbose)

@@ -14,9 +14,9 @@ from ..text import megabytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
-    from typing import Protocol, TextIO
+    from typing import Protocol
 
     class Lines(Protocol):
         """What a log is written to."""
@@ -273,23 +273,6 @@ class Log(Heard):
 
     def _say(self, text: str) -> None:
         write(self._stream, f"conda-execute: {text}")
-
-
-def progress(
-    stream: TextIO | None, environ: Mapping[str, str], *, title: str = "", quiet: bool = False, verbose: bool = False
-) -> Progress:
-    """What suits this stream: a line that is redrawn, lines of a log, or nothing."""
-    if quiet or stream is None:
-        return Progress()
-    try:
-        terminal = stream.isatty()
-    except ValueError:  # closed
-        return Progress()
-    if terminal and environ.get("TERM") != "dumb":
-        from .live import Terminal
-
-        return Terminal(stream, environ, verbose=verbose)
-    return Log(stream, title, verbose=verbose)
 
 
 def duration(seconds: float, digits: int = 1) -> str:
