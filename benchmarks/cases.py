@@ -267,7 +267,7 @@ def working_storms(world: World, runners: Runners, effort: Effort) -> Section:
     """The same with the script that asked for all this: it draws three random numbers, and loads numpy to do so."""
     native = world.script("example.py", NATIVE, SEED)
     chosen: dict[str, list[str] | None] = {
-        "the interpreter alone": [world.python(), native],
+        "the interpreter alone": [runners.bare[0], native],
         "conda-execute": [world.launcher, native],
         "uv run --script": runners.uv and [*runners.uv[:-1], world.script("uv-example.py", PEP_723, SEED)],
     }
