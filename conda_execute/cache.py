@@ -183,14 +183,19 @@ def trusted_file(cache: str) -> str:
 
 def rattler_cache(environ: Mapping[str, str]) -> str:
     """Where rattler and its peers keep packages and repodata."""
-    if environ.get("RATTLER_CACHE_DIR"):
-        return environ["RATTLER_CACHE_DIR"]
+    return environ.get("RATTLER_CACHE_DIR") or os.path.join(_caches(environ), "rattler", "cache")
+
+
+def uv_cache(environ: Mapping[str, str]) -> str:
+    """Where uv keeps what it fetched, if nothing says where. (On macOS it is elsewhere in the same home.)"""
+    return os.path.join(_caches(environ), "uv")
+
+
+def _caches(environ: Mapping[str, str]) -> str:
     home = environ.get("HOME") or os.path.expanduser("~")
     if sys.platform == "win32":
-        base = environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
-    elif sys.platform == "darwin":
-        base = os.path.join(home, "Library", "Caches")
-    else:
-        xdg = environ.get("XDG_CACHE_HOME", "")
-        base = xdg if os.path.isabs(xdg) else os.path.join(home, ".cache")
-    return os.path.join(base, "rattler", "cache")
+        return environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Caches")
+    xdg = environ.get("XDG_CACHE_HOME", "")
+    return xdg if os.path.isabs(xdg) else os.path.join(home, ".cache")

@@ -220,12 +220,16 @@ class Recipe:
         )
 
     def _environ(self, cache: str | None) -> Mapping[str, str]:
-        """What engines and their programs see."""
-        from .cache import for_our_work
+        """What engines and their programs see: uv has a cache that nobody else can change."""
+        from .cache import for_our_work, private_directory, uv_cache
+        from .ownership import others, refuse_others
 
         environ = {**self._limits_of_uv(), **for_our_work(self.environ)}
-        if cache:
-            environ.setdefault("UV_CACHE_DIR", os.path.join(cache, "uv"))
+        asked, trusted = environ.get("UV_CACHE_DIR"), self.settings.trusted_groups
+        if asked and self.request.pypi:
+            refuse_others(asked, trusted, hint="set `UV_CACHE_DIR` to a directory of your own")
+        elif (cache and not asked) or others(asked or uv_cache(environ), trusted):
+            environ["UV_CACHE_DIR"] = os.path.join(cache or private_directory(self.environ), "uv")
         return environ
 
     def _limits_of_uv(self) -> dict[str, str]:

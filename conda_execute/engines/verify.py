@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import csv
 import hashlib
 import os
 
@@ -22,13 +20,13 @@ _OURS = (records.MANAGED, records.NO_USER_SITE, "INSTALLER", "RECORD")
 def damaged(prefix: str) -> list[str]:
     """What is wrong with which file, for people; nothing if all are as they were. Raises nothing for any damage."""
     complaints: dict[str, str | None] = {}
-    for path, digest in (*_of_conda(prefix, complaints), *_of_pypi(prefix)):
+    for path, digest in (*_of_conda(prefix, complaints), *_of_pypi(prefix, complaints)):
         if os.path.basename(path) in _OURS or path.startswith("conda-meta/"):
             continue
-        found = _complaint(os.path.join(prefix, path), digest)
+        found = complaint(os.path.join(prefix, path), digest)
         # Of a file that several packages bring, one is there.
         complaints[path] = found and complaints.get(path, found)
-    return [f"`{path}` {complaint}" for path, complaint in sorted(complaints.items()) if complaint]
+    return [f"`{path}` {why}" for path, why in sorted(complaints.items()) if why]
 
 
 def _of_conda(prefix: str, complaints: dict[str, str | None]) -> Iterator[tuple[str, str | None]]:
@@ -49,17 +47,18 @@ def _digest(path: dict[str, Any]) -> str | None:
     return digest
 
 
-def _of_pypi(prefix: str) -> Iterator[tuple[str, str | None]]:
-    """The same of what uv installed, whose RECORD is in CSV, with hashes in base64."""
+def _of_pypi(prefix: str, complaints: dict[str, str | None]) -> Iterator[tuple[str, str | None]]:
+    """The same of what uv installed."""
+    root = os.path.realpath(prefix)
     for one in from_pypi(prefix):
-        folder = os.path.relpath(os.path.dirname(one.path), os.path.realpath(prefix))
-        for path, digest, *_ in csv.reader(one.read("RECORD").splitlines()):
-            kind, _, value = digest.partition("=")
-            coded = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex() if kind == "sha256" else None
-            yield os.path.normpath(os.path.join(folder, path)), coded
+        try:
+            yield from [(os.path.relpath(path, root), digest) for path, digest, _ in one.files]
+        except ValueError as error:
+            complaints[os.path.relpath(os.path.join(one.path, "RECORD"), root)] = str(error)
 
 
-def _complaint(path: str, digest: str | None) -> str | None:
+def complaint(path: str, digest: str | None) -> str | None:
+    """What is wrong with one file."""
     try:
         if digest is None:
             os.lstat(path)

@@ -106,7 +106,10 @@ def read(text: str, reader: Reader, cache: str | None) -> Any:
         else:
             root = value
     if cache and path and not known:
-        _keep(cache, path, fresh)
+        from ..credentials import holds
+
+        if not holds(text):  # a secret stays in the one file that it was written into
+            _keep(cache, path, fresh)
     return root
 
 

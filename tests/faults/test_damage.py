@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import tiny
 from tests.channel import Package, write_channel
 from tests.conftest import World
 
@@ -217,3 +218,79 @@ def test_metadata_that_only_linking_reads_is_fetched_again(world: World) -> None
         link.write_text(content)
         assert world.execute("--force-env", script, check=True).stdout == "six\n"
         assert link.read_text() != content
+
+
+@dataclass(frozen=True)
+class Wheels:
+    """uv's cache after one environment was made from it, and a script that needs another such."""
+
+    world: World
+    script: Path
+    good: Path
+
+    @property
+    def place(self) -> Path:
+        return Path(self.world.environ["UV_CACHE_DIR"])
+
+    def files(self) -> list[Path]:
+        """All, as paths in the cache; of what is unpacked, what makes up a package."""
+        found = [path.relative_to(self.good) for path in sorted(self.good.rglob("*"))]
+        return [path for path in found if (self.good / path).is_file() and (self.good / path).stat().st_size]
+
+    def make(self, *options: str) -> tuple[int, str, str]:
+        """Make the environment; what is said of it afterwards by `info --verify` too."""
+        if "--force-env" not in options:
+            self.world.tmpenv("clear", check=True)
+        done = self.world.execute(*options, self.script)
+        verified = self.world.tmpenv("info", "--verify", self.script) if done.returncode == 0 else done
+        return verified.returncode, done.stdout, done.stderr + verified.stderr
+
+    def heals(self, paths: list[Path], how: Callable[[Path], None], *options: str) -> str:
+        shutil.rmtree(self.place)
+        shutil.copytree(self.good, self.place, symlinks=True)
+        for path in paths:
+            how(self.place / path)
+        status, printed, told = self.make(*options)
+        is_named = status == 125 and how is directory and all(path.name in told for path in paths)
+        is_right = is_named or (status, printed) == (0, "tool 1.0\n")
+        return "" if is_right else f"{paths}, {how.__name__}: {status} {printed} {told}"
+
+
+@pytest.fixture
+def wheels(world: World, served: str, tmp_path: Path) -> Wheels:
+    for name, requires in (("tool", ["helper"]), ("helper", [])):
+        tiny.wheel(tmp_path / "channels" / "simple" / name, name, requires=requires)
+    world = world.with_(
+        UV_DEFAULT_INDEX=f"{served}/simple", UV_CACHE_DIR=str(world.root / "uv"), CONDA_EXECUTE_AUTO_CLEAN="false"
+    )
+    code = "import helper, tool; tool.main()"
+    script = world.script("x.py", f"# conda execute\n# env: [python, {{pip: [tool]}}]\n{code}\n")
+    assert world.execute(script, check=True).stdout == "tool 1.0\n"
+    shutil.copytree(world.root / "uv", world.root / "good", symlinks=True)
+    return Wheels(world, script, world.root / "good")
+
+
+@pytest.mark.parametrize(("how", "options"), [(empty, []), (bits, ["--force-env"])])
+def test_damaged_files_of_uv_s_cache_are_fetched_again(
+    wheels: Wheels, how: Callable[[Path], None], options: list[str]
+) -> None:
+    """A module of each of two packages."""
+    modules = [path for path in wheels.files() if path.name in ("tool.py", "helper.py")]
+    assert len(modules) == 2
+    assert wheels.heals(modules, how, *options) == ""
+    assert (wheels.make()[:2]) == (0, "tool 1.0\n")  # and the cache is whole
+
+
+def test_offline_a_damaged_package_of_uv_s_cache_is_named(wheels: Wheels) -> None:
+    (module,) = wheels.place.glob("archive-v*/*/tool.py")
+    half(module)
+    status, _, told = wheels.make("--offline")
+    assert (status, f"`{module}` has" in told, "`--offline` forbids" in told) == (125, True, True), told
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("how", DAMAGES)
+def test_each_damaged_file_of_uv_s_cache_is_made_good_or_named(wheels: Wheels, how: Callable[[Path], None]) -> None:
+    options = ["--force-env"] if how in (bits, zeros, garbage) else []
+    wrong = [wheels.heals([path], how, *options) for path in wheels.files()]
+    assert not any(wrong), "\n".join(filter(None, wrong))

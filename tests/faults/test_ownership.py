@@ -14,6 +14,7 @@ import pytest
 
 from conda_execute import ownership
 from conda_execute.errors import PlaceError
+from tests import tiny
 from tests.channel import File, Package
 from tests.conftest import World
 
@@ -119,11 +120,21 @@ def test_a_link_that_another_user_laid_is_no_place_for_environments(world: World
     assert os.listdir(mine) == []
 
 
-@pytest.mark.parametrize("variable", ["CONDA_EXECUTE_CACHE_DIR", "RATTLER_CACHE_DIR"])
+@pytest.mark.parametrize("variable", ["CONDA_EXECUTE_CACHE_DIR", "RATTLER_CACHE_DIR", "UV_CACHE_DIR"])
 def test_a_cache_of_another_user_is_refused_by_name(world: World, open_world: Path, variable: str) -> None:
     theirs = owned(open_world / "cache", OTHER)
-    done = world.with_(**{variable: str(theirs)}).execute("-c", SCRIPT)
+    script = SCRIPT if variable != "UV_CACHE_DIR" else f"{PIP}import six\n"
+    done = world.with_(**{variable: str(theirs)}).execute("-c", script)
     assert (done.returncode, str(theirs) in done.stderr) == (125, True), done.stderr
+    assert os.listdir(theirs) == []
+
+
+def test_a_usual_cache_of_another_user_is_not_uv_s(world: World, open_world: Path, tmp_path: Path) -> None:
+    tiny.wheel(tmp_path / "wheels", "plain")
+    theirs = owned(open_world / "caches", OTHER)
+    index = (tmp_path / "wheels").as_uri()
+    world = world.with_(XDG_CACHE_HOME=str(theirs), UV_CACHE_DIR=None, UV_FIND_LINKS=index, UV_NO_INDEX="1")
+    world.tmpenv("create", "python", "pypi:plain", check=True)
     assert os.listdir(theirs) == []
 
 

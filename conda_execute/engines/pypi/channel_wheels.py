@@ -7,8 +7,6 @@ channel's record has. What is in the prefix then is conda's: `conda-meta` has a 
 
 from __future__ import annotations
 
-import base64
-import csv
 import json
 import os
 import re
@@ -77,13 +75,7 @@ def _take_over(distribution: Distribution) -> None:
 
 def _paths(prefix: str, distribution: Distribution) -> Iterator[dict[str, Any]]:
     """The wheel's files, as conda records them."""
-    site_packages = os.path.dirname(distribution.path)
-    for path, digest, size in csv.reader(distribution.read("RECORD").splitlines()):
-        entry: dict[str, Any] = {"path_type": "hardlink"}
-        entry["_path"] = os.path.relpath(os.path.join(site_packages, path), os.path.realpath(prefix))
-        if size:
-            entry["size_in_bytes"] = int(size)
-        if digest.startswith("sha256="):
-            encoded = digest.removeprefix("sha256=")
-            entry["sha256"] = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
-        yield entry
+    for path, digest, size in distribution.files:
+        said = {"sha256": digest, "size_in_bytes": size}
+        entry = {"_path": os.path.relpath(path, os.path.realpath(prefix)), "path_type": "hardlink"}
+        yield {**entry, **{key: value for key, value in said.items() if value is not None}}

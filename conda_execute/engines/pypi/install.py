@@ -21,7 +21,7 @@ from ...files import delete, write_atomically
 from ...model import Built
 from ...specs.requirement import requirement_name
 from ...text import megabytes
-from . import complaints, project
+from . import cached, complaints, project
 from .installed import distributions
 
 TYPE_CHECKING = False
@@ -70,6 +70,8 @@ def install(
         status, said = project.run([*command, "--offline"], request, options, (directory, prefix), lock_fd)
     if status != 0:
         status, said = project.run(command, request, options, (directory, prefix), lock_fd, progress=options.progress)
+    if status == 0 and _removed_damaged(request, prefix, options, present):
+        status, said = project.run(command, request, options, (directory, prefix), lock_fd, progress=options.progress)
     if status != 0 or complaints.UNREAD in said:
         raise complaints.explain(said, request, prefix, present, options)
     delete(directory)
@@ -77,6 +79,19 @@ def install(
     if options.progress is not None:
         options.progress.installed([f"{one.name} {one.version} ({megabytes(one.size)})" for one in added])
     return Built(len(added), sum(distribution.size for distribution in added))
+
+
+def _removed_damaged(request: Request, prefix: str, options: Options, present: Sequence[Distribution]) -> bool:
+    """Whether damaged packages were installed, which are gone now, here and in uv's cache."""
+    whole, before = options.verify or options.verify_files, {one.path for one in present}
+    damaged = cached.damaged([one for one in distributions(prefix) if one.path not in before], whole=whole)
+    names = {one.name for one in damaged}
+    directory = os.path.join(layout.conda_meta(prefix), project.NAME)
+    if not names or not project.forgets_damaged(request, options, directory, names, whole=whole):
+        return False  # it is as damaged where it came from
+    for one in damaged:
+        delete(one.path)
+    return True
 
 
 def _refuse_other_sources(request: Request, present: Sequence[Distribution], options: Options) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import glob
 import json
 import os
@@ -30,6 +32,23 @@ class Distribution:
         path = os.path.join(self.path, "METADATA")
         status = os.stat(path if os.path.exists(path) else self.path)
         return status.st_ino, status.st_mtime_ns
+
+    @property
+    def files(self) -> list[tuple[str, str | None, int | None]]:
+        """The files that the package's RECORD lists: path, SHA-256 and size, as far as it says them. Raises ValueError
+        for what is not such a list."""
+        found = []
+        try:
+            for path, digest, size in csv.reader(self.read("RECORD").splitlines()):
+                kind, _, coded = digest.partition("=")
+                value = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).hex() if kind == "sha256" else None
+                where = os.path.normpath(os.path.join(os.path.dirname(self.path), path))
+                found.append((where, value, int(size) if size else None))
+        except (ValueError, csv.Error):
+            raise ValueError("is not a list of files") from None
+        if not any(path == os.path.join(self.path, "METADATA") for path, _, _ in found):
+            raise ValueError("does not list `METADATA`")
+        return found
 
     @property
     def size(self) -> int:

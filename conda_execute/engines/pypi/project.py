@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 
 from ... import credentials
@@ -17,12 +18,13 @@ from ...errors import CreationError
 from ...lean.values import replace
 from ...specs.requirement import is_version, requirement_name
 from .. import subprocesses
+from . import cached
 from .bars import Bars
 from .installed import python_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from typing import Any
 
     from ...model import Request
@@ -266,10 +268,33 @@ def run(
     kept = {name: value for name, value in environ.items() if name not in _DROPPED | _DECIDING}
     watch = Bars(progress).look if progress is not None and progress.shows_bytes else None
     shown = command if watch else [*command, "--no-progress"]
-    status, printed, complaints = subprocesses.run(
-        shown, kept, (lock_fd,), step="pypi", patience=_PATIENCE, watch=watch
-    )
-    return status, printed + complaints
+
+    def once() -> tuple[int, str]:
+        status, printed, complaints = subprocesses.run(
+            shown, kept, (lock_fd,), step="pypi", patience=_PATIENCE, watch=watch
+        )
+        return status, printed + complaints
+
+    status, said = once()
+    whole = options.verify or options.verify_files
+    if status and re.search(_DAMAGE, said) and forgets_damaged(request, options, folders[0], whole=whole):
+        return once()
+    return status, said
+
+
+#: What uv says of a package that is damaged, or of a build that starts something damaged. Its cache may be the reason.
+_DAMAGE = "is invalid|Failed to (?:build|install|read|extract|deserialize)|Build backend failed|Is a directory"
+
+
+def forgets_damaged(
+    request: Request, options: Options, directory: str, names: Collection[str] | None = None, *, whole: bool = False
+) -> bool:
+    """Whether uv's cache had damaged packages (of these names), which are gone now. Raises CreationError offline."""
+    if not request.builds:
+        return False  # uv had no cache but one of its own
+    command = [find_uv(options.environ), "cache", "dir", *isolation(directory)]
+    status, cache, _ = subprocesses.run(command, options.environ, (), step="pypi", patience=_PATIENCE)
+    return status == 0 and cached.forget_damaged(cache.strip(), names, offline=options.offline, whole=whole)
 
 
 #: Variables that say where packages come from and how to get there.

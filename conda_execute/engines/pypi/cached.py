@@ -1,0 +1,77 @@
+"""What uv keeps unpacked in its cache, looked at when what it installed from there is not right.
+
+A power cut, a full disk or a slip of the hand may have left files there that are empty, cut off or gone. uv up to 0.13
+links them all the same. What is found to be damaged is deleted: uv then fetches, or builds, it again.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+
+from ...errors import CreationError
+from ...files import delete
+from ...specs.requirement import canonical
+from ..verify import complaint
+from .installed import Distribution
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+
+def damaged(present: Iterable[Distribution], *, whole: bool) -> dict[Distribution, str]:
+    """Packages with a file that is not as their RECORD says, and what is wrong with it: by sizes; `whole`: by hashes.
+
+    Where several bring one file, it is right if it is that of one of them.
+    """
+    found: dict[Distribution, str] = {}
+    right, wrong = set[str](), list[tuple[str, Distribution, str]]()
+    for one in present:
+        try:
+            for path, digest, size in one.files:
+                problem = _problem(path, digest if whole else None, size)
+                if problem is None:
+                    right.add(path)
+                else:
+                    wrong.append((path, one, problem))
+        except ValueError as error:
+            found[one] = f"`{os.path.join(one.path, 'RECORD')}` {error}"
+    return {one: problem for path, one, problem in wrong if path not in right} | found
+
+
+def _problem(path: str, digest: str | None, size: int | None) -> str | None:
+    if size is None:
+        return None  # what was made while it was installed
+    try:
+        found = os.stat(path).st_size
+    except FileNotFoundError:
+        return f"`{path}` is gone"
+    except OSError as error:
+        return f"`{path}` cannot be read: {error.strerror}"
+    if found != size:
+        return f"`{path}` has {found} bytes instead of {size}"
+    why = complaint(path, digest)
+    return f"`{path}` {why}" if why else None
+
+
+def forget_damaged(cache: str, names: Collection[str] | None, *, offline: bool, whole: bool) -> bool:
+    """Have uv fetch again what is damaged of the packages of these names, or of all; False if nothing is. Raises
+    CreationError where that is forbidden, and OSError."""
+    found = damaged((one for one in _unpacked(cache) if names is None or one.name in names), whole=whole)
+    for one, problem in found.items():
+        if offline:
+            raise CreationError(
+                f"the PyPI package {one.name} is damaged in uv's cache, and `--offline` forbids to fetch it again",
+                step="pypi",
+                details=problem,
+                hint="run once without `--offline`",
+            )
+        delete(os.path.dirname(one.path))
+    return bool(found)
+
+
+def _unpacked(cache: str) -> Iterator[Distribution]:
+    for path in glob.iglob(os.path.join(glob.escape(cache), "archive-v*", "*", "*.dist-info")):
+        name, _, version = os.path.basename(path).removesuffix(".dist-info").partition("-")
+        yield Distribution(canonical(name), version, path, "uv")
