@@ -1,7 +1,7 @@
 """YAML read as events, in one pass and without recursion; nothing is constructed but what its reader makes of it.
 
 To import PyYAML takes longer than all else that a warm run does. So it reads each text once: the events are kept in the
-user's cache, as JSON, under the digest of the text.
+user's cache, as JSON, under the digest of the text, unless it has a secret in a URL.
 """
 
 from __future__ import annotations
