@@ -405,8 +405,14 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         """What `--with` and `--python` ask for."""
         if self.python is None:
             return self.extra
-        plain = self.python.replace(".", "").isdigit()
-        return (*self.extra, f"python {self.python}{'.*' * plain}")
+        return (*self.extra, self.python_spec)
+
+    @property
+    def python_spec(self) -> str:
+        """The spec that `--python` means: `3.12`, `python3.12` and `3.x` are read as people mean them."""
+        version = (self.python or "").strip().removeprefix("python").lstrip()
+        version = version.removesuffix(".x")
+        return f"python {version}{'.*' * version.replace('.', '').isdigit()}"
 
     def for_one_run(self) -> list[Option]:
         """The options given that change what this one run asks for."""

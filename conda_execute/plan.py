@@ -210,7 +210,10 @@ class Plan:
             header=self.header,
             lock=self.lock,
             renew_after=self.renew_after,
-            options_for={normalise_spec(spec): f"--with {spec}" for spec in self.options.requirements},
+            options_for={
+                **{normalise_spec(spec): f"--with {spec}" for spec in self.options.extra},
+                **{normalise_spec(self.options.python_spec): f"--python {one}" for one in [self.options.python] if one},
+            },
             program=None if self.header.entrypoint else os.path.basename(interpreter.without_env(self.words())[0]),
         )
 

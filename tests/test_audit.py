@@ -13,6 +13,7 @@ import pytest
 from conda_execute.audit import Audit, as_sarif
 from tests.channel import Package
 from tests.conftest import World
+from tests.test_json import valid
 from tests.tiny import wheel
 
 #: Advisories as OSV publishes them, shortened.
@@ -154,7 +155,7 @@ def test_audit_finds_what_is_known_of_a_python_package_of_condas(here: World, sc
 
 
 def test_json_says_what_is_not_covered(here: World, script: str) -> None:
-    read = json.loads(here.tmpenv("audit", "--json", script).stdout)
+    read = valid(here.tmpenv("audit", "--json", script).stdout, "audit")
     (found,) = read["vulnerabilities"]
     assert found["places"] == [script]
     assert found["purl"].startswith("pkg:conda/idna@3.7?")
@@ -163,7 +164,7 @@ def test_json_says_what_is_not_covered(here: World, script: str) -> None:
 
 
 def test_all_environments_are_asked_about_without_words(here: World, script: str) -> None:
-    read = json.loads(here.tmpenv("audit", "--json").stdout)
+    read = valid(here.tmpenv("audit", "--json").stdout, "audit")
     (found,) = read["vulnerabilities"]
     assert found["id"] == "GHSA-jjg7-2v4v-x38h"
     (name,) = found["places"]
@@ -177,7 +178,7 @@ def test_r_package_is_asked_about_as_cran_calls_it(here: World, make_channel: Ca
     env = f"# env: [r-data.table, r-none]\n# channels: ['{url}']\n"
     script = here.script("s.sh", f"# conda execute\n{env}# run_with: sh\n")
     here.execute(script, check=True)
-    read = json.loads(here.tmpenv("audit", "--json", script).stdout)
+    read = valid(here.tmpenv("audit", "--json", script).stdout, "audit")
     assert [(one["id"], one["fixed"]) for one in read["vulnerabilities"]] == [("RSEC-2023-9", ["1.14-2"])]
     assert [purl.partition("@")[0] for purl in read["not_covered"]] == ["pkg:conda/r-none"]
 
@@ -245,7 +246,7 @@ def test_malicious_package_is_refused_where_a_setting_asks_for_it(here: World, o
 def test_lock_without_an_environment_is_audited(here: World, osv: Osv) -> None:
     path = here.script("plot.py", SCRIPT)
     here.execute("--lock", path, check=True)
-    read = json.loads(here.tmpenv("audit", "--json", path).stdout)
+    read = valid(here.tmpenv("audit", "--json", path).stdout, "audit")
     assert {one.partition("@")[0] for one in read["not_covered"]} >= {"pkg:conda/python", "pkg:conda/idna"}
     assert here.prefixes() == []
 

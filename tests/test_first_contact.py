@@ -251,6 +251,65 @@ MISTAKES = {
         "error: there is no option `-m`\n"
         "hint: `conda-execute -x python -m MODULE` runs a module; `--with SPEC` adds a package",
     ),
+    "colon and version": case(
+        "execute --check s.py",
+        "error: `python:` is not expected here: of all entries of `env`, only `pip` has a colon\n"
+        "  s.py:3:6\n  3 | #  - python: 3.11\n           ^^^^^^\nhint: write a spec without a colon, such as "
+        "`- python 3.11.*`",
+        {"s.py": "# conda execute\n# env:\n#  - python: 3.11\n"},
+    ),
+    "slip in a key": case(
+        "execute --check s.py",
+        "error: `enviroment` is not a key of a header\n"
+        "  s.py:2:3\n  2 | # enviroment:\n        ^^^^^^^^^^\nhint: did you mean `env`?",
+        {"s.py": "# conda execute\n# enviroment:\n#  - python\n"},
+    ),
+    "typographic quotes": case(
+        "execute --check s.py",
+        "error: `“python”` is not a valid match spec: it must start with a package name\n"
+        "  s.py:3:6\n  3 | #  - “python”\n           ^^^^^^^^\n"
+        "hint: line 3 contains U+201C, which only looks like `\"`\n      a spec is a name and then its versions, ...",
+        {"s.py": "# conda execute\n# env:\n#  - “python”\n"},
+    ),
+    "Python that is not there": case(
+        "execute --python python2.7 --dry-run s.py",
+        no_version("python 2.7.*") + "\n  --python python2.7\nhint: there is python 3.12.1, 3.11.2",
+        {"s.py": PLAIN},
+    ),
+    "half a platform": case(
+        "execute --platform linux --dry-run s.py",
+        "error: `--platform` does not take `linux`\nhint: it takes one of `linux-32`, `linux-64`, ...",
+        {"s.py": PLAIN},
+    ),
+    "comment sign of the opening": case(
+        "execute --check s.py",
+        "error: the script has no header, only a line that looks nearly like the beginning of one\n"
+        "  s.py:1:1\n  1 | # conda-execute\n      ^^^^^^^^^^^^^^^\n"
+        "hint: the line must be `# conda execute` and nothing else; what is needed follows in the next lines",
+        {"s.py": "# conda-execute\n# env:\n#  - python\n"},
+    ),
+    "value forgotten": case(
+        "execute --with",
+        "error: `--with` needs a value: SPEC\nhint: `conda-execute --help` lists the options",
+    ),
+    "notebook cut short": case(
+        "execute --check n.ipynb",
+        "error: `n.ipynb` is not a notebook: it is not JSON\n  n.ipynb:1:11\n  1 | {\"cells\":[\n                ^",
+        {"n.ipynb": "{{\"cells\":["},
+    ),
+    "project of another tool": case(
+        "execute pixi.toml",
+        "error: `pixi.toml` is a file of another tool's project, not a script\n"
+        "hint: give the script, with what it needs in its own header",
+        {"pixi.toml": "[project]\nname = 'x'\n"},
+    ),
+    "file of specs that is missing": case(
+        "tmpenv create --file nothere.yml", "error: there is no file `nothere.yml`", status=127
+    ),
+    "activate": case(
+        "tmpenv activate s.py",
+        "error: there is no command `activate`\nhint: there are `list`, `info`, ...`dir`",
+    ),
     "unlike any option": case(
         "execute --qqqq s.py",
         "error: there is no option `--qqqq`\n"

@@ -39,6 +39,7 @@ from conda_execute.terminal.errors import render
 
 if TYPE_CHECKING:
     from tests.conftest import World
+from tests.test_json import valid
 
 SCRIPT = b"# conda execute\n# env: [six]\n# run_with: sh\necho it ran $*\n"
 DIGEST = hashlib.sha256(SCRIPT).hexdigest()
@@ -787,7 +788,7 @@ def test_trusted_scripts_are_listed_and_trusted_no_longer(world: World, site: Si
     url = site.script()
     assert world.execute("--distrust", url).returncode == 125
     world.execute("--trust", url, check=True)
-    read = json.loads(world.execute("--trusted", "--json", check=True).stdout)
+    read = valid(world.execute("--trusted", "--json", check=True).stdout, "trusted")
     assert read == {"scripts": [{"url": url, "sha256": DIGEST}], "trusted_urls": []}
     assert world.execute("--trusted", check=True).stdout.split() == [DIGEST, url]
     world.execute("--distrust", url, check=True)

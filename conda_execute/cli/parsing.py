@@ -64,10 +64,10 @@ def _take(kind: type[CommandLine], word: str, left: list[str], chosen: dict[str,
             raise UsageError(f"`{name}` needs a value: {option.value}", hint=kind.help_hint())
         given = given if equals else left.pop(0)
         if option.words and given not in option.words:
-            known = ", ".join(f"`{one}`" for one in option.words)
-            raise UsageError(
-                f"`{name}` does not take `{given}`", hint=near(given, option.words) or f"it takes one of {known}"
-            )
+            begun = [one for one in option.words if given and one.startswith(given)]
+            meant = near(given, option.words) if len(begun) < 2 else None
+            known = ", ".join(f"`{one}`" for one in begun or option.words)
+            raise UsageError(f"`{name}` does not take `{given}`", hint=meant or f"it takes one of {known}")
         chosen[attribute] = (*chosen.get(attribute, ()), given) if option.repeatable else given
 
 

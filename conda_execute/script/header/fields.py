@@ -35,7 +35,7 @@ def spec(text: str, where: Location) -> str:
             f"`{spec}` is not a valid match spec: it must start with a package name",
             where=where,
             hint='a spec is a name and then its versions, such as `numpy >=1.20,<2`; in a list like `["...", "..."]` '
-            "it needs quotes, since a comma would part it",
+            "it needs quotes, since a comma would split it",
         )
     if spec.startswith("pypi:") and not spec.startswith("pypi::"):
         # To conda's engines this is a package of conda with a namespace before its name.

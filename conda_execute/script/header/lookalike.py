@@ -30,7 +30,7 @@ def told(error: HeaderError) -> HeaderError:
     for where in error.where:
         for character in where.text or "":
             if character in _MEANT:
-                what = f"line {where.line} holds U+{ord(character):04X}, which only looks like {_MEANT[character]}"
+                what = f"line {where.line} contains U+{ord(character):04X}, which only looks like {_MEANT[character]}"
                 error.hint = f"{what}\n{error.hint}" if error.hint else what
                 return error
     return error

@@ -50,6 +50,9 @@ _FOREIGN_KEYS = {
     "requirements": "env",
     "requires": "env",
     "environment": "env",
+    "enviroment": "env",
+    "conda": "env",
+    "deps": "env",
     "specs": "env",
     "interpreter": "run_with",
     "command": "run_with",
@@ -418,7 +421,8 @@ def _pip(item: Value) -> list[Value]:
         if name.lower() in ("pypi", "pip3", "uv"):
             raise HeaderError(f"`{name}:` is not known here", where=pair[0].where, hint="did you mean `pip`?")
         if name != "pip":
-            written = f"{name} {value.text}" if value.kind == "a string" else f"{name} >=1.0"
+            version = value.text if value.kind == "a string" else ">=1.0"
+            written = f"{name} {version}{'.*' * version.replace('.', '').isdigit()}"
             raise HeaderError(
                 f"`{shown(name)}:` is not expected here: of all entries of `env`, only `pip` has a colon",
                 where=pair[0].where,
