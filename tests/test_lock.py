@@ -485,6 +485,7 @@ packages:
 
 def test_locked_run_links_nothing_that_was_changed_in_the_cache(world: World) -> None:
     """Its size and time are what they were; the hash that the package has for the file is not."""
+    world = world.with_(RATTLER_CACHE_DIR=str(world.root / "packages"))
     script = world.script("s.lua", "-- conda execute\n-- env: [lua]\nprint(6 * 7)\n")
     world.execute("--lock", script, check=True)
     world.execute("--locked", script, check=True)

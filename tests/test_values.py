@@ -93,6 +93,15 @@ def test_values_of_the_package_survive_pickling() -> None:
 
 
 def test_making_them_imports_nothing() -> None:
-    program = "import sys; before = set(sys.modules); import conda_execute.model; print(*set(sys.modules) - before)"
+    program = """
+import sys
+before = set(sys.modules)
+from conda_execute.lean.values import dataclass
+@dataclass(frozen=True)
+class Point:
+    x: int = 0
+Point()
+print(*set(sys.modules) - before)
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert all(name.startswith(("conda_execute", "__future__")) for name in done.stdout.split()), done.stdout
