@@ -34,6 +34,10 @@ INSTEAD = {
     r"beside": "next to, together with",
     r"of ours|of theirs": "our, their",
     r"vouch(?:ed|es)?": "trust",
+    r"at any price": "always",
+    r"as good as": "the same as",
+    r"its like": "similar",
+    r"(?:is|are) told (?:of|with|once)": "is reported",
 }  # fmt: skip
 WORDS = re.compile(rf"(?i)(?<![\w`-])(?:{'|'.join(INSTEAD)})(?![\w`-])")
 #: Developers read of values of ours, and of the other programs that theirs come from.

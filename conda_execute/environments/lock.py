@@ -152,7 +152,7 @@ class Lock:
 
 
 def try_to_take(path: str, script: str = "") -> Lock | None:
-    """The lock, or None if somebody else holds it. `script` is what others are told of us."""
+    """The lock, or None if somebody else holds it. `script` is what others see of us."""
     with _Claim(path, script) as claim:
         taken = claim.attempt()
     return None if isinstance(taken, str) else taken

@@ -109,7 +109,7 @@ class Store:
         return clock(self.tmp_envs)
 
     def try_to_lock(self, name: str, script: str = "") -> Lock | None:
-        """The lock of this name, or None if somebody else holds it. `script` is what others are told of us."""
+        """The lock of this name, or None if somebody else holds it. `script` is what others see of us."""
         from . import lock
 
         return self._locked(lambda path: lock.try_to_take(path, script), name)

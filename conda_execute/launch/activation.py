@@ -12,7 +12,7 @@
 - variables that packages ask for come first, those that a person set for the environment (`conda env config vars`)
   win over them, those of the script's header over both. Names are upper-cased, unless a setting keeps them,
   `***unset***` means "leave it alone" and PATH is refused, all three as conda does it. null takes the variable away;
-- next to a conda, `CONDA_EXE` and its like name that conda.
+- next to a conda, `CONDA_EXE` and similar variables name that conda.
 
 What scripts in `activate.d` do can only be known by running them in a shell: `sourcing` does. `front`, `exports`,
 `moving` and `unsets` say the same as `environ`, for launch records: what they depend on outside is in `looked_at`.

@@ -1,7 +1,7 @@
 """How a POSIX shell says what a launch record has to say: the same as Python knows it, as text.
 
 Everything of the outside world stands between single quotes, byte for byte. What no shell can say raises
-`UnsayableError`. The texts use the launcher's own functions, `_ce_line` and its like, and builtins alone.
+`UnsayableError`. The texts use the launcher's own functions, `_ce_line` and similar ones, and builtins alone.
 """
 
 from __future__ import annotations
