@@ -54,6 +54,8 @@ def case(
     return program, words, files or {}, status, said
 
 
+#: The packages of the channel in which the mistakes are made.
+VERSIONS = (("numpy", "1.26"), ("pip", "24.2"), ("python", "3.11.2"), ("python", "3.12.1"))
 PLAIN = HEADER.format("python")
 MINIMAL = "\n      # conda execute\n      # env:\n      #  - python >=3"
 #: A name for each mistake, and what makes it: the program, its words, the files it finds, its status, what it says.
@@ -324,8 +326,7 @@ def as_written(said: str, expected: str) -> bool:
 
 
 def test_a_first_mistake_is_answered_to_the_letter(world: World, make_channel: Callable[..., str]) -> None:
-    versions = (("numpy", "1.26"), ("pip", "24.2"), ("python", "3.11.2"), ("python", "3.12.1"))
-    url = make_channel(*(Package(*each) for each in versions))
+    url = make_channel(*(Package(*each) for each in VERSIONS))
     asked = [
         (
             program,
