@@ -213,6 +213,7 @@ class Plan:
             options_for={
                 **{normalise_spec(spec): f"--with {spec}" for spec in self.options.extra},
                 **{normalise_spec(self.options.python_spec): f"--python {one}" for one in [self.options.python] if one},
+                **{normalise_spec(spec): self.script.title for spec in self.header.specs if self.script.program},
             },
             program=None if self.header.entrypoint else os.path.basename(interpreter.without_env(self.words())[0]),
         )
@@ -243,8 +244,8 @@ class Plan:
         decided, closed = policy.decide(outside, self.header.narrowing, write=write, net=net)
         if closed:
             self.voice.notice(
-                f"the script sees nothing of `{outside.folder}`, which holds more than one project; "
-                "`--allow-write DIR` opens a folder"
+                f"the script sees nothing of `{outside.folder}`, which holds more than one project, and what it writes "
+                "there is lost; `--allow-write DIR` opens a folder"
             )
         return decided
 
@@ -284,6 +285,10 @@ def sandbox_of(options: RunOptions, settings: Settings, script: Script, header: 
     widening = options.given("allow_net", "allow_write", "allow_env")
     if widening and sandbox != WHOLE:
         raise UsageError(f"`{widening[0].name}` goes with `--sandbox`")
+    for name in options.allow_env:
+        if "=" in name:
+            hint = f"set it before the command: `{name} conda execute ...`"
+            raise UsageError(f"`--allow-env {name}`: only the name of a variable goes here", hint=hint)
     return sandbox
 
 

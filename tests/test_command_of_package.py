@@ -89,6 +89,12 @@ def test_a_program_that_the_package_lacks_gets_the_list_of_those_it_has(machine:
     )
 
 
+@pytest.mark.parametrize("word", ["nothing", "tools=7"])
+def test_a_package_that_is_not_there_is_one_of_the_command_line(machine: World, word: str) -> None:
+    run = machine.execute("-x", word)
+    assert (run.returncode, f"  -x {word}\n" in run.stderr, "under `" in run.stderr) == (125, True, False), run.stderr
+
+
 def test_a_script_that_is_not_there_may_have_been_meant_as_a_program(machine: World) -> None:
     run = machine.execute("--with", "tools", "saw", "-t", "a b")
     assert run.returncode == 127

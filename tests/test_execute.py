@@ -287,6 +287,12 @@ def test_options_after_several_scripts_are_refused(world: World) -> None:
     assert "`--json` comes after a script" in done.stderr
 
 
+def test_check_says_what_is_odd_in_a_header(world: World) -> None:
+    script = world.script("gap.py", "# conda execute\n# env:\n#  - python\n\n#  - numpy\n")
+    done = world.execute("--check", script, check=True)
+    assert (done.stdout, "line 5" in done.stderr) == (f"{script}: ok (python)\n", True), done.stderr
+
+
 def test_check_refuses_a_spec_that_is_none(world: World) -> None:
     done = world.execute("--check", world.script("s.py", "# conda execute\n# env:\n#  - python >>3\n"))
     assert (done.returncode, done.stdout) == (125, "")

@@ -258,6 +258,11 @@ def test_what_widens_a_sandbox_needs_one(world: World, project: Path, option: st
     assert "goes with `--sandbox`" in done.stderr
 
 
+def test_a_variable_is_shown_by_its_name_alone(world: World, project: Path) -> None:
+    done = world.execute("--sandbox", "--allow-env=A=B", script(project, ""), cwd=project)
+    assert (done.returncode, "`A=B conda execute ...`" in done.stderr) == (125, True), done.stderr
+
+
 # What packages bring
 
 

@@ -22,6 +22,8 @@ def check(options: RunOptions) -> int:
         plan = understand(one)
         plan.require_command()
         plan.recipe().check()
+        for notice in plan.header.notices if not (one.verbose or one.json) else ():
+            plan.voice.notice(notice)
         return meaning_of(plan, plan.store().prefix(plan.name) if plan.sandbox else "")
 
     return for_each(options, meaning, print_meaning if options.verbose else _print_line)
