@@ -208,7 +208,7 @@ MISTAKES = {
         "execute s.py",
         "error: `/none/python3.9` is not there\n"
         "  s.py:1:3\n  1 | #!/none/python3.9\n        ^^^^^^^^^^^^^^^\n"
-        "hint: add the package that brings it to the header",
+        "hint: add the package that contains `python3.9` to the header",
         {"s.py": "#!/none/python3.9\n" + HEADER.format("numpy")},
         status=127,
     ),

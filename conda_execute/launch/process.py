@@ -135,7 +135,7 @@ def _not_found(name: str, prefix: str) -> NotFoundError:
     hint = (
         "the environment has " + ", ".join(f"`{other}`" for other in near)
         if near
-        else "add the package that brings it to the header"
+        else f"add the package that contains `{name}` to the header"
     )
     variable, assigned, _ = name.partition("=")
     if assigned and variable.isidentifier():
