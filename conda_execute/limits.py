@@ -63,5 +63,5 @@ def _too_little_memory() -> CreationError:
 def _too_few_threads() -> CreationError:
     return CreationError(
         "no more threads can be started",
-        hint="`ulimit -u` and `ulimit -v` say how many a user may have, and how much memory; a container may say less",
+        hint="`ulimit -u` and `ulimit -v` show the limits of a user; a container may have lower ones",
     )

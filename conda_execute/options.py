@@ -428,7 +428,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         """The same choice, where what was asked for takes one script and no words for it."""
         if len(self.words) > 1 and self.code is None:
             raise UsageError(
-                f"`{self.words[1]}` is one word too many", hint=f"`{self.actions()[0].name}` takes one script"
+                f"unexpected argument `{self.words[1]}`", hint=f"`{self.actions()[0].name}` takes one script"
             )
         return self
 

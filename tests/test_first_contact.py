@@ -190,7 +190,7 @@ MISTAKES = {
     ),
     "two scripts for one text": case(
         "execute --export pixi.lock s.py b.py",
-        "error: `b.py` is one word too many\nhint: `--export` takes one script",
+        "error: unexpected argument `b.py`\nhint: `--export` takes one script",
         {"s.py": PLAIN},
     ),
     "unknown archive": case(

@@ -451,7 +451,7 @@ class TestChannels:
         options = Options(cache=str(tmp_path), offline=True)
         asked = tiny.request("lib", channels={"mine": "https://host.invalid/mine"})
         error = failure(lambda: ENGINE.solve(asked, options))
-        assert error.message == "channel `mine` is not in the cache, and `--offline` forbids to fetch it"
+        assert error.message == "channel `mine` is not in the cache, and `--offline` does not allow downloading it"
 
     def test_strict_priority_hides_what_flexible_takes(self, tmp_path, options):
         first = tiny.channel(tmp_path / "first", Tiny("lib", "1.0"))
@@ -669,7 +669,10 @@ class TestOffline:
         ENGINE.solve(tiny.request("app", channels={"c": url}), options)
         offline = replace(options, offline=True)
         error = failure(lambda: engines.build(ENGINE, tiny.request("app", channels={"c": url}), prefix, offline))
-        assert error.message == "2 packages are not in the cache, and `--offline` forbids to fetch: app 1.0, lib 2.0"
+        assert (
+            error.message
+            == "2 packages are not in the cache, and `--offline` does not allow downloads: app 1.0, lib 2.0"
+        )
         assert error.step == "download"
 
 

@@ -336,7 +336,7 @@ def test_info_tells_all(used: World) -> None:
         (["clear", "--min-age", "-1"], "not a number of hours"),
         (["clear", "deadbeef"], "neither an environment nor a script"),
         (["info"], "NAME"),
-        (["info", "a", "b"], "one word too many"),
+        (["info", "a", "b"], "unexpected argument"),
         (["rm"], "did you mean `clear`?"),
         (["create", "pypi:idna=3"], "write `idna==3`"),
         (["create"], "no spec is given"),

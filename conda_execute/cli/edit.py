@@ -115,7 +115,7 @@ def _with_further_specs(options: RunOptions) -> RunOptions:
     if not further:
         return options
     if options.init and not options.add:
-        raise UsageError(f"`{path}` is one word too many", hint="`--init` takes one script")
+        raise UsageError(f"unexpected argument `{path}`", hint="`--init` takes one script")
     if options.add and options.remove:
         raise UsageError(
             f"it is not clear whether `{further[0]}` is added or removed",

@@ -106,7 +106,7 @@ def _check(line: CommandLine) -> None:
         raise UsageError(f"`{line.program()}` needs a {what}", hint=line.help_hint())
     if most is not None and len(line.words) > most:
         takes = f"one {what}" if most else "no words"
-        raise UsageError(f"`{line.words[most]}` is one word too many", hint=f"`{line.program()}` takes {takes}")
+        raise UsageError(f"unexpected argument `{line.words[most]}`", hint=f"`{line.program()}` takes {takes}")
     for conflict in line.CONFLICTS:
         first, second = line.given(*conflict.first), line.given(*conflict.second)
         if first and second:

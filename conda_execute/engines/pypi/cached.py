@@ -62,7 +62,7 @@ def forget_damaged(cache: str, names: Collection[str] | None, *, offline: bool, 
     for one, problem in found.items():
         if offline:
             raise CreationError(
-                f"the PyPI package {one.name} is damaged in uv's cache, and `--offline` forbids to fetch it again",
+                f"the package {one.name} is damaged in uv's cache, and `--offline` does not allow downloading it again",
                 step="pypi",
                 details=problem,
                 hint="run once without `--offline`",

@@ -37,7 +37,7 @@ _UNREADABLE = rf"{UNREAD}|undeclared index|Failed to parse: \S*pyproject\.toml"
 _COMPLAINTS = (
     (
         "network was disabled|network connectivity is disabled",
-        "PyPI packages are not in the cache, and `--offline` forbids to fetch them",
+        "PyPI packages are not in the cache, and `--offline` does not allow downloading them",
         "run once without `--offline`",
     ),
     (

@@ -275,7 +275,7 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
     reason = sentences[-1]
     if offline and ("no usable repodata cache" in text or "cache" in reason):
         return CreationError(
-            f"{named} is not in the cache, and `--offline` forbids to fetch it",
+            f"{named} is not in the cache, and `--offline` does not allow downloading it",
             step="solve",
             where=where,
             hint="run once without `--offline`",
@@ -311,7 +311,7 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
 def panicked(text: str) -> CreationError:
     """Rust gave up amid its work, and said why on standard error."""
     return CreationError(
-        "the engine broke off",
+        "the engine stopped unexpectedly",
         step="install",
         details=text,
         hint="nothing is left of the environment; if it happens again, report it with what is above",
@@ -340,7 +340,7 @@ def not_linked(text: str) -> str | None:
 def damaged_in_cache(archive: str, package: str, damage: str) -> CreationError:
     """A package that would have to be fetched again, and may not be."""
     return CreationError(
-        f"the package {archive} is damaged in the cache, and `--offline` forbids to fetch it again",
+        f"the package {archive} is damaged in the cache, and `--offline` does not allow downloading it again",
         step="download",
         details=f"{package}: {damage}",
         hint="run once without `--offline`",
@@ -391,7 +391,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
         return _disk_full(text, step, cache if fetched else None)
     if OFFLINE in text:
         return CreationError(
-            f"the package {archive} is damaged in the cache, and `--offline` forbids to fetch it again",
+            f"the package {archive} is damaged in the cache, and `--offline` does not allow downloading it again",
             step="download",
             hint="run once without `--offline`",
         )
@@ -423,7 +423,7 @@ def _link_failed(text: str, archive: str | None, sentences: Sequence[str]) -> Cr
             f"cannot link {archive}: the file system of the environments keeps no links to what is not there yet",
             step="link",
             details="\n".join(sentences),
-            hint="sshfs is such a one; the setting `env-dir`, or CONDA_EXECUTE_ENV_DIR, names another place",
+            hint="sshfs is one example; the setting `env-dir`, or CONDA_EXECUTE_ENV_DIR, names another place",
         )
     if any(sign in text for sign in _NOT_WRITABLE):
         return CreationError(
@@ -497,7 +497,7 @@ def not_cached(packages: Sequence[str]) -> CreationError:
     shown = ", ".join(packages[:_FEW]) + (f" and {len(packages) - _FEW} more" if len(packages) > _FEW else "")
     plural = "packages are" if len(packages) > 1 else "package is"
     return CreationError(
-        f"{len(packages)} {plural} not in the cache, and `--offline` forbids to fetch: {shown}",
+        f"{len(packages)} {plural} not in the cache, and `--offline` does not allow downloads: {shown}",
         step="download",
         hint="run once without `--offline`",
     )
