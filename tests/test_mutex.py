@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import filelock
 import pytest
 
 from conda_execute import files
@@ -289,13 +288,25 @@ class TestSoftLock:
     ) -> None:
         """Only the answer of the file system is made up."""
 
-        def has_none(descriptor: int, *, blocking: bool) -> bool:
+        def has_none(descriptor: int) -> bool:
             raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-        monkeypatch.setattr(filelock, "lock_descriptor", has_none)
+        monkeypatch.setattr("conda_execute.environments.lock._try_to_lock", has_none)
         lock = try_to_take(path, "x" * 5000)
         assert lock is not None
         lock.release()
+
+
+def test_a_lock_imports_nothing_that_takes_long(tmp_path: Path) -> None:
+    """Five hundred processes may wait for one."""
+    code = """
+import sys
+from conda_execute.environments.lock import take
+take(sys.argv[1]).release()
+print(*{"filelock", "asyncio", "logging"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
 
 
 class TestSecondLock:
@@ -309,7 +320,7 @@ class TestSecondLock:
 
     @pytest.fixture
     def other_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(filelock, "lock_descriptor", lambda descriptor, *, blocking: True)
+        monkeypatch.setattr("conda_execute.environments.lock._try_to_lock", lambda descriptor: True)
 
     @pytest.mark.usefixtures("other_host")
     def test_excludes_whom_the_lock_does_not(self, path: str) -> None:

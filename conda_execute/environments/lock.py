@@ -1,14 +1,14 @@
 """Locks that exclude processes from each other, whatever dies and whatever the file system.
 
-A lock is `filelock`'s on a descriptor of ours, on a file that is never unlinked, so that two processes can never hold
-locks on two files of one name. Installers inherit the descriptor: an orphan keeps the lock until it ends. Whatever
-moment a process dies at, the kernel gives its lock back. Where a file system has no locks, a symbolic link serves as
-one (`soft_lock`); where it has some that may not count on other hosts, the link is taken as well.
+A lock is on a descriptor of ours, on a file that is never unlinked, so that two processes can never hold locks on two
+files of one name. Installers inherit the descriptor: an orphan keeps the lock until it ends. Whatever moment a process
+dies at, the kernel gives its lock back. Where a file system has no locks, a symbolic link serves as one (`soft_lock`);
+where it has some that may not count on other hosts, the link is taken as well.
 
-Why `filelock.lock_descriptor` and not `FileLock`: to release a `FileLock` unlocks it for all that inherited its
-descriptor, and a creator that fails must leave the lock to an installer that still writes. What else is ours is for
-those who wait: who they wait for, and the end of the wait when somebody has made what they wanted. `filelock` costs 30
-ms, which no warm run pays. Its 3.30 has all that is used, and serves Python 3.10, which 4.3 does not.
+Why `flock` and not `filelock`, but on Windows: to import `filelock` takes 65 ms, as it brings asyncio, and each of five
+hundred processes that wait for an environment pays that. Its `lock_descriptor` is the same call. And to release a
+`FileLock` unlocks it for all that inherited its descriptor, while a creator that fails must leave the lock to an
+installer that still writes.
 """
 
 from __future__ import annotations
@@ -116,15 +116,13 @@ class Lock:
     def release(self) -> None:
         """Unlock, also for children that inherited the descriptor: what they had to do is done."""
         if self.descriptor >= 0:
-            import filelock
-
             if self._is_written:  # else it may be the holder's on another host
                 self._write("")
             soft, self.soft = self.soft, None
             if soft is not None:
                 soft.release()
             try:
-                filelock.unlock_descriptor(self.descriptor)
+                _unlock(self.descriptor)
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
@@ -195,21 +193,45 @@ def take_unless(
 
 def has_locks(path: str) -> bool:
     """Whether the file of this path, which is made if need be, can be locked, as far as can be tried."""
-    import filelock
-
     try:
         files.make_directory(os.path.dirname(path))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
     except OSError:
         return True  # anyone who needs it says what is wrong
     try:
-        if filelock.lock_descriptor(descriptor, blocking=False):
-            filelock.unlock_descriptor(descriptor)
+        if _try_to_lock(descriptor):
+            _unlock(descriptor)
     except OSError as error:
         return error.errno not in _NO_LOCKS
     finally:
         os.close(descriptor)
     return True
+
+
+def _try_to_lock(descriptor: int) -> bool:
+    """Whether the file could be locked; False: somebody else holds the lock. Raises OSError where there are none."""
+    if sys.platform == "win32":
+        import filelock
+
+        return filelock.lock_descriptor(descriptor, blocking=False)
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _unlock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import filelock
+
+        filelock.unlock_descriptor(descriptor)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 class _Claim:
@@ -227,10 +249,8 @@ class _Claim:
 
     def attempt(self) -> Lock | str:
         """The lock; else what its holder wrote down."""
-        import filelock
-
         try:
-            while filelock.lock_descriptor(self._open(), blocking=False):
+            while _try_to_lock(self._open()):
                 lock = self._taken(None)
                 if lock.is_current():
                     return self._with_link(lock)
