@@ -49,7 +49,7 @@ def home_directory(environ: Mapping[str, str], platform: str = sys.platform) -> 
 def for_our_work(environ: Mapping[str, str]) -> Mapping[str, str]:
     """The variables for what works for us: engines, the programs of packages that install them, git. Root with the home
     of a user gives them another home: what a user's files say there would be done as root, and what is left there would
-    be root's. PlaceError if there is no such place."""
+    be root's. Raises PlaceError if no private directory can be made."""
     if not is_home_of_another(environ.get("HOME")):
         return environ
     kept = {name: value for name, value in environ.items() if name not in HOMES}

@@ -29,6 +29,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from conda_execute.launch.sandbox.kernel import lack, look
 from tests.channel import Package, build, write_channel
 
 CHECKOUT = Path(__file__).parents[1]
@@ -319,3 +320,17 @@ def _write_once(path: Path, text: str, *, executable: bool = False) -> None:
     if executable:
         temporary.chmod(temporary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     shutil.move(temporary, path)
+
+
+needs_kernel = pytest.mark.skipif(
+    sys.platform != "linux" or lack(look()) is not None, reason="this kernel cannot provide a sandbox"
+)
+
+
+@pytest.fixture
+def project(world: World) -> Path:
+    """A folder to work in, and a secret at home."""
+    (world.home / "secret").write_text("secret\n")
+    folder = world.home / "project"
+    folder.mkdir()
+    return folder

@@ -21,23 +21,10 @@ from conda_execute.launch.sandbox import policy, seatbelt
 from conda_execute.launch.sandbox.kernel import FLOOR, PROCESSORS, Kernel, lack, look
 from conda_execute.model import Narrowing
 from tests.channel import Package
-from tests.conftest import CHECKOUT, World
+from tests.conftest import CHECKOUT, World, needs_kernel
 from tests.tiny import wheel
 
 HEADER = "# conda execute\n# env:\n#  - python\n"
-
-needs_kernel = pytest.mark.skipif(
-    sys.platform != "linux" or lack(look()) is not None, reason="this kernel cannot hold a sandbox"
-)
-
-
-@pytest.fixture
-def project(world: World) -> Path:
-    """A folder to work in, and a secret at home."""
-    (world.home / "secret").write_text("secret\n")
-    folder = world.home / "project"
-    folder.mkdir()
-    return folder
 
 
 def script(project: Path, code: str, header: str = HEADER) -> Path:

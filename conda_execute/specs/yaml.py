@@ -158,7 +158,7 @@ def _recalled(path: str) -> list[Event] | None:
 
 
 def _keep(cache: str, path: str, events: Sequence[Event]) -> None:
-    """Keep the events for the next run, where nobody else can write; it is no matter if that fails."""
+    """Keep the events for the next run, where nobody else can write. A failure does no harm."""
     import json
 
     if others(cache) is not None:

@@ -154,6 +154,7 @@ class Heard(Progress):
             self._thread.start()
 
     def _watch(self) -> None:
+        """What the thread shows, until `_over` is set: each kind of output has its own way."""
         raise NotImplementedError
 
     def packages(self, lines: Sequence[str], size: int) -> None:

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from conda_execute.launch.sandbox.kernel import lack, look
-from tests.conftest import World
+from tests.conftest import World, needs_kernel
 from tests.test_notebook import JUV, write
 
-pytestmark = [
-    pytest.mark.stress,
-    pytest.mark.skipif(sys.platform != "linux" or lack(look()) is not None, reason="this kernel cannot hold a sandbox"),
-]
-
-
-@pytest.fixture
-def project(world: World) -> Path:
-    (world.home / "secret").write_text("secret\n")
-    folder = world.home / "project"
-    folder.mkdir()
-    return folder
+pytestmark = [pytest.mark.stress, needs_kernel]
 
 
 def header(*requirements: str) -> str:

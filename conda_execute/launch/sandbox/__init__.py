@@ -51,7 +51,7 @@ def _require(kernel: Kernel, environments_only: bool) -> None:
     lacking = lack(kernel, environments_only=environments_only)
     if lacking is not None:
         raise SandboxError(
-            f"this kernel (Linux {kernel.release}) cannot hold a sandbox: {lacking}",
+            f"this kernel (Linux {kernel.release}) cannot provide a sandbox: {lacking}",
             hint="docs/how-to/sandbox.md has a table of kernels; without a sandbox the script may do all that you may",
         )
 

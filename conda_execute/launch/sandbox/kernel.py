@@ -1,7 +1,7 @@
 """What this kernel has to keep a script in, what a sandbox needs of it (the table of the documentation), and its calls.
 
-`look` asks the kernel, and `system_call` what there is no function for; everything else decides by values. All of it is
-one file, and without `ctypes`, since a run in a sandbox waits for each file that is imported.
+`look` asks the kernel, and `system_call` makes the calls that Python has no function for; everything else decides by
+values. All of it is one file, and without `ctypes`, since a run in a sandbox waits for each file that is imported.
 """
 
 from __future__ import annotations
