@@ -31,6 +31,7 @@ from hypothesis import HealthCheck, settings
 
 from conda_execute.launch.sandbox.kernel import lack, look
 from tests.channel import Package, build, write_channel
+from tests.faults.disk import unmount
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -308,7 +309,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if made.returncode != 0:
         pytest.skip(f"no small disk: {made.stderr.decode()}")
     yield place
-    subprocess.run(["umount", place], check=True)
+    unmount(place)
 
 
 def _write_once(path: Path, text: str, *, executable: bool = False) -> None:

@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 FILE_SYSTEMS = ("ext4", "xfs", "btrfs")
 
 #: Where the clone has the same identity as the image, XFS wants to be told that this is meant.
 _OPTIONS = {"xfs": "loop,nouuid", "ext4": "loop", "btrfs": "loop"}
+
+#: Longest wait for the processes that use a disk, in seconds.
+_PATIENCE = 60
 
 
 def missing() -> str | None:
@@ -25,6 +29,15 @@ def missing() -> str | None:
     programs = ("mount", "umount", "cp", "mkfs.ext4", "mkfs.xfs", "mkfs.btrfs")
     absent = [program for program in programs if shutil.which(program) is None]
     return f"no {', '.join(absent)} (packages xfsprogs, btrfs-progs)" if absent else None
+
+
+def unmount(place: Path) -> None:
+    """Unmount what is mounted there, as soon as nothing uses it: a process in the background may for a moment."""
+    end = time.monotonic() + _PATIENCE
+    while (done := subprocess.run(["umount", place], check=False, capture_output=True, text=True)).returncode != 0:
+        if "busy" not in done.stderr or time.monotonic() > end:
+            raise AssertionError(done.stderr)
+        time.sleep(0.1)
 
 
 class Disk:
@@ -65,7 +78,7 @@ class Disk:
         self._mount(self._shelf / name, self.kind, self.place)
 
     def unmount(self) -> None:
-        subprocess.run(["umount", self._mounted[-1]], check=True)
+        unmount(self._mounted[-1])
         self._mounted.pop()
 
     def forget(self, name: str) -> None:
