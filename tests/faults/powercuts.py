@@ -8,14 +8,18 @@ locked, caches thrown away, the disk's state is kept at random moments, each of 
 - every environment that is believed has every file that its packages list, with the right content;
 - every script runs, and prints what it should; a second time as well (the launcher's way).
 
-Prints a table. Status 1 if anything did not hold; what was found is told on standard error.
+Prints a table; what does not hold goes to standard error, with status 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
+import csv
+import functools
 import hashlib
+import http.server
 import json
 import os
 import random
@@ -39,8 +43,12 @@ SCRIPTS = {
     "b.sh": ("# conda execute\n# env:\n#  - lua\n# run_with: sh\nlua -e 'print(\"lua \" .. 6 * 7)'\n", "lua 42\n"),
     "c.py": ("# conda execute\n# env: [python, click, idna]\nimport click, idna\nprint('click')\n", "click\n"),
     "d.py": ("# conda execute\n# env: [python]\nprint('edited')\n", "edited\n"),
+    "e.py": (
+        "# conda execute\n# env: [python, {pip: [pygments, attrs]}]\nimport attr, pygments\nprint('PyPI')\n",
+        "PyPI\n",
+    ),
 }
-LOCKED, EDITED = "a.py", "d.py"
+LOCKED, EDITED = ("a.py", "e.py"), "d.py"
 
 #: Longest pause between two pieces of work, in seconds: by then a disk that is left alone has written what it had.
 PAUSE = 9.0
@@ -52,7 +60,7 @@ PATIENCE = 300
 class User:
     """Somebody whose home is on the disk."""
 
-    def __init__(self, disk: Disk, programs: Path, channel: Path) -> None:
+    def __init__(self, disk: Disk, programs: Path, index: str) -> None:
         self.home = disk.place / "home"
         self.work = self.home / "work"
         self.environ = {
@@ -62,9 +70,10 @@ class User:
             "LANG": "C.UTF-8",
             "CONDARC": str(disk.folder / "condarc"),
             "CONDA_EXECUTE_AUTO_CLEAN": "false",
+            "UV_DEFAULT_INDEX": index,
         }
         (disk.folder / "condarc").write_text(
-            f"channels: [conda-forge]\ncustom_channels:\n  conda-forge: {channel.parent.as_uri()}\n"
+            f"channels: [conda-forge]\ncustom_channels:\n  conda-forge: {build.ensure().parent.as_uri()}\n"
         )
 
     def settle(self) -> None:
@@ -88,7 +97,7 @@ class User:
 def work(user: User, ended: threading.Event, seed: int) -> None:
     """What the user does until it is over, each thing in the middle of what the cuts may hit."""
     dice = random.Random(seed)
-    caches = [user.home / ".cache" / "rattler", user.home / ".cache" / "rattler" / "cache" / "repodata"]
+    caches = [user.home / ".cache" / name for name in ("rattler", "rattler/cache/repodata", "uv")]
     while not ended.is_set():
         act = dice.choice(["run", "run", "force", "clear", "lock", "edit", "drop"])
         name = dice.choice(sorted(SCRIPTS))
@@ -97,8 +106,12 @@ def work(user: User, ended: threading.Event, seed: int) -> None:
         elif act == "clear":
             user.call("conda-tmpenv", "clear")
         else:
-            edit = ["--" + dice.choice(["add", "remove"]), "click", EDITED]
-            words = {"run": [name], "force": ["--force-env", name], "lock": ["--lock", LOCKED], "edit": edit}[act]
+            words = {
+                "run": [name],
+                "force": ["--force-env", name],
+                "lock": ["--lock", dice.choice(LOCKED)],
+                "edit": ["--" + dice.choice(["add", "remove"]), "click", EDITED],
+            }[act]
             user.call("conda-execute", *words)
         ended.wait(dice.choice([0, 0, dice.uniform(0, PAUSE)]))
 
@@ -117,8 +130,27 @@ def cut_at_random(disk: Disk, user: User, cuts: int, seed: int) -> None:
         worker.join()
 
 
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """An index of Python packages, with the wheels that the channel is made of; its address."""
+    for wheel in (build.default_destination() / "downloads").glob("*.whl"):
+        page = folder / wheel.name.partition("-")[0]
+        page.mkdir(parents=True, exist_ok=True)
+        shutil.copy(wheel, page)
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 def wrong_files(prefix: Path) -> Iterator[str]:
-    """Files that a package lists and that are not as it says. (PyPI packages list theirs elsewhere.)"""
+    """Files that a package lists and that are not as it says: conda's in its record, PyPI's in its RECORD."""
     for record in sorted((prefix / "conda-meta").glob("*.json")):
         try:
             paths = json.loads(record.read_bytes())["paths_data"]["paths"]
@@ -127,14 +159,29 @@ def wrong_files(prefix: Path) -> Iterator[str]:
             continue
         for path in paths:
             file = prefix / path["_path"]
-            expected = path.get("sha256_in_prefix") or path.get("sha256")
             if file.is_symlink() or path.get("path_type") == "softlink":
                 if not file.is_symlink():
                     yield f"{path['_path']} is gone"
-            elif not file.is_file():
-                yield f"{path['_path']} is gone"
-            elif expected and hashlib.sha256(file.read_bytes()).hexdigest() != expected:
-                yield f"{path['_path']} has {file.stat().st_size} bytes that are not its own"
+            else:
+                yield from wrong_file(file, path.get("sha256_in_prefix") or path.get("sha256"))
+    for listed in sorted(prefix.glob("lib/python3*/site-packages/*.dist-info/RECORD")):
+        if "uv" not in (listed.parent / "INSTALLER").read_text():
+            continue  # conda's
+        lines = list(csv.reader(listed.read_text().splitlines()))
+        if not lines:
+            yield f"{listed} lists nothing"
+        for name, digest, _ in lines:
+            coded = digest.partition("=")[2]
+            expected = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).hex() if coded else None
+            yield from wrong_file(listed.parents[1] / name, expected)
+
+
+def wrong_file(file: Path, expected: str | None) -> Iterator[str]:
+    """What is wrong with a file of this SHA-256, where it is known."""
+    if not file.is_file():
+        yield f"{file} is gone"
+    elif expected and hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+        yield f"{file} has {file.stat().st_size} bytes that are not its own"
 
 
 def after(user: User, boot: Path, found: Counter[str]) -> Iterator[str]:
@@ -144,9 +191,9 @@ def after(user: User, boot: Path, found: Counter[str]) -> Iterator[str]:
         good = {text, text.replace("[python]", "[python, click]")} if name == EDITED else {text}
         if now not in good:
             yield f"{name} is neither the old nor the new: {now!r}"
-    lock = user.work / f"{LOCKED}.conda-execute.lock"
-    if lock.exists() and not lock.read_text().startswith("#"):
-        yield f"the lock is {lock.read_bytes()[:40]!r}"
+    for lock in user.work.glob("*.lock"):
+        if not lock.read_text().startswith("#"):
+            yield f"{lock.name} is {lock.read_bytes()[:40]!r}"
     places = sorted(user.home.glob(".cache/conda-execute/*/tmp_envs/*"))
     ready = [place for place in places if (place / "conda-meta" / "conda-execute").exists()]
     found["prefixes"] += len(places)
@@ -164,13 +211,13 @@ def after(user: User, boot: Path, found: Counter[str]) -> Iterator[str]:
                 yield f"{prefix.name}{' (was ready)' if prefix in ready else ''}: {problem}"
 
 
-def trial(kind: str, cuts: int, seed: int, folder: Path, channel: Path) -> bool:
+def trial(kind: str, cuts: int, seed: int, folder: Path, index: str) -> bool:
     """One file system; whether all held. Prints a line of the table."""
     found: Counter[str] = Counter()
     programs = install_programs(folder / "programs")
     boot = folder / "boot_id"
     with Disk(kind, folder / kind) as disk:
-        user = User(disk, programs, channel)
+        user = User(disk, programs, index)
         user.settle()
         cut_at_random(disk, user, cuts, seed)
         disk.unmount()
@@ -201,12 +248,12 @@ def main() -> int:
     if why_not is not None:
         print(f"no power cuts here: {why_not}", file=sys.stderr)
         return 125
-    channel = build.ensure()
     print("| file system | cuts | prefixes then | of these ready | cuts after which something did not hold |")
     print("|---|---:|---:|---:|---:|")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="powercuts-")))
-        held = [trial(kind, chosen.cuts, chosen.seed, folder, channel) for kind in chosen.kinds or FILE_SYSTEMS]
+        index = stack.enter_context(served(folder / "index"))
+        held = [trial(kind, chosen.cuts, chosen.seed, folder, index) for kind in chosen.kinds or FILE_SYSTEMS]
         return 0 if all(held) else 1
 
 
