@@ -138,6 +138,22 @@ def test_a_usual_cache_of_another_user_is_not_uv_s(world: World, open_world: Pat
     assert os.listdir(theirs) == []
 
 
+def test_a_project_above_what_uv_is_told_says_nothing(world: World, tmp_path: Path) -> None:
+    """uv takes a project for a member of a workspace whose file is in a directory above, such as `/tmp`."""
+    mine, theirs = (
+        tiny.wheel(tmp_path / name, "plain", version) for name, version in (("mine", "1.0"), ("theirs", "6"))
+    )
+    planted = Path(world.environ["TMPDIR"]) / "pyproject.toml"
+    sources = f"[tool.uv.sources]\nplain = {{ path = '{theirs}' }}\n"
+    planted.write_text(f"[tool.uv.workspace]\nmembers = ['conda-execute-*/*']\n{sources}")
+    uv = f"[tool.uv]\nno-index = true\nfind-links = ['{mine.parent}']\n[tool.uv.sources]\nother = {{ path = 'x' }}\n"
+    header = f"/// script\ndependencies = ['plain']\n{uv}///\n"
+    script = world.script("x.py", "".join(f"# {line}\n" for line in header.splitlines()))
+    world.execute("--lock", script, check=True)
+    lock = Path(f"{script}.conda-execute.lock").read_text()
+    assert ("plain-1.0" in lock, "plain-6" in lock) == (True, False)
+
+
 class TestLocksBesideAScript:
     @pytest.fixture
     def planted(self, world: World, open_world: Path, make_channel: Callable[..., str]) -> Callable[..., Any]:

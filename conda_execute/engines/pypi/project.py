@@ -208,10 +208,9 @@ def _write(directory: str, name: str, text: str) -> str:
 
 
 def _tool_uv(table: str | None, base: str) -> list[str]:
-    """The `[tool.uv]` table; an empty one too, since uv would look for one in the directories above."""
-    if table is None:
-        return ["[tool.uv]"]
-    settings: dict[str, Any] = json.loads(table)
+    """The `[tool.uv]` table. uv would look for one in the directories above, and for a workspace that the project is a
+    member of, even in `/tmp`: this is a workspace of its own."""
+    settings: dict[str, Any] = {"workspace": {}, **(json.loads(table) if table else {})}
     for source in settings.get("sources", {}).values():
         for one in source if isinstance(source, list) else [source]:
             if isinstance(one, dict) and isinstance(one.get("path"), str):
