@@ -2,6 +2,9 @@
 
 Without a revision, the working tree alone. A room is the first name below the package, a module or a package; an arrow
 is an import from one room by another, anywhere in it; floors count the longest chain of arrows, a circle being one.
+
+With a revision there is a second table: the lines and statements of modules that are all of one feature which version
+1.0 did not have, and of all other modules. What such a feature added to the others is counted with them.
 """
 
 from __future__ import annotations
@@ -18,6 +21,33 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "conda_execute"
+
+#: What 1.0 (c37f5c0) did not have and now has modules of its own, and these: folders end in a slash.
+FEATURES = {
+    "sandbox": ("launch/sandbox/", "cli/ground.py"),
+    "audit, bills of materials": (
+        *("audit.py", "cli/tmpenv/audit.py", "lockfiles/bill.py", "engines/inventory.py", "specs/license.py"),
+    ),
+    "conda and PyPI together": ("engines/pypi/joint.py", "engines/pypi/offer.py"),
+    "wheels of conda channels": ("engines/pypi/channel_wheels.py", "engines/rattler/unsharded.py"),
+    "older py-rattler": ("engines/rattler/bridge.py",),
+    "damage in caches, --verify": (
+        *("engines/verify.py", "engines/rattler/cached.py", "engines/rattler/incoming.py", "engines/pypi/cached.py"),
+    ),
+    "servers that say nothing": ("engines/rattler/silence.py",),
+    "redrawn progress": ("terminal/live.py", "engines/pypi/bars.py"),
+    "a site's policy": ("engines/policy.py",),
+    "Python interface": ("interface.py",),
+    "-x COMMAND": ("script/command.py",),
+    "other runners, own tables": ("script/runner.py", "script/header/own.py"),
+    "what else makes one new": ("script/history.py", "script/local_package.py", "environments/renewal.py"),
+    "--outdated, --trusted, caches": ("cli/outdated.py", "cli/trusted.py", "cli/tmpenv/caches.py"),
+    "slips of pip and npm users": ("specs/mistakes.py", "cli/habits.py"),
+    "signals, limits, power cuts": ("interrupts.py", "limits.py", "durable.py"),
+    "what others can change": ("ownership.py",),
+    "shared disks' boots": ("environments/machine.py",),
+    "loops, conda's door": ("launch/loops.py", "launch/door.py"),
+}
 
 #: A module: its room, its syntax tree, and the names of the packages that it is in, with its own.
 Module = tuple[str, ast.Module, list[str]]
@@ -101,13 +131,36 @@ def figures(package: Path) -> dict[str, str]:
         "modules": str(len(trees)),
         "floors": str(floors(arrows(package))),
         "arrows between rooms": str(len(arrows(package))),
-        "lines of Python": str(sum(len(path.read_bytes().splitlines()) for path in package.rglob("*.py"))),
-        "statements": str(sum(isinstance(node, ast.stmt) for _, tree, _ in trees for node in ast.walk(tree))),
+        "lines of Python": str(sum(lines for _, lines, _ in sizes(package))),
+        "statements": str(sum(statements for _, _, statements in sizes(package))),
         "functions": str(len(functions)),
         "longest function": f"{_length(longest)} ({longest.name})",
         "most parameters": f"{_parameters(widest)} ({widest.name})",
         "lines of the launcher": str(len(next(package.rglob("conda-execute")).read_bytes().splitlines())),
     }
+
+
+def sizes(package: Path) -> Iterator[tuple[str, int, int]]:
+    """Each module's path, lines and statements."""
+    for path in sorted(package.rglob("*.py")):
+        text = path.read_bytes()
+        statements = sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(text)))
+        yield path.relative_to(package).as_posix(), len(text.splitlines()), statements
+
+
+def by_feature(package: Path) -> dict[str, str]:
+    """Lines and statements of the modules of each feature, and of all that are of none."""
+    counts = {feature: [0, 0] for feature in (*FEATURES, "all other modules")}
+    for path, lines, statements in sizes(package):
+        whose = (feature for feature, parts in FEATURES.items() if any(_is_in(path, part) for part in parts))
+        counted = counts[next(whose, "all other modules")]
+        counted[0] += lines
+        counted[1] += statements
+    return {feature: f"{lines} / {statements}" if lines else "-" for feature, (lines, statements) in counts.items()}
+
+
+def _is_in(path: str, part: str) -> bool:
+    return path.startswith(part) if part.endswith("/") else path == part
 
 
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -119,22 +172,27 @@ def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return sum(one.arg not in ("self", "cls") for one in given)
 
 
-def at(revision: str) -> dict[str, str]:
-    """The figures of the package as of a revision of git."""
+def at(revision: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Both tables' figures of the package as of a revision of git."""
     archive = subprocess.run(
         ["git", "archive", revision, PACKAGE.name], cwd=ROOT, capture_output=True, check=True
     ).stdout
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(folder, filter="data")
-        return figures(Path(folder, PACKAGE.name))
+        package = Path(folder, PACKAGE.name)
+        return figures(package), by_feature(package)
 
 
 def main(revisions: list[str]) -> None:
-    columns = {revision: at(revision) for revision in revisions} | {"working tree": figures(PACKAGE)}
-    print(f"{'':24}" + "".join(f"{title[:26]:>28}" for title in columns))
-    for row in figures(PACKAGE):
-        print(f"{row:24}" + "".join(f"{column[row]:>28}" for column in columns.values()))
+    columns = {revision: at(revision) for revision in revisions} | {
+        "working tree": (figures(PACKAGE), by_feature(PACKAGE))
+    }
+    for table in range(2 if revisions else 1):
+        print(f"{'':30}" + "".join(f"{title[:26]:>28}" for title in columns))
+        for row in columns["working tree"][table]:
+            print(f"{row:30}" + "".join(f"{column[table][row]:>28}" for column in columns.values()))
+        print()
 
 
 if __name__ == "__main__":
