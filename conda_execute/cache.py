@@ -21,7 +21,7 @@ import os
 import sys
 
 from .errors import PlaceError
-from .files import is_writable, make_directory_or_fail
+from .files import is_own, is_writable, make_directory_or_fail, open_plain, write_whole
 from .lean.digest import digest
 from .ownership import is_home_of_another, others, refuse_others
 
@@ -161,6 +161,28 @@ def commands_folder(cache: str) -> str:
 
 def parsed_text(cache: str, digest: str) -> str:
     return os.path.join(cache, "parsed", digest)
+
+
+class Parsed:
+    """What was found in texts, by their digests: files of this user's own, which nobody else can have written."""
+
+    def __init__(self, cache: str) -> None:
+        self._cache = cache
+
+    def recall(self, digest: str) -> bytes | None:
+        try:
+            with open_plain(parsed_text(self._cache, digest)) as file:
+                found = os.fstat(file.fileno())
+                return file.read() if is_own(found) and not found.st_mode & 0o022 else None
+        except OSError:
+            return None
+
+    def keep(self, digest: str, data: bytes) -> None:
+        try:
+            if others(self._cache) is None:
+                write_whole(parsed_text(self._cache, digest), data)
+        except OSError:
+            pass
 
 
 def script_cache(cache: str, script: str) -> str:

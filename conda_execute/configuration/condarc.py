@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import stat
 
+from ..cache import Parsed
 from ..errors import Location, SettingsError
 from ..lean.values import dataclass, replace
 from ..specs import yaml as yaml_events
@@ -116,7 +117,7 @@ def read(path: str, data: bytes, cache: str | None = None) -> dict[str, Written]
         return {}
     reader = _Reader(path, text)
     try:
-        top: Written | None = yaml_events.read(text, reader, cache)
+        top: Written | None = yaml_events.read(text, reader, Parsed(cache) if cache else None)
     except yaml_events.NotYAMLError as error:
         at_end = error.where is not None and error.where[0] >= len(reader.lines)
         mark = error.begun if at_end and error.begun else error.where

@@ -1,18 +1,13 @@
 """YAML read as events, in one pass and without recursion; nothing is constructed but what its reader makes of it.
 
-To import PyYAML takes longer than all else that a warm run does. So it reads each text once: the events are kept in the
-user's cache, as JSON, under the digest of the text, unless it has a secret in a URL.
+To import PyYAML takes longer than all else that a warm run does. So it reads each text once: the events are kept, as
+JSON, under the digest of the text, unless it has a secret in a URL.
 """
 
 from __future__ import annotations
 
-import os
-
-from ..cache import parsed_text
-from ..files import is_own, open_plain, write_whole
 from ..lean.digest import digest
 from ..lean.values import dataclass
-from ..ownership import others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +28,13 @@ if TYPE_CHECKING:
 
         def collection(self, start: Event, children: Sequence[tuple[Event, Any]], end: Event) -> Any:
             """The value of a list, or of a mapping as keys and values in turn; each after its first event."""
+
+    class Memory(Protocol):
+        """What keeps the events of texts from one run to the next (`cache.Parsed`). A failure does no harm."""
+
+        def recall(self, name: str) -> bytes | None: ...
+
+        def keep(self, name: str, data: bytes) -> None: ...
 
 
 #: Nobody nests deeper.
@@ -78,13 +80,10 @@ class NotYAMLError(Exception):
         self.character = character
 
 
-def read(text: str, reader: Reader, cache: str | None) -> Any:
-    """The value of the document; None where there is none. Raises what the reader raises, and NotYAMLError.
-
-    `cache` is the user's cache, where the events are looked for and kept; None: there is none.
-    """
-    path = cache and parsed_text(cache, digest(_FORM + text.encode("utf-8", "surrogatepass")))
-    known = path and _recalled(path)
+def read(text: str, reader: Reader, memory: Memory | None) -> Any:
+    """The value of the document; None where there is none. Raises what the reader raises, and NotYAMLError."""
+    name = digest(_FORM + text.encode("utf-8", "surrogatepass"))
+    known = _recalled(memory, name)
     fresh: list[Event] = []
     root, documents = None, 0
     stack: list[tuple[Event, list[tuple[Event, Any]]]] = []
@@ -105,11 +104,13 @@ def read(text: str, reader: Reader, cache: str | None) -> Any:
             stack[-1][1].append((start, value))
         else:
             root = value
-    if cache and path and not known:
+    if memory is not None and not known:
         from ..credentials import holds
 
         if not holds(text):  # a secret stays in the one file that it was written into
-            _keep(cache, path, fresh)
+            import json
+
+            memory.keep(name, json.dumps([name, [list(vars(event).values()) for event in fresh]]).encode())
     return root
 
 
@@ -142,29 +143,15 @@ def _mark(mark: Any) -> Mark:
     return mark.line, mark.column
 
 
-def _recalled(path: str) -> list[Event] | None:
-    """The events in a file of this user's own; None where there is none, or where somebody else can have written it."""
-    import json
-
-    try:
-        with open_plain(path) as file:
-            found = os.fstat(file.fileno())
-            if not is_own(found) or found.st_mode & 0o022:
-                return None
-            name, events = json.loads(file.read())
-            return [Event(*event) for event in events] if name == os.path.basename(path) else None
-    except (OSError, ValueError, TypeError):
+def _recalled(memory: Memory | None, name: str) -> list[Event] | None:
+    """The events that are remembered of this text, if it is they."""
+    data = memory.recall(name) if memory is not None else None
+    if data is None:
         return None
-
-
-def _keep(cache: str, path: str, events: Sequence[Event]) -> None:
-    """Keep the events for the next run, where nobody else can write. A failure does no harm."""
     import json
 
-    if others(cache) is not None:
-        return
-    kept = [list(vars(event).values()) for event in events]
     try:
-        write_whole(path, json.dumps([os.path.basename(path), kept]).encode())
-    except OSError:
-        pass
+        whose, events = json.loads(data)
+        return [Event(*event) for event in events] if whose == name else None
+    except (ValueError, TypeError):
+        return None

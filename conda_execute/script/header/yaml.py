@@ -6,6 +6,7 @@ levels or a thousand values are a HeaderError, before they cost anything.
 
 from __future__ import annotations
 
+from ...cache import Parsed
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass
 from ...specs import yaml as yaml_events
@@ -132,7 +133,8 @@ class Reader:
                 raise self.error(f"the header holds the character U+{ord(character):04X}", where, "remove it")
         self._check_brackets(text)
         try:
-            root: Value | None = yaml_events.read(text, self, self.script.cache)
+            memory = Parsed(self.script.cache) if self.script.cache else None
+            root: Value | None = yaml_events.read(text, self, memory)
         except yaml_events.NotYAMLError as error:
             raise self._syntax_error(error) from None
         return None if root is None or root.kind == "nothing" else root
