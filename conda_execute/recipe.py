@@ -83,10 +83,8 @@ class Recipe:
             self._check_allowed(self.lock, found)
             self.accept(self.request, found)
             return found
-        from .terminal.progress import Progress
-
         options = self.options()
-        with options.progress or Progress():
+        with options.progress:
             engine = self.engine()
             if whole and self.request.pypi and engine.solves_first:
                 from .engines.pypi import resolve
@@ -136,17 +134,15 @@ class Recipe:
     def create(self, prefix: str, lock_fd: int, solved: Solution | None) -> Built:
         """Fill the prefix, and pass on what packages have to say."""
         from . import engines
-        from .terminal.progress import Progress
 
-        options = self.options()
+        options = replace(self.options(), inherited=(lock_fd,))
         is_long = sys.platform != "win32" and len(os.fsencode(prefix)) > _LONGEST_PREFIX
         if is_long:
             self.tell(f"the environment's path is longer than the {_LONGEST_PREFIX} bytes that programs have room for")
         try:
-            with options.progress or Progress():
-                built = engines.build(self.engine(), self.request, prefix, options, lock_fd=lock_fd, solution=solved)
-                if options.progress is not None:
-                    options.progress.done()
+            with options.progress:
+                built = engines.build(self.engine(), self.request, prefix, options, solved)
+                options.progress.done()
         except CreationError as error:
             if is_long:
                 error.hint = "`CONDA_EXECUTE_ENV_DIR` names a shorter place"

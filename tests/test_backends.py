@@ -309,7 +309,7 @@ import fcntl
 fcntl.flock(lock, fcntl.LOCK_EX)
 request = tiny.request({spec!r}, channels={{{url!r}: {url!r}}})
 try:
-    backend.build(backend.engine({engine!r}), request, {prefix!r}, Options(cache={cache!r}), lock_fd=lock)
+    backend.build(backend.engine({engine!r}), request, {prefix!r}, Options(cache={cache!r}, inherited=(lock,)))
 except InterruptError as error:
     print("interrupted", error.step, flush=True)
     os._exit(130)

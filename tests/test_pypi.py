@@ -453,7 +453,7 @@ class TestProcess:
         lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
         fake = tmp_path / "seen"
         with tempfile_program(f'import os; open({str(fake)!r}, "w").write(os.readlink("/proc/self/fd/{lock}"))') as uv:
-            project.run([str(uv)], tiny.request(channels={}), options, (), lock)
+            project.run([str(uv)], tiny.request(channels={}), replace(options, inherited=(lock,)), ())
         os.close(lock)
         assert fake.read_text() == str(tmp_path / "lock")
 

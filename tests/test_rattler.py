@@ -645,7 +645,7 @@ class TestLock:
             script = f'#!/bin/sh\nreadlink /proc/self/fd/{lock.fileno()} > "$PREFIX/held"\n'.encode()
             place = tiny.channel(tmp_path / "held", Tiny("lib", files={"bin/.lib-post-link.sh": script}))
             asked = tiny.request("lib", channels={"c": place})
-            engines.build(ENGINE, asked, prefix, options, lock_fd=lock.fileno())
+            engines.build(ENGINE, asked, prefix, replace(options, inherited=(lock.fileno(),)))
             assert not os.get_inheritable(lock.fileno())
         assert Path(prefix, "held").read_text().strip() == str(tmp_path / "lock")
 

@@ -143,7 +143,7 @@ def _text(plan: Plan, requests: Sequence[Request], home: str) -> str:
         for said in found.notices:
             recipe.tell(said)
 
-    try:
+    with how.progress:
         return lockfile.make(
             engine,
             requests,
@@ -154,9 +154,6 @@ def _text(plan: Plan, requests: Sequence[Request], home: str) -> str:
             there=packages_there(plan, requests, recipe, engine),
             update=plan.options.update_package,
         )
-    finally:
-        if how.progress is not None:
-            how.progress.close()
 
 
 def _requests(plan: Plan, platforms: Iterable[str] = ()) -> list[Request]:

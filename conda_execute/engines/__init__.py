@@ -15,6 +15,7 @@ from ..configuration.declared import BACKENDS
 from ..errors import SettingsError
 from ..lean.values import dataclass, field, replace
 from ..model import Built
+from ..terminal.progress import Progress
 from ..text import nearest
 
 TYPE_CHECKING = False
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ..configuration.declared import Settings
     from ..errors import Location
     from ..model import Request
-    from ..terminal.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,9 @@ class Options:
     verify: bool = False
     #: What is asked of attestations: "off", "warn" or "require".
     attestations: str = "off"
-    progress: Progress | None = field(default=None, repr=False, compare=False)
+    progress: Progress = field(default_factory=Progress, repr=False, compare=False)
+    #: Descriptors of locks, which every process that works on a prefix inherits: what outlives us keeps them.
+    inherited: tuple[int, ...] = ()
     #: Where a spec, a requirement or a channel of the request is written, for errors.
     locate: Callable[[str], Location | None] = field(default=lambda written: None, repr=False, compare=False)
     #: What to record as the command in the prefix's history.
@@ -142,15 +144,7 @@ if TYPE_CHECKING:
             """The packages that `request` asks for; nothing is downloaded but repodata, and that not again where an
             earlier solution has it. Records to `keep` are chosen before others."""
 
-        def create(
-            self,
-            request: Request,
-            prefix: str,
-            options: Options,
-            *,
-            lock_fd: int | None = None,
-            solution: Solution | None = None,
-        ) -> Built:
+        def create(self, request: Request, prefix: str, options: Options, solution: Solution | None = None) -> Built:
             """Install the conda packages of `request` (or just those of `solution`, unsolved) into `prefix`."""
 
 
@@ -189,15 +183,7 @@ def stem(archive: str) -> str:
     return archive.removesuffix(".conda").removesuffix(".tar.bz2")
 
 
-def build(
-    backend: Backend,
-    request: Request,
-    prefix: str,
-    options: Options,
-    *,
-    lock_fd: int | None = None,
-    solution: Solution | None = None,
-) -> Built:
+def build(backend: Backend, request: Request, prefix: str, options: Options, solution: Solution | None = None) -> Built:
     """Fill `prefix`: conda packages, then PyPI packages, then the history and the marker that freezes it."""
     from . import records as seal
 
@@ -205,13 +191,13 @@ def build(
     if chosen is None and request.pypi:
         from .pypi import joint
 
-        built = joint.build(backend, request, prefix, options, lock_fd=lock_fd, solution=solution)
+        built = joint.build(backend, request, prefix, options, solution)
     else:
-        built = backend.create(request, prefix, options, lock_fd=lock_fd, solution=solution)
+        built = backend.create(request, prefix, options, solution)
     if chosen:
         from .pypi import install
 
-        added = install.install(request, prefix, options, chosen, lock_fd=lock_fd)
+        added = install.install(request, prefix, options, chosen)
         built = replace(built, packages=built.packages + added.packages, size=built.size + added.size)
     if request.platform == request.host_platform:
         seal.protect_python(prefix, user_libraries=request.user_libraries)

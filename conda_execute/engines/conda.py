@@ -106,34 +106,24 @@ class Conda:
         self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
     ) -> Solution:
         """What `conda create --dry-run` says. Raises CreationError and InterruptError."""
-        if options.progress is not None:
-            options.progress.step("solve")
+        options.progress.step("solve")
         with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
             prefix = os.path.join(directory, "prefix")
-            said = _create(request, prefix, options, ["--dry-run"], ())
+            said = _create(request, prefix, options, ["--dry-run"])
         actions = said.get("actions", {})
         fetched = {entry.get("dist_name") or stem(entry.get("fn", "")): entry for entry in actions.get("FETCH", ())}
         packages = [_package(entry, fetched.get(entry["dist_name"])) for entry in actions.get("LINK", ())]
         return Solution(tuple(sorted(packages, key=lambda package: package.name)))
 
-    def create(
-        self,
-        request: Request,
-        prefix: str,
-        options: Options,
-        *,
-        lock_fd: int | None = None,
-        solution: Solution | None = None,
-    ) -> Built:
+    def create(self, request: Request, prefix: str, options: Options, solution: Solution | None = None) -> Built:
         """Solve (or take the packages of a lock), download and link. Raises CreationError and InterruptError."""
-        if options.progress is not None:
-            options.progress.step("install", len(solution.packages) if solution else 0)
+        options.progress.step("install", len(solution.packages) if solution else 0)
         with _turn(prefix, options) as turn:
-            inherited = tuple(descriptor for descriptor in (lock_fd, turn) if descriptor is not None)
+            options = replace(options, inherited=(*options.inherited, *turn))
             if request.lock is not None and solution is not None:
-                said = _install_locked(request, prefix, options, solution, inherited)
+                said = _install_locked(request, prefix, options, solution)
             else:
-                said = _create(request, prefix, options, ["--yes"], inherited)
+                said = _create(request, prefix, options, ["--yes"])
         return _verify(request, prefix, said, solution if request.lock else None)
 
 
@@ -159,9 +149,7 @@ def find(environ: Mapping[str, str]) -> str:
 # -- asking conda ----------------------------------------------------------------------------------------------------
 
 
-def _create(
-    request: Request, prefix: str, options: Options, further: Sequence[str], inherited: tuple[int, ...]
-) -> dict[str, Any]:
+def _create(request: Request, prefix: str, options: Options, further: Sequence[str]) -> dict[str, Any]:
     """Run `conda create` for a request; what it said as JSON."""
     _refuse_impossible(request, options)
     command = ["create", "--json", "--quiet", "--prefix", prefix, "--no-default-packages", "--override-channels"]
@@ -173,7 +161,7 @@ def _create(
         command.append("--offline")
     with _settings(opened, options.environ) as condarc:
         options = replace(options, environ={**options.environ, **condarc})
-        return _run(request, options, [*command, *further, "--", *request.specs], inherited)
+        return _run(request, options, [*command, *further, "--", *request.specs])
 
 
 def _opened(channels: Sequence[Channel]) -> dict[str, str]:
@@ -227,9 +215,7 @@ def _refuse_impossible(request: Request, options: Options) -> None:
         )
 
 
-def _install_locked(
-    request: Request, prefix: str, options: Options, solution: Solution, inherited: tuple[int, ...]
-) -> dict[str, Any]:
+def _install_locked(request: Request, prefix: str, options: Options, solution: Solution) -> dict[str, Any]:
     """Install exactly the packages of a lock, by their URLs and hashes."""
     if not options.run_link_scripts:
         _refuse_impossible(request, options)
@@ -240,7 +226,7 @@ def _install_locked(
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
         command = ["create", "--json", "--quiet", "--yes", "--prefix", prefix, "--no-default-packages", "--file", path]
-        return _run(request, options, [*command, *(["--offline"] if options.offline else [])], inherited)
+        return _run(request, options, [*command, *(["--offline"] if options.offline else [])])
     finally:
         os.unlink(path)
 
@@ -254,12 +240,12 @@ def _explicit(package: Package, secrets: Mapping[str, str]) -> str:
     return f"{url}#{digest}" if digest else url
 
 
-def _run(request: Request, options: Options, command: Sequence[str], inherited: tuple[int, ...]) -> dict[str, Any]:
+def _run(request: Request, options: Options, command: Sequence[str]) -> dict[str, Any]:
     """What one conda said, as JSON. Raises CreationError for a failure, InterruptError on SIGINT and SIGTERM."""
     environ = _environ(request, options)
     words = [find(options.environ), *command]
     status, printed, complaints = subprocesses.run(
-        words, environ, inherited, step="conda", patience=_PATIENCE, ends_by=signal.SIGINT
+        words, environ, options.inherited, step="conda", patience=_PATIENCE, ends_by=signal.SIGINT
     )
     said = _json(printed) or {}
     # Of an installation by URLs conda has nothing to say when it went well.
@@ -344,8 +330,8 @@ def _json(text: str) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _turn(prefix: str, options: Options) -> Iterator[int | None]:
-    """Wait until no other process of this user creates by conda; the descriptor of the lock that says so."""
+def _turn(prefix: str, options: Options) -> Iterator[tuple[int, ...]]:
+    """Wait until no other process of this user creates by conda; the descriptor of the lock that says so, if any."""
     from ..environments import lock as locks
 
     directory = cache_dir(options.environ)
@@ -353,7 +339,7 @@ def _turn(prefix: str, options: Options) -> Iterator[int | None]:
         directory = os.path.join(os.path.dirname(prefix), layout.LOCKS)
     make_directory(directory)
     with locks.take(os.path.join(directory, "conda.lock"), options.command) as lock:
-        yield lock.descriptor if sys.platform != "win32" else None
+        yield () if sys.platform == "win32" else (lock.descriptor,)
 
 
 # -- what came of it -------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ class _Stopped(BaseException):
 def run(
     command: Sequence[str],
     environ: Mapping[str, str],
-    inherited: Sequence[int | None],
+    inherited: Sequence[int],
     *,
     step: str,
     patience: float,
@@ -44,7 +44,6 @@ def run(
     gets the last line there whenever that changes.
     """
     screen = _Screen(watch) if watch is not None and sys.platform != "win32" else None
-    descriptors = [descriptor for descriptor in inherited if descriptor is not None and sys.platform != "win32"]
     with _raising_on_sigterm():
         process = subprocess.Popen(
             command,
@@ -52,7 +51,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if screen is None else screen.end,
             env=dict(environ),
-            pass_fds=descriptors,
+            pass_fds=inherited if sys.platform != "win32" else (),
         )
         if screen is not None:
             screen.open()

@@ -30,15 +30,13 @@ if TYPE_CHECKING:
     from .installed import Distribution
 
 
-def add(
-    request: Request, prefix: str, options: Options, records: Sequence[RepoDataRecord], lock_fd: int | None = None
-) -> None:
+def add(request: Request, prefix: str, options: Options, records: Sequence[RepoDataRecord]) -> None:
     """Install the wheels of these records into a prefix that has its conda packages.
 
     Raises CreationError and InterruptError; the prefix is then worthless.
     """
     chosen = {canonical(package.name): package for package in map(_package, records)}
-    install.install(request, prefix, options, list(chosen.values()), lock_fd=lock_fd, anywhere=True)
+    install.install(request, prefix, options, list(chosen.values()), anywhere=True)
     added = {one.name: one for one in installed.distributions(prefix) if one.name in chosen}
     for record in records:
         _write_record(prefix, record, added[canonical(_package(record).name)])

@@ -39,7 +39,6 @@ def install(
     options: Options,
     chosen: Sequence[PyPIPackage] | None = None,
     *,
-    lock_fd: int | None = None,
     anywhere: bool = False,
 ) -> Built:
     """Install `request.pypi` into `prefix`, or exactly the packages `chosen`, checked against their hashes; `anywhere`:
@@ -47,9 +46,8 @@ def install(
 
     Raises CreationError and InterruptError; the prefix is then worthless.
     """
-    if options.progress is not None:
-        # What uv will find to be needed is known from a lock alone.
-        options.progress.step("pypi", len(chosen or ()), () if options.offline else ("PyPI",))
+    # What uv will find to be needed is known from a lock alone.
+    options.progress.step("pypi", len(chosen or ()), () if options.offline else ("PyPI",))
     uv, target = project.find_uv(options.environ), project.target(request, prefix, anywhere)
     present = distributions(prefix)
     before = [(distribution, distribution.identity) for distribution in present]
@@ -67,17 +65,16 @@ def install(
     if chosen is not None and not options.offline:
         # What has the right hash need not be asked about. An index that does not say that its files last would be, and
         # there may be no network.
-        status, said = project.run([*command, "--offline"], request, options, (directory, prefix), lock_fd)
+        status, said = project.run([*command, "--offline"], request, options, (directory, prefix))
     if status != 0:
-        status, said = project.run(command, request, options, (directory, prefix), lock_fd, progress=options.progress)
+        status, said = project.run(command, request, options, (directory, prefix), watched=True)
     if status == 0 and _removed_damaged(request, prefix, options, present):
-        status, said = project.run(command, request, options, (directory, prefix), lock_fd, progress=options.progress)
+        status, said = project.run(command, request, options, (directory, prefix), watched=True)
     if status != 0 or complaints.UNREAD in said:
         raise complaints.explain(said, request, prefix, present, options)
     delete(directory)
     added = _compare(prefix, before)
-    if options.progress is not None:
-        options.progress.installed([f"{one.name} {one.version} ({megabytes(one.size)})" for one in added])
+    options.progress.installed([f"{one.name} {one.version} ({megabytes(one.size)})" for one in added])
     return Built(len(added), sum(distribution.size for distribution in added))
 
 

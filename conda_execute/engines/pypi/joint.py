@@ -43,24 +43,16 @@ _EXPLAINED = 3
 _EXACT = r"===?\s*[^\s,;*]+\s*(?:;|$)|@"
 
 
-def build(
-    engine: Backend,
-    request: Request,
-    prefix: str,
-    options: Options,
-    *,
-    lock_fd: int | None = None,
-    solution: Solution | None = None,
-) -> Built:
+def build(engine: Backend, request: Request, prefix: str, options: Options, solution: Solution | None = None) -> Built:
     """Fill `prefix` with conda packages and PyPI packages that were chosen together."""
     from ... import files
 
     def attempt(solution: Solution | None) -> Trial:
         files.delete(prefix)
-        built = engine.create(request, prefix, options, lock_fd=lock_fd, solution=solution)
+        built = engine.create(request, prefix, options, solution)
         trial = Trial(solution or Solution(()), prefix, tuple(installed.distributions(prefix)))
         try:
-            added = install.install(request, prefix, options, lock_fd=lock_fd)
+            added = install.install(request, prefix, options)
         except CreationError as error:
             return replace(trial, error=error)
         chosen = {one.name: one.version for one in installed.distributions(prefix) if one.name not in trial.provided}

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...model import Request
-    from ...terminal.progress import Progress
     from .. import Options, PyPIPackage
     from .installed import Distribution
 
@@ -255,22 +254,21 @@ def run(
     request: Request,
     options: Options,
     folders: Sequence[str],
-    lock_fd: int | None = None,
     *,
-    progress: Progress | None = None,
+    watched: bool = False,
 ) -> tuple[int, str]:
-    """uv's status and what it said; `folders` are what it writes to, and `progress` is told how far it is. SIGINT and
+    """uv's status and what it said; `folders` are what it writes to, and `watched` shows how far it is. SIGINT and
     SIGTERM end it and raise InterruptError."""
     environ = options.environ
     if not request.builds:
         command, environ = _kept_in(command, folders, options)
     kept = {name: value for name, value in environ.items() if name not in _DROPPED | _DECIDING}
-    watch = Bars(progress).look if progress is not None and progress.shows_bytes else None
+    watch = Bars(options.progress).look if watched and options.progress.shows_bytes else None
     shown = command if watch else [*command, "--no-progress"]
 
     def once() -> tuple[int, str]:
         status, printed, complaints = subprocesses.run(
-            shown, kept, (lock_fd,), step="pypi", patience=_PATIENCE, watch=watch
+            shown, kept, options.inherited, step="pypi", patience=_PATIENCE, watch=watch
         )
         return status, printed + complaints
 

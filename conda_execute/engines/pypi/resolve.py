@@ -89,16 +89,10 @@ def _check(request: Request, trial: Trial, options: Options) -> None:
         install.install(request, trial.prefix, options, trial.result)
 
 
-def _attempt(
-    engine: Backend,
-    request: Request,
-    options: Options,
-    solution: Solution,
-    directory: str,
-) -> Trial:
+def _attempt(engine: Backend, request: Request, options: Options, solution: Solution, directory: str) -> Trial:
     """What uv chooses with a solution."""
     prefix = os.path.join(directory, "prefix")
-    engine.create(request, prefix, replace(options, run_link_scripts=False), solution=solution)
+    engine.create(request, prefix, replace(options, run_link_scripts=False), solution)
     present = tuple(installed.distributions(prefix))
     trial = Trial(solution, prefix, present)
     files = project.write(directory, request, options, present)

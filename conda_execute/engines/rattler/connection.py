@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 from urllib.parse import urlsplit
 
 import rattler
 
 from ...cache import rattler_cache
+from ...configuration.declared import Settings
+from .. import network
 from . import explain
 
 TYPE_CHECKING = False
@@ -31,17 +32,10 @@ def cache_dir(options: Options) -> str:
 
 def connect(options: Options, *, fresh: bool = False) -> Connection:
     """A client and a gateway; a `fresh` one has no cache of repodata."""
-    if options.connect is not None:
-        connection: Connection = options.connect(fresh)
-        return connection
-    client = rattler.networking.Client.default_client()
-    action: Any = "force-cache-only" if options.offline else "no-cache" if fresh else "cache-or-fetch"
-    gateway = rattler.Gateway(
-        cache_dir=os.path.join(cache_dir(options), "repodata"),  # type: ignore[arg-type]
-        default_config=rattler.SourceConfig(cache_action=action),
-        client=client,
-    )
-    return client, gateway
+    repodata = os.path.join(cache_dir(options), "repodata")
+    plain = network.connector(Settings(), (), options.environ, repodata=repodata, offline=options.offline)
+    connection: Connection = (options.connect or plain)(fresh)
+    return connection
 
 
 def unconnected() -> Client:

@@ -77,15 +77,7 @@ class Rattler:
         """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
         return _bounded(options, lambda: run(lambda: solver.solve(request, options, like, keep), "solve"))
 
-    def create(
-        self,
-        request: Request,
-        prefix: str,
-        options: Options,
-        *,
-        lock_fd: int | None = None,
-        solution: Solution | None = None,
-    ) -> Built:
+    def create(self, request: Request, prefix: str, options: Options, solution: Solution | None = None) -> Built:
         """Solve unless `solution` is given, download and link. Raises CreationError and InterruptError."""
         installing = installer.Installing(prefix, options.progress)  # type: ignore[abstract]  # its unused methods do nothing
 
@@ -98,7 +90,7 @@ class Rattler:
             finally:
                 installing.incoming.drop()
 
-        with inherited(lock_fd):
+        with inherited(options.inherited):
             records = _bounded(options, install)
         if installing.failed_scripts:
             cache = os.path.join(cache_dir(options), "pkgs")
@@ -108,7 +100,7 @@ class Rattler:
         if wheels:
             from ..pypi import channel_wheels
 
-            channel_wheels.add(request, prefix, options, wheels, lock_fd)
+            channel_wheels.add(request, prefix, options, wheels)
         built = _finish(request, options, records, installing)
         return replace(built, messages=tuple(installing.messages.items()), notices=tuple(installing.unattested))
 
@@ -127,8 +119,10 @@ def _bounded(options: Options, work: Callable[[], Result]) -> Result:
     limits.check()
     home = environment({name: options.environ.get(name) for name in HOMES})
     try:
-        received = options.progress.received if options.progress is not None else None
-        with home, Silence(*options.timeouts, received) if options.timeouts else nullcontext() as silence:
+        with (
+            home,
+            Silence(*options.timeouts, options.progress.received) if options.timeouts else nullcontext() as silence,
+        ):
             return work()
     except explain.UnreachableError as error:
         if silence is None or silence.why is None:

@@ -54,9 +54,8 @@ async def create(
         raise explain.cannot_be_attested()
     if options.attestations == "warn":
         installing.unattested += await _unattested(archives, options)
-    if options.progress is not None:
-        options.progress.step("install", len(archives), hosts(package.url for package in found.packages))
-        options.progress.packages([f"{one} ({megabytes(one.size or 0)})" for one in found.packages], found.download)
+    options.progress.step("install", len(archives), hosts(package.url for package in found.packages))
+    options.progress.packages([f"{one} ({megabytes(one.size or 0)})" for one in found.packages], found.download)
     # Costs another solve, which is over before the packages are linked.
     compared = (
         asyncio.ensure_future(solver.would_differ_with_cuda(request, options, gateway, records)) if gateway else None
@@ -170,7 +169,7 @@ def _check_archive(record: RepoDataRecord) -> None:
 class Installing(InstallerReporter):
     """What becomes of the packages while they are installed. Called from rattler's threads."""
 
-    def __init__(self, prefix: str, progress: Progress | None) -> None:
+    def __init__(self, prefix: str, progress: Progress) -> None:
         self.prefix = prefix
         self.progress = progress
         #: What post-link scripts say, by package.
@@ -240,9 +239,8 @@ class Installing(InstallerReporter):
         return cache_entry
 
     def on_download_progress(self, download_idx: int, progress: int, total: int | None) -> None:
-        if self.progress is not None:
-            name = self._names[download_idx]
-            self.progress.download(name, progress, total or self.sizes.get(name))
+        name = self._names[download_idx]
+        self.progress.download(name, progress, total or self.sizes.get(name))
 
     def on_link_start(self, operation: int, package_name: str) -> int:
         archive, package = self._packages[package_name]
@@ -254,19 +252,16 @@ class Installing(InstallerReporter):
     def on_link_complete(self, index: int) -> None:
         name = self._names[index]
         self._linking.discard(name)
-        if self.progress is not None:
-            self.progress.linked(name)
+        self.progress.linked(name)
 
     def on_post_link_start(self, package_name: str, script_path: str) -> int:
-        if self.progress is not None:
-            self.progress.doing(f"running the link script of {package_name}")
+        self.progress.doing(f"running the link script of {package_name}")
         with self._lock:
             self._scripts.append((package_name, script_path))
             return len(self._scripts) - 1
 
     def on_post_link_complete(self, index: int, success: bool) -> None:
-        if self.progress is not None:
-            self.progress.doing("")
+        self.progress.doing("")
         # Their way to speak to people; rattler removes the file when this returns.
         try:
             with open_plain(os.path.join(self.prefix, ".messages.txt")) as file:

@@ -20,7 +20,7 @@ from ...errors import InterruptError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 Result = TypeVar("Result")
 
@@ -80,14 +80,13 @@ def _signals(interrupt: Callable[[int, object], None]) -> Iterator[None]:
 
 
 @contextmanager
-def inherited(descriptor: int | None) -> Iterator[None]:
-    """Let the processes started meanwhile inherit `descriptor`."""
-    if descriptor is None or sys.platform == "win32":
-        yield
-        return
-    before = os.get_inheritable(descriptor)
-    os.set_inheritable(descriptor, True)
+def inherited(descriptors: Sequence[int]) -> Iterator[None]:
+    """Let the processes started meanwhile inherit these."""
+    before = {one: os.get_inheritable(one) for one in descriptors if sys.platform != "win32"}
+    for descriptor in before:
+        os.set_inheritable(descriptor, True)
     try:
         yield
     finally:
-        os.set_inheritable(descriptor, before)
+        for descriptor, was in before.items():
+            os.set_inheritable(descriptor, was)

@@ -37,7 +37,7 @@ class Silence:
     """Hangs up on servers while it is entered. `connect` and `read` are seconds; connections that were there before,
     as a standard input may be, are others' affair. `received` is called with the bytes that have come so far."""
 
-    def __init__(self, connect: float, read: float, received: Callable[[int], None] | None = None) -> None:
+    def __init__(self, connect: float, read: float, received: Callable[[int], None]) -> None:
         self._connect, self._read = connect, read
         self._heard = received
         self._bytes: dict[str, int] = {}
@@ -70,7 +70,7 @@ class Silence:
                         self._look_at(descriptor, name, begun.setdefault(name, time.monotonic()))
                     except OSError:
                         continue  # it was closed just now, or is not a connection
-            if self._heard is not None and self._bytes:
+            if self._bytes:
                 self._heard(sum(self._bytes.values()))
 
     def _look_at(self, descriptor: int, name: str, begun: float) -> None:

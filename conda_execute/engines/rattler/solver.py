@@ -33,9 +33,8 @@ async def solve(
     cache = os.path.join(cache_dir(options), "repodata")
     if options.verify and not options.offline:
         delete(os.path.join(cache, "shards-v1"))  # whose hashes are not of what is kept
-    if options.progress is not None:
-        sources = hosts(url for channel in request.channels for url in channel.urls)
-        options.progress.step("solve" if like is None else "joint", hosts=sources)
+    sources = hosts(url for channel in request.channels for url in channel.urls)
+    options.progress.step("solve" if like is None else "joint", hosts=sources)
     gateway = like.state if like is not None and like.state is not None else connect(options)[1]
     machine = virtual_packages.packages(request)
     try:
