@@ -79,10 +79,10 @@ class Advisories:
         unknown = [one for one in packages if _key(one) not in told]
         if unknown:
             raise ExecuteError(
-                f"`{unknown[0].name} {unknown[0].version}` and {len(unknown) - 1} more were never asked about"
+                f"`{unknown[0].name} {unknown[0].version}` and {len(unknown) - 1} more packages were never checked"
                 if len(unknown) > 1
-                else f"`{unknown[0].name} {unknown[0].version}` was never asked about",
-                hint="without network, an audit repeats what an earlier one said",
+                else f"`{unknown[0].name} {unknown[0].version}` was never checked",
+                hint="run the audit once without `--offline`, which only repeats earlier answers",
             )
         return {one: [self._advisory(*pair) for pair in told[_key(one)]] for one in packages}
 
@@ -94,7 +94,7 @@ class Advisories:
             answer = self._post("v1/querybatch", {"queries": [_query(one, page) for one, page in batch]})
             results = answer.get("results")
             if not isinstance(results, list) or len(results) != len(batch):
-                raise ExecuteError(f"`{self._settings.advisories_url}` does not answer as OSV does")
+                raise ExecuteError(f"`{self._settings.advisories_url}` does not answer like OSV")
             for (one, _), result in zip(batch, results, strict=True):
                 told[_key(one)] += [[found["id"], found["modified"]] for found in result.get("vulns", ())]
                 if result.get("next_page_token"):
@@ -108,7 +108,9 @@ class Advisories:
         if kept.get("modified") == modified or (self._offline and kept):
             return kept
         if self._offline:
-            raise ExecuteError(f"what the advisory {name} says was never asked", hint="it takes the network")
+            raise ExecuteError(
+                f"the advisory {name} was never downloaded", hint="run the audit once without `--offline`"
+            )
         said = self._post(f"v1/vulns/{quote(name, safe='')}", None)
         self._write(file, said)
         return said
@@ -121,7 +123,7 @@ class Advisories:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise ExecuteError(f"`{self._settings.advisories_url}` does not answer as OSV does")
+            raise ExecuteError(f"`{self._settings.advisories_url}` does not answer like OSV")
         return answer
 
     def _remembered(self) -> dict[str, list[list[str]]]:
@@ -231,7 +233,7 @@ def refuse_malicious(components: Iterable[Component], advisories: Advisories) ->
             f"`{first.component.name} {first.component.version}` is malicious: {name}",
             step="audit",
             details=first.summary or None,
-            hint="the setting `refuse-malicious` asks for this; nothing was run",
+            hint="the setting `refuse-malicious` forbids such packages; nothing was run",
         )
 
 

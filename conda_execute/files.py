@@ -241,7 +241,7 @@ def _no_folder(path: str, directory: str) -> PlaceError:
     # A link to nowhere has a folder itself; it is the other end that is missing.
     folder = given if given and not os.path.lexists(given) else directory
     return PlaceError(
-        f"`{path}` cannot be written: there is no folder `{folder}`", hint=f"make it: mkdir -p {shlex.quote(folder)}"
+        f"`{path}` cannot be written: there is no folder `{folder}`", hint=f"create it: mkdir -p {shlex.quote(folder)}"
     )
 
 

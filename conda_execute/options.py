@@ -542,7 +542,9 @@ class InfoOptions(CommandLine):
     WORDS = (_NAMES, 1, 1)
 
     verbose = flag("-v", "--verbose", help="name each process that other hosts and containers noted")
-    verify = flag("--verify", help="compare the hashes of all files; status 1 where one is not what was installed")
+    verify = flag(
+        "--verify", help="compare the hashes of all files; status 1 where one has changed since it was installed"
+    )
     json = flag("--json", help="print JSON, errors too")
 
 

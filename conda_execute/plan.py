@@ -264,7 +264,10 @@ def understand(options: RunOptions) -> Plan:
     wishes = asked(options, sandboxed=sandbox == WHOLE)
     request = resolve(header, settings, wishes, folder=script.folder, script=path, environ=environ)
     if header.format == "script" and path and os.path.exists(f"{path}.lock"):
-        told = f"`{script.title}.lock` is a lock of uv, which is not read; `conda execute --lock` writes one that is"
+        told = (
+            f"`{script.title}.lock` is a lock file of uv, which is not read here; "
+            "`conda execute --lock` writes one for conda-execute"
+        )
         header = replace(header, notices=(*header.notices, told))
     quiet, verbose = options.quiet or header.quiet, (options.verbose or header.verbose) and not options.quiet
     voice = Voice(verbose=verbose, quiet=quiet and not verbose)

@@ -34,10 +34,10 @@ def _has(hook: str) -> bool:
 @hookimpl
 def conda_subcommands() -> Iterator[types.CondaSubcommand]:
     yield types.CondaSubcommand(
-        name="execute", summary="Run a script in the environment that its comments ask for.", action=execute
+        name="execute", summary="Run a script in the environment declared in its comments.", action=execute
     )
     yield types.CondaSubcommand(
-        name="tmpenv", summary="Look at and clean the environments that `conda execute` makes.", action=tmpenv
+        name="tmpenv", summary="List and delete the environments that `conda execute` creates.", action=tmpenv
     )
 
 

@@ -145,7 +145,7 @@ class Recipe:
                 options.progress.done()
         except CreationError as error:
             if is_long:
-                error.hint = "`CONDA_EXECUTE_ENV_DIR` names a shorter place"
+                error.hint = "set `CONDA_EXECUTE_ENV_DIR` to a shorter path"
             raise
         if self.settings.refuse_malicious:
             self._refuse_malicious(prefix)
@@ -244,7 +244,7 @@ class Recipe:
 
         found = [cache for cache in self.settings.package_caches if os.path.isdir(cache)]
         for cache in found:
-            refuse_others(cache, self.settings.trusted_groups, hint="take it out of the setting `package-caches`")
+            refuse_others(cache, self.settings.trusted_groups, hint="remove it from the setting `package-caches`")
         return tuple(found)
 
     def _cache(self) -> str | None:
@@ -333,7 +333,8 @@ def _check_directory() -> None:
         os.getcwd()
     except FileNotFoundError:
         raise PlaceError(
-            "the working directory is gone, and no environment can be made from there", hint="change to another one"
+            "the working directory is gone, and no environment can be created from there",
+            hint="change to another directory",
         ) from None
 
 

@@ -219,8 +219,8 @@ def test_an_archive_is_of_a_channel_that_is_allowed(tmp_path: Path, spec: str) -
         ("conda-forge/linux-64", "names one platform of a channel"),
         ("https://host/x/noarch", "names one platform of a channel"),
         ("https://host/x/a-1-0.conda", "is a file, not a channel"),
-        ("https:///x", "names no host"),
-        ("https://host/x?token=1", "has neither"),
+        ("https:///x", "has no host"),
+        ("https://host/x?token=1", "cannot contain"),
         ("local", "channel of conda-build"),
     ],
 )

@@ -90,10 +90,10 @@ def test_every_format_can_say_it(form: Callable[[Said], Header], said: Said) -> 
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"when": "not python <3.11"}, "a condition on packages has no `not`|cannot be read"),
-        ({"when": "lua and (not python <3.11)"}, "a condition on packages has no `not`|cannot be read"),
+        ({"when": "not python <3.11"}, "a condition on packages cannot contain `not`|cannot be read"),
+        ({"when": "lua and (not python <3.11)"}, "a condition on packages cannot contain `not`|cannot be read"),
         ({"when": "python >=3 and"}, "cannot be read"),
-        ({"when": ""}, "cannot be read|is empty|must be|not a match spec"),
+        ({"when": ""}, "cannot be read|is empty|must be|not a valid match spec"),
         ({"flags": ["~cuda"]}, "invalid flag"),
     ],
     ids=["not", "not within", "cut off", "empty", "flag"],

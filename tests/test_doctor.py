@@ -70,13 +70,13 @@ def test_what_a_crash_left_behind_is_named(prefix: Path, state: str) -> None:
 def test_lost_records_are_noticed(prefix: Path) -> None:
     (prefix / "conda-meta" / "python-3-0.json").unlink()
     assert complaints(prefix) == (
-        f"{NAME}: its 1 package records are gone; `conda execute --force-env SCRIPT` makes it again",
+        f"{NAME}: its 1 package records are gone; `conda execute --force-env SCRIPT` creates it again",
     )
 
 
 def test_a_program_that_leads_nowhere_is_noticed(prefix: Path) -> None:
     (prefix / "bin" / "python3").unlink()
-    assert "`bin/python` leads nowhere" in complaints(prefix)[0]
+    assert "`bin/python` is a broken link" in complaints(prefix)[0]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_the_summary_counts(prefix: Path) -> None:
     broken = Found("0" * 20, str(prefix) + "x", "unfinished", None, NOW)
     findings = judge([sound, broken], NOW, Settings(), "/t/tmp_envs")
     assert findings.summary == "2 environments of scripts in /t/tmp_envs, 1 with a problem:"
-    assert findings.details == (f"{NAME}: sound",)
+    assert findings.details == (f"{NAME}: ok",)
     assert judge([sound], NOW, Settings(), "/t").summary == "1 environment of scripts in /t, nothing wrong."
 
 

@@ -526,7 +526,7 @@ def test_where_the_working_directory_is_gone_nothing_is_made_and_that_is_said(wo
     done = world.run(["sh", "-c", gone, "sh", "conda-execute", *words, script])
     assert done.returncode == 125
     assert "error: the working directory is gone" in done.stderr
-    assert "hint: change to another one" in done.stderr
+    assert "hint: change to another directory" in done.stderr
     assert world.prefixes() == []
 
 

@@ -81,7 +81,7 @@ def test_nothing_is_suggested_for_what_is_like_nothing():
 def test_a_long_explanation_is_cut():
     tree = "\n".join(f"├─ package-{number} cannot be installed" for number in range(500))
     assert len(explain.tidy(tree).splitlines()) < 50
-    assert explain.tidy(tree).endswith("460 lines more")
+    assert explain.tidy(tree).endswith("460 more lines")
 
 
 @pytest.mark.parametrize("between", [" ", " and ", " & "])

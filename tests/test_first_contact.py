@@ -95,14 +95,14 @@ MISTAKES = {
     ),
     "extra": spec(
         "rich[jupyter]",
-        "error (solve): `rich[jupyter]` is not a match spec: invalid bracket",
+        "error (solve): `rich[jupyter]` is not a valid match spec: invalid bracket",
         "a package of PyPI is listed under `pip:`; an extra of a conda package is written `rich[extras=[jupyter]]`",
     ),
     "caret": spec(
-        "numpy^1.26", "error (solve): `numpy^1.26` is not a match spec: ...", "did you mean `numpy >=1.26,<2`?"
+        "numpy^1.26", "error (solve): `numpy^1.26` is not a valid match spec: ...", "did you mean `numpy >=1.26,<2`?"
     ),
     "at sign": spec(
-        "numpy@1.26", "error (solve): `numpy@1.26` is not a match spec: ...", "did you mean `numpy 1.26.*`?"
+        "numpy@1.26", "error (solve): `numpy@1.26` is not a valid match spec: ...", "did you mean `numpy 1.26.*`?"
     ),
     "text after a version": spec(
         "python >=3  needed for f-strings",
@@ -136,7 +136,7 @@ MISTAKES = {
     "no header": case(
         "execute s.py",
         "error: `s.py` has no header\n"
-        f"hint: `conda-execute --init s.py` writes one; or say in a comment what the script needs:{MINIMAL}",
+        f"hint: `conda-execute --init s.py` writes one; or write in a comment what the script needs:{MINIMAL}",
         {"s.py": "print(1)\n"},
     ),
     "binary": case(
@@ -229,7 +229,7 @@ MISTAKES = {
     ),
     "age in days": case(
         "tmpenv clear --min-age 2d",
-        "error: `--min-age`: `2d` is not a number of hours\nhint: as in `--min-age 48`",
+        "error: `--min-age`: `2d` is not a number of hours\nhint: such as `--min-age 48`",
     ),
     "clear --all": case(
         "tmpenv clear --all",
@@ -237,12 +237,12 @@ MISTAKES = {
         "hint: without names, `conda-tmpenv clear` deletes every environment that no process is using",
     ),
     "clear -y": case(
-        "tmpenv clear -y", "error: there is no option `-y`\nhint: it is not needed: nothing is asked"
+        "tmpenv clear -y", "error: there is no option `-y`\nhint: not needed: there is no question to answer"
     ),
     "three digits": case(
         "tmpenv info f2c",
         "error: there is neither an environment nor a script `f2c`\n"
-        "hint: a name may be shortened to 4 digits; `conda-tmpenv list` shows the environments that exist",
+        "hint: a shortened name has at least 4 digits; `conda-tmpenv list` shows the environments that exist",
     ),
     "option of another tool": case(
         "execute --no-cache s.py",
@@ -285,7 +285,7 @@ MISTAKES = {
     ),
     "comment sign of the opening": case(
         "execute --check s.py",
-        "error: the script has no header, only a line that looks nearly like the beginning of one\n"
+        "error: the script has no header, only a line that looks almost like the beginning of one\n"
         "  s.py:1:1\n  1 | # conda-execute\n      ^^^^^^^^^^^^^^^\n"
         "hint: the line must be `# conda execute` and nothing else; what is needed follows in the next lines",
         {"s.py": "# conda-execute\n# env:\n#  - python\n"},

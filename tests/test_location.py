@@ -67,7 +67,7 @@ class TestPlace:
     @pytest.mark.skipif(sys.platform == "win32", reason="PATH of POSIX")
     @pytest.mark.parametrize("name", ["a:b", "a\nb"])
     def test_place_that_path_cannot_hold_is_refused_and_no_default(self, tmp_path: Path, name: str) -> None:
-        with pytest.raises(PlaceError, match="no room for a colon"):
+        with pytest.raises(PlaceError, match="cannot contain a colon"):
             self.choose(str(tmp_path / name))
         assert self.choose(HOME=str(tmp_path / name), TMPDIR=str(tmp_path)).startswith(f"{tmp_path}/conda-execute-")
 
@@ -94,7 +94,7 @@ class TestPlace:
         )
         assert place.startswith(str(tmp_path))
         assert stat.S_IMODE(os.stat(os.path.dirname(os.path.dirname(place))).st_mode) == 0o700
-        assert "there is no HOME" in notices[0]
+        assert "HOME is not set" in notices[0]
 
     @pytest.mark.parametrize("temporary", [".", "made"])
     def test_private_directory_stays_the_same_when_the_script_goes_elsewhere(
@@ -172,7 +172,7 @@ for name in sys.argv[2:]:
             done = subprocess.run(command, cwd="/", check=True, stdout=subprocess.PIPE, text=True)
         assert done.stdout.splitlines() == [
             f"{place}/tmp_envs",
-            f"no environment can be made in `{place}/tmp_envs`: it is read-only",
+            f"no environment can be created in `{place}/tmp_envs`: it is read-only",
         ]
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")

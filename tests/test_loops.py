@@ -32,13 +32,13 @@ def ended(world: World, text: str, *words: str) -> str:
     ["[env, X=1, conda-execute]", "conda-execute", "[sh, -c, 'exec conda-execute \"$0\"']", "[nice, conda-execute]"],
 )
 def test_command_that_becomes_us_again_is_a_loop(world: World, command: str) -> None:
-    assert "runs itself for ever" in ended(world, f"{HEADER}# run_with: {command}\necho never\n")
+    assert "runs itself endlessly" in ended(world, f"{HEADER}# run_with: {command}\necho never\n")
 
 
 def test_wrapper_of_another_name_is_a_loop(world: World) -> None:
     wrapper = world.script("mine", '#!/bin/sh\nexec conda-execute "$@"\n')
     for _ in range(2):
-        assert "runs itself for ever" in ended(world, f"#!{wrapper}\n{HEADER}echo never\n")
+        assert "runs itself endlessly" in ended(world, f"#!{wrapper}\n{HEADER}echo never\n")
 
 
 def test_two_scripts_that_become_each_other_are_a_loop(world: World) -> None:
@@ -46,7 +46,7 @@ def test_two_scripts_that_become_each_other_are_a_loop(world: World) -> None:
     world.script("y.sh", f"{HEADER}# run_with: [sh, -c, 'exec conda-execute {world.work}/x.sh']\n")
     text = f"{HEADER}# run_with: [sh, -c, 'exec conda-execute {other}']\n"
     for _ in range(2):
-        assert "runs itself for ever" in ended(world, text)
+        assert "runs itself endlessly" in ended(world, text)
 
 
 def test_without_proc_a_process_is_known_by_when_it_began(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_without_proc_a_process_is_known_by_when_it_began(tmp_path: Path) -> Non
         note.write(f"123.5 {os.readlink('/proc/self/ns/pid')} /x.sh\n")  # of another process that had this id
     refuse_loop(environment, use, "/x.sh", {})
     refuse_loop(environment, use, "/y.sh", {})
-    with pytest.raises(ExecuteError, match="runs itself for ever"):
+    with pytest.raises(ExecuteError, match="runs itself endlessly"):
         refuse_loop(environment, use, "/x.sh", {})
 
 

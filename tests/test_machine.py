@@ -275,7 +275,7 @@ class TestForgetting:
         for number in range(500):
             (small.uses(environment) / f"{number + 1}-7@n{number % 3}+boot{number % 3}+machine").touch()
         [(_, why)] = clear(Store(tmp_envs)).kept
-        assert why == "kept for 500 notes of 3 hosts, newest now, which cannot be asked from here"
+        assert why == "kept for 500 notes of 3 hosts, newest now, which cannot be checked from here"
 
     def test_a_person_who_knows_better_clears_what_other_hosts_noted(self, tmp_envs: str) -> None:
         environment = idle(tmp_envs)

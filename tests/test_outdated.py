@@ -93,7 +93,7 @@ def test_a_lock_is_checked(machine: World, script: Path) -> None:
     assert (said["fits"], said["platforms"]) == (True, ["linux-64"])
     script.write_text(script.read_text().replace("[show, ", "[show <2, "))
     stale = machine.execute("--lock", "--check", script)
-    assert (stale.returncode, "the script asks for something else" in stale.stderr) == (125, True)
+    assert (stale.returncode, "the script's requirements have changed" in stale.stderr) == (125, True)
     assert machine.prefixes() == []
 
 

@@ -131,7 +131,7 @@ def test_interpreter_that_the_environment_lacks_is_an_error_and_a_tool_of_the_sy
     for name in ("x.sh", "y.sh"):  # also where another script made the environment that they share
         done = world.execute(world.script(name, bare + "# run_with: nice bash\necho ran\n"), check=True)
         assert done.stdout == "ran\n"
-        assert "`bash` is not in the environment: the one of PATH runs the script" in done.stderr
+        assert "`bash` is not in the environment: the one on PATH runs the script" in done.stderr
     done = world.execute("--with", "six", "-x", "node", "-v")
     assert done.returncode == 127
     assert "error: `six` has no program `node`" in done.stderr
@@ -194,7 +194,7 @@ def test_prefix_that_is_too_long_is_told_of_with_a_remedy(world: World) -> None:
     done = world.execute(script, env={"CONDA_EXECUTE_ENV_DIR": str(long)})
     assert done.returncode == 125
     assert "longer than the 255 bytes" in done.stderr
-    assert "hint: `CONDA_EXECUTE_ENV_DIR` names a shorter place" in done.stderr
+    assert "hint: set `CONDA_EXECUTE_ENV_DIR` to a shorter path" in done.stderr
 
 
 # The environment outside

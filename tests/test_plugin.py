@@ -94,7 +94,7 @@ HELLO = """\
 
 def test_conda_lists_both_subcommands(conda: Conda) -> None:
     listed = conda("--help", check=True).stdout
-    assert "Run a script in the environment that its comments ask" in listed
+    assert "Run a script in the environment declared in its comments" in listed
     assert "tmpenv" in listed
 
 
@@ -312,7 +312,7 @@ def break_link(prefix: Path) -> None:
         (damage_nothing, "1 environment of scripts in"),
         (remove_marker, "was left unfinished"),
         (remove_records, "1 package records are gone"),
-        (break_link, "`bin/gone` leads nowhere"),
+        (break_link, "`bin/gone` is a broken link"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -271,7 +271,7 @@ class TestInUse:
             uses = Path(layout.uses(layout.prefix(tmp_envs, candidate), "build"))
             uses.mkdir(parents=True)
             (uses / "7-7@other+boot+7").touch()
-        with pytest.raises(CreationError, match="in use and broken"):
+        with pytest.raises(CreationError, match="damaged and in use"):
             small.ensure(tmp_envs, create=never)
 
 
@@ -573,7 +573,7 @@ except InUseError as error:
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == [
         first.prefix + ".1",
-        f"the processes that may use the environment cannot be seen, without /proc: `{first.prefix}`",
+        f"without /proc, the processes that use the environment cannot be seen: `{first.prefix}`",
     ], done.stderr
     assert Store(tmp_envs).read(first.name) == first
 
@@ -601,7 +601,7 @@ class TestTooOld:
         told: list[str] = []
         new = small.ensure(tmp_envs, renew_after=self.DAY, notice=told.append)
         assert new.prefix == old.prefix + ".1"
-        assert told == ["the environment is older than `renew-after`: a new one is made next to it"]
+        assert told == ["the environment is older than `renew-after`: a new one is created next to it"]
         assert small.ensure(tmp_envs, create=never, renew_after=self.DAY) == new
         assert Store(tmp_envs).find(old.name) == new
         assert list(small.uses(old).iterdir()) == [], "nobody uses the old one, so that it can be swept"
@@ -620,7 +620,7 @@ class TestTooOld:
 
         for _ in range(2):
             assert small.ensure(tmp_envs, create=fail, renew_after=self.DAY, notice=told.append) == old
-        assert [text.rpartition(": ")[2] for text in told] == ["a new one is made next to it", "there is no network"]
+        assert [text.rpartition(": ")[2] for text in told] == ["a new one is created next to it", "there is no network"]
         hour_ago = time.time() - 1
         os.utime(layout.renew(old.prefix, self.DAY), (hour_ago, hour_ago))
         assert small.ensure(tmp_envs, renew_after=self.DAY) != old

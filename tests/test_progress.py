@@ -86,7 +86,7 @@ def test_hosts_that_do_not_answer_are_named() -> None:
     terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
     terminal.step("solve", hosts=["conda.example.org"])
     terminal._heard -= 11
-    assert "no news from conda.example.org for 11 s" in terminal.line(80, 11.0)
+    assert "no data from conda.example.org for 11 s" in terminal.line(80, 11.0)
     terminal.close()
 
 
@@ -243,11 +243,11 @@ def test_a_log_names_hosts_that_do_not_answer() -> None:
         log.step("solve", hosts=["conda.example.org"])
         log._heard -= 11
         for _ in range(100):  # it looks once a second
-            if "no news" in stream.getvalue():
+            if "no data" in stream.getvalue():
                 break
             time.sleep(0.1)
             log._worked = time.process_time()
-    assert "conda-execute: no news from conda.example.org for 1" in stream.getvalue()
+    assert "conda-execute: no data from conda.example.org for 1" in stream.getvalue()
 
 
 def test_steps_stay_above_the_line_of_a_terminal(pseudo_terminal: Pty) -> None:

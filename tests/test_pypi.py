@@ -119,7 +119,7 @@ class TestInstalled:
         content = module.read_text()
         module.unlink()  # it may be one with uv's
         module.write_text(content + "#")
-        assert verify.damaged(prefix) == [f"`{module.relative_to(prefix)}` is not what was installed"]
+        assert verify.damaged(prefix) == [f"`{module.relative_to(prefix)}` has changed since it was installed"]
 
     def test_what_conda_installed_satisfies_requirements_and_is_not_installed_twice(self, make):
         prefix, built = make(("idna ==3.7",), "needs-idna")
@@ -144,7 +144,7 @@ class TestInstalled:
     def test_a_url_with_another_hash_is_refused(self, make, wheels):
         url = (wheels / "plain-1.0-py3-none-any.whl").as_uri()
         error = failure(lambda: make((), f"plain @ {url}#sha256={'0' * 64}"))
-        assert error.message == "a PyPI package is not the one that its hash describes"
+        assert error.message == "a PyPI package does not match its hash"
 
     def test_a_local_wheel_and_a_local_project(self, make, wheels, tmp_path):
         project = tmp_path / "project with blank"
@@ -322,7 +322,7 @@ class TestRefused:
 
     def test_a_requirement_that_uv_cannot_read_is_shown(self, make):
         error = failure(lambda: make((), "plain; pyton_version < '3'"))
-        assert error.message == "a PyPI requirement does not parse"
+        assert error.message == "a PyPI requirement cannot be parsed"
         assert "found `pyton_version`" in str(error.details)
         assert "requirements.txt" not in str(error.details)
 
@@ -429,7 +429,7 @@ class TestPrivate:
     def test_a_wrong_password_is_said_to_be_wrong_and_is_not_shown(self, world: World, script: Path) -> None:
         script.write_text(script.read_text().replace("S3CRET", "WR0NG"))
         run = world.execute(script)
-        assert (run.returncode, "wants a user name and a password" in run.stderr) == (125, True)
+        assert (run.returncode, "rejected the user name and password" in run.stderr) == (125, True)
         assert "WR0NG" not in run.stderr
 
     def test_a_killed_creation_leaves_a_password_in_the_prefix_alone_and_goes_with_it(

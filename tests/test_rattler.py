@@ -427,7 +427,7 @@ class TestExplained:
     @pytest.mark.parametrize("spec", ["lib >==3", "lib === 1", "lib[extra]", "li/b"])
     def test_a_spec_that_does_not_parse_is_shown(self, main, options, spec):
         error = failure(lambda: ENGINE.solve(tiny.request(spec, channels={"conda-forge": main}), options))
-        assert error.message.startswith(f"`{spec}` is not a match spec: ")
+        assert error.message.startswith(f"`{spec}` is not a valid match spec: ")
 
     def test_every_error_renders(self, main, options):
         error = failure(lambda: ENGINE.solve(tiny.request("numpi", channels={"conda-forge": main}), options))
@@ -715,7 +715,7 @@ class TestAttestations:
         asked = tiny.request("lib", channels={"conda-forge": main}, attested=True)
         how = replace(options, attestations="require")
         error = failure(lambda: engines.build(ENGINE, asked, prefix, how))
-        assert "has no attestation that verifies" in error.message
+        assert "has no valid attestation" in error.message
         assert "no attestations are advertised" in str(error.details)
         assert not list(Path(prefix).glob("share/*"))
 
@@ -723,7 +723,7 @@ class TestAttestations:
     def test_unsigned_packages_are_named_where_a_warning_is_asked_for(self, main, options, prefix):
         asked = tiny.request("app", channels={"conda-forge": main})
         built = engines.build(ENGINE, asked, prefix, replace(options, attestations="warn"))
-        assert built.notices == ("no attestation that verifies: app, lib",)
+        assert built.notices == ("no valid attestation: app, lib",)
 
     def test_packages_of_pypi_are_refused_where_an_attestation_is_required(self, main, options, prefix):
         asked = tiny.request("lib", channels={"conda-forge": main}, pypi=("plain",), attested=True)

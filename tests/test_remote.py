@@ -200,7 +200,7 @@ def test_a_page_that_shows_a_file_means_the_file(page: str, file: str) -> None:
         ("http://127.0.0.1.example.org/s.py", "plain `http`"),
         ("ftp://example.org/s.py", "over `ftp`"),
         ("file:///tmp/s.py", "by its path"),
-        ("https:///s.py", "names no host"),
+        ("https:///s.py", "has no host"),
         ("https://example.org:port/s.py", "not a URL"),
         ("https://[::1/s.py", "not a URL"),
         ("https://ex ample.org/s.py", "not a URL"),
@@ -267,7 +267,7 @@ def test_redirects_without_end_end(site: Site, fetch: Fetch) -> None:
     def onward(request: http.server.BaseHTTPRequestHandler) -> None:
         leads_to(f"/a?{len(site.asked)}")(request)
 
-    with pytest.raises(ExecuteError, match="from one address to the next"):
+    with pytest.raises(ExecuteError, match="redirects too often"):
         fetch(site.at("/a", onward))
     assert len(site.asked) <= remote.REDIRECTS + 1
 
@@ -284,7 +284,7 @@ def test_a_redirect_to_plain_http_is_refused(
 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "http://192.0.2.1/s.py", "ftp://example.org/"])
 def test_a_redirect_out_of_the_web_is_refused(location: str, site: Site, fetch: Fetch) -> None:
-    with pytest.raises(UsageError, match=r"/s\.sh` leads to an address that is not fetched") as caught:
+    with pytest.raises(UsageError, match=r"/s\.sh` redirects to an address that cannot be used") as caught:
         fetch(site.at("/s.sh", leads_to(location)))
     assert caught.value.hint is None, "what to do with the address that was not asked for is no advice"
 
@@ -294,8 +294,8 @@ def test_a_redirect_out_of_the_web_is_refused(location: str, site: Site, fetch: 
     [
         (404, NotFoundError, "there is no script at"),
         (410, NotFoundError, "there is no script at"),
-        (401, ExecuteError, "does not let you have"),
-        (403, ExecuteError, "does not let you have"),
+        (401, ExecuteError, "does not give you access to"),
+        (403, ExecuteError, "does not give you access to"),
         (500, ExecuteError, "status 500"),
         (503, ExecuteError, "status 503"),
         (204, ExecuteError, "status 204"),
@@ -402,9 +402,9 @@ def test_a_packed_body_is_unpacked(site: Site, fetch: Fetch) -> None:
     ("body", "encoding", "message"),
     [
         (gzip.compress(SCRIPT)[:-9], "gzip", "only a part"),
-        (gzip.compress(SCRIPT[:20]) + gzip.compress(SCRIPT[20:]), "gzip", "more follows"),
+        (gzip.compress(SCRIPT[:20]) + gzip.compress(SCRIPT[20:]), "gzip", "more data after"),
         (b"not packed at all", "gzip", "damaged"),
-        (SCRIPT, "br", "packed in a way"),
+        (SCRIPT, "br", "encoding that was not requested"),
         (SCRIPT, "gzip, \x1b[31m", r"'gzip, \\x1b\[31m'"),
     ],
     ids=["cut off", "in parts", "damaged", "unknown", "hostile"],
@@ -720,7 +720,7 @@ def test_a_long_line_of_a_header_cannot_push_the_rest_out_of_sight() -> None:
     script = Script(given="s.sh", path="/s.sh", head=long, title="s.sh")
     shown = trust.describe(_fetched(content=long), trust.UNKNOWN, Header("conda execute", lines=(1, 2)), script)
     assert max(map(len, shown.splitlines())) < 250
-    assert "characters more" in shown
+    assert "more characters" in shown
 
 
 # The program -------------------------------------------------------------------------------------------------------

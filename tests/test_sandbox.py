@@ -154,7 +154,7 @@ sandbox.enter(policy.SandboxPolicy(read, (out,)), found)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "was exchanged for a link" in done.stderr
+    assert "was replaced with a link" in done.stderr
 
 
 @needs_kernel

@@ -299,7 +299,7 @@ def test_a_lock_of_uv_is_told_of(world: World) -> None:
     assert "lock of uv" not in world.execute("--check", "--json", script.name, check=True).stdout
     world.script("s.py.lock", "version = 1\n")
     said = json.loads(world.execute("--check", "--json", script.name, check=True).stdout)
-    assert said["notices"][0].startswith("`s.py.lock` is a lock of uv, which is not read")
+    assert said["notices"][0].startswith("`s.py.lock` is a lock file of uv, which is not read here")
 
 
 def test_activation_scripts_of_pixi_are_sourced_last_at_each_run(world: World) -> None:

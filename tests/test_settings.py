@@ -271,7 +271,7 @@ def test_our_own_variable_beats_every_file(machine: Machine) -> None:
         pytest.param("conda-execute: [a]", "`conda-execute` must be a mapping, found a list", id="ours-not-mapping"),
         pytest.param("conda-execute: {backend: mamba}", "must be `rattler` or `conda`, found `mamba`", id="backend"),
         pytest.param("conda-execute: {env-dir: here}", "must be an absolute path, found `here`", id="relative"),
-        pytest.param("conda-execute: {env-dir: /a/$NOBODY/b}", "holds `$NOBODY`, which is not set here", id="variable"),
+        pytest.param("conda-execute: {env-dir: /a/$NOBODY/b}", "holds `$NOBODY`, which is not set", id="variable"),
         pytest.param("conda-execute: {remove-if-unused-for: soon}", "must be a number of hours", id="hours"),
         pytest.param("conda-execute: {remove-if-unused-for: -1}", "must be a number of hours", id="negative"),
         pytest.param("conda-execute: {remove-if-unused-for: .nan}", "must be a number of hours", id="nan"),
@@ -281,7 +281,7 @@ def test_our_own_variable_beats_every_file(machine: Machine) -> None:
             id="twice-in-one-file",
         ),
         pytest.param("channels: [a]\nchannel: [b]", "`channels` and `channel` are the same setting", id="aliases"),
-        pytest.param("channels: [a]\nchannels: [b]", "`channels` is here twice", id="duplicate"),
+        pytest.param("channels: [a]\nchannels: [b]", "`channels` appears twice", id="duplicate"),
         pytest.param(
             "channels: [[a]]", "an item of `channels` must be a single value, found a list", id="list-in-list"
         ),
@@ -297,10 +297,12 @@ def test_our_own_variable_beats_every_file(machine: Machine) -> None:
         pytest.param("- a", "a settings file must be a mapping, found a list", id="list-at-top"),
         pytest.param("channels: [a", "not valid YAML: ", id="unclosed"),
         pytest.param("channels:\n\t- a", "not valid YAML: ", id="tab"),
-        pytest.param("a: &x [*x]", "no finished value is called `&x`", id="alias-within-its-anchor"),
-        pytest.param("a: &x {b: c}\nplugins: {<<: *x}", "mappings are not merged here", id="merged-mapping"),
+        pytest.param("a: &x [*x]", "there is no complete value with the anchor `&x`", id="alias-within-its-anchor"),
+        pytest.param(
+            "a: &x {b: c}\nplugins: {<<: *x}", "merge keys (`<<`) are not supported here", id="merged-mapping"
+        ),
         pytest.param("a: !!python/object:os.system x", "tags are not supported here", id="tag"),
-        pytest.param("a: 1\n---\nb: 2", "a settings file is one document", id="documents"),
+        pytest.param("a: 1\n---\nb: 2", "a settings file must be a single YAML document", id="documents"),
         pytest.param("? [a]\n: b", "a key must be text", id="key"),
         pytest.param("a: " + "[" * 60000, "nested deeper than 20 levels", id="deep"),
         pytest.param("a: \x01", "not valid YAML: ", id="control-character"),

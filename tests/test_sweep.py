@@ -55,7 +55,7 @@ class TestChoose:
             pytest.param(found(last_used=0, foreign=(usage.Note("/n", None),)), False, id="foreign note"),
             pytest.param(found(last_used=0, kept=True), False, id="kept"),
             pytest.param(found(state="unfinished"), True, id="unfinished"),
-            pytest.param(found(state="unfinished", busy=True), False, id="being made"),
+            pytest.param(found(state="unfinished", busy=True), False, id="being created"),
             pytest.param(
                 found(state="unfinished", processes=(Process(1, "x", "noted"),)), False, id="broken and in use"
             ),
@@ -121,14 +121,14 @@ class TestClear:
         environment = idle(tmp_envs)
         (uses(environment) / "77-7@node17+boot+1").touch()
         [reason] = clear(tmp_envs).values()
-        assert reason == "kept for a note of process 77 on node17, which cannot be asked from here"
+        assert reason == "kept for a note of process 77 on node17, which cannot be checked from here"
 
     @pytest.mark.parametrize("name", ["12-34@somewhere", "12-34@", "12-34@some+where", "notes.txt"])
     def test_odd_file_among_the_notes_is_named_as_the_reason(self, tmp_envs: str, name: str) -> None:
         environment = idle(tmp_envs)
         (uses(environment) / name).touch()
         assert clear(tmp_envs) == {
-            environment.name: f"kept for an odd file among the notes, `{uses(environment) / name}`"
+            environment.name: f"kept for an unexpected file among the notes of processes, `{uses(environment) / name}`"
         }
         assert sweep.sweep(Store(tmp_envs)).freed == ()
 
@@ -141,7 +141,7 @@ class TestClear:
         lock = Store(tmp_envs).lock("0" * 20)
         assert lock is not None
         small.create(layout.prefix(tmp_envs, "0" * 20), lock.descriptor)
-        assert clear(tmp_envs) == {"0" * 20: "is being made"}
+        assert clear(tmp_envs) == {"0" * 20: "is being created"}
         lock.release()
         assert clear(tmp_envs) == {"0" * 20: "freed"}
 
@@ -151,7 +151,7 @@ class TestClear:
         assert lock is not None
         timer = threading.Timer(10, lock.release)
         timer.start()
-        assert clear(tmp_envs) == {environment.name: "is being made, or cleaned"}
+        assert clear(tmp_envs) == {environment.name: "is being created or cleaned"}
         timer.cancel()
         lock.release()
 

@@ -197,7 +197,7 @@ def test_clear_frees_the_caches_where_it_is_asked_to(used: World, tmp_path: Path
         "parsed": True,
         "rattler": True,
     }
-    assert "only some are named" in used.tmpenv("clear", "--caches", "s.sh").stderr
+    assert "so they take no names" in used.tmpenv("clear", "--caches", "s.sh").stderr
     with open(tmp_path / "rattler" / "pkgs" / ".cache.lock", "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "are being installed right now" in used.tmpenv("clear", "--packages").stderr

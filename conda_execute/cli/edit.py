@@ -58,14 +58,14 @@ def edit(options: RunOptions) -> int:
     if after != before and not options.dry_run:
         if (_content(path) if os.path.lexists(path) else b"") != before:
             raise PlaceError(
-                f"`{path}` was changed by somebody else in the meantime", hint="nothing was written; try again"
+                f"`{path}` was changed by another program in the meantime", hint="nothing was written; try again"
             )
         rewrite(path, after)
     difference = hide(_difference(before, after, path))
     if options.json:
         print_json(_as_json(header, path, difference, written=not options.dry_run))
     elif after == before:
-        voice.notice(f"`{path}` says so already")
+        voice.notice(f"`{path}` already says so")
     elif options.dry_run:
         sys.stdout.write(difference)
     else:
@@ -90,7 +90,9 @@ def _edited(options: RunOptions, path: str, before: bytes) -> bytes:
     added, removed = specfile.from_words(options.add), specfile.from_words(options.remove)
     both = {spec_name(spec) for spec in added.specs} & {spec_name(spec) for spec in removed.specs}
     if both:
-        raise UsageError(f"`{min(both)}` is to be added and removed", hint="`--add` alone changes its version")
+        raise UsageError(
+            f"`{min(both)}` cannot be both added and removed", hint="to change its version, use `--add` alone"
+        )
     if options.init:
         check_folder(path)
         return editor.initial(before, path, added.specs, added.pypi)

@@ -11,32 +11,30 @@ if TYPE_CHECKING:
 #: The same, of the commands that list and delete environments.
 _TMPENV_ANSWERS: dict[tuple[str, ...], str] = {
     ("-a", "--all"): "without names, `conda tmpenv clear` deletes every environment that no process is using",
-    ("-y", "--yes", "--force"): "it is not needed: nothing is asked",
+    ("-y", "--yes", "--force"): "not needed: there is no question to answer",
     ("-n", "--name", "-p", "--prefix"): "give the name as a word: `conda tmpenv info NAME`",
-    ("--older-than",): "in hours: `conda tmpenv clear --min-age 48`",
+    ("--older-than",): "write the age in hours: `conda tmpenv clear --min-age 48`",
 }
 
 #: Options of uv, pixi, conda and conda-exec that mean something else here, or nothing.
 _ANSWERS: dict[tuple[str, ...], str] = {
-    (
-        "-p",
-    ): "for a version of Python, `--python 3.12`; an environment is named by its contents and has no path to choose",
-    ("-s", "--script"): "it is not needed: `conda execute SCRIPT`",
-    ("--spec",): "for one more requirement, `--with SPEC`",
+    ("-p",): "`--python 3.12` chooses a Python version; the path of an environment cannot be chosen",
+    ("-s", "--script"): "not needed: `conda execute SCRIPT`",
+    ("--spec",): "use `--with SPEC` for one more requirement",
     ("--list", "--ls"): "`conda tmpenv list` shows the environments, `conda tmpenv info SCRIPT` the packages of one",
     ("--clean", "--clear", "--prune"): "`conda tmpenv clear` deletes the environments that no process is using",
     ("-n", "--name"): "environments are named by their contents; `conda tmpenv list` shows them",
     ("--file", "-r", "--requirements", "--with-requirements"): (
-        "`conda tmpenv create --file FILE` creates an environment of a file; a script names its own in its header"
+        "`conda tmpenv create --file FILE` creates an environment from a file; a script lists its own in its header"
     ),
-    ("--env-file", "--env"): "set variables in the shell, in front of the command: `export NAME=value`",
+    ("--env-file", "--env"): "set variables in the shell, before the command: `export NAME=value`",
     ("-m", "--module"): "`conda execute -x python -m MODULE` runs a module; `--with SPEC` adds a package",
     ("--no-cache",): "`--force-env` creates the environment again",
-    ("--isolated", "--no-project"): "it is not needed: an environment holds what the script asks for and nothing else",
+    ("--isolated", "--no-project"): "not needed: an environment contains only what the script asks for",
     (
         "-y",
         "--yes",
-    ): "it is not needed: nothing is asked but whether to run a script from a URL, which `--trust` answers",
+    ): "not needed: the only question is whether to run a script from a URL, and `--trust` answers it",
     ("--index-url", "--index", "-i", "--extra-index-url"): (
         "name an index in the script: `[[tool.uv.index]]` in inline metadata, or UV_DEFAULT_INDEX in the environment"
     ),

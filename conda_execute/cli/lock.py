@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def lock(options: RunOptions) -> int:
     if options.lock_file and len(options.words) > 1:
-        raise UsageError("`--lock-file` names one file, and each script has a lock of its own", hint="leave it out")
+        raise UsageError("`--lock-file` names one file, but each script has its own lock file", hint="leave it out")
     act = _check if options.check else _write
     return for_each(options, lambda one: act(understand(one)), lambda done: None)
 
@@ -45,7 +45,8 @@ def renew(options: RunOptions) -> RunOptions:
         return options.replaced(force_env=True)
     if not found.inputs:
         raise UsageError(
-            f"the lock `{found.path}` is another tool's", hint="update it with that tool; `--no-lock` runs without it"
+            f"the lock `{found.path}` belongs to another tool",
+            hint="update it with that tool; `--no-lock` runs without it",
         )
     _write(replace(plan, options=options.replaced(platform=tuple(found.inputs))))
     return options
@@ -108,7 +109,9 @@ def _write(plan: Plan) -> dict[str, Any]:
     if not script.is_file:
         raise UsageError("`--lock` needs a script that is a file")
     if options.embed and script.notebook:
-        raise UsageError("a lock cannot be embedded in a notebook", hint="leave `--embed` out to write it next to it")
+        raise UsageError(
+            "a lock cannot be embedded in a notebook", hint="leave out `--embed` to write the lock file next to it"
+        )
     requests = _requests(plan)
     # A script that carries its lock gets the new one in the same place: the old one would go before any other.
     embeds = options.embed or (options.lock_file is None and lockfile.is_embedded(source.read_whole(script)))
@@ -135,7 +138,7 @@ def _text(plan: Plan, requests: Sequence[Request], home: str) -> str:
     for request in requests:
         recipe.require_policy(request)
     if recipe.backend not in (None, "rattler"):
-        raise UsageError("only the backend `rattler` writes locks", hint="leave `--backend` out")
+        raise UsageError("only the backend `rattler` writes lock files", hint="leave out `--backend`")
     engine = engines.engine("rattler")
 
     def accept(request: Request, found: Solution) -> None:
@@ -176,4 +179,4 @@ def _check_overwritable(path: str) -> None:
     except OSError:
         return  # not there; or it cannot be written either, which is reported then
     if beginning and not beginning.startswith((b"# conda-execute lock", b"version:")):
-        raise UsageError(f"`{path}` exists and is not a lock file", hint="name another file after `--lock-file`")
+        raise UsageError(f"`{path}` exists and is not a lock file", hint="name another file with `--lock-file`")

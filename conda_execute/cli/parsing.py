@@ -118,7 +118,7 @@ def _check(line: CommandLine) -> None:
     actions = line.actions()
     if vars(line).get("json") and actions and not actions[0].json:
         printing = ", ".join(f"`{option.name}`" for option in line.TABLE.values() if option.json)
-        raise UsageError(f"`{actions[0].name}` prints no JSON", hint=f"`--json` goes with {printing}")
+        raise UsageError(f"`{actions[0].name}` has no JSON output", hint=f"`--json` works with {printing}")
     if len(actions) > 1:
         raise UsageError(
             f"`{actions[0].name}` and `{actions[1].name}` ask for different things", hint="give one of them"

@@ -42,7 +42,7 @@ def run(options: RunOptions) -> NoReturn:
 def prepare(plan: Plan, store: Store, use: Use) -> Environment:
     """The environment, created if it is missing, and held by this use."""
     if (passed_over := plan.settings.sources.passed_over) is not None:
-        plan.voice.detail(f"CONDARC names `{passed_over}`, which is not a settings file: nothing was read there\n")
+        plan.voice.detail(f"CONDARC names `{passed_over}`, which is not a settings file and is ignored\n")
     plan.voice.detail(specification(plan))
     environment = ensure(plan.request, store, plan.recipe(), use, force=plan.options.force_env)
     plan.voice.detail(f"Prefix: {environment.prefix}\n")
@@ -131,7 +131,7 @@ def _require_right_program(
     if provides(program) and program != words[0]:  # what starts it would pass over a file that cannot be executed
         process.find_program(program, activation.environ, environment.prefix)
     if interpreter.is_elsewhere(program, provides) and process.is_on_path(program, plan.environ):
-        plan.voice.notice(f"`{program}` is not in the environment: the one of PATH runs the script")
+        plan.voice.notice(f"`{program}` is not in the environment: the one on PATH runs the script")
 
 
 def _record(
@@ -142,7 +142,7 @@ def _record(
         return
     if plan.request.local or plan.header.activation_scripts:
         what = "a local package" if plan.request.local else "an activation script"
-        plan.voice.detail(f"No launch record: each run looks whether {what} has changed.\n")
+        plan.voice.detail(f"No launch record: each run checks whether {what} has changed.\n")
         return
     if not plan.script.is_file or plan.script.notebook or plan.voice.verbose or process.LAUNCHED not in os.environ:
         return

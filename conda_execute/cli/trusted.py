@@ -36,7 +36,7 @@ def distrust(options: RunOptions) -> int:
     cache = fitting_cache(inherited_environ())
     for url in options.distrust:
         if not trust.forget(str(address.parse(url)), cache):
-            raise UsageError(f"`{url}` is not trusted", hint="`conda execute --trusted` lists what is")
+            raise UsageError(f"`{url}` is not trusted", hint="`conda execute --trusted` lists the trusted scripts")
     return 0
 
 

@@ -44,8 +44,8 @@ def _not_in_condabin(root: str) -> tuple[str, ...]:
     if not missing or not os.path.isdir(condabin):
         return ()
     links = " ".join(f"../bin/{name}" for name in missing)
-    unfound = f"{' and '.join(missing)} cannot be found while another environment than base is active"
-    return (f"{unfound}; `ln -s {links} {shlex.quote(condabin)}` helps",)
+    unfound = f"{' and '.join(missing)} cannot be found while an environment other than base is active"
+    return (f"{unfound}; `ln -s {links} {shlex.quote(condabin)}` fixes this",)
 
 
 def _of_environments(prefix: str, environ: Mapping[str, str]) -> Findings:
@@ -67,7 +67,7 @@ def _of_environments(prefix: str, environ: Mapping[str, str]) -> Findings:
         policy = Policy(unused_for=settings.remove_if_unused_for, foreign_use_ttl=settings.foreign_use_ttl)
         found = survey(store, policy, [name] if name else None)
     except ExecuteError as error:
-        return Findings(f"The environments of scripts cannot be looked at: {error.message}", _said(error.hint))
+        return Findings(f"The environments of scripts cannot be checked: {error.message}", _said(error.hint))
     findings = judge(found, store.now(), settings, tmp_envs)
     try:
         engine = engines.account(settings.backend, settings, environ)
@@ -84,7 +84,7 @@ def judge(environments: Sequence[Found], now: float, settings: Settings, tmp_env
         if problem:
             complaints.append(f"{found.name}: {problem}")
         else:
-            details.append(f"{found.name}: sound" + (", being made or removed" if found.busy else ""))
+            details.append(f"{found.name}: ok" + (", being created or deleted" if found.busy else ""))
     count = len(environments)
     noun = "environment of scripts" if count == 1 else "environments of scripts"
     if not complaints:
@@ -97,14 +97,14 @@ def _problem(found: Found, now: float, settings: Settings) -> str | None:
     if found.state == "unfinished":
         return "was left unfinished; the next run creates it again, `conda tmpenv clear` deletes it"
     if found.state == "aside":
-        return "its cleaning was interrupted; the next run or cleaning puts it right"
+        return "its cleaning was interrupted; the next run or cleaning repairs it"
     missing = _missing(found)
     if missing:
-        return f"{missing}; `conda execute --force-env SCRIPT` makes it again"
+        return f"{missing}; `conda execute --force-env SCRIPT` creates it again"
     # Twice as long as it should stay: something keeps the automatic cleaning from its work.
     idle, hours = now - found.last_used, settings.remove_if_unused_for.total_seconds() / 3600
     if settings.auto_clean and not found.kept and not found.in_use and idle > max(2 * hours, 1) * 3600:
-        return f"unused for {idle / 3600:.0f} hours; `conda tmpenv clear --min-age {hours:g}` removes it"
+        return f"unused for {idle / 3600:.0f} hours; `conda tmpenv clear --min-age {hours:g}` deletes it"
     return None
 
 
@@ -125,7 +125,7 @@ def _missing(found: Found) -> str | None:
         return None
     dangling = sorted(entry.name for entry in entries if not os.path.exists(entry.path))
     if dangling:
-        return f"`bin/{dangling[0]}` leads nowhere"
+        return f"`bin/{dangling[0]}` is a broken link"
     from ..engines.records import altered as altered_in
 
     altered = altered_in(found.prefix, os.stat(layout.marker(found.prefix)).st_mtime)

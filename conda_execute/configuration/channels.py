@@ -231,7 +231,7 @@ class _Book:
         paths = [os.path.join(home, "conda-bld") for home in homes if home]
         found = tuple(_split_unknown(_parse(_path_to_url(path, None))) for path in paths if os.path.isdir(path))
         if not found:
-            raise SettingsError("`local` means the channel of conda-build, and there is none here")
+            raise SettingsError("`local` means the channel of conda-build, but there is none here")
         return found
 
 
@@ -243,14 +243,14 @@ def _parse(url: str) -> _Place:
     scheme, _, rest = url.strip().partition("://")
     scheme, rest = scheme.lower(), rest.replace(" ", "%20")
     if "?" in rest or "#" in rest:
-        raise SettingsError(f"a channel's URL has neither `?` nor `#`: `{url}`")
+        raise SettingsError(f"a channel's URL cannot contain `?` or `#`: `{url}`")
     if scheme == "file":
         path = "/" + rest.removeprefix("localhost").lstrip("/")
         return _Place(scheme, path.rstrip("/") or "/", "")
     host, slash, path = rest.partition("/")
     credentials, _, host = host.rpartition("@")
     if not host:
-        raise SettingsError(f"`{url}` is not a URL: it names no host")
+        raise SettingsError(f"`{url}` is not a URL: it has no host")
     token, path = _split_token(path)
     path = path.replace("//", "/").rstrip("/")
     return _Place(scheme, host.lower() + (slash if path else "") + path, "", credentials or None, token)
@@ -306,13 +306,13 @@ def _refuse_odd_bytes(text: str) -> None:
     except UnicodeEncodeError:
         raise SettingsError(f"the channel `{text}` is not UTF-8", hint="rename it, or a folder above it") from None
     if not text.isprintable():
-        raise SettingsError(f"the channel {text!r} has a character that cannot be printed", hint="remove it")
+        raise SettingsError(f"the channel {text!r} contains a character that cannot be printed", hint="remove it")
 
 
 def _refuse_subdir(text: str, path: str) -> None:
     last = path.rpartition("/")[2]
     if last in ("noarch", *platforms.KNOWN):
-        raise SettingsError(f"`{text}` names one platform of a channel", hint=f"leave `/{last}` off")
+        raise SettingsError(f"`{text}` names one platform of a channel", hint=f"leave out `/{last}`")
     if last.endswith((".conda", ".tar.bz2", ".json", ".json.zst")):
         raise SettingsError(f"`{text}` is a file, not a channel", hint="name the channel that the file is in")
 

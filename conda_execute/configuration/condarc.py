@@ -68,7 +68,7 @@ class Files:
                 hint="make it readable, or remove it",
             ) from error
         if len(data) > _LARGEST_FILE:
-            raise SettingsError("a settings file is at most 256 KiB long", where=Location(path))
+            raise SettingsError("a settings file can be at most 256 KiB long", where=Location(path))
         self.files[path] = data
         yield path, data
 
@@ -122,7 +122,7 @@ def read(path: str, data: bytes, cache: str | None = None) -> dict[str, Written]
         at_end = error.where is not None and error.where[0] >= len(reader.lines)
         mark = error.begun if at_end and error.begun else error.where
         where = Location(path) if mark is None else reader.location(mark)
-        hint = "remove it" if error.character else "correct it here, or in the line above"
+        hint = "remove it" if error.character else "fix it here or in the line above"
         raise SettingsError(f"a settings file is not valid YAML: {error.problem}", where=where, hint=hint) from None
     if top is None or top.content is None:
         return {}
@@ -159,7 +159,7 @@ class _Reader:
         if event.tag not in (None, "!"):
             raise self.refuse("tags are not supported here", event, f"remove `{event.tag}`")
         if documents > 1:
-            raise self.refuse("a settings file is one document", event)
+            raise self.refuse("a settings file must be a single YAML document", event)
         if depth >= yaml_events.DEEPEST and event.kind in ("list", "mapping"):
             raise self.refuse(f"nested deeper than {yaml_events.DEEPEST} levels", event)
 
@@ -167,7 +167,7 @@ class _Reader:
         content: Any = event.text
         if event.kind == "alias":
             if event.anchor not in self.anchors:
-                raise self.refuse(f"no finished value is called `&{event.anchor}`", event)
+                raise self.refuse(f"there is no complete value with the anchor `&{event.anchor}`", event)
             content = self.anchors[event.anchor]
         elif event.style is None and content in _NULLS:
             content = None
@@ -188,9 +188,9 @@ class _Reader:
                 if key.kind != "scalar":
                     raise self.refuse("a key must be text", key)
                 if name in content:
-                    raise self.refuse(f"`{name}` is here twice", key, "join the two")
+                    raise self.refuse(f"`{name}` appears twice", key, "merge the two")
                 if name == "<<":
-                    raise self.refuse("mappings are not merged here", key, "write the values out")
+                    raise self.refuse("merge keys (`<<`) are not supported here", key, "write the values out")
                 mark = self.mark(key.end) if event.style in ("block", "|", ">") else value.mark
                 content[name] = replace(value, mark=mark, key=self.location(key.start, key.end))
         return self.value(content, start, end.end if start.style == "flow" else None)

@@ -62,7 +62,7 @@ class Settings:
     env_dir: str | None = None
     remove_if_unused_for: timedelta = timedelta(hours=25)
     foreign_use_ttl: timedelta = timedelta(days=30)
-    #: How old an environment gets before a new one is made next to it; nothing: as old as it is used.
+    #: How old an environment gets before a new one is created next to it; nothing: as old as it is used.
     renew_after: timedelta = timedelta(0)
     #: The engine; None: the embedded one if it works here.
     backend: str | None = None
@@ -73,7 +73,7 @@ class Settings:
     run_link_scripts: bool = True
     #: Groups whose members may write where others could change what runs: names, numbers or "everyone".
     trusted_groups: tuple[str, ...] = ()
-    #: Whose scripts run in a sandbox: nobody's, those from URLs, or all.
+    #: Which scripts run in a sandbox: nobody's, those from URLs, or all.
     sandbox: str = "off"
     #: What is asked of packages' Sigstore attestations: nothing, a warning where they do not verify, or that they do.
     attestations: str = "off"
@@ -334,15 +334,15 @@ def _alias(text: str) -> str:
 
 OURS = (
     Setting("env-dir", _text, expands=True, description="Directory for the environments of scripts."),
-    _span("remove-if-unused-for", "hours", description="Hours without use after which one is removed."),
-    _span("renew-after", "days", description="Days after which an environment is made again; 0: never."),
+    _span("remove-if-unused-for", "hours", description="Hours without use after which an environment is deleted."),
+    _span("renew-after", "days", description="Days after which an environment is renewed; 0: never."),
     _span("foreign-use-ttl", "days", description="Days for which a use on another host counts as live."),
     Setting(
         "backend",
         _backend,
-        description="What solves and installs: `rattler`, the embedded engine, or `conda`; none: the embedded one.",
+        description="What solves and installs: `rattler`, the embedded engine and the default, or `conda`.",
     ),
-    _flag("auto-clean", description="Remove unused environments automatically."),
+    _flag("auto-clean", description="Delete unused environments automatically."),
     Setting(
         "package-caches",
         _text,
@@ -350,24 +350,27 @@ OURS = (
         expands=True,
         description="Directories of unpacked packages, such as a site's, that are read before the user's own.",
     ),
-    Setting("trusted-urls", _text, "list", description="Patterns of URLs whose scripts run without a question."),
+    Setting("trusted-urls", _text, "list", description="Patterns of URLs whose scripts run without a confirmation."),
     Setting(
         "trusted-groups",
         _text,
         "list",
-        description="Groups whose members may write where others could change what scripts run.",
+        description="Groups whose members you trust not to change what your scripts run.",
     ),
     _flag("run-link-scripts", description="Run the packages' own post-link scripts."),
-    Setting("sandbox", _one_of(*SANDBOXES), description="Whose scripts run in a sandbox: `off`, `urls` or `always`."),
+    Setting("sandbox", _one_of(*SANDBOXES), description="Which scripts run in a sandbox: `off`, `urls` or `always`."),
     Setting(
         "attestations",
         _one_of(*ATTESTATIONS),
-        description="What is asked of packages' attestations: `off`, `warn` or `require`.",
+        description="What to do about packages without valid attestations: `off`, `warn` or `require`.",
     ),
-    _flag("user-libraries", description="Let scripts use what the user installed elsewhere."),
-    _flag("require-indexed-timestamp", description="For exclude_newer, count only when a channel took a package in."),
-    Setting("advisories-url", _alias, expands=True, description="Where advisories are asked for."),
-    _flag("refuse-malicious", description="Make no environment with a package known as malicious."),
+    _flag("user-libraries", description="Let scripts use libraries that the user installed outside of environments."),
+    _flag(
+        "require-indexed-timestamp",
+        description="For exclude_newer, use only the time when the channel added a package.",
+    ),
+    Setting("advisories-url", _alias, expands=True, description="URL of the service that is asked for advisories."),
+    _flag("refuse-malicious", description="Refuse packages that are known to be malicious."),
 )
 
 CONDAS = (

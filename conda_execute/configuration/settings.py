@@ -373,14 +373,14 @@ def _convert(setting: Setting, value: Written, environment: _Environment) -> Any
 def _absolute(setting: str, path: str, home: str | None, where: Location) -> str:
     if path == "~" or path.startswith(("~/", "~\\")):
         if home is None:
-            raise SettingsError(f"`{setting}` begins with `~`, and there is no home directory", where=where)
+            raise SettingsError(f"`{setting}` begins with `~`, but there is no home directory", where=where)
         path = home + path[1:]
     import re
 
     if unset := re.search(_VARIABLE, path, re.ASCII):
         # A directory of that very name would be everybody's who lacks the variable: a job of cron, a container.
         raise SettingsError(
-            f"`{setting}` holds `{unset.group()}`, which is not set here",
+            f"`{setting}` holds `{unset.group()}`, which is not set",
             where=where,
             hint=f"set {unset.group().strip('${}')}, or write a variable that is set wherever scripts run",
         )

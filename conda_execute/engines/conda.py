@@ -140,8 +140,8 @@ def find(environ: Mapping[str, str]) -> str:
     found = shutil.which("conda", path=environ.get("PATH"))
     if found is None:
         raise SettingsError(
-            "the backend `conda` needs a conda, and there is none on PATH",
-            hint="put conda on PATH, or take the embedded engine: `--backend rattler`",
+            "the backend `conda` needs conda, which is not on PATH",
+            hint="put conda on PATH, or use the embedded engine: `--backend rattler`",
         )
     return found
 
@@ -196,22 +196,22 @@ def _refuse_impossible(request: Request, options: Options) -> None:
     conditional = [spec for spec in request.specs if re.search(r"[\[,]\s*when\s*=", spec)]
     if conditional and _shown("solver", options) != "rattler":
         raise CreationError(
-            f"this conda's solver would not read the condition of `{conditional[0]}`",
+            f"this conda's solver ignores the condition of `{conditional[0]}`",
             step="solve",
             where=options.locate(conditional[0]) or (),
-            hint="`--backend rattler` reads it, and so does conda with the setting `solver: rattler`",
+            hint="use `--backend rattler`, or conda with the setting `solver: rattler`",
         )
     if options.attestations == "require":
         raise CreationError(
             "the backend `conda` does not verify attestations, and the setting `attestations` requires it",
             step="solve",
-            hint="`--backend rattler` does",
+            hint="use `--backend rattler`",
         )
     if not options.run_link_scripts:
         raise CreationError(
             "the backend `conda` always runs link scripts, and `run-link-scripts` is off",
             step="solve",
-            hint="`--backend rattler` can leave them out",
+            hint="use `--backend rattler`",
         )
 
 
@@ -275,12 +275,12 @@ def _environ(request: Request, options: Options) -> dict[str, str]:
         environ["CONDA_SUBDIR"] = request.platform
     if request.exclude_newer_of or (request.indexed_timestamps and request.exclude_newer):
         raise CreationError(
-            "the backend `conda` cannot be told `exclude-newer` of single packages or channels, or indexed times",
+            "the backend `conda` does not support `exclude-newer` for single packages or channels, or indexed times",
             step="solve",
-            hint="`--backend rattler` can",
+            hint="use `--backend rattler`",
         )
     if request.solve_strategy is not None:
-        problem = "conda's solver takes the newest versions alone (`solve-strategy`)"
+        problem = "conda's solver always chooses the newest versions (`solve-strategy`)"
         raise CreationError(problem, step="solve", hint="use `--backend rattler`")
     if request.exclude_newer is not None:
         environ["CONDA_EXCLUDE_NEWER"] = _cutoff(request.exclude_newer, options)
@@ -297,7 +297,7 @@ def _cutoff(when: str, options: Options) -> str:
             "this conda is too old for `exclude-newer`",
             step="solve",
             where=options.locate(when) or (),
-            hint="`--backend rattler` can, and so can conda 26.7",
+            hint="update conda to 26.7 or later, or use `--backend rattler`",
         )
     return cutoff(when, datetime.now(timezone.utc), options.locate(when)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -372,11 +372,11 @@ def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solu
     missing = sorted((expected | asked) - set(installed))
     if missing:
         raise CreationError(
-            "conda said that all went well, and it did not: "
+            "conda reported success, but "
             + (
-                f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not there"
+                f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
                 if records
-                else "nothing is there"
+                else "nothing was installed"
             ),
             step="link",
             hint="a broken archive in conda's package cache can be the reason: `conda clean --packages --tarballs`",
@@ -424,8 +424,8 @@ def _failure(
     if step == "download" and "repodata" in text:
         step = "solve"
     concerned = [spec for spec in request.specs if spec_name(spec) in text] if step == "solve" else []
-    first, *rest = text.splitlines() or [f"it ended with status {status}"]
-    what = "conda could not make the environment"
+    first, *rest = text.splitlines() or [f"conda ended with status {status}"]
+    what = "conda could not create the environment"
     return CreationError(
         what if rest else f"{what}: {first.rstrip('. :')}",
         step=step,
@@ -457,7 +457,7 @@ def _not_found(specs: Sequence[str], request: Request, options: Options, text: s
         return explain.missing_packages(missing, (), request, options.locate)
     wanted = [asked[name] for name in versioned] or list(missing.values())
     return CreationError(
-        f"no channel has what `{wanted[0]}` asks for",
+        f"no channel has a package that fits `{wanted[0]}`",
         step="solve",
         where=[place for spec in wanted if (place := options.locate(spec))],
         details=text,

@@ -105,7 +105,7 @@ def check(settings: Settings) -> None:
         where = settings.origin("proxy_servers", scheme)
         if scheme not in ("http", "https", "all"):
             raise SettingsError(
-                f"the embedded engine has one proxy for `http` and one for `https`, none for `{scheme}`",
+                f"the embedded engine supports one proxy for `http` and one for `https`, none for `{scheme}`",
                 where=where,
                 hint=hint,
             )

@@ -69,7 +69,7 @@ def check_packages(settings: Settings, request: Request, solution: Solution) -> 
         try:
             spec = rattler.MatchSpec(bridge.with_url(text, request.channels), strict=False)
         except InvalidMatchSpecError as error:
-            raise SettingsError(f"`{text}` is not a match spec: {error}", where=where) from None
+            raise SettingsError(f"`{text}` is not a valid match spec: {error}", where=where) from None
         for record in solution.records:
             if record.matches(spec):
                 package = f"{record.name.normalized} {record.version}"

@@ -67,7 +67,7 @@ def complaint(path: str, digest: str | None) -> str | None:
             found = (
                 hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read())
             )
-        return None if found.hexdigest() == digest else "is not what was installed"
+        return None if found.hexdigest() == digest else "has changed since it was installed"
     except FileNotFoundError:
         return "is gone"
     except OSError as error:

@@ -74,7 +74,7 @@ if TYPE_CHECKING:
             """Say what a user should know but need not act on."""
 
 
-_ROOM = "`conda tmpenv clear` removes environments that are not in use; the setting `env-dir` names another place"
+_ROOM = "`conda tmpenv clear` deletes environments that are not in use; set `env-dir` to a directory on another disk"
 
 
 def ensure(
@@ -97,7 +97,7 @@ def ensure(
         if environment is not None:
             return environment
     raise CreationError(
-        f"all {stores.CANDIDATES} places for this environment are in use and broken: `{store.prefix(name)}`",
+        f"all {stores.CANDIDATES} prefixes for this environment are damaged and in use: `{store.prefix(name)}`",
         hint="`conda tmpenv list` names the processes that use them",
     )
 
@@ -169,10 +169,12 @@ class _Work:
                 lock = self.store.try_to_lock(candidate, self.recipe.title)
                 if lock is None:
                     return old
-                self.recipe.tell("the environment is older than `renew-after`: a new one is made next to it")
+                self.recipe.tell("the environment is older than `renew-after`: a new one is created next to it")
                 environment = self._with_lock(candidate, lock, force=False)
             except (CreationError, PlaceError) as error:
-                self.recipe.tell(f"no new environment could be made, so that the old one is used: {error.message}")
+                self.recipe.tell(
+                    f"the old environment is used, because a new one could not be created: {error.message}"
+                )
                 from . import renewal
 
                 renewal.postpone(old, self.recipe.renew_after, self.store.now())
@@ -207,9 +209,7 @@ class _Work:
         does = "deleting" if holder.script == layout.CLEANER else "creating"
         self.recipe.tell(f"waiting for {holder}, which is {does} this environment")
         if holder.has_link and holder.host not in ("", self.use.host):
-            self.recipe.tell(
-                f"should `{holder.host}` be gone, `conda tmpenv clear --foreign {candidate}` takes the lock from it"
-            )
+            self.recipe.tell(f"if `{holder.host}` is gone, `conda tmpenv clear --foreign {candidate}` removes its lock")
 
     def _is_fit(self, environment: Environment) -> bool:
         """Whether this host satisfies the environment's virtual packages. A yes is remembered for the place: until the
@@ -298,7 +298,9 @@ class _Work:
                 # A person deleted the cache, the lock with it; or its locks do not exclude another host. Somebody else
                 # may make the prefix by now, or use it.
                 raise CreationError(
-                    f"the environment was deleted while it was made: `{prefix}`", step="finish", hint="run it again"
+                    f"the environment was deleted while it was being created: `{prefix}`",
+                    step="finish",
+                    hint="run the command again",
                 )
             environment = self.store.finish(candidate, self._marker(candidate, prefix, built, started))
         except BaseException as error:
@@ -355,7 +357,7 @@ def _remember(path: str) -> None:
 
 
 def _cannot_see(prefix: str) -> InUseError:
-    return InUseError(f"the processes that may use the environment cannot be seen, without /proc: `{prefix}`")
+    return InUseError(f"without /proc, the processes that use the environment cannot be seen: `{prefix}`")
 
 
 def in_use(prefix: str, processes: Sequence[Process], foreign: Sequence[Note]) -> InUseError:
@@ -365,5 +367,5 @@ def in_use(prefix: str, processes: Sequence[Process], foreign: Sequence[Note]) -
     return InUseError(
         f"the environment is in use: `{prefix}`",
         details="\n".join(details),
-        hint="end these processes, or wait until they have ended",
+        hint="end these processes, or wait for them to end",
     )

@@ -2,7 +2,7 @@
 
 A lock is on a descriptor of ours, on a file that is never unlinked, so that two processes can never hold locks on two
 files of one name. Installers inherit the descriptor: an orphan keeps the lock until it ends. Whatever moment a process
-dies at, the kernel gives its lock back. Where a file system has no locks, a symbolic link serves as one (`soft_lock`);
+dies at, the kernel gives its lock back. Where a file system has no locks, a symbolic link is used as one (`soft_lock`);
 where it has some that may not count on other hosts, the link is taken as well.
 
 Why `flock` and not `filelock`, but on Windows: to import `filelock` takes 65 ms, as it brings asyncio, and each of five
@@ -267,7 +267,7 @@ class _Claim:
         if holder is not None:
             return holder
         lock = self._taken(self._soft)
-        lock.notice = f"the file system of `{self._path}` has no locks ({problem}): a symbolic link serves as one"
+        lock.notice = f"the file system of `{self._path}` has no locks ({problem}): a symbolic link is used as one"
         lock.say()
         return lock
 

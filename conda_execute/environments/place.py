@@ -50,7 +50,7 @@ def choose_tmp_envs(
     defaults = ([os.path.join(root, layout.TMP_ENVS)] if root else []) + (
         [os.path.join(cache, platform, layout.TMP_ENVS)] if cache else []
     )
-    why = "there is no HOME"
+    why = "HOME is not set"
     for place in defaults:
         try:
             # Asked before anything is made: root leaves nothing in the home of another user.
@@ -86,7 +86,7 @@ def _fit(tmp_envs: str, name: str | None, trusted: Sequence[str]) -> None:
     if os.name == "posix" and (":" in tmp_envs or "\n" in tmp_envs):
         # Programs would be looked for elsewhere, and another one of their name found.
         raise PlaceError(
-            f"`{tmp_envs}` cannot hold environments: PATH and shebangs have no room for a colon or a new line",
+            f"`{tmp_envs}` cannot hold environments: PATH and shebangs cannot contain a colon or a line break",
             hint="set `CONDA_EXECUTE_ENV_DIR` to a directory without them in its path",
         )
     make_directory_or_fail(tmp_envs)
@@ -96,7 +96,7 @@ def _fit(tmp_envs: str, name: str | None, trusted: Sequence[str]) -> None:
     if name is None or _holds(tmp_envs, name):
         return
     raise PlaceError(
-        f"no environment can be made in `{tmp_envs}`: it is read-only",
+        f"no environment can be created in `{tmp_envs}`: it is read-only",
         hint="set `CONDA_EXECUTE_ENV_DIR` to a directory that you can write to",
     )
 

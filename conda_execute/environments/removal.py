@@ -103,7 +103,7 @@ class Removal:
     def _put_aside(self, found: Found) -> None:
         lock = self.store.try_to_lock(found.name, layout.CLEANER)
         if lock is None:
-            self.kept.append((found, "is being made, or cleaned"))
+            self.kept.append((found, "is being created or cleaned"))
             return
         self._locked.append((found, lock))
         environment = self.store.read(found.name)
@@ -131,7 +131,7 @@ class Removal:
     def _take_up_again(self, found: Found, stamp: tuple[str, int, int]) -> None:
         lock = self.store.try_to_lock(found.name, layout.CLEANER)
         if lock is None:
-            self.kept.append((found, "is being made, or cleaned"))
+            self.kept.append((found, "is being created or cleaned"))
         elif self._stamp(found) != stamp:
             lock.release()
             self.kept.append((found, "used meanwhile"))

@@ -133,14 +133,14 @@ def why_kept(found: Found, now: float, policy: Policy) -> str | None:
     age = max(0.0, now - found.last_used)
     why = None
     if found.busy:
-        why = "is being made"
+        why = "is being created"
     elif found.state == "unreadable":
         why = "cannot be read: it may belong to another user"
     elif found.processes:
         why = "in use by " + _listing([f"process {process}" for process in found.processes])
     elif found.foreign:
         why = f"kept for {foreign_notes(found.foreign, now)}"
-        why += "" if found.foreign[0].use is None else ", which cannot be asked from here"
+        why += "" if found.foreign[0].use is None else ", which cannot be checked from here"
     elif found.kept:
         why = "kept on request (`conda tmpenv release` undoes that)"
     elif found.state != "unfinished" and age < policy.unused_for.total_seconds():
@@ -151,7 +151,7 @@ def why_kept(found: Found, now: float, policy: Policy) -> str | None:
 def foreign_notes(notes: Sequence[Note], now: float) -> str:
     """What is known of notes that cannot be judged from here: not that their processes run."""
     if len(notes) == 1 and notes[0].use is None:
-        return f"an odd file among the notes, `{notes[0].path}`"
+        return f"an unexpected file among the notes of processes, `{notes[0].path}`"
     if len(notes) == 1 and notes[0].use is not None:
         return f"a note of process {notes[0].use.pid} on {_where(notes[0].use)}"
     hosts = {_where(note.use) for note in notes if note.use is not None}
@@ -339,7 +339,7 @@ def _remove(
     pause: Callable[[float], None],
 ) -> Report:
     if not processes.sees_processes():
-        why = "the processes that may use it cannot be seen: no /proc"
+        why = "without /proc, the processes that use it cannot be seen"
         return Report((), tuple((found, why) for found in environments))
     going, kept = choose(environments, store.now(), policy)
     network = bool(going) and is_network(store.tmp_envs)

@@ -56,7 +56,7 @@ def _namespace() -> str:
 
 def _loop(script: str, why: str) -> ExecuteError:
     return ExecuteError(
-        f"`{script}` runs itself for ever: {why}",
+        f"`{script}` runs itself endlessly: {why}",
         hint="its shebang or `run_with` starts conda-execute: name the program that runs it, as in `run_with: python`",
     )
 

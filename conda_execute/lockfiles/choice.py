@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..script.source import Script
     from .lockfile import Lockfile
 
-_BESIDE = "leave `--embed` out to write the lock file next to the script"
+_BESIDE = "leave out `--embed` to write the lock file next to the script"
 
 #: What a lock of ours begins with: title, inputs, and the digest of all the rest.
 _BEGINNING = r"(?:#[^\n]*\n)+"
@@ -56,7 +56,7 @@ def deciding(
         _check_pointer(data, script, lock)
     if lock is None:
         if required or path is not None:
-            where = f"at `{path}`" if path is not None else f"of `{script.title}`"
+            where = f"at `{path}`" if path is not None else f"for `{script.title}`"
             raise CreationError(f"there is no lock {where}", step="lock", hint=f"{_again(script, path)} writes it")
         return None, False
     stale = locks.stale(lock, request, script.folder)
@@ -66,8 +66,8 @@ def deciding(
     mended = "; `--lock` updates it"
     hint = f"{_again(script, path)} updates it; `--no-lock` runs without it"
     if changed_by is not None and not lacks_platform:
-        stale, mended = f"`{changed_by}` asks for something else than it holds", ""
-        hint = f"leave `{changed_by}` out, or `--locked`"
+        stale, mended = f"`{changed_by}` asks for something that it does not contain", ""
+        hint = f"leave out `{changed_by}` or `--locked`"
     if required or lacks_platform:
         raise CreationError(f"the lock `{lock.path}` cannot be used: {stale}", step="lock", hint=hint)
     notice(f"the lock `{lock.path}` is ignored: {stale}{mended}")

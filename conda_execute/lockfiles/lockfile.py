@@ -120,11 +120,11 @@ def stale(lock: Lockfile, request: Request, folder: str) -> str | None:
     """Why the lock does not fit the request, or None if it does, as far as its text says."""
     inputs = lock.inputs
     if not inputs:
-        return "it does not say what it was made for: lines at its beginning are gone" if lock.is_ours else None
+        return "it does not say what it was written for: lines at its beginning are missing" if lock.is_ours else None
     if request.platform not in inputs:
-        return f"it holds no packages for {request.platform}, only for {', '.join(sorted(inputs))}"
+        return f"it contains no packages for {request.platform}, only for {', '.join(sorted(inputs))}"
     if inputs[request.platform] != input_digest(request, folder):
-        return "the script asks for something else since it was written"
+        return "the script's requirements have changed since it was written"
     return None
 
 
@@ -158,7 +158,7 @@ def solution(lock: Lockfile, request: Request) -> Solution:
     _check_satisfied(lock, request, found)
     missing = _missing(records, request)
     if missing:
-        raise refused(lock, f"the script or its packages need {', '.join(missing)}, which this machine has not")
+        raise refused(lock, f"the script or its packages need {', '.join(missing)}, which this machine does not have")
     return found
 
 
@@ -169,7 +169,9 @@ def _platform(lock: Lockfile, environment: Environment, request: Request) -> Loc
     fitting = [each for each in there if str(each.subdir) == request.platform]
     if not fitting:
         names = ", ".join(sorted({str(each.subdir) for each in there}))
-        raise refused(lock, f"it holds no packages for {request.platform}" + (f", only for {names}" if names else ""))
+        raise refused(
+            lock, f"it contains no packages for {request.platform}" + (f", only for {names}" if names else "")
+        )
     for each in fitting[:-1]:
         if not _missing(environment.conda_repodata_records_for_platform(each) or [], request):
             return each
@@ -261,7 +263,7 @@ def _check_satisfied(lock: Lockfile, request: Request, found: Solution) -> None:
         )  # by whatever name the channel goes there
         if not any(record.matches(plain) for record in mine):
             there = f"{name} {mine[0].version}" if mine else f"no {name}"
-            raise refused(lock, f"the script asks for `{text}`, and it holds {there}")
+            raise refused(lock, f"the script asks for `{text}`, but it contains {there}")
     if lock.inputs:
         return  # ours: it was made for these very requirements
     versions = {canonical(record.name.normalized): str(record.version) for record in found.records}
@@ -271,7 +273,7 @@ def _check_satisfied(lock: Lockfile, request: Request, found: Solution) -> None:
         if not name or ";" in requirement or (name in versions and allows(requirement, versions[name])):
             continue
         there = f"{name} {versions[name]}" if name in versions else f"no {name}"
-        raise refused(lock, f"the script asks for `{requirement}` of PyPI, and it holds {there}")
+        raise refused(lock, f"the script asks for `{requirement}` of PyPI, but it contains {there}")
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def commit_day(path: str) -> str:
     if not parents and _git(folder, "rev-parse", "--is-shallow-repository")[1] == "true":
         raise ExecuteError(
             f"`exclude-newer: {COMMIT}` does not find the last commit of `{path}` in a shallow clone",
-            hint=f"`git fetch --unshallow` brings the rest, or {hint}",
+            hint=f"`git fetch --unshallow` fetches the rest, or {hint}",
         )
     return day
 

@@ -103,7 +103,7 @@ def no_header(place: str) -> HeaderError:
 
 def _hint() -> str:
     lines = ("# conda execute", "# env:", "#  - python >=3", "#  - nbclient", "#  - ipykernel")
-    return "say in the first code cell what the notebook needs:\n" + "\n".join(lines)
+    return "write in the first code cell what the notebook needs:\n" + "\n".join(lines)
 
 
 def command(notebook: Notebook, title: str, prefix: str) -> tuple[str, ...]:

@@ -140,7 +140,7 @@ def _absolute(given: str) -> str:
     try:
         return os.path.join(os.getcwd(), given) if ".." in given else os.path.abspath(given)
     except FileNotFoundError:
-        raise NotFoundError("the working directory is gone", hint="change to one that is there") from None
+        raise NotFoundError("the working directory is gone", hint="change to a directory that exists") from None
 
 
 def _kept(code: bytes, title: str, suffix: str = "") -> Script:

@@ -38,7 +38,7 @@ def _clause(clause: str, key: str, where: Location) -> str:
         hint = _HINT
         if _VERSION.match(clause):
             hint = f"write `>={clause}` for that version or a later one, `=={clause}.*` for its patches"
-        raise HeaderError(f"`{key}` holds `{clause}`, which begins with no comparison", where=where, hint=hint)
+        raise HeaderError(f"`{key}` holds `{clause}`, which does not begin with a comparison", where=where, hint=hint)
     operator, written = found.groups()
     version = _VERSION.match(written)
     if not version:

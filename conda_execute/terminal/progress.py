@@ -216,7 +216,7 @@ class Heard(Progress):
             self._hear()
             self._last_work = self._heard
         silent = time.monotonic() - self._heard
-        return f"no news from {' and '.join(self._hosts)} for {duration(silent, 0)}" if silent >= STALLED else None
+        return f"no data from {' and '.join(self._hosts)} for {duration(silent, 0)}" if silent >= STALLED else None
 
 
 class Log(Heard):

@@ -206,5 +206,5 @@ def test_containers_of_one_machine(shared: World) -> None:
     for _ in range(3):
         shared.run([*containers, "sh", "-c", 'hostname pod; exec "$@"', "sh", "conda-execute", script], check=True)
     done = shared.tmpenv("clear", "--min-age", "25", check=True)
-    assert "cannot be asked" not in kept(done)
+    assert "cannot be checked" not in kept(done)
     assert "removed 1 environment" in shared.tmpenv("clear", check=True).stdout

@@ -45,4 +45,4 @@ def test_a_pipe_has_a_line_at_the_beginning_and_one_at_the_end(served: Path) -> 
 @pytest.mark.parametrize(("place", "host"), [("repodata.json", "127"), ("python-3", "127"), (".whl", "PyPI")])
 def test_a_server_that_says_nothing_is_named(served: Path, place: str, host: str) -> None:
     for said in (screens.logged(served, "", place), screens.shown(served, 80, "", place)):
-        assert f"no news from {host}" in "\n".join(said)
+        assert f"no data from {host}" in "\n".join(said)

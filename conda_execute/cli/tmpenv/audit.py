@@ -77,9 +77,9 @@ def _print(report: advisories.Audit, store: Store) -> None:
     said = [f"{count or 'no'} known {'vulnerability' if count == 1 else 'vulnerabilities'}"]
     if report.ignored:
         said.append(f"{len(report.ignored)} ignored")
-    said.append(f"{report.asked} package{'' if report.asked == 1 else 's'} asked about")
+    said.append(f"{report.asked} package{'' if report.asked == 1 else 's'} checked")
     if report.uncovered:
-        said.append(f"{len(report.uncovered)} that no list of advisories covers")
+        said.append(f"{len(report.uncovered)} not covered by any list of advisories")
     say("; ".join(said))
 
 

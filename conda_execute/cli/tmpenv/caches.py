@@ -35,7 +35,7 @@ def _packages(cache: str, *, dry_run: bool) -> list[dict[str, Any]]:
     place = os.path.join(cache, "pkgs")
     folders = [os.path.join(cache, "repodata"), *_inside(place)]
     total = sum(map(_size, folders))
-    question = f"delete {megabytes(total)} of packages in `{cache}`, which pixi and rattler-build share? [y/N]"
+    question = f"delete {megabytes(total)} of packages in `{cache}`, which pixi and rattler-build also use? [y/N]"
     if not total or (not dry_run and can_ask() and not ask(question)):
         return []
     try:
@@ -44,7 +44,7 @@ def _packages(cache: str, *, dry_run: bool) -> list[dict[str, Any]]:
                 delete(path)
     except BlockingIOError:
         raise ExecuteError(
-            f"packages of `{cache}` are being installed right now", hint="try it again when that is done"
+            f"packages of `{cache}` are being installed right now", hint="try again when that is finished"
         ) from None
     return [{"path": cache, "size": total}]
 

@@ -27,8 +27,8 @@ def clear(options: ClearOptions) -> int:
 
     if options.words and (options.caches or options.packages):
         raise UsageError(
-            "caches belong to all environments, and only some are named",
-            hint="`conda tmpenv clear --caches` frees them",
+            "`--caches` and `--packages` delete what all environments share, so they take no names",
+            hint="leave out the names",
         )
     return _delete(
         options.words,
@@ -101,4 +101,4 @@ def _hours(text: str | None) -> timedelta:
             raise ValueError(text)
         return timedelta(hours=hours)
     except (ValueError, OverflowError):
-        raise UsageError(f"`--min-age`: `{text}` is not a number of hours", hint="as in `--min-age 48`") from None
+        raise UsageError(f"`--min-age`: `{text}` is not a number of hours", hint="such as `--min-age 48`") from None

@@ -46,7 +46,7 @@ def info(options: InfoOptions) -> int:
         _print(said | {"elsewhere": elsewhere(found, now, verbose=options.verbose)})
     if not said.get("damaged"):
         return 0
-    say(as_called("hint: `conda execute --force-env SCRIPT` makes it again"))
+    say(as_called("hint: `conda execute --force-env SCRIPT` creates it again"))
     return 1
 
 

@@ -134,7 +134,7 @@ def as_json(found: Found, now: float) -> dict[str, Any]:
     said: dict[str, Any] = {
         "name": found.name,
         "prefix": found.prefix,
-        "state": "being made" if found.busy else found.state,
+        "state": "being created" if found.busy else found.state,
         "size": found.size,
         "created": marker.created if marker else None,
         "last_used": found.last_used or None,

@@ -57,13 +57,13 @@ def _matching(word: str, there: Sequence[str], store: Store) -> list[str]:
         return found
     if len(found) > 1:
         listed = ", ".join(f"`{name}`" for name in found[:4])
-        raise UsageError(f"`{word}` may mean {len(found)} environments", hint=f"give more of the name: {listed}")
+        raise UsageError(f"`{word}` matches {len(found)} environments", hint=f"give more of the name: {listed}")
     if is_name(word):
         raise UsageError(f"there is no environment `{word}`", hint="`conda tmpenv list` shows those that exist")
     names, title = _of_script(word, store)
     found = [one for one in there if one.partition(".")[0] in names]
     if not found:
-        raise UsageError(f"`{title}` has no environment now", hint=f"`conda execute {title}` creates it")
+        raise UsageError(f"`{title}` has no environment", hint=f"`conda execute {title}` creates it")
     return found
 
 
@@ -78,7 +78,7 @@ def _of_script(word: str, store: Store) -> tuple[set[str], str]:
     if not is_address(word) and not os.path.lexists(word):
         hint = "`conda tmpenv list` shows the environments that exist"
         if len(word) < SHORTEST and all(character in "0123456789abcdef" for character in word):
-            hint = f"a name may be shortened to {SHORTEST} digits; {hint}"
+            hint = f"a shortened name has at least {SHORTEST} digits; {hint}"
         raise UsageError(f"there is neither an environment nor a script `{word}`", hint=hint)
     ways = (RunOptions((word,), offline=True, quiet=True, sandbox=sandbox) for sandbox in (None, WHOLE))
     plans = [understand(way).with_lockfile(store) for way in ways]

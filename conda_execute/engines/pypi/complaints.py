@@ -42,7 +42,7 @@ _COMPLAINTS = (
     ),
     (
         "lack of valid authentication credentials|401 Unauthorized|403 Forbidden",
-        "an index of PyPI packages wants a user name and a password, or others",
+        "an index of PyPI packages rejected the user name and password, or needs them",
         "set UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD for the index NAME, or write them into ~/.netrc",
     ),
     (
@@ -50,20 +50,24 @@ _COMPLAINTS = (
         "there is no package `{}` on PyPI",
         "check its spelling; another index is set in `[tool.uv]` of a `# /// script` header, or in UV_INDEX",
     ),
-    ("No space left|os error 28", "no space left on the disk", "`conda tmpenv clear` removes unused environments"),
+    ("No space left|os error 28", "no space left on the disk", "`conda tmpenv clear` deletes unused environments"),
     (
         "error sending request|dns error|[Cc]onnection refused|timed out|tcp connect",
         "PyPI cannot be reached",
         "check the network; `--offline` uses what is in the cache, UV_INDEX names another index",
     ),
-    ("[Hh]ash mismatch", "a PyPI package is not the one that its hash describes", None),
+    ("[Hh]ash mismatch", "a PyPI package does not match its hash", None),
     (
         "Building source distributions for `.*` is disabled",
         "a PyPI package has no wheel, and nothing is built for a script in a sandbox",
         "ask for a version that has wheels",
     ),
     ("Failed to build|Build backend failed", "a PyPI package cannot be built", "ask for a version that has wheels"),
-    ("Failed to parse|Couldn't parse", "a PyPI requirement does not parse", "`NAME`, `NAME >=1.2` or `NAME[EXTRA]`"),
+    (
+        "Failed to parse|Couldn't parse",
+        "a PyPI requirement cannot be parsed",
+        "write `NAME`, `NAME >=1.2` or `NAME[EXTRA]`",
+    ),
     (
         rf"there (?:is|are) no versions? of ([\w.-]+)(?:\[[^]]*\])?(==\S+) and (?:{NAME} depends on|you require) \1",
         "PyPI has no `{}` that fits `{}`",
@@ -125,7 +129,7 @@ def _conflict(text: str, asked: Sequence[str], theirs: dict[str, str], where: Se
         step="pypi",
         where=where,
         details=text,
-        hint="change one of the two; what conda installs is never replaced by PyPI's",
+        hint="change one of the two; PyPI packages never replace conda packages",
     )
 
 

@@ -301,7 +301,7 @@ class _Asking:
             fitting = ", ".join(f"{name} {chosen[name]}".strip() for name in self._asked_first(gained)[:_EXPLAINED])
             yield f"chose {', '.join(changed)} from conda, to fit {fitting or 'the PyPI packages'}"
         if free is None:
-            yield "could not find out whether conda's packages keep those of PyPI from being newer"
+            yield "could not check whether conda packages keep PyPI packages from being newer"
             return
         # Other packages of conda's might allow what PyPI's own packages keep away; or nothing would.
         wanted = {name: f"the newest is {newest[name]}" for name in _older(chosen, newest) if name in self._asked}
@@ -312,7 +312,7 @@ class _Asking:
             yield f"kept {name} {chosen[name]} because of {reason} ({wanted[name]})"
         if len(older) > _EXPLAINED:
             rest = (f"{name} {chosen[name]} ({wanted[name]})" for name in older[_EXPLAINED:])
-            yield f"kept for such reasons too: {', '.join(rest)}"
+            yield f"kept for similar reasons: {', '.join(rest)}"
 
     @property
     def _asked(self) -> set[str]:

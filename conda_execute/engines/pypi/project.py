@@ -72,7 +72,7 @@ def find_uv(environ: Mapping[str, str]) -> str:
     found = shutil.which("uv", path=environ.get("PATH"))
     if found is None:
         raise CreationError(
-            "PyPI packages are installed by `uv`, which is not there",
+            "PyPI packages need `uv`, which is not installed",
             step="pypi",
             hint="install the package `uv` next to conda-execute",
         )
@@ -241,7 +241,7 @@ def platform(request: Request, prefix: str, python: str) -> list[str]:
     """For what uv is to choose, and the interpreter that asks a source for its requirements: that of the environment,
     if it runs here."""
     if request.platform not in _PLATFORMS:
-        raise CreationError(f"uv has no name for the platform {request.platform}", step="pypi")
+        raise CreationError(f"uv does not support the platform {request.platform}", step="pypi")
     if request.platform == request.host_platform:
         words = ["--python", interpreter(request, prefix)]
     else:

@@ -52,7 +52,7 @@ def require() -> None:
     """Raise SettingsError where py-rattler is too old for all this."""
     if not hasattr(rattler, "Config"):
         raise SettingsError(
-            f"the embedded engine needs py-rattler {OLDEST} or later, and here is {rattler.__version__}",
+            f"the embedded engine needs py-rattler {OLDEST} or later, but {rattler.__version__} is installed",
             hint="update py-rattler, or use the backend `conda`, which writes no lock files",
         )
 

@@ -45,7 +45,7 @@ def damage(package: str) -> str | None:
     except ValueError as error:
         return str(error)
     except AttributeError:
-        return "`info/index.json` is not what it should be"
+        return "`info/index.json` is malformed"
     return None
 
 
@@ -68,11 +68,11 @@ def _why_not(package: str, name: str) -> str | None:
     if folder != "conda-meta":
         return None
     if not below or os.path.islink(os.path.join(package, *parts[:2])) or os.path.islink(os.path.join(package, name)):
-        return "is a link where records of the environment are"
+        return "is a link in the directory of package records"
     if below[0].startswith(layout.MARKER):
-        return "is a file of conda-execute's own"
+        return "has a name that conda-execute uses itself"
     if below[0].endswith(".json"):
-        return "is in the place of a package record"
+        return "would replace a package record"
     return None
 
 
@@ -114,7 +114,7 @@ def _listed(package: str) -> list[dict[str, Any]] | None:
     try:
         return None if content is None else [{**path, "_path": str(path["_path"])} for path in content["paths"]]
     except (KeyError, TypeError):
-        raise ValueError("`info/paths.json` is not what it should be") from None
+        raise ValueError("`info/paths.json` is malformed") from None
 
 
 def _names(package: str) -> Iterable[str]:

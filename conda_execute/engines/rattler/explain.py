@@ -86,7 +86,7 @@ def tidy(text: str) -> str:
     # Builds of one version fail alike, one below the other; the last one's branch closes the fork.
     kept = [line for line, this, following in zip(lines, bare, [*bare[1:], None], strict=True) if this != following]
     if len(kept) > _LONGEST_TREE:
-        kept = [*kept[:_LONGEST_TREE], f"... and {len(kept) - _LONGEST_TREE} lines more"]
+        kept = [*kept[:_LONGEST_TREE], f"... and {len(kept) - _LONGEST_TREE} more lines"]
     return "\n".join(kept)
 
 
@@ -116,7 +116,7 @@ def not_a_spec(spec: str, text: str, where: Location | None) -> CreationError:
     turned = re.sub("=([<>])", r"\1=", spec)
     hint = f"did you mean `{turned}`?" if turned != spec else mistakes.meant(spec)
     return CreationError(
-        f"`{spec}` is not a match spec: {reason if reason.endswith(' .') else reason.rstrip('.')}",
+        f"`{spec}` is not a valid match spec: {reason if reason.endswith(' .') else reason.rstrip('.')}",
         step="solve",
         where=where or (),
         hint=hint
@@ -206,7 +206,7 @@ def unsolvable(
     elif request.channel_priority == "strict" and len(request.channels) > 1:
         hint = "with strict channel priority a package is taken from the first channel that has it, or not at all"
     elif len(specs) > 1:
-        hint = "ask for other versions, or for less"
+        hint = "ask for other versions, or for fewer packages"
     concerned = [spec for name, spec in specs if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", tree)]
     where = [place for spec in concerned if (place := locate(spec)) is not None]
     return CreationError(
@@ -297,8 +297,8 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
     if _TOO_MANY_FILES in text:
         hint = _MORE_FILES
     if is_undated(text):
-        sentences = ["the server says that nothing has changed, but not since when"]
-        hint = "the setting `repodata_use_shards: false` has it asked in another way"
+        sentences = ["the server answered `304 Not Modified` without a date"]
+        hint = "set `repodata_use_shards: false` to use another protocol"
     return CreationError(
         f"cannot read the packages of {named}" + (f" at {url}" if url else ""),
         step="solve",
@@ -314,7 +314,7 @@ def panicked(text: str) -> CreationError:
         "the engine stopped unexpectedly",
         step="install",
         details=text,
-        hint="nothing is left of the environment; if it happens again, report it with what is above",
+        hint="the environment was deleted; if this happens again, report it with the text above",
     )
 
 
@@ -353,7 +353,7 @@ def refused(packages: Mapping[str, str]) -> CreationError:
         f"refused to install {_and([f'`{archive}`' for archive in packages])}",
         step="link",
         details="\n".join(f"{archive}: {why}" for archive, why in packages.items()),
-        hint="no package may bring such a file: report it to the channel, and look at what else came from there",
+        hint="no package may contain such a file: report it to the channel, and check its other packages",
     )
 
 
@@ -366,13 +366,13 @@ def cannot_be_attested() -> CreationError:
 
 
 def unattested(text: str) -> CreationError | None:
-    """A package has no attestation that verifies, if that is what the text says."""
+    """A package has no valid attestation, if that is what the text says."""
     text = leave_out(text)
     found = re.search(r"attestation verification failed for (\S+)", text)
     if found is None:
         return None
     return CreationError(
-        f"`{found[1]}` has no attestation that verifies, and the setting `attestations` requires one",
+        f"`{found[1]}` has no valid attestation, and the setting `attestations` requires one",
         step="verify",
         details=causes(text)[-1],
         hint="take packages from a channel that signs them, or set `attestations` to `warn`",
@@ -404,7 +404,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
         return CreationError(
             f"the package cache {where} cannot be written to: {sentences[-1]}",
             step="download",
-            hint="RATTLER_CACHE_DIR names another place for it",
+            hint="set RATTLER_CACHE_DIR to another directory",
         )
     if not fetched and (known := _link_failed(text, archive, sentences)):
         return known
@@ -420,16 +420,16 @@ def _link_failed(text: str, archive: str | None, sentences: Sequence[str]) -> Cr
     """What of the file system of the environments keeps a package out of it."""
     if _NO_DANGLING_LINKS in text:
         return CreationError(
-            f"cannot link {archive}: the file system of the environments keeps no links to what is not there yet",
+            f"cannot link {archive}: the file system of the environments does not allow links to missing files",
             step="link",
             details="\n".join(sentences),
-            hint="sshfs is one example; the setting `env-dir`, or CONDA_EXECUTE_ENV_DIR, names another place",
+            hint="sshfs is one example; set `env-dir`, or CONDA_EXECUTE_ENV_DIR, to a directory elsewhere",
         )
     if any(sign in text for sign in _NOT_WRITABLE):
         return CreationError(
             f"the environment cannot be written: {sentences[-1]}",
             step="link",
-            hint="the setting `env-dir` names another place for environments",
+            hint="set `env-dir` to another directory",
         )
     return None
 
@@ -443,7 +443,7 @@ def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: L
         return CreationError(
             f"{named} lists {archive} but does not have it: {url}",
             step="download",
-            hint="the channel may just be changing: try again in a minute",
+            hint="the channel may be changing right now: try again in a minute",
             where=(locate(channel.name) if channel else None) or (),
         )
     if mismatch := re.search(_MISMATCH, text):
@@ -458,7 +458,7 @@ def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: L
             f"the package {archive} is broken: {reason}",
             step="download",
             details=url,
-            hint="it was damaged on its way or at its source; nothing of it was kept, so try again",
+            hint="it was damaged in transit or on the server; it was not kept, so try again",
         )
     return None
 
@@ -466,10 +466,10 @@ def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: L
 def wrong_hash(archive: str, url: str, algorithm: str, expected: str, found: str) -> CreationError:
     """An archive that is not the one its channel, or the lock, describes."""
     return CreationError(
-        f"the package {archive} is broken: its {algorithm} is not what it should be",
+        f"the package {archive} is broken: its {algorithm} does not match",
         step="download",
         details=f"{url}\nexpected {expected}\nfound    {found}",
-        hint="it was damaged or exchanged after the channel was indexed, or the lock was made",
+        hint="it was damaged or replaced after the channel was indexed or the lock file was written",
     )
 
 
@@ -488,7 +488,7 @@ def link_scripts_failed(
             for line in (f"{sources[package]}/{path}" if package in sources else path, messages.get(package, ""))
             if line
         ),
-        hint="the setting `run-link-scripts: false` leaves such scripts out",
+        hint="the setting `run-link-scripts: false` skips such scripts",
     )
 
 
@@ -539,12 +539,14 @@ def _disk_full(text: str, step: str, cache: str | None = None) -> CreationError:
     path = re.search(r" to (/[^:\n]+):", text)
     place = cache or (path[1] if path else None)
     another = (
-        "RATTLER_CACHE_DIR names another place for the cache" if cache else "the setting `env-dir` names another place"
+        "set RATTLER_CACHE_DIR to a directory on another disk"
+        if cache
+        else "set `env-dir` to a directory on another disk"
     )
     return CreationError(
         "no space left on the disk" + (f": {place}" if place else ""),
         step=step,
-        hint=f"`conda tmpenv clear` removes environments that are not in use; {another}",
+        hint=f"`conda tmpenv clear` deletes environments that are not in use; {another}",
     )
 
 

@@ -93,7 +93,7 @@ async def _unattested(records: Sequence[RepoDataRecord], options: Options) -> li
     client = unconnected() if options.offline else connect(options)[0]
     outcomes = await asyncio.gather(*(verify_attestation(record, policy, client) for record in records))
     names = [one.name.normalized for one, outcome in zip(records, outcomes, strict=True) if outcome.warnings]
-    return [f"no attestation that verifies: {', '.join(sorted(names))}"] if names else []
+    return [f"no valid attestation: {', '.join(sorted(names))}"] if names else []
 
 
 async def _install(

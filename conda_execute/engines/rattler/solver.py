@@ -217,7 +217,7 @@ def parse(written: Sequence[str], options: Options) -> list[MatchSpec]:
         except (InvalidMatchSpecError, UnicodeEncodeError) as error:
             raise explain.not_a_spec(spec, str(error), options.locate(spec)) from None
         if re.search(_NOT, parsed.condition or ""):
-            raise explain.not_a_spec(spec, "a condition on packages has no `not`", options.locate(spec))
+            raise explain.not_a_spec(spec, "a condition on packages cannot contain `not`", options.locate(spec))
         specs.append(parsed)
     return specs
 

@@ -37,7 +37,7 @@ def require(*, environments_only: bool) -> None:
     if sys.platform == "win32":
         raise SandboxError(
             "there is no sandbox for scripts on Windows",
-            hint="run it in a virtual machine or in WSL 2; without `--sandbox` it may do all that you may do",
+            hint="run it in a virtual machine or in WSL 2; without `--sandbox` it runs with all your permissions",
         )
     if sys.platform == "linux":
         from .kernel import look
@@ -52,7 +52,7 @@ def _require(kernel: Kernel, environments_only: bool) -> None:
     if lacking is not None:
         raise SandboxError(
             f"this kernel (Linux {kernel.release}) cannot provide a sandbox: {lacking}",
-            hint="docs/how-to/sandbox.md has a table of kernels; without a sandbox the script may do all that you may",
+            hint="docs/how-to/sandbox.md has a table of kernels; without a sandbox it runs with all your permissions",
         )
 
 

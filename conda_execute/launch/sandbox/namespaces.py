@@ -89,7 +89,7 @@ class Root:
         real = os.readlink(f"/proc/self/fd/{opened}")
         if real != path:
             if writable:
-                raise OSError(errno.ELOOP, f"`{path}` was exchanged for a link")
+                raise OSError(errno.ELOOP, f"`{path}` was replaced with a link")
             self._find_links(path)
         if not any(is_within(real, taken) and may_write >= writable for taken, may_write, _, _ in self._trees):
             tree = self._clone(b"", writable, opened)

@@ -133,7 +133,7 @@ def _asked(path: str, outside: Outside) -> str:
         if is_within(os.path.realpath(shared), real) or is_within(real, os.path.realpath(shared)):
             raise UsageError(
                 f"`--allow-write {path}` would let the script change `{shared}`, which other scripts use",
-                hint="name a directory that has nothing to do with it",
+                hint="name an unrelated directory",
             )
     return real
 

@@ -78,7 +78,7 @@ def restrict(kernel: Kernel, policy: SandboxPolicy, places: Sequence[str], *, ro
         if not stat.S_ISDIR(os.fstat(opened).st_mode):
             what &= _OF_FILES
         if path in policy.write and os.readlink(f"/proc/self/fd/{opened}") != path:
-            raise OSError(errno.ELOOP, f"`{path}` was exchanged for a link")
+            raise OSError(errno.ELOOP, f"`{path}` was replaced with a link")
         beneath = structure((what & known, 8), (opened, 4))
         system_call("landlock_add_rule", rules, _PATH_BENEATH, beneath, 0)
         os.close(opened)

@@ -186,7 +186,7 @@ def _remove_pip(lines: Lines, pip: _Entry, gone: list[_Entry]) -> None:
     """Take out `pip:` with all that it holds."""
     if pip.in_brackets:
         raise HeaderError(
-            "`pip` would be left with nothing",
+            "`pip` would be left empty",
             where=pip.where,
             hint="edit this header by hand",
         )

@@ -84,7 +84,7 @@ def _block(script: Head, first: int, prefix: str) -> Block:
                 return Block(first + 1, index + 1, prefix, tuple(starts), tuple(texts))
             if text.rstrip() == OPENING:
                 raise HeaderError(
-                    "a header is opened within another",
+                    "a header is opened inside another",
                     where=(opened, script.line(index + 1)),
                     hint=f"close the first with a line `{prefix}{CLOSING}`, and keep only one of them",
                 )
@@ -96,7 +96,9 @@ def _block(script: Head, first: int, prefix: str) -> Block:
         elif "///" in (text.rstrip() for text in texts):
             number = first + 2 + [text.rstrip() for text in texts].index("///")
             raise HeaderError(
-                "this header is closed by the mark of another kind", where=(opened, script.line(number)), hint=closed
+                "this header is closed with the line of another format",
+                where=(opened, script.line(number)),
+                hint=closed,
             )
         else:
             raise HeaderError(

@@ -71,7 +71,7 @@ def table_specs(table: Node, platform: str, locations: list[tuple[str, Location]
             )
         if name in seen:
             raise HeaderError(
-                f"`{name}` is there twice, since upper and lower case are the same in package names",
+                f"`{name}` appears twice: upper and lower case are the same in package names",
                 where=(seen[name], node.key_where),
                 hint="keep one of them",
             )
@@ -169,7 +169,7 @@ def _version(node: Node) -> str:
     if " " in version or re.search(r"[\w.*]\s+[<>=!~]", node.text()):
         raise node.error(
             f"`{node.name}` has a space within its version",
-            'part versions by a comma; a build has a key: `build = "..."`',
+            'separate versions with a comma; a build has a key: `build = "..."`',
         )
     if not re.match(_VERSION, version):
         raise node.error(f"`{node.name}` is not a version", 'write `">=1.20,<2"`, `"1.20.*"`, or `"*"` for any version')

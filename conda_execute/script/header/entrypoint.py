@@ -32,8 +32,8 @@ _REFUSED = {
     "|": ("pipes", "an entrypoint has no pipes; let the script do it, or a program such as `bash -c '...'`"),
     "<": ("redirections", "an entrypoint has no redirections; let the script open the file"),
     ">": ("redirections", "an entrypoint has no redirections; let the script write the file"),
-    ";": ("`;`", "part commands by `&&`"),
-    "&": ("`&`", "part commands by `&&`"),
+    ";": ("`;`", "separate commands with `&&`"),
+    "&": ("`&`", "separate commands with `&&`"),
     "`": ("backticks", "write `$(command)`"),
     "*": ("patterns", _QUOTE),
     "?": ("patterns", _QUOTE),
@@ -103,7 +103,7 @@ class _Reader:
         if not words:
             what = "has no command" if self.text.strip() else "is empty"
             beside = f"{what} here" if self.text.strip() else what
-            raise self.error(beside, start, self.position, "write `python ${SCRIPT}`, say")
+            raise self.error(beside, start, self.position, "write a command, such as `python ${SCRIPT}`")
         return tuple(words)
 
     def word(self, depth: int) -> Word:
@@ -131,7 +131,7 @@ class _Reader:
         what, hint = _REFUSED[character]
         length = 2 if self.text[self.position : self.position + 2] in ("||", ">>", "<<") else 1
         if length == 2 and character == "|":
-            what, hint = "`||`", "part commands by `&&`, which stops at the first that fails"
+            what, hint = "`||`", "separate commands with `&&`, which stops at the first that fails"
         raise self.error(f"holds {what}", self.position, self.position + length, hint)
 
     def single_quoted(self) -> str:

@@ -23,7 +23,7 @@ def plain(text: str, what: str, where: Location) -> str:
         )
     stripped = text.strip()
     if not stripped:
-        raise HeaderError(f"{what} is empty", where=where, hint="remove it, or say what it should be")
+        raise HeaderError(f"{what} is empty", where=where, hint="remove it, or give it a value")
     return stripped
 
 
@@ -96,7 +96,9 @@ def _check_pep_508(requirement: str, where: Location) -> None:
                 f"`{shown(requirement)}` is not a valid PyPI requirement:"
                 f" `{shown(clause.strip())}` does not compare versions",
                 where=where,
-                hint=hint if re.fullmatch(r"[\w.*+!-]+", version) else "part comparisons by commas: `rich >=13,<15`",
+                hint=hint
+                if re.fullmatch(r"[\w.*+!-]+", version)
+                else "separate comparisons with commas: `rich >=13,<15`",
             )
 
 
@@ -153,7 +155,9 @@ def command(text: str, key: str, where: Location) -> tuple[str, ...]:
             hint="close every quote, or give the words as a list",
         ) from None
     if not words or not words[0]:
-        raise HeaderError(f"`{key}` names no program", where=where, hint="write `python`, say, or leave the key out")
+        raise HeaderError(
+            f"`{key}` does not name a program", where=where, hint="write `python`, for example, or leave out the key"
+        )
     return words
 
 
@@ -167,7 +171,7 @@ def overrides(said: list[tuple[str, Location, str, Location]]) -> tuple[tuple[st
     for name, key_where, text, where in said:
         if name not in _SYSTEM:
             raise HeaderError(
-                f"`{shown(name)}` is not a part of a system",
+                f"`{shown(name)}` is not a property of a system",
                 where=key_where,
                 hint=nearest(name, _SYSTEM, {"libc": "glibc"}),
             )

@@ -48,7 +48,7 @@ def no_header(script: Head) -> HeaderError:
         "-": "name what the script needs: `conda execute --with python -`, or begin it with a header:",
     }
     init = f"`conda execute --init {shlex.quote(script.path)}` writes one; or " if is_file else ""
-    say = first.get(script.path, f"{init}say in a comment what the script needs:")
+    say = first.get(script.path, f"{init}write in a comment what the script needs:")
     return HeaderError(
         f"`{name}` has no header{searched}",
         where=Location(script.path) if is_file else (),
@@ -83,7 +83,7 @@ def _nearly_native(script: Head, number: int, stripped: str) -> HeaderError:
             prefix = comment_sign(script.path)
         hint = f"the line must be `{prefix} conda execute` and nothing else; what is needed follows in the next lines"
     return HeaderError(
-        "the script has no header, only a line that looks nearly like the beginning of one",
+        "the script has no header, only a line that looks almost like the beginning of one",
         where=script.line(number),
         hint=hint,
     )
@@ -105,7 +105,7 @@ def _nearly_block(script: Head, number: int, stripped: str, kind: str) -> Header
     if not kind and not stripped.startswith("#"):
         other = "\nthis format is for Python; other languages write `/// conda-script` or `conda execute` in a comment"
     return HeaderError(
-        "the script has no header, only a line that looks nearly like the beginning of one",
+        "the script has no header, only a line that looks almost like the beginning of one",
         where=script.line(number),
         hint=f"the first line must be exactly {wanted}{other}",
     )

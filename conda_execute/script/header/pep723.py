@@ -288,7 +288,7 @@ def _run_with(node: Node) -> tuple[str, ...]:
         return fields.command(node.value, node.name, node.where)
     items = node.items('write `run-with = "python -u"`, or a list of words')
     if not items:
-        raise node.error(f"`{node.name}` is an empty list", "name the program, or leave the key out")
+        raise node.error(f"`{node.name}` is an empty list", "name the program, or leave out the key")
     words = [(item.string('write each word in quotes: `"..."`'), item.where) for item in items]
     return fields.command_words(words, node.name)
 

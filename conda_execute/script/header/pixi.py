@@ -97,7 +97,7 @@ def added(header: Header, table: Node, platform: str, locations: list[tuple[str,
             *_of_packages(said.get("pypi-exclude-newer")),
             *(dependencies.channel_moments(workspace["channels"]) if "channels" in workspace else ()),
         ),
-        notices=tuple(f"`{node.name}` means nothing to conda-execute and is left out" for node in unread),
+        notices=tuple(f"`{node.name}` is not supported by conda-execute and is ignored" for node in unread),
     )
 
 
@@ -239,7 +239,7 @@ def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str
         normal = canonical(name)
         if normal in seen:
             raise HeaderError(
-                f"`{normal}` is there twice", where=(seen[normal], node.key_where), hint="keep one of them"
+                f"`{normal}` appears twice", where=(seen[normal], node.key_where), hint="keep one of them"
             )
         seen[normal] = node.key_where
         requirement, source = _requirement(name, node)
@@ -332,7 +332,8 @@ def _versioned(name: str, node: Node) -> str:
         return name
     if not re.match(r"[<>=!~]", version):
         raise node.error(
-            f"`{node.name}` begins with no comparison", f'write `"=={version}"` or `">={version}"`, and `"*"` for any'
+            f"`{node.name}` does not begin with a comparison",
+            f'write `"=={version}"` or `">={version}"`, and `"*"` for any',
         )
     if any(character in version for character in ";@#[]\"'"):
         raise node.error(
@@ -364,7 +365,9 @@ def _check_company(fields: dict[str, Node], sources: Sequence[str]) -> None:
         source = "path" if key == "editable" else "git"
         if key in fields and sources != [source]:
             raise HeaderError(
-                f"`{key}` goes with `{source}` alone", where=fields[key].key_where, hint=f"add `{source}`, or remove it"
+                f"`{key}` is only valid with `{source}`",
+                where=fields[key].key_where,
+                hint=f"add `{source}`, or remove it",
             )
     if "index" in fields and sources not in ([], ["version"]):
         raise HeaderError(

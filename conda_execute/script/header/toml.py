@@ -99,9 +99,7 @@ class Document:
     def _read(self) -> dict[str, object]:
         opened = self.script.line(self.block.first)
         if len(self.text) > _LONGEST:
-            raise HeaderError(
-                f"the header is longer than {_LONGEST // 1024} KiB", where=opened, hint="say what is needed in less"
-            )
+            raise HeaderError(f"the header is longer than {_LONGEST // 1024} KiB", where=opened, hint="shorten it")
         import tomli
 
         try:
@@ -112,7 +110,7 @@ class Document:
             raise self._too_deep() from None
         except ValueError:
             raise HeaderError(
-                "the header is not valid TOML: it has a number of thousands of digits",
+                "the header is not valid TOML: it contains a number of thousands of digits",
                 where=opened,
                 hint="write numbers that a computer can hold, or put text in quotes",
             ) from None
@@ -168,7 +166,7 @@ _PROBLEMS = {
     "Cannot redefine": ("a table is declared twice", "put what belongs to one table together"),
     "Cannot mutate": ("a table is declared twice", "put what belongs to one table together"),
     "Unclosed array": ("a bracket is not closed", "close it with `]`, and separate the entries with commas"),
-    "Unclosed inline table": ("a brace is not closed", "close it with `}`, and part pairs by commas"),
+    "Unclosed inline table": ("a brace is not closed", "close it with `}`, and separate the pairs with commas"),
     "Unterminated string": ("a quotation mark is not closed", "close it"),
     "Illegal character '\\n'": ("a quotation mark is not closed", "close it in the same line"),
     "Illegal character": ("there is a control character here", "remove it"),

@@ -52,7 +52,7 @@ _MISTAKES = (
     (
         "mapping values are not allowed",
         "a colon is not expected here",
-        "put a value that holds `: ` in quotes, and give keys of one mapping the same indentation",
+        "put a value that contains `: ` in quotes, and give keys of one mapping the same indentation",
         "there",
     ),
     (
@@ -218,7 +218,7 @@ class Reader:
                 raise self.error(f"a key must be a word, found {key.kind}", key.where)
             if key.content in seen:
                 raise self.error(
-                    f"`{shown(key.content)}` is there twice",
+                    f"`{shown(key.content)}` appears twice",
                     key.where,
                     f"remove it here or in line {seen[key.content].line}",
                 )

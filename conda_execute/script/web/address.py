@@ -54,13 +54,13 @@ class Address:
         target = urljoin(self.url, location)
         if urlsplit(self.url).scheme == "https" and urlsplit(target).scheme == "http":
             raise UsageError(
-                f"`{self}` leads to an address without `https`, where anybody on the way could change the script",
-                hint="give an address that is secure to its end",
+                f"`{self}` redirects to an address without `https`, where the script could be changed in transit",
+                hint="give an address that uses `https` throughout",
             )
         try:
             there = replace(parse(target), pin=self.pin)
         except UsageError as error:
-            raise UsageError(f"`{self}` leads to an address that is not fetched: {error.message}") from None
+            raise UsageError(f"`{self}` redirects to an address that cannot be used: {error.message}") from None
         if there.credentials is None and urlsplit(there.url)[:2] == urlsplit(self.url)[:2]:
             there = replace(there, credentials=self.credentials)
         return there
@@ -76,7 +76,7 @@ def parse(word: str) -> Address:
         raise UsageError("the address of the script is not a URL", hint="https://HOST/PATH") from None
     _check_scheme(parts, host)
     if not host:
-        raise UsageError("the address of the script names no host", hint="https://HOST/PATH")
+        raise UsageError("the address of the script has no host", hint="https://HOST/PATH")
     clean = parts._replace(
         netloc=host if port is None else f"{host}:{port}",
         path=quoted(parts.path) or "/",
@@ -107,7 +107,7 @@ def _check_scheme(parts: SplitResult, host: str) -> None:
         return
     if parts.scheme == "http":
         raise UsageError(
-            f"a script is not fetched from `{host}` over plain `http`: anybody on the way could change it",
+            f"a script is not fetched from `{host}` over plain `http`: it could be changed in transit",
             hint="begin the address with `https://`",
         )
     if parts.scheme == "file":

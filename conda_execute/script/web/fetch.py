@@ -115,9 +115,9 @@ def _fetch(asked: Address, settings: Settings, environ: Mapping[str, str]) -> Fe
             break
         address = address.follow(answer.location)
         if address.url in [passed.url for passed in way]:
-            raise ExecuteError(f"`{asked}` leads round in circles", details=_told(way), step="fetch")
+            raise ExecuteError(f"`{asked}` redirects in circles", details=_told(way), step="fetch")
         if len(way) > REDIRECTS:
-            raise ExecuteError(f"`{asked}` leads from one address to the next", details=_told(way), step="fetch")
+            raise ExecuteError(f"`{asked}` redirects too often", details=_told(way), step="fetch")
         way.append(address)
     _check_kind(answer, asked, address)
     return Fetched(asked, answer.content, tuple(map(str, way)), asked.suffix or address.suffix)
@@ -143,7 +143,7 @@ class _Answer:
 def _check_kind(answer: _Answer, asked: Address, address: Address) -> None:
     """That the content may be a script. Whether it is text the reader of headers will say."""
     family = answer.kind.partition("/")[0]
-    shown = f"`{asked}`" if asked.url == address.url else f"`{asked}`, which leads to `{address}`,"
+    shown = f"`{asked}`" if asked.url == address.url else f"`{asked}`, which redirects to `{address}`,"
     start = answer.content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     page = answer.kind in ("text/html", "application/xhtml+xml") or start.startswith((b"<!doctype html", b"<html"))
     if page:
@@ -161,8 +161,8 @@ def _check_status(status: int, address: Address) -> None:
         raise NotFoundError(f"there is no script at `{address}` (status {status})", step="fetch")
     if status in (401, 403):
         raise ExecuteError(
-            f"`{address.host}` does not let you have `{address}` (status {status})",
-            hint="https://USER:PASSWORD@HOST/... is understood, and never shown or kept",
+            f"`{address.host}` does not give you access to `{address}` (status {status})",
+            hint="https://USER:PASSWORD@HOST/... works too, and is never shown or stored",
             step="fetch",
         )
     raise ExecuteError(f"`{address.host}` answered with status {status} for `{address}`", step="fetch")
@@ -328,7 +328,7 @@ def _unpacked(body: bytes, encoding: str | None, address: Address) -> bytes:
     if name == "identity":
         return body
     if name not in ("gzip", "x-gzip", "deflate"):
-        raise ExecuteError(f"`{address}` came packed in a way that nobody asked for: {name!a}", step="fetch")
+        raise ExecuteError(f"`{address}` came in an encoding that was not requested: {name!a}", step="fetch")
     import zlib
 
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, as the data itself says
@@ -339,7 +339,7 @@ def _unpacked(body: bytes, encoding: str | None, address: Address) -> bytes:
     if len(content) > LARGEST:
         raise _too_large(address)
     if unpacker.unused_data:
-        raise ExecuteError(f"more follows the end of `{address}`", step="fetch")
+        raise ExecuteError(f"there is more data after the end of `{address}`", step="fetch")
     if not unpacker.eof:
         raise ExecuteError(f"`{address.host}` sent only a part of `{address}`", hint="try again", step="fetch")
     return content

@@ -178,7 +178,7 @@ def _append(line: str, cache: str) -> None:
             file.write(f"{line}\n".encode())
     except OSError as error:
         raise PlaceError(
-            f"what is trusted could not be noted in `{path}`: {error.strerror}",
+            f"trust could not be recorded in `{path}`: {error.strerror}",
             hint="set CONDA_EXECUTE_CACHE_DIR to a directory that you can write to",
         ) from None
 
@@ -229,7 +229,7 @@ def describe(fetched: Fetched, standing: str, header: Header, script: Script, ch
     if changed_lines:
         lines += ["  changes", *(f"    {line}" for line in changed_lines[:_CHANGES])]
         if len(changed_lines) > _CHANGES:
-            lines.append(f"    ... and {len(changed_lines) - _CHANGES} lines more")
+            lines.append(f"    ... and {len(changed_lines) - _CHANGES} more lines")
         return "\n".join(lines)
     first, last = header.lines
     if not last:
@@ -238,10 +238,10 @@ def describe(fetched: Fetched, standing: str, header: Header, script: Script, ch
     written = script.head.decode("utf-8", "replace").split("\n")[first - 1 : last]
     lines += [f"    {_shown(printable(line.rstrip()))}" for line in written[:_LINES]]
     if len(written) > _LINES:
-        lines.append(f"    ... and {len(written) - _LINES} lines more")
+        lines.append(f"    ... and {len(written) - _LINES} more lines")
     return "\n".join(lines)
 
 
 def _shown(line: str) -> str:
     more = len(line) - _CHARACTERS
-    return f"{line[:_CHARACTERS]} ... and {more} characters more" if more > 0 else line
+    return f"{line[:_CHARACTERS]} ... and {more} more characters" if more > 0 else line
