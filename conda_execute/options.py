@@ -420,7 +420,9 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
 
     @property
     def action(self) -> str:
-        """What to do: `run` unless something else was asked for."""
+        """What to do: `run` unless something else was asked for. Who asks for help gets it."""
+        if self.help:
+            return "help"
         asked = self.actions()
         return asked[0].action if asked else "dry run" if self.json else "run"
 
