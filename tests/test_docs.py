@@ -362,6 +362,12 @@ def test_option_is_in_the_reference(option: str) -> None:
     assert re.search(rf"`{option}[ `]", reference("command-line"))
 
 
+def test_the_index_has_every_option_and_command() -> None:
+    named = set(re.findall(r"`([^` ]+)`", reference("terms")))
+    options = {name for option in RunOptions.TABLE.values() for name in (*option.names, *option.also)}
+    assert options | set(COMMANDS) <= named
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_command_of_tmpenv_is_in_the_reference(name: str) -> None:
     assert f"`conda tmpenv {name}" in reference("command-line")

@@ -10,8 +10,11 @@ import time
 import pytest
 
 from conda_execute.engines.pypi.bars import Bars
+from conda_execute.terminal import live
+from conda_execute.terminal import progress as progress_module
 from conda_execute.terminal.live import Terminal, progress
 from conda_execute.terminal.progress import Log, Progress
+from tests.conftest import CHECKOUT
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -287,3 +290,70 @@ def test_what_uv_draws_is_read() -> None:
     bars.look("   Building slowb @ file:///tmp/sd   ⠹ Preparing packages... (1/2)  ")
     numpy = ("numpy", 11_010_048, 16_777_216)
     assert noted.seen == [numpy, "", ("numpy", 16_777_216, 16_777_216), "building slowb from PyPI"]
+
+
+
+class Clock:
+    """The time of a progress line, which goes on only when it is told to: a slow machine shows the same."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        for module in (live, progress_module):
+            monkeypatch.setattr(module, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def process_time(self) -> float:
+        return 0.0
+
+
+def seen(width: int, clock: Clock) -> str:
+    """What a terminal of this width shows while an environment is created, one line for each thing that is done."""
+    host, lines = "conda.anaconda.org", []
+    terminal = Terminal(io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), {"NO_COLOR": "1"}, patience=1000)
+
+    def look(after: float = 0.0) -> None:
+        clock.now += after
+        lines.append(terminal.line(width, clock.now).rstrip())
+
+    terminal.step("solve", hosts=[host])
+    terminal.received(3_400_000)
+    look()
+    terminal.step("install", 67, hosts=[host])
+    terminal.download("all", 33_200_000, 140_700_000)
+    terminal.line(width, clock.now)
+    terminal.download("all", 45_200_000, 140_700_000)
+    look(after=1)
+    look(after=14)
+    terminal.download("all", 140_700_000, 140_700_000)
+    for _ in range(41):
+        terminal.linked("pandas")
+    look()
+    terminal.doing("running the link script of glib")
+    look(after=4)
+    terminal.step("pypi", hosts=["pypi.org"])
+    terminal.doing("")
+    terminal.download("humanize", 5_700_000, 6_000_000)
+    look()
+    terminal.close()
+    return "\n".join(lines)
+
+
+def logged(clock: Clock) -> str:
+    stream = io.StringIO()
+    log = Log(stream, "weather.py", slow=1000)
+    log.step("solve")
+    log.packages(["python"] * 67, 140_700_000)
+    log._announce()
+    clock.now += 42
+    log.done()
+    log.close()
+    return stream.getvalue().strip()
+
+
+def test_the_page_about_the_first_run_shows_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (CHECKOUT / "docs" / "how-to" / "first-run.md").read_text(encoding="utf-8")
+    samples = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
+    clock = Clock(monkeypatch)
+    assert samples == [seen(80, clock), seen(120, clock), seen(50, clock), logged(clock)]
