@@ -292,9 +292,8 @@ def test_what_uv_draws_is_read() -> None:
     assert noted.seen == [numpy, "", ("numpy", 16_777_216, 16_777_216), "building slowb from PyPI"]
 
 
-
 class Clock:
-    """The time of a progress line, which goes on only when it is told to: a slow machine shows the same."""
+    """The time of a progress line, which goes on only when it is told to; a slow machine shows the same."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
