@@ -23,11 +23,11 @@ import sys
 from .errors import PlaceError
 from .files import is_own, is_writable, make_directory_or_fail, open_plain, write_whole
 from .lean.digest import digest
-from .ownership import is_home_of_another, others, refuse_others
+from .ownership import is_foreign, others, refuse_others
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeVar
 
     Result = TypeVar("Result")
@@ -46,14 +46,13 @@ def home_directory(environ: Mapping[str, str], platform: str = sys.platform) -> 
     return found if os.path.isabs(found) else None
 
 
-def for_our_work(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The variables for what works for us: engines, the programs of packages that install them, git. Root with the home
-    of a user gives them another home: what a user's files say there would be done as root, and what is left there would
-    be root's. Raises PlaceError if no private directory can be made."""
-    if not is_home_of_another(environ.get("HOME")):
-        return environ
-    kept = {name: value for name, value in environ.items() if name not in HOMES}
-    return {**kept, "HOME": private_directory(environ)}
+def for_our_work(environ: Mapping[str, str], trusted: Sequence[str] = ()) -> Mapping[str, str]:
+    """The variables for what works for us: engines, the programs of packages that install them, git. They get no home
+    that somebody else decides about, but a private one: what that one's files say would be done as this user, and root
+    would leave there what is root's. Raises PlaceError if no private directory can be made."""
+    foreign = {name for name in HOMES if environ.get(name) and is_foreign(environ[name], trusted)}
+    kept = {name: value for name, value in environ.items() if name not in foreign}
+    return {**kept, "HOME": private_directory(environ)} if "HOME" in foreign else kept
 
 
 def cache_dir(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:

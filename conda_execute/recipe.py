@@ -220,8 +220,9 @@ class Recipe:
         from .cache import for_our_work, private_directory, uv_cache
         from .ownership import others, refuse_others
 
-        environ = {**self._limits_of_uv(), **for_our_work(self.environ)}
-        asked, trusted = environ.get("UV_CACHE_DIR"), self.settings.trusted_groups
+        trusted = self.settings.trusted_groups
+        environ = {**self._limits_of_uv(), **for_our_work(self.environ, trusted)}
+        asked = environ.get("UV_CACHE_DIR")
         if asked and self.request.pypi:
             refuse_others(asked, trusted, hint="set `UV_CACHE_DIR` to a directory of your own")
         elif (cache and not asked) or others(asked or uv_cache(environ), trusted):

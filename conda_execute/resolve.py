@@ -72,10 +72,10 @@ def resolve(
         pypi=pypi,
         channel_priority=header.channel_priority or settings.channel_priority,
         solve_strategy=header.solve_strategy,
-        exclude_newer=_moment(newest[0], script),
+        exclude_newer=_moment(newest[0], script, settings),
         exclude_newer_of=_moments_of(header, settings, channels, folder) if options.exclude_newer is None else (),
         indexed_timestamps=settings.require_indexed_timestamp,
-        pypi_exclude_newer=_moment(newest[1], script) if pypi else None,
+        pypi_exclude_newer=_moment(newest[1], script, settings) if pypi else None,
         # conda's word for a constraint that holds for every environment.
         constraints=tuple(sorted({normalise_spec(spec) for spec in (*header.constraints, *settings.pinned_packages)})),
         uv=credentials.leave_out(uv) if uv is not None else None,
@@ -263,9 +263,9 @@ def _configured(settings: Settings) -> dict[str, str]:
     }
 
 
-def _moment(when: str | None, script: str) -> str | None:
+def _moment(when: str | None, script: str, settings: Settings) -> str | None:
     if when == COMMIT:
         from .script.history import commit_day
 
-        return commit_day(script)
+        return commit_day(script, settings.trusted_groups)
     return when

@@ -24,7 +24,7 @@ import sys
 from ..errors import SettingsError
 from ..lean.values import dataclass, replace
 from ..model import Channel
-from ..ownership import is_home_of_another
+from ..ownership import is_foreign
 from ..specs import platforms
 
 TYPE_CHECKING = False
@@ -227,7 +227,7 @@ class _Book:
     def _local(self) -> tuple[_Place, ...]:
         """The channels that conda-build writes into."""
         home = os.path.expanduser("~")
-        homes = [self.settings.root_prefix, None if is_home_of_another(home) else home]
+        homes = [self.settings.root_prefix, None if is_foreign(home, self.settings.trusted_groups) else home]
         paths = [os.path.join(home, "conda-bld") for home in homes if home]
         found = tuple(_split_unknown(_parse(_path_to_url(path, None))) for path in paths if os.path.isdir(path))
         if not found:

@@ -28,7 +28,8 @@ import sys
 
 from ..cache import cache_dir
 from ..errors import Location, SettingsError
-from ..ownership import is_home_of_another
+from ..lean.values import dataclass
+from ..ownership import TRUST, is_home_of_another, others, planted
 from ..text import nearest
 from .condarc import MERGE, Files, Written, items, read
 from .declared import CONDAS, DEFAULT, OURS, Setting, Settings, Sources, exempt_or_moment
@@ -76,28 +77,62 @@ def load(
     """Read the settings. Raises `SettingsError`.
 
     `home` is what `~` means (default: `HOME`, else what the system says); `prefix` the prefix this Python runs in. Root
-    with the home of a user does not read the settings there.
+    with the home of a user does not read the settings there. A file that somebody else can change is an error, unless
+    the setting `trusted-groups` of the other files, or of its variable, says otherwise.
     """
     environment = _Environment(environ)
     home = home or _home(environment)
     root = _root_prefix(environment, prefix)
     files, cache = Files(), cache_dir(environ)
-    layers: list[dict[str, Written]] = []
+    found: list[_Found] = []
     foreign = is_home_of_another(home)
     for template in search_path:
         if foreign and template.startswith(("~", "$XDG_CONFIG_HOME")):
             continue
         path = _candidate(template, environment, home, root)
         if path is not None:
-            layers.extend(read(path, data, cache) for path, data in files.find(path))
-    layers.append(_from_variables(environment))
-    settings, origins = _settle(layers, environment, home)
+            found += [_Found(file, data, template, path) for file, data in files.find(path)]
+    variables = _from_variables(environment)
+    doubtful = [file for file in found if file.changed_by() is not None]
+    if doubtful:
+        sure = [read(file.path, file.data, cache) for file in found if file not in doubtful]
+        trusted = _settle([*sure, variables], environment, home)[0].get("trusted_groups", ())
+        for file in doubtful:
+            file.refuse(trusted)
+    layers = [read(file.path, file.data, cache) for file in found]
+    settings, origins = _settle([*layers, variables], environment, home)
     return Settings(
         **settings,
         root_prefix=root,
         sources=Sources(tuple(files.files.items()), tuple(files.directories.items()), environment.consulted()),
         origins=tuple(origins),
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file that was found, its content, and the entry of the search path that it was found by."""
+
+    path: str
+    data: bytes
+    template: str
+    place: str
+
+    def changed_by(self, trusted: Sequence[str] = ()) -> str | None:
+        """Who else can change it. An installation and what CONDARC names are the user's choice, with those who can
+        write to their directory. In a home, or in a directory in its place, nobody else may write."""
+        if self.template.startswith("$CONDA"):
+            is_folder = self.template == "$CONDARC" and os.path.isdir(self.place)
+            return planted(self.path, self.place if is_folder else os.path.dirname(self.place), trusted)
+        return others(self.path, trusted, of_home=True)
+
+    def refuse(self, trusted: Sequence[str]) -> None:
+        why = self.changed_by(trusted)
+        if why is None:
+            return
+        variable = "HOME" if self.template.startswith("~") else self.template.partition("/")[0].removeprefix("$")
+        hint = f"set `{variable}` to a place of your own; {TRUST}" if variable else TRUST
+        raise SettingsError(f"{why}, and it decides what your scripts run", where=Location(self.path), hint=hint)
 
 
 # --- Where to look ---------------------------------------------------------------------------------------------------

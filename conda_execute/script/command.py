@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 
-from ..cache import cache_dir, commands_folder, in_a_cache, private_path
+from ..cache import ASKED, cache_dir, commands_folder, in_a_cache, private_path
 from ..errors import NotFoundError, UsageError
 from ..files import write_whole
 from ..model import Entrypoint, Text, Word
+from ..ownership import refuse_others
 from ..specs.match_spec import normalise_spec, spec_name
 
 TYPE_CHECKING = False
@@ -65,10 +66,12 @@ def program(word: str) -> str:
 
 
 def program_at(path: str, environ: Mapping[str, str]) -> str | None:
-    """The program that a script of ours is for; None: it is a script like any other."""
+    """The program that a script of ours is for; None: it is a script like any other. Raises PlaceError for one that
+    another user may have written."""
     caches = (cache_dir(environ), private_path(environ))
     if not any(cache and path.startswith(commands_folder(cache) + os.sep) for cache in caches):
         return None
+    refuse_others(path, hint=f"set `{ASKED}` to a directory of your own")
     return program(os.path.basename(path))
 
 

@@ -11,25 +11,30 @@ from ..cache import for_our_work
 from ..errors import ExecuteError
 from ..model import COMMIT
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 #: A repository may verify signatures by a program of its own, and fetch what it lacks by a transport of its own.
 _CAREFULLY = ("-c", "log.showSignature=false", "-c", "core.fsmonitor=false")
 _ALONE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "TZ": "UTC"}
 
 
-def commit_day(path: str) -> str:
+def commit_day(path: str, trusted: Sequence[str] = ()) -> str:
     """The day, in UTC, on which git last saw a change to the file at `path`. Raises ExecuteError where it saw none."""
     hint = "write a date instead, such as `2026-03-31`"
     if not path:
         raise ExecuteError(f"`exclude-newer: {COMMIT}` needs a script that is a file", hint=hint)
     folder, name = os.path.split(os.path.realpath(path))
     words = ("log", "-1", "--format=%cd %P", "--date=format-local:%Y-%m-%d", "--", name)
-    status, printed, complaints = _git(folder, *words)
+    environ = {**for_our_work(os.environ, trusted), **_ALONE}
+    status, printed, complaints = _git(folder, environ, *words)
     if status:
         raise ExecuteError(f"`exclude-newer: {COMMIT}` finds no commit of `{path}`", hint=hint, details=complaints)
     if not printed:
         raise ExecuteError(f"`{path}` was never committed, and its `exclude-newer` is `{COMMIT}`", hint=hint)
     day, _, parents = printed.partition(" ")
-    if not parents and _git(folder, "rev-parse", "--is-shallow-repository")[1] == "true":
+    if not parents and _git(folder, environ, "rev-parse", "--is-shallow-repository")[1] == "true":
         raise ExecuteError(
             f"`exclude-newer: {COMMIT}` does not find the last commit of `{path}` in a shallow clone",
             hint=f"`git fetch --unshallow` fetches the rest, or {hint}",
@@ -37,11 +42,10 @@ def commit_day(path: str) -> str:
     return day
 
 
-def _git(folder: str, *words: str) -> tuple[int, str, str]:
+def _git(folder: str, environ: Mapping[str, str], *words: str) -> tuple[int, str, str]:
     import subprocess
 
     command = ["git", "-C", folder, *_CAREFULLY, *words]
-    environ = {**for_our_work(os.environ), **_ALONE}
     try:
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     except OSError as error:

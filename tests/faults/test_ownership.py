@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +15,11 @@ from typing import Any
 import pytest
 
 from conda_execute import ownership
-from conda_execute.errors import PlaceError
+from conda_execute.cache import for_our_work, private_directory
+from conda_execute.configuration.channels import resolve_channels
+from conda_execute.configuration.declared import Settings
+from conda_execute.configuration.settings import load
+from conda_execute.errors import PlaceError, SettingsError
 from tests import tiny
 from tests.channel import File, Package
 from tests.conftest import World
@@ -86,6 +92,40 @@ class TestTheOneAnswer:
         os.lchown(open_world / "to-good", OTHER, OTHER)
         assert ownership.others(str(open_world / "to-good")) is not None
 
+    def test_of_all_that_lies_on_the_way(self, open_world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also of what leads to a home, and of each link where one leads to the next."""
+        home, shared = owned(open_world / "home"), owned(open_world / "shared", 0, 0o1777)
+        monkeypatch.setenv("HOME", str(home))
+        mine, theirs = open_world / "mine", owned(shared / "theirs", OTHER)
+        (shared / "to-home").symlink_to(home)
+        mine.symlink_to(shared / "to-home")
+        (theirs / "mine").symlink_to(home)
+        assert [ownership.others(str(way)) for way in (mine, shared / "to-home", home)] == [None] * 3
+        os.lchown(shared / "to-home", OTHER, OTHER)
+        for way in (mine, shared / "to-home", mine / "below", theirs / "mine"):
+            assert ownership.others(str(way)) is not None, way
+
+    def test_of_an_access_control_list(self, open_world: Path) -> None:
+        """Its mask is the bits of the group, whoever may write by it."""
+        place = owned(owned(open_world / "above", 0, 0o775) / "mine")
+        assert ownership.others(str(place)) is None
+        entries = ((1, 7, -1), (2, 7, OTHER), (4, 5, -1), (0x10, 7, -1), (0x20, 5, -1))
+        content = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+        try:
+            os.setxattr(place.parent, "system.posix_acl_access", content)
+        except OSError:
+            pytest.skip("a file system without access control lists")
+        assert ownership.others(str(place)) is not None
+        assert ownership.others(str(place), ["0"]) is not None
+
+    @pytest.mark.parametrize(
+        ("mode", "user", "foreign"), [(0o755, 0, False), (0o775, 0, False), (0o1777, 0, True), (0o755, OTHER, True)]
+    )
+    def test_of_a_home(self, open_world: Path, mode: int, user: int, foreign: bool) -> None:
+        home = owned(open_world / "home", user, mode)
+        assert [ownership.is_foreign(str(place)) for place in (home, home / "to-come")] == [foreign] * 2
+        assert not ownership.is_foreign(str(home), ["everyone"])
+
     def test_a_group_that_is_trusted_is_no_other(self, open_world: Path) -> None:
         place = owned(owned(open_world / "lab", 0, 0o2775, GROUP) / "mine", OTHER, 0o2775, GROUP)
         assert ownership.others(str(place)) is not None
@@ -152,6 +192,83 @@ def test_a_project_above_what_uv_is_told_says_nothing(world: World, tmp_path: Pa
     world.execute("--lock", script, check=True)
     lock = Path(f"{script}.conda-execute.lock").read_text()
     assert ("plain-1.0" in lock, "plain-6" in lock) == (True, False)
+
+
+class TestSettings:
+    """Each in the place where it counts, as another user would plant it there."""
+
+    @pytest.fixture
+    def home(self, open_world: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        home = owned(open_world / "tmp", 0, 0o1777)
+        monkeypatch.setenv("HOME", str(home))
+        return home
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("~/.condarc", "~/.conda/.condarc", "~/.conda/condarc.d/a.yml", "~/.config/conda/condarc"),
+            *("$XDG_CONFIG_HOME/conda/condarc", "$CONDARC", "$CONDA_ROOT/.condarc", "$CONDA_PREFIX/condarc.d/a.yml"),
+        ],
+    )
+    def test_of_another_user_are_refused(self, home: Path, name: str) -> None:
+        start, _, rest = name.partition("/")
+        path = home / rest if rest else home / "any.yml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("channels: [x]\nconda-execute: {trusted-groups: [everyone]}\n")
+        environ = {} if start == "~" else {start[1:]: str(home if rest else path)}
+        assert load(environ, home=str(home)).channels == ("x",)
+        assert ownership.others(str(path)) is None
+        os.chown(path, OTHER, OTHER)
+        with pytest.raises(SettingsError, match=f"`{path}` belongs to another user") as caught:
+            load(environ, home=str(home))
+        assert f"set `{'HOME' if start == '~' else start[1:]}`" in str(caught.value.hint)
+        for trusted in (str(OTHER), "everyone"):
+            assert load({**environ, "CONDA_EXECUTE_TRUSTED_GROUPS": trusted}, home=str(home)).channels == ("x",)
+
+    def test_of_an_installation_count_as_it_does(self, home: Path, open_world: Path) -> None:
+        """Its programs run as well; and who can write to it may write its settings."""
+        root = owned(open_world / "miniforge", OTHER, 0o2775, GROUP)
+        (root / ".condarc").write_text("channels: [x]\n")
+        for user, group, mode, good in (
+            (OTHER, OTHER, 0o644, True),
+            (MINE, GROUP, 0o664, True),
+            (MINE, OTHER, 0o644, False),
+            (OTHER, GROUP, 0o666, False),
+        ):
+            os.chown(root / ".condarc", user, group)
+            (root / ".condarc").chmod(mode)
+            with contextlib.nullcontext() if good else pytest.raises(SettingsError):
+                assert load({"CONDA_ROOT": str(root)}, home=str(home)).channels == ("x",)
+
+    def test_are_not_handed_to_what_works_for_us(self, home: Path, open_world: Path) -> None:
+        """git and uv read more in a home than we could ask about, at any time."""
+        mine = owned(open_world / "mine")
+        environ = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "x"), "XDG_DATA_HOME": str(mine), "A": "b"}
+        environ["TMPDIR"] = str(owned(open_world / "temporary"))
+        expected = {**environ, "HOME": private_directory(environ)}
+        del expected["XDG_CONFIG_HOME"]
+        assert for_our_work(environ) == expected
+        assert for_our_work(environ, ["everyone"]) == environ
+        assert for_our_work({"HOME": str(mine)}) == {"HOME": str(mine)}
+
+    def test_of_local_packages_are_no_channel(self, home: Path) -> None:
+        owned(home / "conda-bld", OTHER)
+        with pytest.raises(SettingsError, match="there is none here"):
+            resolve_channels(["local"], Settings())
+
+
+def test_a_script_that_another_user_wrote_for_a_command_is_not_run(
+    world: World, open_world: Path, make_channel: Callable[..., str]
+) -> None:
+    url = make_channel(Package("lua", "9.9", files={"bin/lua": "#!/bin/sh\necho hijacked\n"}))
+    caches = owned(open_world / "tmp", 0, 0o1777)
+    commands = owned(owned(caches / "conda-execute", OTHER) / "commands", OTHER)
+    (commands / "lua").write_text(f"# conda execute\n# env: [lua]\n# channels: ['{url}']\n")
+    os.chown(commands / "lua", OTHER, OTHER)
+    world = world.with_(XDG_CACHE_HOME=str(caches), CONDA_EXECUTE_CACHE_DIR=None)
+    assert world.execute("-x", "lua", "-e", "print(6 * 7)").stdout == "42\n"
+    done = world.execute(commands / "lua")
+    assert (done.returncode, "belongs to another user" in done.stderr) == (125, True), done.stdout
 
 
 class TestLocksBesideAScript:
