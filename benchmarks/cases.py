@@ -10,10 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks import timing
 from benchmarks.timing import Times
 from benchmarks.world import CONDA_EXEC, NATIVE, PEP_723, SEED, World
+from conda_execute import durable
 
 
 @dataclass(frozen=True)
@@ -405,12 +407,25 @@ def cold(world: World, effort: Effort) -> Section:
     times = timing.compare(commands, world.environ, effort.cold, lambda name: world.forget_environments())
     own = timing.compare({"own": [sys.executable, "-c", "pass"]}, world.environ, 11)["own"].cost
     ours, least = times["conda-execute"].cost, times["py-rattler directly"].cost
-    rows = _cold_rows(times)
+    synced = timing.inside(effort.cold, lambda: _unsynced(world), lambda prefix: durable.settle(prefix, _size(prefix)))
+    rows = (*_cold_rows(times), _row("the sync alone, a part of conda-execute's", synced))
     promise = Promise("conda-execute, less an interpreter's start, by py-rattler", (ours - own) / least, 1.35)
     text = (
         "The environment is missing and is made: python and numpy, all packages in the cache, from a channel on disk."
     )
     return Section("A cold run, packages cached", text, rows, (promise,))
+
+
+def _unsynced(world: World) -> str:
+    """The same environment by the engine alone, which leaves its files in memory; its prefix."""
+    world.forget_environments()
+    prefix = str(world.root / "envs" / "unsynced")
+    world.run(*_directly(world, prefix, "python", "numpy"))
+    return prefix
+
+
+def _size(prefix: str) -> int:
+    return sum(path.lstat().st_size for path in Path(prefix).rglob("*"))
 
 
 def uncached(world: World, effort: Effort) -> Section:

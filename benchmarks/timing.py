@@ -8,10 +8,13 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 #: Whether the machine had other work than this before it began.
 LOAD = os.getloadavg()[0]
 BUSY = (os.cpu_count() or 1) < LOAD * 2
+
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,17 @@ def compare(
             before_each(name)
             taken[name].append(once(commands[name], environ))
     return {name: Times(*(tuple(times) for times in zip(*values, strict=True))) for name, values in taken.items()}
+
+
+def inside(rounds: int, prepare: Callable[[], Given], work: Callable[[Given], object]) -> Times:
+    """Times of a piece of work of this process; `prepare` makes what it is given, and is not measured."""
+    taken: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        given = prepare()
+        before, used = time.perf_counter(), time.process_time()
+        work(given)
+        taken.append(((time.perf_counter() - before) * 1000, (time.process_time() - used) * 1000))
+    return Times(*(tuple(times) for times in zip(*taken, strict=True)))
 
 
 def storm(words: Sequence[str], environ: Mapping[str, str], runs: int, at_once: int) -> tuple[float, float]:
