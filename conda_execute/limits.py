@@ -15,6 +15,12 @@ _STACK = 1 << 16
 #: Bytes of addresses without which no environment of any size can be made.
 _MEMORY = 512 << 20
 
+#: What the stacks of the threads take besides that.
+_MEMORY_FOR_EACH_CORE = 4 << 20
+
+#: `M_ARENA_MAX` of glibc.
+_ARENAS = -8
+
 #: Threads that an engine starts besides two for each core; where it cannot, it may wait for ever.
 _THREADS = 8
 
@@ -39,8 +45,11 @@ def check() -> None:
     import resource
     import threading
 
-    if 0 <= resource.getrlimit(resource.RLIMIT_AS)[0] < _MEMORY:
-        raise _too_little_memory()
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if most != resource.RLIM_INFINITY:
+        if most < _MEMORY + _MEMORY_FOR_EACH_CORE * (os.cpu_count() or 1):
+            raise _too_little_memory()
+        _share_one_heap()
     over, before = threading.Event(), threading.stack_size(_STACK)
     started = [threading.Thread(target=over.wait, daemon=True) for _ in range(_THREADS + 2 * (os.cpu_count() or 1))]
     try:
@@ -54,6 +63,16 @@ def check() -> None:
         for one in started:
             if one.ident is not None:
                 one.join()
+
+
+def _share_one_heap() -> None:
+    """Have all threads take memory from one place. glibc reserves 64 MB of addresses for each thread, which alone
+    reaches a limit; the engine then ends the process at once."""
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(_ARENAS, 1)
 
 
 def _too_little_memory() -> CreationError:
