@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from .environments.sweep import Report
     from .errors import ExecuteError
     from .interface import clear, find, list_environments, prepare, read_header
-    from .model import Environment, Header
+    from .model import Environment
+    from .script.header.keys import Header
 
 __all__ = [
     "Environment",

@@ -15,9 +15,10 @@ from .environments.removal import Found, Policy
 from .environments.sweep import Report
 from .errors import CreationError, ExecuteError, InterruptError, Location, NotExecutableError, NotFoundError
 from .launch.process import python_command
-from .model import Environment, Header
+from .model import Environment
 from .options import RunOptions
 from .plan import open_store, understand
+from .script.header.keys import Header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The values that the modules hand to each other: frozen, comparable, and meaning one thing each.
 
-`Header` is what a script says, `Request` what is to be installed because of it (all defaults filled in), and
-`Environment` what exists on disk. `None` means "not said", an empty tuple means "said to be nothing".
+`Request` is what is to be installed because of what a script says (all defaults filled in), and `Environment` what
+exists on disk. `None` means "not said", an empty tuple means "said to be nothing".
 """
 
 from __future__ import annotations
@@ -83,65 +83,6 @@ class Narrowing:
     #: The only folders that may be written to, relative to the working directory; None: as it is.
     write: tuple[str, ...] | None = None
     where: Location | None = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Header:
-    """What one script says in its comments, for one platform: conditions and platform tables are already applied.
-
-    Specs are as they were written (spaces at the ends removed), in the order of the file, duplicates included.
-    """
-
-    #: "conda execute", "script" (PEP 723) or "conda-script".
-    format: str
-    specs: tuple[str, ...] = ()
-    #: PyPI requirements (PEP 508), as written.
-    pypi: tuple[str, ...] = ()
-    #: Exactly these channels in this order; None: the configured ones.
-    channels: tuple[str, ...] | None = None
-    #: The words of the interpreter's command, before the script and its arguments (`run_with`, `run-with`).
-    run_with: tuple[str, ...] | None = None
-    #: conda-script only; never together with `run_with`.
-    entrypoint: Entrypoint | None = None
-    exclude_newer: str | None = None
-    #: Of single packages and channels, by `package NAME` and `channel NAME`; "no": all of them count.
-    exclude_newer_of: tuple[tuple[str, str], ...] = ()
-    pypi_exclude_newer: str | None = None
-    #: Match specs that limit what may be installed without asking for it (pixi's `constraints`).
-    constraints: tuple[str, ...] = ()
-    #: "strict", "flexible" or "disabled"; None: the configured one.
-    channel_priority: str | None = None
-    #: "lowest" or "lowest-direct"; None: the newest versions (pixi's `solve-strategy`).
-    solve_strategy: str | None = None
-    #: `CONDA_OVERRIDE_*` variables and what they say of the machine (`system`).
-    overrides: tuple[tuple[str, str], ...] = ()
-    #: Environment variables to set for the script (pixi's `activation.env`).
-    variables: tuple[tuple[str, str], ...] = ()
-    #: Files for a shell to source when all else is activated, relative to the script (pixi's `activation.scripts`).
-    activation_scripts: tuple[str, ...] = ()
-    #: The `[tool.uv]` table as canonical JSON: it changes what uv installs, so it is part of the identity.
-    uv: str | None = None
-    #: Days after which the environment is made again; None: as the settings say.
-    renew_after: float | None = None
-    #: How the script narrows its own sandbox, or asks for one; None: it does not.
-    narrowing: Narrowing | None = None
-    quiet: bool = False
-    verbose: bool = False
-    #: Things the reader understood and left out, one sentence each, to be told once on creation.
-    notices: tuple[str, ...] = ()
-    #: Lines of the script, counted from 1, that hold the header: first and last.
-    lines: tuple[int, int] = field(default=(0, 0), compare=False)
-    #: Where each spec, requirement and channel stands, for errors found later (by the solver, say).
-    locations: tuple[tuple[str, Location], ...] = field(default=(), compare=False, repr=False)
-
-    def location(self, written: str) -> Location | None:
-        """Where `written` (a spec, a requirement, a channel, a key) is in the script.
-
-        A channel may be before a spec only: `bioconda::samtools`.
-        """
-        places = [where for text, where in self.locations if text == written]
-        places += [where for text, where in self.locations if text.startswith(f"{written}::")]
-        return places[0] if places else None
 
 
 @dataclass(frozen=True)

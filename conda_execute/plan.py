@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from .launch.activation import Activation
     from .launch.sandbox.policy import SandboxPolicy
     from .lockfiles.lockfile import Lockfile
-    from .model import Header, Request
+    from .model import Request
     from .options import RunOptions
+    from .script.header.keys import Header
     from .script.source import Script
 
 

@@ -9,7 +9,7 @@ import sys
 from .errors import CreationError, ExecuteError, PlaceError, SettingsError
 from .files import is_full, is_writable, may_execute_on
 from .lean.values import dataclass, field, replace
-from .model import Header
+from .script.header.keys import Header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from . import credentials
 from .configuration.channels import resolve_channels, split_spec
 from .errors import SettingsError, UsageError
 from .lean.values import dataclass, replace
-from .model import COMMIT, Channel, Header, Request
+from .model import COMMIT, Channel, Request
+from .script.header.keys import Header
 from .specs import platforms
 from .specs.match_spec import normalise_spec, spec_name
 

@@ -39,7 +39,7 @@ FEATURES = {
     "a site's policy": ("engines/policy.py",),
     "Python interface": ("interface.py",),
     "-x COMMAND": ("script/command.py",),
-    "other runners, own tables": ("script/runner.py", "script/header/own.py"),
+    "other runners": ("script/runner.py",),
     "what else makes one new": ("script/history.py", "script/local_package.py", "environments/renewal.py"),
     "--outdated, --trusted, caches": ("cli/outdated.py", "cli/trusted.py", "cli/tmpenv/caches.py"),
     "slips of pip and npm users": ("specs/mistakes.py", "cli/habits.py"),

@@ -14,7 +14,8 @@ from conda_execute.configuration.channels import resolve_channels, split_spec
 from conda_execute.configuration.declared import Settings
 from conda_execute.configuration.settings import load
 from conda_execute.errors import Location, SettingsError
-from conda_execute.model import Channel, Header
+from conda_execute.model import Channel
+from conda_execute.script.header.keys import Header
 from conda_execute.terminal.errors import render
 
 ALIAS = "https://conda.anaconda.org"

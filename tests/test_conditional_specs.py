@@ -14,9 +14,9 @@ import rattler
 from conda_execute.engines import Options, virtual_packages
 from conda_execute.engines.rattler import engine
 from conda_execute.errors import ExecuteError
-from conda_execute.model import Header
 from conda_execute.script import environment_yml, specfile
 from conda_execute.script.header import read_header
+from conda_execute.script.header.keys import Header
 from tests import tiny
 from tests.conftest import World
 

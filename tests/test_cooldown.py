@@ -13,9 +13,10 @@ from conda_execute.engines.pypi import project
 from conda_execute.engines.rattler import engine
 from conda_execute.environments.name import canonical_text
 from conda_execute.errors import CreationError, SettingsError
-from conda_execute.model import Header, Request
+from conda_execute.model import Request
 from conda_execute.resolve import resolve
 from conda_execute.script.header import read_header
+from conda_execute.script.header.keys import Header
 from tests import tiny
 from tests.tiny import Tiny
 

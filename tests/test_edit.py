@@ -12,10 +12,10 @@ from rattler import MatchSpec
 
 from conda_execute.errors import HeaderError, PlaceError, UsageError
 from conda_execute.files import rewrite
-from conda_execute.model import Header
 from conda_execute.script.editing import editor
 from conda_execute.script.header import extent, find_header, native, read_header
 from conda_execute.script.header.dependencies import named
+from conda_execute.script.header.keys import Header
 from conda_execute.script.header.pixi import without_source
 from conda_execute.specs.match_spec import spec_name
 from conda_execute.specs.requirement import requirement_name

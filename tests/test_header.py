@@ -12,10 +12,10 @@ from conda_execute.cli import inspect
 from conda_execute.configuration.channels import resolve_channels
 from conda_execute.configuration.declared import Settings
 from conda_execute.errors import ExecuteError, HeaderError, Location, SettingsError
-from conda_execute.model import Header
 from conda_execute.options import RunOptions
 from conda_execute.plan import understand
 from conda_execute.script.header import HEAD, entrypoint, extent, find_header, read_header
+from conda_execute.script.header.keys import Header
 from conda_execute.specs import platforms
 from tests import headers
 

@@ -14,8 +14,9 @@ from conda_execute.configuration.declared import Settings
 from conda_execute.environments.name import NAME_LENGTH, canonical_text
 from conda_execute.environments.name import environment_name as name
 from conda_execute.lean.values import replace
-from conda_execute.model import Channel, Header, Request
+from conda_execute.model import Channel, Request
 from conda_execute.resolve import resolve
+from conda_execute.script.header.keys import Header
 from conda_execute.specs.match_spec import normalise_spec, spec_name
 
 SEED = Request(

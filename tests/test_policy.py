@@ -15,8 +15,8 @@ from conda_execute.configuration.declared import Settings
 from conda_execute.engines import policy
 from conda_execute.environments.name import environment_name
 from conda_execute.errors import SettingsError
-from conda_execute.model import Header
 from conda_execute.resolve import resolve
+from conda_execute.script.header.keys import Header
 from tests import oracle, tiny
 from tests.conftest import World
 from tests.oracle import conda_program

@@ -25,8 +25,8 @@ from conda_execute.engines.rattler import engine
 from conda_execute.environments.name import environment_name
 from conda_execute.errors import CreationError, InterruptError, Location
 from conda_execute.lean.values import replace
-from conda_execute.model import Header
 from conda_execute.resolve import resolve
+from conda_execute.script.header.keys import Header
 from conda_execute.specs.requirement import is_version
 from tests import tiny
 from tests.channel import Package

@@ -29,8 +29,8 @@ from conda_execute.cache import trusted_file
 from conda_execute.configuration.declared import Settings
 from conda_execute.errors import ExecuteError, NotFoundError, SettingsError, UsageError
 from conda_execute.lean.values import replace
-from conda_execute.model import Header
 from conda_execute.script import source
+from conda_execute.script.header.keys import Header
 from conda_execute.script.source import Script
 from conda_execute.script.web import address, trust
 from conda_execute.script.web import fetch as remote

@@ -26,8 +26,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..model import Header
     from ..options import RunOptions
+    from ..script.header.keys import Header
 
 
 def edit(options: RunOptions) -> int:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..engines import Solution
-    from ..model import Header, Request
+    from ..model import Request
+    from ..script.header.keys import Header
     from ..script.source import Script
     from .lockfile import Lockfile
 

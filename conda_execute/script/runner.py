@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..model import Header
+    from .header.keys import Header
 
 #: Programs that read a script's header themselves.
 _RUNNERS = frozenset(

@@ -9,7 +9,7 @@ import os
 
 from ..errors import HeaderError, Location, NotFoundError, UsageError
 from ..lean.values import replace
-from ..model import Header
+from .header.keys import Header
 from .header.text import ENOUGH, HEAD, read_script
 
 TYPE_CHECKING = False

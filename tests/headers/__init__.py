@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from conda_execute.errors import HeaderError
-from conda_execute.model import Entrypoint, Header, Substitution, Text, Variable, Word
+from conda_execute.model import Entrypoint, Substitution, Text, Variable, Word
 from conda_execute.script.header import read_header
+from conda_execute.script.header.keys import Header
 from conda_execute.terminal.errors import render
 
 HERE = Path(__file__).parent

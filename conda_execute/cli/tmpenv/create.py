@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...configuration.declared import Settings
-    from ...model import Environment, Header, Request
+    from ...model import Environment, Request
     from ...options import CreateOptions, NameOptions, RunOptions
+    from ...script.header.keys import Header
 
 
 def create(options: CreateOptions) -> int:

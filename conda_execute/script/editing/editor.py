@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from ...model import Header
     from ..header import FoundHeader
+    from ..header.keys import Header
     from ..header.text import Head
 
     class Editing(Protocol):

@@ -112,7 +112,7 @@ def _entries(script: Head, block: CommentBlock) -> list[_Entry]:
         except HeaderError as error:
             refusal = error
             continue
-        for entry in _of(keys["env"][1], script):
+        for entry in _of(keys["env"], script):
             found.setdefault((entry.line, entry.start, entry.kind), entry)
     if refusal is not None and not found:
         raise refusal
@@ -121,15 +121,12 @@ def _entries(script: Head, block: CommentBlock) -> list[_Entry]:
 
 def _of(env: Value, script: Head) -> list[_Entry]:
     entries: list[_Entry] = []
-    for item in env.content if env.kind == "a list" else ():
-        assert not isinstance(item, (str, tuple))
+    for item in env.items() if env.kind == "a list" else ():
         if item.kind == "a mapping":
             entries.append(_entry("pip", "pip", item.where, env, script))
-            for pair in item.content:
-                assert isinstance(pair, tuple)
-                for requirement in pair[1].content if pair[1].kind == "a list" else ():
-                    assert not isinstance(requirement, (str, tuple))
-                    entries.append(_entry("pypi", requirement.text.strip(), requirement.where, pair[1], script))
+            for _, held in item.pairs():
+                for requirement in held.items() if held.kind == "a list" else ():
+                    entries.append(_entry("pypi", requirement.text.strip(), requirement.where, held, script))
         else:
             entries.append(_entry("spec", item.text.strip(), item.where, env, script))
     return entries

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any, Protocol
 
-    from ...model import Header
+    from .keys import Header
 
     class Format(Protocol):
         """A format: a module that finds its headers in a script, reads them, and says which module edits them."""

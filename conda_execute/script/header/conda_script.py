@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from ...errors import HeaderError, Location
 from ...lean.values import replace
-from ...model import Header
 from ...specs import platforms
 from ...text import nearest, shown
 from . import dependencies
+from .keys import OWN, Header, own
 from .toml import Block, Document
 
 TYPE_CHECKING = False
@@ -136,9 +136,7 @@ def read(script: Head, block: Block, platform: str) -> Header:
 
         header = pixi.added(header, tool["pixi"], platform, locations)
     if "conda-execute" in tool:
-        from . import own
-
-        header = own.added(header, tool["conda-execute"])
+        header = replace(header, **own(tool["conda-execute"].known(OWN)))
     specs = dependencies.with_python(header.specs) if header.pypi else header.specs
     return replace(header, specs=specs, locations=tuple(locations))
 

@@ -129,15 +129,6 @@ def days(text: str, key: str, where: Location) -> float:
     return number
 
 
-def asks_for_more(where: Location) -> HeaderError:
-    """For a `sandbox` that would open something."""
-    return HeaderError(
-        "a header can only narrow the sandbox that the script runs in",
-        where=where,
-        hint="leave it out; who runs the script may give it more: `--allow-net`, `--allow-write DIR`",
-    )
-
-
 def command(text: str, key: str, where: Location) -> tuple[str, ...]:
     """The words of a command, split as a POSIX shell splits them."""
     text = plain(text, f"`{key}`", where)

@@ -20,10 +20,10 @@ import re
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass
-from ...model import Header, Narrowing
 from ...text import nearest, shown
 from . import fields
-from .yaml import PARTED, Reader, Value
+from .keys import OWN, Header, own
+from .yaml import Reader, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _CONDITION = r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$"
 #: A header is for people; the bound keeps a hostile one cheap.
 _LONGEST = 16 * 1024
 
-_KEYS = ("env", "channels", "run_with", "exclude-newer", "renew-after", "sandbox", "system", "quiet", "verbose")
+_KEYS = ("env", "channels", "run_with", "exclude-newer", *OWN, "system", "quiet", "verbose")
 _FOREIGN_KEYS = {
     "dependencies": "env",
     "packages": "env",
@@ -116,8 +116,8 @@ def _body(line: str, prefix: str) -> int | None:
     return start
 
 
-def keys_of(script: Head, block: CommentBlock, platform: str) -> tuple[dict[str, tuple[Value, Value]], bool]:
-    """The pairs of the header by their keys, `env` among them, and whether the platform has lines left out."""
+def keys_of(script: Head, block: CommentBlock, platform: str) -> tuple[dict[str, Value], bool]:
+    """The values of the header by their keys, `env` among them, and whether the platform has lines left out."""
     starts, texts, omitted = _texts(script, block, platform)
     try:
         root = Reader(script, block.first + 1, starts, _hint(block.prefix)).tree("\n".join(texts))
@@ -133,7 +133,7 @@ def keys_of(script: Head, block: CommentBlock, platform: str) -> tuple[dict[str,
         raise _without_colon(script, block, texts) or HeaderError(
             f"the header must be made of keys and values, found {root.kind}", where=root.where, hint=_hint(block.prefix)
         )
-    keys = _pairs(root, _KEYS, _FOREIGN_KEYS)
+    keys = root.known(_KEYS, _FOREIGN_KEYS)
     if "env" not in keys:
         raise _separated(script, block, "the header has no `env`", opened) or HeaderError(
             "the header has no `env`", where=opened, hint=_hint(block.prefix)
@@ -166,16 +166,16 @@ def is_conditional(line: str) -> bool:
 def read(script: Head, block: CommentBlock, platform: str) -> Header:
     """The header that is there, for one platform. Raises HeaderError."""
     keys, omitted = keys_of(script, block, platform)
-    locations: list[tuple[str, Location]] = [(name, key.where) for name, (key, _) in keys.items()]
-    if keys["env"][1].kind == "nothing":
-        raise _empty_env(script, block, keys["env"][0], f" on {platform}" if omitted else "")
-    specs, pypi = _env(keys["env"][1], locations)
-    header_channels = _channels(keys["channels"][1], locations) if "channels" in keys else None
-    quiet, verbose = (_bool(name, keys[name][1]) if name in keys else False for name in ("quiet", "verbose"))
+    locations: list[tuple[str, Location]] = [(name, value.key_where) for name, value in keys.items()]
+    if keys["env"].kind == "nothing":
+        raise _empty_env(script, block, keys["env"].key_where, f" on {platform}" if omitted else "")
+    specs, pypi = _env(keys["env"], locations)
+    header_channels = _channels(keys["channels"], locations) if "channels" in keys else None
+    quiet, verbose = (name in keys and keys[name].truth() for name in ("quiet", "verbose"))
     if quiet and verbose:
         raise HeaderError(
             "`quiet` and `verbose` contradict each other",
-            where=(keys["quiet"][0].where, keys["verbose"][0].where),
+            where=(keys["quiet"].key_where, keys["verbose"].key_where),
             hint="keep one of them",
         )
     if pypi:
@@ -187,16 +187,15 @@ def read(script: Head, block: CommentBlock, platform: str) -> Header:
         specs=specs,
         pypi=pypi,
         channels=header_channels,
-        run_with=_run_with(keys["run_with"][1]) if "run_with" in keys else None,
-        exclude_newer=_exclude_newer(keys["exclude-newer"][1]) if "exclude-newer" in keys else None,
-        renew_after=_renew_after(keys["renew-after"][1]) if "renew-after" in keys else None,
-        narrowing=_sandbox(*keys["sandbox"]) if "sandbox" in keys else None,
-        overrides=_system(keys["system"][1]) if "system" in keys else (),
+        run_with=_run_with(keys["run_with"]) if "run_with" in keys else None,
+        exclude_newer=_exclude_newer(keys["exclude-newer"]) if "exclude-newer" in keys else None,
+        overrides=_system(keys["system"]) if "system" in keys else (),
         quiet=quiet,
         verbose=verbose,
         notices=_lost_entries(script, block),
         lines=(block.first, block.last),
         locations=tuple(locations),
+        **own(keys),
     )
 
 
@@ -302,63 +301,29 @@ def _check_closed(script: Head, number: int, start: int, text: str, platform: st
 # From YAML to a header
 
 
-def _known(name: str, known: tuple[str, ...], foreign: dict[str, str]) -> str:
-    """The hint for a key that a header does not have: a slip, or a comment right below the header."""
-    if name == "pip":
-        return "`pip:` is an entry of `env`, which begins with a dash: `- pip:`"
-    hint = nearest(name, known, foreign)
-    return hint if hint.startswith("did") else PARTED if " " in name else f"{hint}\n{PARTED}"
-
-
-def _pairs(value: Value, known: tuple[str, ...], foreign: dict[str, str]) -> dict[str, tuple[Value, Value]]:
-    """The pairs of a mapping by key; an unknown key is an error."""
-    pairs: dict[str, tuple[Value, Value]] = {}
-    for pair in value.content:
-        assert isinstance(pair, tuple)
-        name = pair[0].text
-        if name not in known:
-            raise HeaderError(
-                f"`{shown(name)}` is not a key of a header",
-                where=pair[0].where,
-                hint=_known(name, known, foreign),
-            )
-        pairs[name] = pair
-    return pairs
-
-
 def _items(value: Value, key: str, hint: str) -> list[Value]:
-    """The entries of a list; anything else is an error."""
-    if value.kind != "a list":
-        raise HeaderError(f"`{key}` must be a list, found {value.kind}", where=value.where, hint=hint)
-    items = [item for item in value.content if isinstance(item, Value)]
-    if not items:
-        raise HeaderError(f"`{key}` is an empty list", where=value.where, hint=hint)
-    return items
-
-
-def _string(value: Value, what: str, kind: str, hint: str) -> str:
-    """Text, and not nothing; `what` it is of, and which `kind` is wanted, for the error."""
-    if value.kind != "a string":
-        raise HeaderError(f"{what} must be {kind}, found {value.kind}", where=value.where, hint=hint)
-    return value.text
+    """The entries of a list; anything else, and an empty one, is an error."""
+    if items := value.items(hint):
+        return items
+    raise HeaderError(f"`{key}` is an empty list", where=value.where, hint=hint)
 
 
 def _entry(item: Value, key: str, hint: str) -> str:
-    return _string(item, f"an entry of `{key}`", "a string", hint)
+    return item.string(f"an entry of `{key}`", "a string", hint)
 
 
-def _empty_env(script: Head, block: CommentBlock, key: Value, here: str) -> HeaderError:
+def _empty_env(script: Head, block: CommentBlock, where: Location, here: str) -> HeaderError:
     """The error for an `env` with nothing in it; `here` is the platform, if it has lines left out."""
-    if not here and (separated := _separated(script, block, "`env` is empty", key.where)):
+    if not here and (separated := _separated(script, block, "`env` is empty", where)):
         return separated
     following = script.lines[block.last] if block.last < len(script.lines) else ""
     if not here and re.match(_LOST, following):
         return HeaderError(
             f"`env` is empty: the header ends before line {block.last + 1}, which lacks `{block.prefix}`",
-            where=(key.where, script.line(block.last + 1)),
+            where=(where, script.line(block.last + 1)),
             hint=f"begin that line with `{block.prefix}`, as those above it",
         )
-    return HeaderError(f"`env` is empty{here}", where=key.where, hint=_ONE_SPEC)
+    return HeaderError(f"`env` is empty{here}", where=where, hint=_ONE_SPEC)
 
 
 def _behind_empty_line(script: Head, block: CommentBlock) -> int | None:
@@ -415,17 +380,16 @@ def _env(value: Value, locations: list[tuple[str, Location]]) -> tuple[tuple[str
 
 def _pip(item: Value) -> list[Value]:
     """The requirements of an entry `pip: [...]`."""
-    for pair in item.content:
-        assert isinstance(pair, tuple)
-        name, value = pair[0].text, pair[1]
+    for key, value in item.pairs():
+        name = key.text
         if name.lower() in ("pypi", "pip3", "uv"):
-            raise HeaderError(f"`{name}:` is not known here", where=pair[0].where, hint="did you mean `pip`?")
+            raise HeaderError(f"`{name}:` is not known here", where=key.where, hint="did you mean `pip`?")
         if name != "pip":
             version = value.text if value.kind == "a string" else ">=1.0"
             written = f"{name} {version}{'.*' * version.replace('.', '').isdigit()}"
             raise HeaderError(
                 f"`{shown(name)}:` is not expected here: of all entries of `env`, only `pip` has a colon",
-                where=pair[0].where,
+                where=key.where,
                 hint=f"write a spec without a colon, such as `- {shown(written)}`",
             )
         hint = "write one requirement per line, each after `- `"
@@ -450,36 +414,13 @@ def _run_with(value: Value) -> tuple[str, ...]:
         hint = "write the program, then its options, each as one word"
         found = _items(value, "run_with", hint)
         return fields.command_words([(_entry(item, "run_with", hint), item.where) for item in found], "run_with")
-    text = _string(value, "`run_with`", "a string or a list", "write the interpreter, such as `run_with: python`")
+    text = value.string("`run_with`", "a string or a list", "write the interpreter, such as `run_with: python`")
     return fields.command(text, "run_with", value.where)
 
 
 def _exclude_newer(value: Value) -> str:
-    text = _string(value, "`exclude-newer`", "a date or a duration", "write `2026-03-31` or `7 days`")
+    text = value.string("`exclude-newer`", "a date or a duration", "write `2026-03-31` or `7 days`")
     return fields.exclude_newer(text, "exclude-newer", value.where)
-
-
-def _renew_after(value: Value) -> float:
-    text = _string(value, "`renew-after`", "a number of days", "such as `30`")
-    return fields.days(text, "renew-after", value.where)
-
-
-def _sandbox(key: Value, value: Value) -> Narrowing | None:
-    """`sandbox: true`, or what the script does without: it can ask for less than it may do, never for more."""
-    if value.kind != "a mapping":
-        if not _bool("sandbox", value):
-            raise fields.asks_for_more(value.where)
-        return Narrowing(where=key.where)
-    keys = _pairs(value, ("net", "write"), {"network": "net"})
-    if "net" in keys and _bool("net", keys["net"][1]):
-        raise fields.asks_for_more(keys["net"][1].where)
-    write = None
-    if "write" in keys:
-        empty = keys["write"][1].kind == "a list" and not keys["write"][1].content
-        hint = "write one folder per line, each after `- `, or `[]` for none"
-        items = [] if empty else _items(keys["write"][1], "write", hint)
-        write = tuple(fields.plain(_entry(item, "write", hint), "a folder", item.where) for item in items)
-    return Narrowing(net="net" not in keys, write=write, where=key.where)
 
 
 def _system(value: Value) -> tuple[tuple[str, str], ...]:
@@ -487,25 +428,6 @@ def _system(value: Value) -> tuple[tuple[str, str], ...]:
         raise HeaderError(
             f"`system` must be pairs, found {value.kind}", where=value.where, hint='write `system: {cuda: "12.4"}`'
         )
-    said: list[tuple[str, Location, str, Location]] = []
-    for pair in value.content:
-        assert isinstance(pair, tuple)
-        name, version = pair
-        text = _entry(version, "system", 'write `system: {cuda: "12.4"}`')
-        said.append((name.text, name.where, text, version.where))
+    hint = 'write `system: {cuda: "12.4"}`'
+    said = [(key.text, key.where, _entry(version, "system", hint), version.where) for key, version in value.pairs()]
     return fields.overrides(said)
-
-
-def _bool(name: str, value: Value) -> bool:
-    if value.kind == "a string":
-        text = value.text.lower()
-        if text in ("true", "yes", "on"):
-            return True
-        if text in ("false", "no", "off"):
-            return False
-    found = f"`{shown(value.text)}`" if value.kind == "a string" else value.kind
-    raise HeaderError(
-        f"`{name}` must be true or false, found {found}",
-        where=value.where,
-        hint=f"write `{name}: true`, or leave it out",
-    )

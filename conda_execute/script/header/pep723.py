@@ -20,12 +20,12 @@ import re
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass, replace
-from ...model import Header
 from ...specs.match_spec import spec_name
 from ...text import nearest, shown
 from .. import interpreter
 from . import fields
 from .dependencies import channel_moments, channels, moment, system, with_python
+from .keys import OWN, Header, own
 from .toml import Block, Document
 
 TYPE_CHECKING = False
@@ -253,9 +253,7 @@ def _with_conda_part(
 ) -> Header:
     """The header with what `[tool.conda]` says, or else `[tool.pixi]`, and `[tool.conda-execute]`."""
     if "conda-execute" in tool:
-        from . import own
-
-        header = own.added(header, tool["conda-execute"])
+        header = replace(header, **own(tool["conda-execute"].known(OWN)))
     if "conda" in tool:
         both = "the script has both `tool.conda` and `tool.pixi`: the first is used, the second left out"
         return replace(_with_conda(header, tool["conda"], locations), notices=(both,) if "pixi" in tool else ())

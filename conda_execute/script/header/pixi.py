@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from ...model import Header
+    from .keys import Header
     from .toml import Node
 
 _TARGET_KEYS = ("dependencies", "pypi-dependencies", "constraints", "activation")

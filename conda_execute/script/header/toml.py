@@ -264,6 +264,12 @@ class Node:
         """A string that is not empty and has no control characters."""
         return fields.plain(self.string(hint), what or f"`{self.name}`", self.where)
 
+    def scalar(self, what: str, sample: str) -> str:
+        """The text of a string or a number; anything else should be `what`."""
+        if isinstance(self.value, bool) or not isinstance(self.value, (int, float, str)):
+            raise self.error(f"`{self.name}` must be {what}, found {self.kind}", f"write `{self.path[-1]} = {sample}`")
+        return str(self.value)
+
     def truth(self) -> bool:
         if not isinstance(self.value, bool):
             raise self.error(

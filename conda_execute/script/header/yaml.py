@@ -10,11 +10,12 @@ from ...cache import Parsed
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass
 from ...specs import yaml as yaml_events
-from ...text import shown
+from ...text import nearest, shown
+from . import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ...specs.yaml import Event, Mark, NotYAMLError
     from .text import Head
@@ -82,16 +83,87 @@ _MOST_VALUES = 1000
 
 @dataclass(frozen=True)
 class Value:
-    """A piece of YAML with its place: text, a list, or pairs of a key and a value."""
+    """A piece of YAML with its place: text, a list, or pairs of a key and a value; with its key, if it has one."""
 
     content: str | list[Value] | list[tuple[Value, Value]]
     kind: str
     where: Location
+    key: Value | None = None
 
     @property
     def text(self) -> str:
         assert isinstance(self.content, str)
         return self.content
+
+    @property
+    def name(self) -> str:
+        assert self.key is not None
+        return self.key.text
+
+    @property
+    def key_where(self) -> Location:
+        assert self.key is not None
+        return self.key.where
+
+    def pairs(self) -> list[tuple[Value, Value]]:
+        """The keys and values of a mapping."""
+        if self.kind != "a mapping":
+            raise HeaderError(f"expected keys and values, found {self.kind}", where=self.where)
+        return [pair for pair in self.content if isinstance(pair, tuple)]
+
+    def known(
+        self, keys: Iterable[str], foreign: Mapping[str, str] | None = None, of: str = "a header", ends: bool = False
+    ) -> dict[str, Value]:
+        """The values of a mapping by key, where it may hold only these; `ends`: where no comment follows."""
+        keys = tuple(keys)
+        for key, _ in self.pairs():
+            if key.text not in keys:
+                hint = nearest(key.text, keys, foreign)
+                raise HeaderError(
+                    f"`{shown(key.text)}` is not a key of {of}",
+                    where=key.where,
+                    hint=hint if ends else _or_a_comment(key.text, hint),
+                )
+        return {value.name: value for _, value in self.pairs()}
+
+    def items(self, hint: str = "write one entry per line, each after `- `") -> list[Value]:
+        if self.kind != "a list":
+            raise HeaderError(f"`{self.name}` must be a list, found {self.kind}", where=self.where, hint=hint)
+        return [item for item in self.content if isinstance(item, Value)]
+
+    def string(self, what: str, kind: str, hint: str | None) -> str:
+        """Text, and not nothing; `what` it is of, and which `kind` is wanted, for the error."""
+        if self.kind != "a string":
+            raise HeaderError(f"{what} must be {kind}, found {self.kind}", where=self.where, hint=hint)
+        return self.text
+
+    def strings(self, what: str) -> list[tuple[str, Location]]:
+        """A list of strings, with their places; it may be empty."""
+        hint = f"write one {what.partition(' ')[2]} per line, each after `- `"
+        items = [(item.string(f"an entry of `{self.name}`", "a string", hint), item.where) for item in self.items(hint)]
+        return [(fields.plain(text, what, where), where) for text, where in items]
+
+    def scalar(self, what: str, sample: str) -> str:
+        """Text; anything else should be `what`."""
+        return self.string(f"`{self.name}`", what, f"write `{self.name}: {sample}`")
+
+    def truth(self) -> bool:
+        word = self.text.lower() if self.kind == "a string" else ""
+        if word in ("true", "yes", "on", "false", "no", "off"):
+            return word in ("true", "yes", "on")
+        found = f"`{shown(self.text)}`" if self.kind == "a string" else self.kind
+        raise HeaderError(
+            f"`{self.name}` must be true or false, found {found}",
+            where=self.where,
+            hint=f"write `{self.name}: true`, or leave it out",
+        )
+
+
+def _or_a_comment(key: str, hint: str) -> str:
+    """The hint for a key that a header does not have: a slip, or a comment right below the header."""
+    if key == "pip":
+        return "`pip:` is an entry of `env`, which begins with a dash: `- pip:`"
+    return hint if hint.startswith("did") else PARTED if " " in key else f"{hint}\n{PARTED}"
 
 
 class Reader:
@@ -223,7 +295,7 @@ class Reader:
                     f"remove it here or in line {seen[key.content].line}",
                 )
             seen[key.content] = key.where
-            pairs.append((key, value))
+            pairs.append((key, Value(value.content, value.kind, value.where, key)))
         return Value(pairs, "a mapping", where)
 
     def _syntax_error(self, error: NotYAMLError) -> HeaderError:

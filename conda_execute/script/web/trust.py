@@ -31,7 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...model import Header
+    from ..header.keys import Header
     from ..source import Script
     from .fetch import Fetched
 
