@@ -409,9 +409,11 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
 
     @property
     def python_spec(self) -> str:
-        """The spec that `--python` means: `3.12`, `python3.12` and `3.x` are read as people mean them."""
-        version = (self.python or "").strip().removeprefix("python").lstrip()
+        """The spec that `--python` means: `3.12`, `python3.12`, `py312` and `3.x` are read as people mean them."""
+        version = (self.python or "").strip().removeprefix("c").removeprefix("py").removeprefix("thon").lstrip("@ ")
         version = version.removesuffix(".x")
+        if version.isdigit() and len(version) > 1:
+            version = f"{version[0]}.{version[1:]}"
         return f"python {version}{'.*' * version.replace('.', '').isdigit()}"
 
     def for_one_run(self) -> list[Option]:

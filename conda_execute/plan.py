@@ -9,7 +9,7 @@ from .configuration.settings import load
 from .environments.name import environment_name
 from .environments.place import choose_tmp_envs
 from .environments.store import Store
-from .errors import ExecuteError, HeaderError, Location, NotFoundError, UsageError
+from .errors import ExecuteError, HeaderError, Location, UsageError
 from .launch import process
 from .launch.activation import Customs, activate
 from .lean.values import dataclass, replace
@@ -17,7 +17,7 @@ from .lockfiles import may_be_there
 from .model import ENVIRONMENTS, WHOLE
 from .recipe import Recipe, check_backend
 from .resolve import Wishes, beside, resolve
-from .script import command, interpreter, source
+from .script import command, interpreter, languages, source
 from .script.header import read_header
 from .specs import platforms
 from .specs.match_spec import normalise_spec, spec_name
@@ -121,14 +121,17 @@ class Plan:
         first = self.header.lines[0]
         if self.header.entrypoint is not None or not first:
             return
+        line = self.script.head.split(b"\n", first)[first - 1].decode("utf-8", "replace").rstrip("\r")
+        where = Location(self.script.place, first, 1, len(line), line)
+        if self.header.run_with is None and self.script.notebook is None:
+            languages.require_comment(self.script.path, self.script.head, first, where)
         if interpreter.said(self.header.run_with, self.script.head, self.script.path) is not None:
             return
-        line = self.script.head.split(b"\n", first)[first - 1].decode("utf-8", "replace").rstrip("\r")
         if line.lstrip("\ufeff \t").startswith("#"):
             return
         raise HeaderError(
             f"nothing says what runs `{self.script.title}`",
-            where=Location(self.script.place, first, 1, len(line), line),
+            where=where,
             hint="add `run_with`, with the program that runs it, or what compiles and runs it: `sh -c '...'`",
         )
 
@@ -324,23 +327,15 @@ def find_script(options: RunOptions, settings: Settings, environ: dict[str, str]
     if word == "-":
         return source.from_standard_input(source.standard_input())
     if not source.is_address(word):
-        return _at_path(word, options, environ)
+        return _at_path(word, environ)
     from .script.web import address, fetch
 
     offline = options.offline or settings.offline
     return source.from_web(fetch.fetch(address.parse(word), settings, environ, offline=offline))
 
 
-def _at_path(word: str, options: RunOptions, environ: dict[str, str]) -> Script:
-    try:
-        script = source.from_file(word)
-    except NotFoundError as error:
-        if error.hint is None and os.sep not in word and "." not in word:
-            from shlex import join
-
-            words = [each for spec in options.extra for each in ("--with", spec)] + ["-x", *options.words]
-            error.hint = f"to run a program of a package: `conda execute {join(words)}`"
-        raise
+def _at_path(word: str, environ: dict[str, str]) -> Script:
+    script = source.from_file(word)
     program = command.program_at(script.path, environ)
     return replace(script, title=f"-x {os.path.basename(script.path)}", program=program) if program else script
 
@@ -351,7 +346,9 @@ def _no_script(options: RunOptions) -> UsageError:
     hint = (
         "`conda execute SCRIPT` runs one, `conda execute --init SCRIPT` starts one; `conda execute --help` shows more"
     )
-    if options.extra:
+    if options.extra and os.path.isfile(options.extra[-1]):
+        hint = f"`--with` took it for a spec: `conda execute --with SPEC {quote(options.extra[-1])}`"
+    elif options.extra:
         hint = f"name a script, or run code: `conda execute --with {quote(options.extra[0])} -c 'print(1)'`"
     return UsageError("there is no script to run", hint=hint)
 

@@ -89,6 +89,16 @@ def test_a_program_that_the_package_lacks_gets_the_list_of_those_it_has(machine:
     )
 
 
+def test_a_package_without_programs_says_so(machine: World, make_channel: Callable[..., str]) -> None:
+    run = machine.with_(CONDA_CHANNELS=make_channel(Package("data", "1.0", noarch="generic"))).execute("-x", "data")
+    assert run.returncode == 127
+    assert run.stderr == (
+        "error: `data` has no program `data`\n"
+        "hint: it has no programs at all; in Python: `conda-execute --with data -x python`\n"
+        "      if another package has it: `conda-execute --with PACKAGE -x data`\n"
+    )
+
+
 @pytest.mark.parametrize("word", ["nothing", "tools=7"])
 def test_a_package_that_is_not_there_is_one_of_the_command_line(machine: World, word: str) -> None:
     run = machine.execute("-x", word)

@@ -91,7 +91,7 @@ MISTAKES = {
     "pip install": spec(
         "pip install humanize",
         no_version("pip install humanize"),
-        "list `humanize` under `pip:`, which is an entry of `env`\n      there is pip 24.2",
+        "list `humanize` under `pip:`, which is an entry of `env`",
     ),
     "extra": spec(
         "rich[jupyter]",
@@ -114,6 +114,26 @@ MISTAKES = {
         no_version("python >=3 <3.2"),
         "did you mean `python >=3,<3.2`? A comma separates versions\n      there is python 3.12.1, 3.11.2",
     ),
+    "exact version that is not there": spec(
+        "python 3.10",
+        no_version("python 3.10"),
+        "`python 3.10` means exactly version 3.10; for any 3.10 write `python 3.10.*`\n"
+        "      there is python 3.12.1, 3.11.2",
+    ),
+    "two packages in a line": spec(
+        "python numpy", no_version("python numpy"), "write one package per line: `- python`, `- numpy`"
+    ),
+    "two packages with a comma": spec(
+        "python, numpy",
+        "error (solve): `python ,numpy` is not a valid match spec: ...".replace("python ,numpy", "...", 1),
+        "write one package per line: `- python`, `- numpy`",
+    ),
+    "repository": spec(
+        "git+https://example.org/team/tool.git@v1",
+        "error (solve): `git+https://example.org/team/tool.git@v1` is not a valid match spec: ...",
+        "a repository is a requirement of pip: list it under `pip:` as "
+        "`tool @ git+https://example.org/team/tool.git@v1`",
+    ),
     "slip": spec("nunpy", no_package("nunpy"), "did you mean `numpy`?"),
     "requirements as specs": case(
         "tmpenv create --override-channels --channel {url} --file requirements.txt",
@@ -128,6 +148,54 @@ MISTAKES = {
         "hint: `--channel CHANNEL` adds another channel; `pypi:humanize` asks for a package of PyPI",
         {"s.py": PLAIN},
     ),
+    "pip: for PyPI": case(
+        "execute --with pip:humanize s.py",
+        no_package("humanize") + "\n  --with pip:humanize\nhint: did you mean `pypi:humanize`?",
+        {"s.py": PLAIN},
+    ),
+    "--with and a version": case(
+        "execute --with python 3.12 s.py a",
+        "error: there is no script `3.12`\n"
+        "hint: `--with` takes one spec: `conda-execute --with 'python 3.12.*' s.py a`",
+        {"s.py": PLAIN},
+        status=127,
+    ),
+    "--with and two packages": case(
+        "execute --with numpy humanize s.py",
+        "error: there is no script `humanize`\n"
+        "hint: `--with` takes one spec: `conda-execute --with numpy --with humanize s.py`",
+        {"s.py": PLAIN},
+        status=127,
+    ),
+    "--with and a script": case(
+        "execute --with s.py",
+        "error: there is no script to run\nhint: `--with` took it for a spec: `conda-execute --with SPEC s.py`",
+        {"s.py": PLAIN},
+    ),
+    "verb of another tool": case(
+        "execute run s.py",
+        "error: there is no script `run`\nhint: no such word is needed: `conda-execute s.py`",
+        {"s.py": PLAIN},
+        status=127,
+    ),
+    "install": case(
+        "execute install numpy",
+        "error: there is no script `install`\nhint: `conda-execute --add numpy SCRIPT` adds it to a script's header, "
+        "`--with numpy` has it for one run",
+        status=127,
+    ),
+    "option without its dashes": case(
+        "execute lock s.py",
+        "error: there is no script `lock`\nhint: write it as an option: `conda-execute --lock s.py`",
+        {"s.py": PLAIN},
+        status=127,
+    ),
+    "interpreter before the script": case(
+        "execute python s.py -v",
+        "error: there is no script `python`\nhint: the header says what runs a script: `conda-execute s.py -v`",
+        {"s.py": PLAIN},
+        status=127,
+    ),
     "--add": case(
         "execute --add nunpy s.py",
         no_package("nunpy") + "\n  --add nunpy\nhint: did you mean `numpy`?",
@@ -138,6 +206,59 @@ MISTAKES = {
         "error: `s.py` has no header\n"
         f"hint: `conda-execute --init s.py` writes one; or write in a comment what the script needs:{MINIMAL}",
         {"s.py": "print(1)\n"},
+    ),
+    "no header, of another language": case(
+        "execute s.lua",
+        "error: `s.lua` has no header\n"
+        "hint: `conda-execute --init s.lua` writes one; or write in a comment what the script needs:\n"
+        "      -- conda execute\n      -- env:\n      --  - lua",
+        {"s.lua": "print(1)\n"},
+    ),
+    "no header, of a shell script": case(
+        "execute s.sh",
+        "error: `s.sh` has no header\n"
+        "hint: `conda-execute --init s.sh` writes one; or write in a comment what the script needs:\n"
+        "      # conda execute\n      # env:\n      #  - bash",
+        {"s.sh": "echo\n"},
+    ),
+    "no header, of what is compiled": case(
+        "execute s.c",
+        "error: `s.c` has no header\nhint: `conda-execute --init s.c` writes one",
+        {"s.c": "int main(void) {{ return 0; }}\n"},
+    ),
+    "comment of another language": case(
+        "execute --check s.lua",
+        "error: this header is not a comment: in a .lua script, comments start with `--`\n"
+        "  s.lua:1:1\n  1 | # conda execute\n      ^^^^^^^^^^^^^^^\n"
+        "hint: begin each line of the header with `--`, as in `-- conda execute`",
+        {"s.lua": "# conda execute\n# env:\n#  - lua\n"},
+    ),
+    "comment of a shell in C": case(
+        "execute --check s.c",
+        "error: this header is not a comment: in a .c script, comments start with `//`\n"
+        "  s.c:1:1\n  1 | # conda execute\n      ^^^^^^^^^^^^^^^\n"
+        "hint: begin each line of the header with `//`, as in `// conda execute`",
+        {"s.c": "# conda execute\n# env:\n#  - gcc\n"},
+    ),
+    "slip in the opening": case(
+        "execute --check s.py",
+        "error: the script has no header, only a line that looks almost like the beginning of one\n"
+        "  s.py:1:1\n  1 | # conda exceute\n      ^^^^^^^^^^^^^^^\n"
+        "hint: the line must be `# conda execute` and nothing else; what is needed follows in the next lines",
+        {"s.py": "# conda exceute\n# env:\n#  - python\n"},
+    ),
+    "slip in a block's opening": case(
+        "execute --check s.py",
+        "error: the script has no header, only a line that looks almost like the beginning of one\n"
+        "  s.py:1:1\n  1 | # /// scirpt\n      ^^^^^^^^^^^^\n"
+        "hint: the first line must be exactly `# /// script`, and in the last `# ///`, without spaces at the end",
+        {"s.py": "# /// scirpt\n# dependencies = []\n# ///\n"},
+    ),
+    "requirements beside pip:": case(
+        "execute --check s.py",
+        "error: `pip:` has no entries of its own\n  s.py:3:6\n  3 | #  - pip:\n           ^^^\n"
+        "hint: indent them more than `- pip:`:\n      #  - pip:\n      #    - humanize",
+        {"s.py": "# conda execute\n# env:\n#  - pip:\n#  - humanize\n"},
     ),
     "binary": case(
         "execute s",
@@ -278,6 +399,11 @@ MISTAKES = {
         no_version("python 2.7.*") + "\n  --python python2.7\nhint: there is python 3.12.1, 3.11.2",
         {"s.py": PLAIN},
     ),
+    "Python as tox names it": case(
+        "execute --python py27 --dry-run s.py",
+        no_version("python 2.7.*") + "\n  --python py27\nhint: there is python 3.12.1, 3.11.2",
+        {"s.py": PLAIN},
+    ),
     "half a platform": case(
         "execute --platform linux --dry-run s.py",
         "error: `--platform` does not take `linux`\nhint: it takes one of `linux-32`, `linux-64`, ...",
@@ -296,7 +422,8 @@ MISTAKES = {
     ),
     "notebook cut short": case(
         "execute --check n.ipynb",
-        "error: `n.ipynb` is not a notebook: it is not JSON\n  n.ipynb:1:11\n  1 | {\"cells\":[\n                ^",
+        "error: `n.ipynb` is not a notebook: it is not JSON\n  n.ipynb:1:11\n  1 | {\"cells\":[\n                ^\n"
+        "hint: it ends too early: get it again, or restore an older version",
         {"n.ipynb": "{{\"cells\":["},
     ),
     "project of another tool": case(

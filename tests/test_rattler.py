@@ -440,6 +440,11 @@ class TestChannels:
         error = failure(lambda: ENGINE.solve(asked, options))
         assert error.message.startswith("channel `mine` does not exist: nothing at file://")
 
+    @pytest.mark.parametrize("url", ["http://127.0.0.1:9/mine", "file:///nowhere/mine"], ids=["network", "disk"])
+    def test_a_slip_in_the_name_of_a_well_known_channel_is_seen(self, options, url):
+        error = failure(lambda: ENGINE.solve(tiny.request("lib", channels={"conda-froge": url}), options))
+        assert str(error.hint).splitlines()[0] == "did you mean `conda-forge`?"
+
     @pytest.mark.parametrize("url", ["http://127.0.0.1:9/mine", "https://host.invalid/mine"], ids=["port", "host"])
     def test_a_network_that_is_down_names_the_channel_and_what_to_try(self, options, url):
         error = failure(lambda: ENGINE.solve(tiny.request("lib", channels={"mine": url}), options))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from itertools import takewhile
 
-from ..errors import UsageError
+from ..errors import NotFoundError, UsageError
 from ..options import RunOptions
 from ..terminal.messages import guard, report
 from .parsing import parse
@@ -30,7 +31,18 @@ def main(argv: Sequence[str]) -> int:
     except UsageError as error:
         report(error, as_json="--json" in takewhile(lambda word: word.startswith("-"), argv))
         return error.exit_status
-    return guard(lambda: act(options), as_json=options.json)
+    return guard(lambda: _act(options), as_json=options.json)
+
+
+def _act(options: RunOptions) -> int:
+    try:
+        return act(options)
+    except NotFoundError as error:
+        if error.hint is None and options.words and not os.path.lexists(options.words[0]):
+            from . import habits
+
+            error.hint = habits.words(options)
+        raise
 
 
 def act(options: RunOptions) -> int:

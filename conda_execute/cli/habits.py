@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from ..options import RunOptions
+from ..script import languages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +42,47 @@ _ANSWERS: dict[tuple[str, ...], str] = {
         "name an index in the script: `[[tool.uv.index]]` in inline metadata, or UV_DEFAULT_INDEX in the environment"
     ),
 }
+
+
+#: Words of other tools where a script is expected, with a sample of what follows, if nothing does, and the hint.
+_VERBS: dict[tuple[str, ...], tuple[str, str]] = {
+    ("run", "exec", "execute", "start"): ("SCRIPT", "no such word is needed: `conda execute {0}`"),
+    ("install", "add"): (
+        "PACKAGE",
+        "`conda execute --add {0} SCRIPT` adds it to a script's header, `--with {0}` has it for one run",
+    ),
+    ("remove", "uninstall"): ("PACKAGE", "`conda execute --remove {0} SCRIPT` takes it out of a script's header"),
+    ("update", "upgrade"): ("SCRIPT", "`conda execute --update SCRIPT` runs it with the newest packages that fit"),
+    ("init", "lock", "shell", "export", "check"): ("SCRIPT", "write it as an option: `conda execute --{verb} {0}`"),
+    ("activate",): ("SCRIPT", "`conda execute --shell SCRIPT` opens a shell in a script's environment"),
+    ("help", "version"): ("", "write it as an option: `conda execute --{verb}`"),
+}
+
+
+def words(options: RunOptions) -> str | None:
+    """The hint for a first word that is not the script it should be."""
+    from shlex import join
+
+    word, *rest = options.words
+    if ":" in word:
+        return None
+    script = next((index for index, each in enumerate(options.words) if os.path.isfile(each)), None)
+    if options.extra and script is not None:
+        # `--with python 3.12 s.py`, `--with numpy pandas s.py`: more than one word as the value of an option.
+        *before, last = options.extra
+        last = f"{last} {word}.*" if word[0].isdigit() else last
+        more = options.words[word[0].isdigit() : script]
+        given = join(each for spec in (*before, last, *more) for each in ("--with", spec))
+        return f"`--with` takes one spec: `conda execute {given} {join(options.words[script:])}`"
+    if script == 1 and languages.by_program(word) is not None:
+        return f"the header says what runs a script: `conda execute {join(rest)}`"
+    if os.sep in word or "." in word:
+        return None
+    for verbs, (stands_for, hint) in _VERBS.items():
+        if word in verbs:
+            return hint.format(join(rest) or stands_for, verb=word).replace(f"{stands_for} SCRIPT", "SCRIPT")
+    extra = [each for spec in options.extra for each in ("--with", spec)]
+    return f"to run a program of a package: `conda execute {join([*extra, '-x', *options.words])}`"
 
 
 def answer(kind: type[CommandLine], name: str) -> str | None:

@@ -79,7 +79,9 @@ def lacks(name: str, specs: Sequence[str], prefix: str) -> NotFoundError:
     """The error for a program that the packages of these specs do not have, with those that they have."""
     packages = [spec_name(spec) for spec in specs]
     found = list(dict.fromkeys(each for package in packages for each in _programs(prefix, package)))
-    hint = "`conda execute --with PACKAGE -x` names the package"
+    hint = f"if another package has it: `conda execute --with PACKAGE -x {name}`"
+    if len(packages) == 1 and not found:
+        hint = f"it has no programs at all; in Python: `conda execute --with {packages[0]} -x python`\n{hint}"
     if found:
         shown = [f"`{each}`" for each in found[:_SHOWN]] + [f"{len(found) - _SHOWN} more"] * (len(found) > _SHOWN)
         listed = " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from ..errors import HeaderError, Location
 from ..lean.values import dataclass
 
 
@@ -22,6 +23,8 @@ class Language:
     programs: tuple[str, ...] = ()
     #: What starts a comment.
     comment: str = "#"
+    #: What else does.
+    also: str = ""
     #: Compiled first: the `entrypoint` of a conda-script header.
     entrypoint: str = ""
     #: Whether systems bring the command themselves, and scripts may mean that one.
@@ -32,7 +35,7 @@ class Language:
 
 def _compiled(suffixes: tuple[str, ...], package: str, compiler: str, comment: str) -> Language:
     command = f"{compiler} -o ${{CACHE}}/main ${{SCRIPT}} && ${{CACHE}}/main"
-    return Language(suffixes, (), package, (compiler,), comment, command)
+    return Language(suffixes, (), package, (compiler,), comment, entrypoint=command)
 
 
 LANGUAGES = (
@@ -52,10 +55,10 @@ LANGUAGES = (
     Language((".kts",), ("kotlin",), "kotlin", ("kotlin",), "//"),
     Language((".lisp",), ("sbcl", "--script"), "sbcl", ("sbcl",), ";"),
     Language((".lua",), ("lua",), "lua", ("lua",), "--"),
-    Language((".m",), ("octave",), "octave", ("octave",), "%"),
+    Language((".m",), ("octave",), "octave", ("octave",), "%", "#"),
     Language((".nf",), ("nextflow", "run"), "nextflow", ("nextflow",), "//", channels=("conda-forge", "bioconda")),
     Language((".nu",), ("nu",), "nushell", ("nu",)),
-    Language((".php",), ("php",), "php", ("php",), "//"),
+    Language((".php",), ("php",), "php", ("php",), "//", "#"),
     Language((".pl",), ("perl",), "perl", ("perl",), of_system=True),
     Language((".ps1",), ("pwsh", "-File"), "powershell", ("pwsh",)),
     Language((".py", ".pyw"), ("python",), "python", ("python", "python3")),
@@ -122,3 +125,26 @@ def comment_sign(path: str, first_line: str = "") -> str:
     if language is None and not os.path.splitext(path)[1]:
         language = of_shebang(first_line)
     return language.comment if language else "#"
+
+
+#: What opens a comment, or a text, of several lines: the words of a header need lines of their own in it.
+BLOCK_SIGNS = ("/*", "(*", "{-", "{*", "<!--", "<#", "#|", "#=", "#[", "--[", "%{", "%%{", '"""', "'''")
+
+
+def require_comment(path: str, head: bytes, first: int, where: Location) -> None:
+    """Raise HeaderError for a header, from line `first` on, that is not a comment to what runs the script."""
+    lines = head.decode("utf-8", "replace").split("\n", first)
+    language = of_shebang(lines[0]) or of(path)
+    opening = lines[first - 1].lstrip("\ufeff \t")
+    # What is compiled needs `run_with` anyway; with `#`, a shell would try to run it.
+    if language is None or not (language.command or (language.entrypoint and opening.startswith("#"))):
+        return
+    signs = tuple(filter(None, (language.comment, language.also)))
+    if opening.startswith(signs) or any(sign in line for sign in BLOCK_SIGNS for line in lines[:first]):
+        return
+    name = os.path.splitext(path)[1] or f"`{language.programs[0]}`"
+    raise HeaderError(
+        f"this header is not a comment: in a {name} script, comments start with `{language.comment}`",
+        where=where,
+        hint=f"begin each line of the header with `{language.comment}`, as in `{language.comment} conda execute`",
+    )

@@ -19,10 +19,13 @@ from ..lean.values import dataclass
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from json import JSONDecodeError
     from typing import Any
 
 #: Bytes. Outputs may be large; what is larger than this is no notebook that anybody opens.
 LARGEST = 256 * 1024 * 1024
+
+_SAVED = "give the file that Jupyter saved; a Python script has a name in `.py`"
 
 #: What brings the kernel for a language.
 _KERNELS = {"python": "ipykernel", "r": "r-irkernel"}
@@ -79,10 +82,17 @@ def _content(data: bytes, path: str) -> Mapping[str, Any]:
     except json.JSONDecodeError as error:
         line = error.doc.split("\n")[error.lineno - 1]
         where = Location(path, error.lineno, error.colno, 1, line)
-        raise HeaderError(f"`{path}` is not a notebook: it is not JSON", where=where) from None
+        hint = "it ends too early: get it again, or restore an older version" if _is_cut(error) else _SAVED
+        raise HeaderError(f"`{path}` is not a notebook: it is not JSON", where=where, hint=hint) from None
     except (UnicodeDecodeError, RecursionError):
-        raise HeaderError(f"`{path}` is not a notebook: it is not JSON", where=Location(path)) from None
+        where = Location(path)
+        raise HeaderError(f"`{path}` is not a notebook: it is not JSON", where=where, hint=_SAVED) from None
     return _mapping(content)
+
+
+def _is_cut(error: JSONDecodeError) -> bool:
+    """Whether the file ends where JSON goes on."""
+    return error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated string")
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..text import close
+
 #: Names of imports and of PyPI projects that conda-forge has under another name.
 CONDA_NAMES = {
     "attr": "attrs",
@@ -48,9 +50,25 @@ CONDA_NAMES = {
 }
 
 
-#: How a spec is written elsewhere, and what to say of it.
-_PATTERNS = (
-    (r"pip3? install (?:-\S+ )*(.+)", "list `{0}` under `pip:`, which is an entry of `env`"),
+#: Channels that many use.
+CHANNELS = (
+    *("anaconda", "bioconda", "conda-forge", "defaults", "dask", "esri", "fastai", "huggingface", "intel", "main"),
+    *("microsoft", "msys2", "nvidia", "plotly", "pytorch", "pytorch-nightly", "r", "rapidsai", "robostack-staging"),
+)
+
+#: How a spec is written elsewhere, and what to say of it: in a file, and where it differs, on a command line.
+_PATTERNS: tuple[tuple[str, ...], ...] = (
+    (
+        r"pip3? install (?:-\S+ )*(.+)",
+        "list `{each}` under `pip:`, which is an entry of `env`",
+        "`pypi:NAME` asks for a package of PyPI: `pypi:{first}`",
+    ),
+    (r"pip3?: ?([^:].*)", "list `{0}` under `pip:`, which is an entry of `env`", "did you mean `pypi:{0}`?"),
+    (
+        r"(?=git\+|\S+\.git\b)(?:git\+)?(\w+://\S*?/([\w.-]+?)(?:\.git)?(?:[@#]\S*)?)",
+        "a repository is a requirement of pip: list it under `pip:` as `{1} @ git+{0}`",
+        "a repository is a requirement of pip: `pypi:{1} @ git+{0}`",
+    ),
     (r"([\w.-]+) ?[\^~]=? ?(\d+)((?:\.\d+)*)", "did you mean `{0} >={1}{2},<{next}`?"),
     (r"([\w.-]+)@(\d[\w.]*)|(python)-?(\d[\d.]*)", "did you mean `{0} {1}.*`?"),
     (r"([A-Za-z][\w.-]*):(\d[\d.]*)", "did you mean `{0} {1}.*`? A colon separates a channel from a package"),
@@ -62,11 +80,17 @@ _PATTERNS = (
         r"([\w.-]+ ?[=<>!~]+ ?[\d.*]+(?:,[=<>!~]+[\d.*]+)*) +(?!and\b|or\b)[A-Za-z]\w* .*",
         "did you mean `{0}`? A comment begins with `#`",
     ),
+    (
+        r"([A-Za-z][\w.-]*(?: [<>=!~\d]\S*?)?(?:,? (?!and\b|or\b)[A-Za-z][A-Za-z.-]*[A-Za-z](?: [<>=!~\d]\S*?)?)+)",
+        "write one package per line: {lines}",
+        "each package is a spec of its own: `{each}`",
+    ),
 )
 
 
-def meant(spec: str) -> str | None:
-    """A hint for a spec that is written as another tool has it; None where it looks like conda's.
+def meant(spec: str, *, in_file: bool = True) -> str | None:
+    """A hint for a spec that is written as another tool has it; None where it looks like conda's. `in_file`: it is a
+    line of a file, else a word of a command line.
 
     >>> meant("numpy^1.26"), meant("numpy@1.26"), meant("python3.11")
     ('did you mean `numpy >=1.26,<2`?', 'did you mean `numpy 1.26.*`?', 'did you mean `python 3.11.*`?')
@@ -78,15 +102,37 @@ def meant(spec: str) -> str | None:
     'list `humanize` under `pip:`, which is an entry of `env`'
     >>> meant("python >=3 needed for f-strings")
     'did you mean `python >=3`? A comment begins with `#`'
-    >>> meant("torch"), meant("numpy >=1.26,<2"), meant("python 3.11.* *_cpython")
-    ('conda-forge calls it `pytorch`', None, None)
+    >>> meant("python 3.12 numpy"), meant("python, numpy", in_file=False)
+    ('write one package per line: `- python 3.12`, `- numpy`', 'each package is a spec of its own: `python`, `numpy`')
+    >>> meant("git+https://example.org/a/b.git@v1")
+    'a repository is a requirement of pip: list it under `pip:` as `b @ git+https://example.org/a/b.git@v1`'
+    >>> meant("torch"), meant("numpy >=1.26,<2"), meant("python 3.11.* *_cpython"), meant("numpy 1.26 py311_0")
+    ('conda-forge calls it `pytorch`', None, None, None)
     """
-    for pattern, hint in _PATTERNS:
+    for pattern, *hints in _PATTERNS:
         if found := re.fullmatch(pattern, spec):
+            hint = hints[0 if in_file else -1]
             parts = [part for part in found.groups() if part is not None]
-            return hint.format(*parts, spec=spec, next=int(parts[1]) + 1 if "{next}" in hint else "")
+            each = re.split(r",? (?![<>=!~\d])", parts[0]) if parts else []
+            return hint.format(
+                *parts,
+                next=int(parts[1]) + 1 if "{next}" in hint else "",
+                first=each[0],
+                each="`, `".join(each),
+                lines=", ".join(f"`- {one}`" for one in each),
+            )
     conda = CONDA_NAMES.get(spec.partition(" ")[0].lower())
     return f"conda-forge calls it `{conda}`" if conda is not None and conda != spec else None
+
+
+def channel(name: str) -> str | None:
+    """A hint for the name of a channel that is nearly a well-known one.
+
+    >>> channel("conda-froge"), channel("bioconda"), channel("my-lab")
+    ('did you mean `conda-forge`?', None, None)
+    """
+    found = [] if name in CHANNELS else close(name, CHANNELS, likeness=0.8)
+    return f"did you mean `{found[0]}`?" if found else None
 
 
 #: One version and nothing else, perhaps of a channel or a build: `python 3.11`, `python[version=3.11]`.
@@ -97,17 +143,20 @@ _EXACT = (
 
 
 def exact(spec: str, versions: list[str]) -> str | None:
-    """A hint where a version without an operator is meant as the beginning of one, and `versions` there are begin so.
+    """A hint where a version without an operator is meant as the beginning of one: some of the `versions` that there
+    are begin so, or have more numbers than the two or three that it has.
 
     >>> exact("python 3.11", ["3.12.1", "3.11.7", "3.11.2"])
     '`python 3.11` means exactly version 3.11; for any 3.11 write `python 3.11.*`'
-    >>> exact("numpy ==2.2", ["2.2.6"]), exact("python 3.9", ["3.11.7"])
+    >>> exact("numpy ==2.2", ["2.2.6"]), exact("python 3.9.1", ["3.11.7"])
     ('`numpy ==2.2` means exactly version 2.2; for any 2.2 write `numpy 2.2.*`', None)
     >>> exact("c::python =3.11=*_cp", ["3.11.7"])
     '`c::python =3.11=*_cp` means exactly version 3.11; for any 3.11 write `c::python 3.11.* *_cp`'
     """
     found = re.fullmatch(_EXACT, spec)
-    if found is None or not any(version.startswith(f"{found[2]}.") for version in versions):
+    if found is None or not any(
+        version.startswith(f"{found[2]}.") or 0 < found[2].count(".") < version.count(".") for version in versions
+    ):
         return None
     name, version, build = found.groups(default="")
     meant = f"{name} {version}.*{build.replace('=', ' ')}"

@@ -107,6 +107,11 @@ def _variants(name: str) -> list[str]:
     return [variant for variant in swapped + prefixed + stripped if variant != name]
 
 
+def _in_file(where: Location | None) -> bool:
+    """Words of the command line are in no line."""
+    return where is not None and where.line is not None
+
+
 _CONDITION = r"could not parse condition .*"
 
 
@@ -114,7 +119,7 @@ def not_a_spec(spec: str, text: str, where: Location | None) -> CreationError:
     """A spec that does not parse, and the parser's reason."""
     reason = re.sub(_CONDITION, "its condition cannot be read", causes(text)[-1])
     turned = re.sub("=([<>])", r"\1=", spec)
-    hint = f"did you mean `{turned}`?" if turned != spec else mistakes.meant(spec)
+    hint = f"did you mean `{turned}`?" if turned != spec else mistakes.meant(spec, in_file=_in_file(where))
     return CreationError(
         f"`{spec}` is not a valid match spec: {reason if reason.endswith(' .') else reason.rstrip('.')}",
         step="solve",
@@ -132,7 +137,7 @@ def missing_packages(
     channels = _channel_names(request.channels)
     hints = []
     for name, spec in missing.items():
-        if hint := mistakes.meant(spec):
+        if hint := mistakes.meant(spec, in_file=_in_file(locate(spec))):
             hints.append(hint)
         elif close := near(name, known):
             hints.append(f"did you mean {_alternatives(close)}?" if len(missing) == 1 else
@@ -141,7 +146,7 @@ def missing_packages(
     where = [place for spec in missing.values() if (place := locate(spec)) is not None]
     if not hints and any(place.path.endswith(".txt") for place in where):
         hints.append("a package of PyPI is asked for with `pypi:NAME`; `--channel CHANNEL` adds another channel")
-    elif not hints and any(place.line for place in where):
+    elif not hints and any(map(_in_file, where)):
         hints.append(
             "if it is in another channel, add that under `channels:`; if it is only on PyPI, list it under `pip:`"
         )
@@ -176,19 +181,21 @@ def another_machine(missing: Mapping[str, str], request: Request, locate: Locate
 
 def missing_versions(spec: str, name: str, versions: Sequence[str], request: Request, locate: Locate) -> CreationError:
     """No version fits one spec by itself; `versions` are those that the channels have, newest first."""
+    where = locate(spec)
     shown = ", ".join(versions[:_FEW]) + (f" and {len(versions) - _FEW} older" if len(versions) > _FEW else "")
     newer = " (`exclude-newer` hides those published later)" if request.exclude_newer else ""
     hint = f"there is {name} {shown}{newer}" if versions else f"no version of {name} is left{newer}"
     # What follows a space is the build.
     separated = re.sub(r"(?<=[\w.*]) ?(?:and |& ?)?(?=[<>!~])", ",", spec.partition(" ")[2])
-    if wrong := mistakes.exact(spec, [*versions]) or mistakes.meant(spec):
-        hint = f"{wrong}\n{hint}"
+    if wrong := mistakes.exact(spec, [*versions]) or mistakes.meant(spec, in_file=_in_file(where)):
+        # Where no version was asked for, which there are is no help.
+        hint = f"{wrong}\n{hint}" if re.search(r"[\d*]", spec) else wrong
     elif separated not in spec:
         hint = f"did you mean `{name} {separated}`? A comma separates versions\n{hint}"
     return CreationError(
         f"no `{name}` of {_channel_names(request.channels)} for {request.platform} fits `{spec}`",
         step="solve",
-        where=locate(spec) or (),
+        where=where or (),
         hint=hint,
     )
 
@@ -273,6 +280,7 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
     where = (locate(channel.name) if channel else None) or ()
     status = re.search(_STATUS, text)
     reason = sentences[-1]
+    slip = mistakes.channel(channel.name) if channel else None
     if offline and ("no usable repodata cache" in text or "cache" in reason):
         return CreationError(
             f"{named} is not in the cache, and `--offline` does not allow downloading it",
@@ -285,12 +293,14 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
             f"{named} does not exist: nothing at {url}",
             step="solve",
             where=where,
-            hint="check its spelling, and the settings `channel_alias` and `custom_channels`",
+            hint=slip or "check its spelling, and the settings `channel_alias` and `custom_channels`",
         )
     if status and status[1] in _NO_ACCESS:
         return _refuses(named, url, status[1], where, "solve")
     if status or any(sign in text for sign in _NETWORK):
-        return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, where, "solve")
+        error = _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, where, "solve")
+        error.hint = f"{slip}\n{error.hint}" if slip else error.hint
+        return error
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, "solve", cache)
     hint = "check that this is the address of a channel, and that no proxy answers in its place"

@@ -7,23 +7,27 @@ import re
 import shlex
 
 from ...errors import HeaderError, Location
-from ..languages import comment_sign
+from ...text import close
+from .. import languages
+from ..languages import BLOCK_SIGNS, comment_sign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .text import Head
 
-#: What opens a comment, or a text, of several lines: the words of a header need lines of their own in it.
-_BLOCK_SIGNS = ("/*", "(*", "{-", "{*", "<!--", "<#", "#|", "#=", "#[", "--[", "%{", "%%{", '"""', "'''")
-
 #: Words that are alone after a comment sign, and are close to an opening line.
 _NEARLY_NATIVE = re.compile(r"[^\w\s]{1,4}[ \t]*conda[-_\s]{0,3}exec(?:ute)?\b", re.IGNORECASE)
 _NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda[-_ ]?|end-conda-)?script\b", re.IGNORECASE)
 
+#: One or two words and nothing else after a comment sign.
+_WORDS = re.compile(r"[^\w\s]{1,4}[ \t]*(/{2,4})?[ \t]*([A-Za-z]+(?:[-_ ][A-Za-z]+){0,2})[ \t]*:?")
+#: How alike those of a slip are: one letter is missing, wrong, or in the wrong place.
+_ALIKE = 0.82
 
-def minimal(prefix: str) -> str:
+
+def minimal(prefix: str, spec: str = "python >=3") -> str:
     """The smallest header, in the comments of one language."""
-    return "\n".join(f"{prefix} {line}" for line in ("conda execute", "env:", " - python >=3"))
+    return "\n".join(f"{prefix} {line}" for line in ("conda execute", "env:", f" - {spec}"))
 
 
 def no_header(script: Head) -> HeaderError:
@@ -36,24 +40,42 @@ def no_header(script: Head) -> HeaderError:
             return _nearly_native(script, number, stripped)
         if found := _NEARLY_BLOCK.match(stripped):
             return _nearly_block(script, number, stripped, (found.group(1) or "").lower())
+        words = _slip(stripped)
+        if words == "conda execute":
+            return _nearly_native(script, number, stripped)
+        if words:
+            return _nearly_block(script, number, stripped, words.removesuffix("script"))
     name = os.path.basename(script.path) or script.path
     if other := _another_kind(script, name):
         return other
-    prefix = comment_sign(script.path, script.lines[0] if script.lines else "")
+    first = script.lines[0] if script.lines else ""
+    prefix, language = comment_sign(script.path, first), languages.of_shebang(first) or languages.of(script.path)
     searched = "" if script.whole else " in its first 64 KiB"
     # Code from `-c`, from standard input or from the web is not a file that could be given one.
     is_file = not script.path.startswith("-") and "://" not in script.path
-    first = {
+    of_words = {
         "-c": "name what the code needs: `conda execute --with python -c CODE`, or begin it with a header:",
         "-": "name what the script needs: `conda execute --with python -`, or begin it with a header:",
     }
-    init = f"`conda execute --init {shlex.quote(script.path)}` writes one; or " if is_file else ""
-    say = first.get(script.path, f"{init}write in a comment what the script needs:")
+    init = f"`conda execute --init {shlex.quote(script.path)}` writes one" if is_file else ""
+    say = of_words.get(script.path, f"{init}{'; or ' if init else ''}write in a comment what the script needs:")
+    sample = minimal(prefix, language.package if language and language.package not in ("", "python") else "python >=3")
+    # What compiles has to be said, too.
+    hint = init if init and language and language.entrypoint else f"{say}\n{sample}"
     return HeaderError(
         f"`{name}` has no header{searched}",
         where=Location(script.path) if is_file else (),
-        hint=f"{say}\n{minimal(prefix)}",
+        hint=hint,
     )
+
+
+def _slip(stripped: str) -> str | None:
+    """The words of an opening line that those of this line are nearly: `conda execute`, `script`, `conda-script`."""
+    found = _WORDS.fullmatch(stripped)
+    if found is None:
+        return None
+    known = ("script", "conda-script", "end-conda-script") if found[1] else ("conda execute",)
+    return next(iter(close(found[2].replace("-" if not found[1] else " ", " "), known, likeness=_ALIKE)), None)
 
 
 def _another_kind(script: Head, name: str) -> HeaderError | None:
@@ -75,7 +97,7 @@ def _nearly_native(script: Head, number: int, stripped: str) -> HeaderError:
 
     sign = re.match(r"[^\w\s]+", stripped)
     prefix = sign.group() if sign else "#"
-    if prefix.startswith(_BLOCK_SIGNS):
+    if prefix.startswith(BLOCK_SIGNS):
         inner = " *" if "*" in prefix else comment_sign(script.path)
         hint = f"give the header lines of its own within the comment:\n{minimal(inner)}"
     else:

@@ -367,9 +367,10 @@ def _env(value: Value, locations: list[tuple[str, Location]]) -> tuple[tuple[str
     hint = _ONE_SPEC
     specs: list[str] = []
     pypi: list[str] = []
-    for item in _items(value, "env", hint):
+    items = _items(value, "env", hint)
+    for index, item in enumerate(items):
         if item.kind == "a mapping":
-            for requirement in _pip(item):
+            for requirement in _pip(item, items[index + 1 :]):
                 pypi.append(fields.requirement(requirement.text, requirement.where))
                 locations.append((pypi[-1], requirement.where))
         else:
@@ -378,8 +379,8 @@ def _env(value: Value, locations: list[tuple[str, Location]]) -> tuple[tuple[str
     return tuple(specs), tuple(pypi)
 
 
-def _pip(item: Value) -> list[Value]:
-    """The requirements of an entry `pip: [...]`."""
+def _pip(item: Value, following: list[Value]) -> list[Value]:
+    """The requirements of an entry `pip: [...]`; `following` are the entries after it."""
     for key, value in item.pairs():
         name = key.text
         if name.lower() in ("pypi", "pip3", "uv"):
@@ -393,11 +394,24 @@ def _pip(item: Value) -> list[Value]:
                 hint=f"write a spec without a colon, such as `- {shown(written)}`",
             )
         hint = "write one requirement per line, each after `- `"
+        if value.kind == "nothing":
+            raise _nothing_below(key.where, following)
         items = _items(value, "pip", hint)
         for requirement in items:
             _entry(requirement, "pip", hint)
         return items
     raise HeaderError("an entry of `env` is an empty mapping", where=item.where, hint="write a spec, or remove it")
+
+
+def _nothing_below(where: Location, following: list[Value]) -> HeaderError:
+    """The error for `- pip:` with nothing in it: what belongs to it may be indented as it is itself."""
+    line, column = where.text or "", (where.column or 1) - 1
+    entry = next((one.text for one in following if one.kind == "a string"), "NAME")
+    dash = line.rfind("-", 0, column)
+    below = f"{line[:dash]} {' ' * (column - dash - 1)}- {entry}"
+    return HeaderError(
+        "`pip:` has no entries of its own", where=where, hint=f"indent them more than `- pip:`:\n{line}\n{below}"
+    )
 
 
 def _channels(value: Value, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
