@@ -224,8 +224,8 @@ Run a script in the conda environment declared in its own comments:
   #  - numpy
 
 The environment is created on the first run and shared by every script with the same requirements; `conda tmpenv` lists
-and deletes environments. SCRIPT is a file, a URL, or `-` for standard input; everything after it belongs to the script.
-Inline metadata of PEP 723 (`# /// script`) and conda-script blocks work as well."""
+and deletes environments. SCRIPT is a file, a URL, or `-` for standard input; everything after it is passed to the
+script. Inline metadata of PEP 723 (`# /// script`) and conda-script blocks work as well."""
     EPILOGUE = """\
 The exit status is the script's own. 125: conda-execute failed before the script started; 126: the program cannot be
 executed; 127: it was not found. Settings are read from condarc, under `plugins:` (conda_execute_env_dir, ...), and from
@@ -242,59 +242,65 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         Conflict(
             _ONE_RUN,
             _EDITS,
-            "`{0}` is for one run, and `{1}` for all that follow",
+            "`{0}` is for one run, but `{1}` changes the script",
             "write what the script needs into its header, or leave it out",
         ),
         Conflict(
-            ("command",), (*_EDITS, "lock", "locked", "lock_file"), "`{1}` needs a script, and `{0}` runs a program"
+            ("command",), (*_EDITS, "lock", "locked", "lock_file"), "`{1}` needs a script, but `{0}` runs a program"
         ),
-        Conflict(("embed",), ("lock_file",), "`{0}` and `{1}` name different places", "give one of them"),
+        Conflict(("embed",), ("lock_file",), "`{0}` and `{1}` name different places", "use one of them"),
         Conflict(("lock", "locked"), ("no_lock",), "`{0}` and `{1}` contradict each other"),
-        Conflict(("init",), ("remove",), "`{0}` writes a first header, from which there is nothing to remove"),
+        Conflict(("init",), ("remove",), "`{0}` writes a new header, so there is nothing to remove"),
     )
 
     code = rest(
         "-c",
         value="CODE...",
-        help="run these words, one line each; standard input when no word follows",
+        help="run this code, one argument per line; without arguments, standard input",
         with_options=True,
     )
     command = rest(
         "-x",
         value="COMMAND...",
-        help="run a program of the package of its name, or of what `--with` names: `-x samtools view`, "
+        help="run a program from the package of the same name, or from those of `--with`: `-x samtools view`, "
         "`-x 'samtools=1.20' view`",
     )
     extra = many(
         "-w", "--with", value="SPEC", help="one more requirement for this run (`pypi:NAME` for PyPI); repeatable"
     )
     python = text(
-        "--python", value="VERSION", help="one more requirement, this Python: `3.12` is `--with 'python 3.12.*'`"
+        "--python", value="VERSION", help="Python version for this run: `3.12` means `--with 'python 3.12.*'`"
     )
-    channels = many("--channel", value="CHANNEL", help="one more channel, before those of the header; repeatable")
-    override_channels = flag("--override-channels", help="only the channels given with `--channel`")
+    channels = many(
+        "--channel", value="CHANNEL", help="one more channel, with priority over those of the header; repeatable"
+    )
+    override_channels = flag("--override-channels", help="use only the channels given with `--channel`")
     exclude_newer = text(
         "--exclude-newer",
         value="WHEN",
         help="ignore packages published after this date, or within this time (`2026-01-31`, `7 days`)",
     )
-    offline = flag("--offline", help="do not use the network, only what is cached")
+    offline = flag("--offline", help="do not use the network, only the caches")
     backend = text("--backend", value="NAME", words=BACKENDS, help="`rattler` (built in, the default) or `conda`")
-    trust = flag("--trust", help="run a script from a URL without asking, now and as long as it stays the same")
+    trust = flag("--trust", help="run a script from a URL without asking, now and until it changes")
     sandbox = text(
         "--sandbox",
         value="KIND",
         words=(WHOLE, ENVIRONMENTS),
         bare=WHOLE,
-        help="keep the script from your files, the network and other processes; `=env`: from changing environments",
+        help="run without access to your files, the network and other processes; `=env`: only protect environments",
     )
-    allow_net = flag("--allow-net", help="in a sandbox: the network as it is outside")
+    allow_net = flag("--allow-net", help="in a sandbox: allow access to the network")
     allow_write = many(
-        "--allow-write", value="DIR", help="in a sandbox: write there, not in the working directory; repeatable"
+        "--allow-write",
+        value="DIR",
+        help="in a sandbox: allow writing to DIR instead of the working directory; repeatable",
     )
-    allow_env = many("--allow-env", value="NAME", help="in a sandbox: show this variable (`AWS_*`); repeatable")
+    allow_env = many("--allow-env", value="NAME", help="in a sandbox: pass on this variable (`AWS_*`); repeatable")
     trusted = flag("--trusted", action="trusted", json=True, help="list the scripts from URLs that are trusted")
-    distrust = many("--distrust", value="URL", action="distrust", help="trust this script no longer; repeatable")
+    distrust = many(
+        "--distrust", value="URL", action="distrust", help="no longer trust the script at this URL; repeatable"
+    )
     force_env = flag(
         *("-f", "--force-env"),
         also=("--force-reinstall", "--reinstall", "--refresh"),
@@ -304,7 +310,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         "-U",
         "--update",
         also=("--upgrade",),
-        help="the same with the newest packages that fit; writes the lock file again, too, where there is one",
+        help="the same, with the newest packages that fit; also updates the script's lock file",
     )
 
     check = flag(
@@ -313,7 +319,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         joins=("lock",),
         json=True,
         scripts=True,
-        help="report mistakes in the header; `-v` shows what it means",
+        help="report mistakes in the header; with `-v`, show what it means",
     )
     dry_run = flag(
         "--dry-run",
@@ -342,7 +348,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         action="outdated",
         json=True,
         scripts=True,
-        help="show for each requirement what is there, what the header allows and what is newest",
+        help="show the installed, the newest allowed and the newest version of each requirement",
     )
     shell = flag("--shell", action="shell", help="open a shell in the script's environment")
     export = text(
@@ -352,9 +358,14 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         action="export",
         help="print `environment.yml`, `explicit`, `pixi.lock`, or a bill of materials: `cyclonedx`, `spdx`",
     )
-    pack = text("--pack", value="FILE", action="pack", help="write an archive of the environment that runs anywhere")
+    pack = text(
+        "--pack",
+        value="FILE",
+        action="pack",
+        help="write an archive of the environment, for machines without conda or a network",
+    )
 
-    init = flag("--init", action="edit", json=True, help="write a header; creates the script if there is none")
+    init = flag("--init", action="edit", json=True, help="write a header; create the script if it does not exist")
     add = many(
         "--add", value="SPEC", action="edit", json=True, help="add a requirement, or change its version; repeatable"
     )
@@ -375,7 +386,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         needs=("lock",),
         help="with `--lock`: solve again for this package alone; repeatable",
     )
-    embed = flag("--embed", needs=("lock",), help="with `--lock`: write it at the script's end instead")
+    embed = flag("--embed", needs=("lock",), help="with `--lock`: write it at the end of the script instead")
     platform = many(
         "--platform",
         value="PLATFORM",
@@ -383,11 +394,11 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         needs=("lock",),
         help="with `--lock`: for this platform (`osx-arm64`); repeatable",
     )
-    locked = flag("--locked", help="run only with a lock file that is up to date")
+    locked = flag("--locked", help="fail unless there is a lock file that is up to date")
     no_lock = flag("--no-lock", help="run without the lock file")
-    lock_file = text("--lock-file", value="PATH", help="where the lock file is, or is to be written")
+    lock_file = text("--lock-file", value="PATH", help="path of the lock file to use or write")
 
-    json = flag("--json", help="print JSON, errors too; without an action, that of `--dry-run`")
+    json = flag("--json", help="print JSON, also for errors; without an action, the same as `--dry-run`")
     verbose = flag("-v", "--verbose", help="show the specification, the prefix and every step")
     quiet = flag("-q", "--quiet", help="show errors only")
     completion = text(
@@ -395,7 +406,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         value="SHELL",
         words=("bash", "zsh", "fish"),
         action="completion",
-        help='print what completes words in a shell: eval "$(conda execute --completion bash)"',
+        help='print a completion script, to be used like this: eval "$(conda execute --completion bash)"',
     )
     help = flag("-h", "--help", action="help", help="show this page")
     version = flag("-V", "--version", action="version", help="show the version")
@@ -463,8 +474,8 @@ automatically after 25 hours without use.
 
 @COMMANDS@
 
-SPEC is a conda match spec (`python=3.12`, `numpy >=2`), or `pypi:` and a PyPI requirement. NAME may be shortened while
-it is unique, to four digits or more. `conda tmpenv COMMAND --help` explains one command."""
+SPEC is a conda match spec (`python=3.12`, `numpy >=2`), or `pypi:` and a PyPI requirement. NAME may be shortened to
+four digits or more, if they are unique. `conda tmpenv COMMAND --help` explains one command."""
     ENDS_AT_WORD = True
 
     help = flag("-h", "--help", help="show this page, or that of a command")
@@ -480,35 +491,35 @@ class ListOptions(CommandLine):
         "--sort",
         value="KEY",
         words=("name", "size", "created", "used", "script"),
-        help="what comes first: `name`, `size`, `created`, `used` (the default) or `script`",
+        help="sort by `name`, `size`, `created`, `used` (the default) or `script`",
     )
-    verbose = flag("-v", "--verbose", help="name each process that other hosts and containers noted")
-    json = flag("--json", help="print JSON, errors too")
+    verbose = flag("-v", "--verbose", help="list each process noted by other hosts and containers")
+    json = flag("--json", help="print JSON, also for errors")
 
 
 class ClearOptions(CommandLine):
     USAGE = "conda tmpenv clear [OPTIONS] [NAME or SCRIPT...]"
     PROSE = """\
-Delete every environment that no process is using right now, or these. What is kept (`conda tmpenv keep`) is deleted by
-name only. Shows what was freed, and why the rest was not deleted."""
+Delete the given environments, or all that no process is using right now. Kept ones (`conda tmpenv keep`) are deleted by
+name only. Shows what was freed, and why the others were not deleted."""
 
-    min_age = text("--min-age", value="HOURS", help="only those that were not used for so many hours")
-    foreign = flag("--foreign", help="also what other hosts or containers may be using: only if none of them is")
+    min_age = text("--min-age", value="HOURS", help="only those unused for this many hours")
+    foreign = flag("--foreign", help="also what other hosts or containers may be using; make sure that they are not")
     caches = flag("--caches", help="also launch records, code of `-c` and of URLs, and the `${CACHE}` of scripts")
-    packages = flag("--packages", help="also downloaded packages, which pixi and rattler-build share")
+    packages = flag("--packages", help="also downloaded packages, which pixi and rattler-build also use")
     dry_run = flag("--dry-run", help="show what would be deleted")
-    json = flag("--json", help="print JSON, errors too")
+    json = flag("--json", help="print JSON, also for errors")
 
 
 class PruneOptions(CommandLine):
     USAGE = "conda tmpenv prune [OPTIONS]"
     PROSE = """\
-Delete the environments that have expired: not used for the time in the setting `remove-if-unused-for`, 25 hours unless
-set. This happens automatically; `conda tmpenv clear` deletes the others too."""
+Delete expired environments: those unused for the time in the setting `remove-if-unused-for` (25 hours unless
+set). This also happens automatically; `conda tmpenv clear` deletes the others too."""
     WORDS = ("", 0, 0)
 
     dry_run = flag("--dry-run", help="show what would be deleted")
-    json = flag("--json", help="print JSON, errors too")
+    json = flag("--json", help="print JSON, also for errors")
 
 
 class DirOptions(CommandLine):
@@ -519,20 +530,20 @@ class DirOptions(CommandLine):
 
 class NameOptions(CommandLine):
     USAGE = "conda tmpenv name [OPTIONS] SPEC... or SCRIPT"
-    PROSE = "Print the path that such an environment, or that of a script, has or would have."
+    PROSE = "Print the path that an environment with these specs, or the environment of this script, has or would have."
 
-    file = many("--file", value="FILE", help="a file of specs, one a line, or an environment.yml; repeatable")
+    file = many("--file", value="FILE", help="a file of specs, one per line, or an environment.yml; repeatable")
     channels = many("-c", "--channel", value="CHANNEL", help="one more channel; repeatable")
-    override_channels = flag("--override-channels", help="only the channels given with `--channel`")
+    override_channels = flag("--override-channels", help="use only the channels given with `--channel`")
     exclude_newer = text("--exclude-newer", value="WHEN", help="ignore packages published after this date")
-    json = flag("--json", help="print JSON, errors too")
+    json = flag("--json", help="print JSON, also for errors")
 
 
 class CreateOptions(NameOptions):
     USAGE = "conda tmpenv create [OPTIONS] SPEC... or SCRIPT"
-    PROSE = "Create an environment of these specs, or that of a script, or find it, and print its path."
+    PROSE = "Create or find an environment with these specs, or the environment of this script, and print its path."
 
-    offline = flag("--offline", help="do not use the network, only what is cached")
+    offline = flag("--offline", help="do not use the network, only the caches")
     backend = text("--backend", value="NAME", words=BACKENDS, help="`rattler` or `conda`")
     compile = flag("--compile", help="byte-compile its Python modules")
     force_env = flag("-f", "--force-env", help="create it again; refused while it is in use")
@@ -545,27 +556,27 @@ class InfoOptions(CommandLine):
     PROSE = "Show one environment in full: its packages and channels, how it was created, who is using it."
     WORDS = (_NAMES, 1, 1)
 
-    verbose = flag("-v", "--verbose", help="name each process that other hosts and containers noted")
+    verbose = flag("-v", "--verbose", help="list each process noted by other hosts and containers")
     verify = flag(
-        "--verify", help="compare the hashes of all files; status 1 where one has changed since it was installed"
+        "--verify", help="compare the hashes of all files; exit status 1 if one has changed since it was installed"
     )
-    json = flag("--json", help="print JSON, errors too")
+    json = flag("--json", help="print JSON, also for errors")
 
 
 class AuditOptions(CommandLine):
     USAGE = "conda tmpenv audit [OPTIONS] [NAME or SCRIPT...]"
     PROSE = """\
-Ask OSV which packages have known vulnerabilities, in the environments or lock files named, or in all environments."""
-    EPILOGUE = "The exit status is 1 where there are some that are not ignored."
-    CONFLICTS = (Conflict(("json",), ("sarif",), "`{0}` and `{1}` ask for different things", "give one of them"),)
+Ask OSV which packages have known vulnerabilities, in the given environments or lock files, or in all environments."""
+    EPILOGUE = "The exit status is 1 if there are any that are not ignored."
+    CONFLICTS = (Conflict(("json",), ("sarif",), "`{0}` and `{1}` ask for different things", "use one of them"),)
     WORDS = (_NAMES, 0, None)
 
-    ignore = many("--ignore", value="ID", help="do not count this advisory; any of its names will do; repeatable")
+    ignore = many("--ignore", value="ID", help="ignore this advisory, by any of its names; repeatable")
     ignore_until_fixed = many(
-        "--ignore-until-fixed", value="ID", help="the same as long as no version has a fix; repeatable"
+        "--ignore-until-fixed", value="ID", help="the same, while no version has a fix; repeatable"
     )
-    offline = flag("--offline", help="use what was asked before")
-    json = flag("--json", help="print JSON, errors too")
+    offline = flag("--offline", help="use earlier answers only")
+    json = flag("--json", help="print JSON, also for errors")
     sarif = flag("--sarif", help="print SARIF 2.1.0, for code scanning")
 
 

@@ -121,5 +121,5 @@ def _check(line: CommandLine) -> None:
         raise UsageError(f"`{actions[0].name}` has no JSON output", hint=f"`--json` works with {printing}")
     if len(actions) > 1:
         raise UsageError(
-            f"`{actions[0].name}` and `{actions[1].name}` ask for different things", hint="give one of them"
+            f"`{actions[0].name}` and `{actions[1].name}` ask for different things", hint="use one of them"
         )
