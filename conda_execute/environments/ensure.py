@@ -1,4 +1,4 @@
-"""An environment for a request: the one that is there, or a new one, noted as used by this process.
+"""An environment for a request: an existing one or a new one, noted as used by this process.
 
 The warm path takes no lock: note, marker, note again (`uses.hold`). Everything else happens under the lock of the
 environment's name: look again, and
@@ -8,8 +8,8 @@ environment's name: look again, and
 * neither: a creator died; throw the prefix away and make it again;
 * nothing: make it, mark it last.
 
-The use is noted before the lock is free again. So of many processes that want one missing environment one creates it
-and all use it, and a creator that dies at any moment leaves nothing that a later run believes in.
+The use is noted before the lock is free again. So of many processes that need the same missing environment, one creates
+it and all use it. A creator that dies at any moment leaves nothing that a later run takes for a finished environment.
 
 No prefix is repaired or made again while a live process uses it. What is in use and broken, or was made for hosts
 unlike this one, stays as it is, and the request gets a second name: `<name>.1`, and so on. So does one that
@@ -48,18 +48,19 @@ if TYPE_CHECKING:
 
         @property
         def title(self) -> str:
-            """Who asks, for those who wait."""
+            """Who asks for the environment; shown to processes that wait."""
 
         @property
         def recorded(self) -> str:
-            """The same for the marker, which is read from anywhere."""
+            """The same for the marker, as an absolute path or address."""
 
         @property
         def renew_after(self) -> float:
             """Seconds after which an environment is too old; 0: never."""
 
         def solve(self, *, replaces: bool) -> Solved:
-            """What can fail before anything is made, or before the environment that it `replaces` is removed."""
+            """Do what can fail before anything is created, or before the environment that `replaces` refers to is
+            removed."""
 
         def create(self, prefix: str, lock_fd: int, solved: Solved) -> Built:
             """Fill the prefix. Every process that writes into it must inherit the lock's descriptor."""
@@ -80,9 +81,9 @@ _ROOM = "`conda tmpenv clear` deletes environments that are not in use; set `env
 def ensure(
     request: Request, store: Store, recipe: Recipe[Any], use: Use | None = None, force: bool = False
 ) -> Environment:
-    """A ready environment for the request, held by a use of this process (which need not be worked out before).
+    """Return a ready environment for the request, held by `use`; default: a use of this process.
 
-    `force`: make it again; InUseError if a process uses it.
+    `force`: create it again; raises InUseError if a process uses it.
     """
     from .name import environment_name
 
@@ -103,7 +104,7 @@ def ensure(
 
 
 def find(request: Request, store: Store, recipe: Recipe[Any], use: Use | None) -> Environment | None:
-    """The environment that `ensure` would take as it is, if there is one; held by `use`, where one is given."""
+    """Return the environment that `ensure` would use as it is, if there is one; held by `use`, if given."""
     from .name import environment_name
 
     work = _Work(request, store, recipe, use or uses.this_process())
@@ -111,10 +112,10 @@ def find(request: Request, store: Store, recipe: Recipe[Any], use: Use | None) -
 
 
 def damage(environment: Environment) -> str | None:
-    """What something removed from the environment since it was made; None if nothing that shows at once.
+    """Say what is missing from the environment since it was created; None if no damage shows at once.
 
-    Purges of scratch disks remove what was not read for weeks. Package records are the first to go: only conda reads
-    them, while a run reads the marker next to them.
+    Scratch disks purge files that were not read for weeks. Package records go first: only conda reads them, while each
+    run reads the marker next to them.
     """
     try:
         names = os.listdir(layout.conda_meta(environment.prefix))
@@ -128,7 +129,7 @@ def damage(environment: Environment) -> str | None:
 
 @dataclass
 class _Work:
-    """One request, for one process."""
+    """The work for one request of one process."""
 
     request: Request
     store: Store
@@ -136,8 +137,8 @@ class _Work:
     use: Use
 
     def find(self, name: str, hold: bool = True) -> Environment | None:
-        """The environment of this name, if one is ready, fits and is whole, and can be held: the warm path. One that is
-        too old comes after those that are not."""
+        """The warm path: return an environment of this name that is ready, fits this host, is undamaged and can be
+        held. One that is too old is only used if there is no newer one."""
         ready = self.store.ready(name)
         if self.recipe.renew_after:
             ready = iter(sorted(ready, key=lambda one: (self.is_due(one), -self.store.made(one))))
@@ -148,7 +149,7 @@ class _Work:
         return None
 
     def is_due(self, environment: Environment) -> bool:
-        """Whether the environment is older than it is to be."""
+        """Whether the environment is old enough to be renewed."""
         seconds = self.recipe.renew_after
         if not seconds:
             return False
@@ -157,11 +158,11 @@ class _Work:
         try:
             return self.store.now() > renewal.due(environment, seconds)
         except OSError:
-            return False  # it is going
+            return False  # it is being deleted
 
     def renewed(self, name: str, old: Environment) -> Environment:
-        """A new environment next to the old one, which we hold; the old one where somebody else is making the new one,
-        or nobody can."""
+        """Return a new environment next to the old one, which we hold. Return the old one if another process is
+        creating the new one, or if it cannot be created."""
         for candidate in self.store.candidates(name):
             if self.store.state(candidate) in ("ready", "aside"):
                 continue
@@ -185,13 +186,13 @@ class _Work:
         return old
 
     def at(self, candidate: str, force: bool) -> Environment | None:
-        """The environment in the prefix of this name, made if need be; None: this prefix is not for us."""
+        """Return the environment in the prefix of this name, created if needed; None if this prefix cannot be used."""
         from .lock import Lock
 
         refused: set[str] = set()
 
         def made() -> Environment | None:
-            """What somebody else made while we waited, held."""
+            """Return what another process created while we waited, held."""
             environment = None if force else self.store.read(candidate)
             if environment is None or environment.marker.build in refused:
                 return None
@@ -212,8 +213,8 @@ class _Work:
             self.recipe.tell(f"if `{holder.host}` is gone, `conda tmpenv clear --foreign {candidate}` removes its lock")
 
     def _is_fit(self, environment: Environment) -> bool:
-        """Whether this host satisfies the environment's virtual packages. A yes is remembered for the place: until the
-        next boot nobody changes its processor, and a new container is asked again."""
+        """Whether this host satisfies the environment's virtual packages. A positive answer is remembered for the
+        place: the hardware stays the same until the next boot, and a new container is checked again."""
         if not environment.marker.virtual_packages:
             return True
         known = os.path.join(layout.hosts(environment.prefix, environment.marker.build), self.use.place)
@@ -236,7 +237,7 @@ class _Work:
                 if environment is not None:
                     self._note(environment)
         finally:
-            self.store.empty_trash(candidate)  # now that nobody has to wait for the disk
+            self.store.empty_trash(candidate)  # now that no process has to wait for the disk
         return environment
 
     def _look_again(self, candidate: str, lock: Lock, force: bool) -> Environment | None:
@@ -259,7 +260,7 @@ class _Work:
                 if force and environment is not None:
                     raise _cannot_see(environment.prefix)
                 return None
-            # Nobody may begin to use it while we look who does.
+            # No process may begin to use it while we look for users.
             with self.store.set_aside(candidate) as was_ready:
                 processes, foreign = self._users(candidate, was_ready)
                 if processes or foreign:
@@ -271,18 +272,18 @@ class _Work:
         return self._make(candidate, lock, solved, started)
 
     def _users(self, candidate: str, was_ready: bool) -> tuple[Sequence[Process], Sequence[Note]]:
-        """Processes that keep the prefix from being thrown away, and notes of other hosts that do."""
+        """Processes, and notes of other hosts, that keep the prefix from being deleted."""
         from .observer import FOREIGN_TTL, Observer, users
 
         prefix = self.store.prefix(candidate)
         if was_ready or uses.listed(prefix):
             self._wait_for_other_hosts()
         processes, foreign = users(prefix, Observer(self.store.now(), FOREIGN_TTL, self.store.tmp_envs))
-        # A note of our own, left by the launcher or the warm path, is from before we knew better.
+        # A note of our own was left by the launcher or the warm path, before it saw that the environment is unusable.
         return [one for one in processes if (one.pid, one.why) != (self.use.pid, "noted")], foreign
 
     def _wait_for_other_hosts(self) -> None:
-        """Until a note that another host's cache hides from us must have come to light, as the sweeper does."""
+        """Wait until notes that the caches of other hosts may hide from us must be visible, as the sweeper does."""
         from . import filesystem
 
         if filesystem.is_network(self.store.tmp_envs):
@@ -295,8 +296,8 @@ class _Work:
         try:
             built = self.recipe.create(prefix, lock.descriptor, solved)
             if not lock.is_ours():
-                # A person deleted the cache, the lock with it; or its locks do not exclude another host. Somebody else
-                # may make the prefix by now, or use it.
+                # A person deleted the cache and the lock with it, or the locks here do not exclude other hosts. Another
+                # process may be creating or using the prefix by now.
                 raise CreationError(
                     f"the environment was deleted while it was being created: `{prefix}`",
                     step="finish",
@@ -344,7 +345,7 @@ class _Work:
         try:
             uses.write_note(uses.note_path(environment, self.use))
         except FileNotFoundError:
-            # Somebody removed the directory of uses by hand. Nobody else can have: we hold the lock.
+            # A person removed the directory of uses. No process of ours can have done that: we hold the lock.
             files.make_directory(layout.uses(environment.prefix, environment.marker.build))
             uses.write_note(uses.note_path(environment, self.use))
 
@@ -353,7 +354,7 @@ def _remember(path: str) -> None:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
     except OSError:
-        pass  # read-only, or going: asked again next time
+        pass  # read-only, or being deleted: checked again next time
 
 
 def _cannot_see(prefix: str) -> InUseError:
@@ -361,7 +362,7 @@ def _cannot_see(prefix: str) -> InUseError:
 
 
 def in_use(prefix: str, processes: Sequence[Process], foreign: Sequence[Note]) -> InUseError:
-    """The refusal to take an environment from these."""
+    """The error that says who is using an environment."""
     details = [f"process {process}: {process.why}" for process in processes]
     details += [f"process {note.use.pid} on {note.use.host}" for note in foreign if note.use]
     return InUseError(

@@ -1,4 +1,4 @@
-"""What a file system can do that holds environments."""
+"""What the file system that holds environments can do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOCAL_LOCKS = frozenset(("localflock", "nolock", "local_lock=all", "local_lock=
 
 
 def clock(tmp_envs: str) -> float:
-    """What the clock of the environments' file system says, in seconds: the only one that ages are measured by."""
+    """The time in seconds by the clock of the environments' file system, the only clock that ages are measured by."""
     path = os.path.join(tmp_envs, layout.LOCKS, ".clock")
     try:
         files.make_directory(os.path.dirname(path))
@@ -37,15 +37,15 @@ def clock(tmp_envs: str) -> float:
 
 
 def is_network(path: str) -> bool:
-    """Whether this path lies on a file system that other hosts may see, with caches between them and us."""
+    """Whether this path is on a file system that other hosts may see, through caches of their own."""
     kind = _mount(path)[0]
     return kind in _NETWORK or kind.startswith("fuse.") or not kind
 
 
 def shares_locks(path: str) -> bool:
-    """Whether a lock here is known to exclude other hosts too, where they can see this file system at all.
+    """Whether a lock here is known to exclude other hosts too, if they can see this file system at all.
 
-    sshfs and others accept `flock` and keep it to themselves; NFS and Lustre do so where a mount option says it.
+    sshfs and others accept `flock` but do not tell the server; neither do NFS and Lustre with certain mount options.
     """
     kind, options = _mount(path)
     if not kind or kind.startswith("fuse.") or kind in _NETWORK:
@@ -54,7 +54,7 @@ def shares_locks(path: str) -> bool:
 
 
 def _mount(path: str) -> tuple[str, str]:
-    """Kind and options of the file system of this path; empty where nobody says: the worse case."""
+    """Type and mount options of the file system of this path; empty if unknown, which counts as the worse case."""
     real = os.path.realpath(path)
     best, kind, options = "", "", ""
     for mount, its_kind, its_options in _mounts():
@@ -65,9 +65,10 @@ def _mount(path: str) -> tuple[str, str]:
 
 
 def _mounts() -> list[tuple[str, str, str]]:
-    """Path, kind and options of each file system, in the order of mounting; none where nobody says.
+    """Path, type and options of each file system, in the order of mounting; none if unknown.
 
-    Of Linux by itself: hundreds that wait for one lock ask this, and `psutil` costs each more than all the rest.
+    On Linux without `psutil`: hundreds of processes that wait for one lock ask this, and importing it would cost each
+    more than everything else.
     """
     try:
         with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as file:
@@ -82,7 +83,7 @@ def _mounts() -> list[tuple[str, str, str]]:
 
 
 def _unescaped(path: str) -> str:
-    r"""A path as the kernel writes it into its table: `/a\040b` is `/a b`."""
+    r"""The path that the kernel wrote into its table: `/a\040b` is `/a b`."""
     for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         path = path.replace(code, character)
     return path

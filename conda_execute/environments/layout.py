@@ -1,4 +1,4 @@
-"""Where things lie. Path arithmetic only: nothing here reads or changes a disk.
+"""Where things are. Path arithmetic only: nothing here reads or changes a disk.
 
 ::
 
@@ -30,7 +30,7 @@ KEEP = "conda-execute.keep"
 RENEW = "conda-execute.renew-"
 
 LOCKS = ".locks"
-#: What a cleaner writes into the lock of an environment that it deletes; others write what they make it for.
+#: What a cleaner writes into the lock of an environment that it deletes; a creator writes the name of its script.
 CLEANER = "conda tmpenv clear"
 TRASH = ".trash"
 BOOTS = ".boots"
@@ -40,7 +40,7 @@ def conda_meta(prefix: str) -> str:
     return os.path.join(prefix, "conda-meta")
 
 
-#: The directory that holds environments, as its own name says wherever it is.
+#: The name of the directory that holds environments, wherever it is.
 TMP_ENVS = "tmp_envs"
 
 

@@ -1,14 +1,14 @@
-"""Locks that exclude processes from each other, whatever dies and whatever the file system.
+"""Locks that exclude processes from each other, whichever process dies and on any file system.
 
-A lock is on a descriptor of ours, on a file that is never unlinked, so that two processes can never hold locks on two
-files of one name. Installers inherit the descriptor: an orphan keeps the lock until it ends. Whatever moment a process
-dies at, the kernel gives its lock back. Where a file system has no locks, a symbolic link is used as one (`soft_lock`);
-where it has some that may not count on other hosts, the link is taken as well.
+A lock is held by an open descriptor of a file that is never unlinked, so two processes can never hold locks on two
+files of one name. Installers inherit the descriptor: an orphan keeps the lock until it ends. Whenever a process dies,
+the kernel releases its lock. If a file system has no locks, a symbolic link is used instead (`soft_lock`); if its locks
+may not exclude other hosts, the link is taken as well.
 
-Why `flock` and not `filelock`, but on Windows: to import `filelock` takes 65 ms, as it brings asyncio, and each of five
-hundred processes that wait for an environment pays that. Its `lock_descriptor` is the same call. And to release a
-`FileLock` unlocks it for all that inherited its descriptor, while a creator that fails must leave the lock to an
-installer that still writes.
+Why `flock` and not `filelock`, except on Windows: importing `filelock` takes 65 ms, because it imports asyncio, and
+each of five hundred processes that wait for an environment would pay that. Its `lock_descriptor` makes the same call.
+Also, releasing a `FileLock` unlocks it for all processes that inherited its descriptor, but a creator that fails must
+leave the lock to an installer that is still writing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Made = TypeVar("Made")
 
-#: Seconds that a process waits for another one before it says so.
+#: Seconds that a process waits for another one before it prints that it waits.
 QUIET_WAIT = 1.0
 
 #: errno 524 (ENOTSUPP) leaks out of some NFS servers; it has no name in user space.
@@ -39,16 +39,16 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, 524)
 #: The text next to a lock is for people, and a link's target cannot be longer than a path.
 _LONGEST_NAME = 1000
 
-#: Seconds between two looks at a lock that somebody else holds: the first, and the longest.
+#: Seconds between two checks of a lock that another process holds: the first interval, and the longest.
 _FIRST_PAUSE, _LAST_PAUSE = 0.005, 0.2
 
 
 class Holder:
-    """Who holds a lock, as the holder wrote it down."""
+    """The holder of a lock, as it wrote itself down."""
 
     def __init__(self, pid: int, host: str, script: str) -> None:
         self.pid, self.host, self.script = pid, host, script
-        #: Whether a link says so, which outlives its host.
+        #: Whether this comes from a link, which outlives its host.
         self.has_link = False
 
     def __str__(self) -> str:
@@ -83,22 +83,22 @@ class Lock:
         self._is_written = False
 
     def is_current(self) -> bool:
-        """Whether others would find the file that is locked: a person may have deleted it, and all next to it."""
+        """Whether other processes would find the locked file: a person may have deleted the whole directory."""
         try:
             return os.path.samestat(os.fstat(self.descriptor), os.stat(self.path))
         except FileNotFoundError:
             return False
 
     def is_ours(self) -> bool:
-        """Whether nobody else took it since: on a file system whose locks count on one host alone, or after a person
-        deleted the file. Opened by its name, which asks the server."""
+        """Whether no other process has taken the lock since: that can happen if locks do not exclude other hosts, or if
+        a person deleted the file. The file is opened by its name, which asks the server."""
         if not self.is_current() or (self.soft is not None and not self.soft.is_ours()):
             return False
         try:
             with open(self.path, "rb") as stream:
                 return not self._is_written or stream.read() == self._text.encode("utf-8", "surrogateescape")
         except OSError:
-            return sys.platform == "win32"  # where a file that is locked cannot be read
+            return sys.platform == "win32"  # on systems where a locked file cannot be read
 
     def say(self) -> None:
         """Write down who holds it."""
@@ -111,12 +111,12 @@ class Lock:
             os.write(self.descriptor, text.encode("utf-8", "surrogateescape"))
             self._is_written = True
         except OSError:
-            pass  # a full disk: those who wait will not know who they wait for
+            pass  # a full disk: processes that wait will not know which process they wait for
 
     def release(self) -> None:
-        """Unlock, also for children that inherited the descriptor: what they had to do is done."""
+        """Unlock, also for children that inherited the descriptor: their work is done."""
         if self.descriptor >= 0:
-            if self._is_written:  # else it may be the holder's on another host
+            if self._is_written:  # otherwise it may belong to a holder on another host
                 self._write("")
             soft, self.soft = self.soft, None
             if soft is not None:
@@ -129,7 +129,7 @@ class Lock:
         self.leave()
 
     def leave(self) -> None:
-        """Let go of the lock without unlocking: installers that still run keep it until they end."""
+        """Close our descriptor without unlocking: installers that still run keep the lock until they end."""
         soft, self.soft = self.soft, None
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
@@ -150,15 +150,15 @@ class Lock:
 
 
 def try_to_take(path: str, script: str = "") -> Lock | None:
-    """The lock, or None if somebody else holds it. `script` is what others see of us."""
+    """Return the lock, or None if another process holds it. `script` is shown to others as the reason."""
     with _Claim(path, script) as claim:
         taken = claim.attempt()
     return None if isinstance(taken, str) else taken
 
 
 def take(path: str, script: str = "", on_wait: Callable[[Holder], object] | None = None) -> Lock:
-    """The lock, when it is free. After a second, and whenever it has changed hands, `on_wait` is told who we wait for.
-    A signal ends the wait."""
+    """Wait for the lock and return it. After a second, and whenever the holder changes, `on_wait` is called with the
+    holder. A signal ends the wait."""
     taken = take_unless(path, lambda: None, script, on_wait)
     assert taken is not None
     return taken
@@ -167,11 +167,10 @@ def take(path: str, script: str = "", on_wait: Callable[[Holder], object] | None
 def take_unless(
     path: str, made: Callable[[], Made | None], script: str = "", on_wait: Callable[[Holder], object] | None = None
 ) -> Lock | Made:
-    """The lock, or what `made` finds while somebody else holds it: then there is nothing left to lock for.
+    """Return the lock, or what `made` finds while another process holds it: then the lock is not needed any more.
 
-    We ask again and again rather than wait within the system call: on NFS that may sleep for half a minute after the
-    lock is free, and five hundred processes that wait for one environment need not take its lock in turn once it is
-    there.
+    We poll rather than wait in the system call: on NFS that may sleep for half a minute after the lock is free, and
+    five hundred processes that wait for one environment need not take its lock in turn once it exists.
     """
     pause, since, holder, told = _FIRST_PAUSE, time.monotonic(), "", ""
     with _Claim(path, script) as claim:
@@ -192,12 +191,12 @@ def take_unless(
 
 
 def has_locks(path: str) -> bool:
-    """Whether the file of this path, which is made if need be, can be locked, as far as can be tried."""
+    """Whether the file at this path, which is created if needed, can be locked, as far as we can try."""
     try:
         files.make_directory(os.path.dirname(path))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
     except OSError:
-        return True  # anyone who needs it says what is wrong
+        return True  # whoever needs the lock reports the problem
     try:
         if _try_to_lock(descriptor):
             _unlock(descriptor)
@@ -209,7 +208,7 @@ def has_locks(path: str) -> bool:
 
 
 def _try_to_lock(descriptor: int) -> bool:
-    """Whether the file could be locked; False: somebody else holds the lock. Raises OSError where there are none."""
+    """Try to lock the file; False if another process holds the lock. Raises OSError if the file system has no locks."""
     if sys.platform == "win32":
         import filelock
 
@@ -235,7 +234,7 @@ def _unlock(descriptor: int) -> None:
 
 
 class _Claim:
-    """Attempts of this process at one lock; the file stays open between them, unless it cannot be locked."""
+    """Repeated attempts of this process at one lock; the file stays open between them, unless it cannot be locked."""
 
     def __init__(self, path: str, script: str) -> None:
         from . import uses
@@ -248,20 +247,20 @@ class _Claim:
         self._is_local: bool | None = None
 
     def attempt(self) -> Lock | str:
-        """The lock; else what its holder wrote down."""
+        """Return the lock, or what its holder wrote down."""
         try:
             while _try_to_lock(self._open()):
                 lock = self._taken(None)
                 if lock.is_current():
                     return self._with_link(lock)
                 lock.release()
-            self._counts_here_alone()  # asked while there is nothing else to do
+            self._counts_here_alone()  # checked while there is nothing else to do
             return _content(self._open())
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
             problem = error.strerror
-        # Not open while we wait: who has it open passes for an installer of the holder (see `SoftLock`).
+        # Not open while we wait: a process that has it open counts as an installer of the holder (see `SoftLock`).
         self.__exit__()
         holder = self._soft.take()
         if holder is not None:
@@ -277,10 +276,11 @@ class _Claim:
         return self._is_local
 
     def _with_link(self, lock: Lock) -> Lock | str:
-        """The same lock, and the link where this one may count on this host alone; else who holds the link."""
+        """Return the same lock, together with the link if the lock may not exclude other hosts; otherwise the holder of
+        the link."""
         try:
             is_second = self._counts_here_alone()
-            # Another host may have found no locks where we find them: its link counts in any case.
+            # Another host may find no locks on a file system where we find them: its link counts in any case.
             holder = self._soft.take(is_second=True) if is_second else self._soft.is_free()
         except BaseException:
             lock.leave()

@@ -1,14 +1,14 @@
-"""Which boots were of one machine: what the notes of a former boot are judged by, on a disk that hosts share.
+"""Which boots belong to the same machine. This decides about notes of earlier boots on a disk that hosts share.
 
 Each machine writes down once per boot who it is (`.boots/<boot id>`), when that boot began by the clock of the file
-system, and which boots were its own before. A host name alone says nothing: two virtual machines that are called
+system, and which earlier boots were its own. A host name alone says nothing: two virtual machines that are called
 `ubuntu` share a disk; cloned images share a machine id too, and sometimes the addresses of their cards. So all of this
-must agree, and the machine must remember that boot on a disk of its own, which a clone does only if it was cloned
-later. Containers write nothing, since they have none of this for certain; their boot id is the machine's, whose entry
-counts.
+must match, and the machine must remember that boot on a disk of its own, which a clone does only if it was cloned
+later. Containers write nothing, since none of this is certain for them; their boot id is that of the machine, whose
+entry counts.
 
-Should two machines be alike in all that, one shows signs of life after the boot of the other began: then they are two,
-and neither judges the other's notes.
+If two machines are the same in all that, one shows signs of life after the boot of the other began: then they are two
+machines, and neither judges the notes of the other.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CARDS = "/sys/class/net"
 #: Where a machine keeps files of any user until after its next boot.
 _LASTING = "/var/tmp"
 
-#: So many of its former boots a machine remembers.
+#: How many of its earlier boots a machine remembers.
 _REMEMBERED = 50
 
 
@@ -44,7 +44,7 @@ def register(tmp_envs: str, now: float) -> None:
 
 
 def forget_former(tmp_envs: str, now: float, unused_for: float) -> None:
-    """Remove what boots left that showed no sign of life for so long; `unused_for` seconds."""
+    """Remove the entries of boots that have shown no sign of life for `unused_for` seconds."""
     newest: dict[str, float] = {}
     for name in files.listed(layout.boots(tmp_envs)):
         boot = name.partition(".")[0]
@@ -72,7 +72,7 @@ class Boots:
         self._last_signs: dict[str, float | None] = {}
 
     def was_before(self, boot: str, moment: float) -> bool:
-        """Whether a note of this boot, made or renewed at this moment, is of this machine before it was booted."""
+        """Whether a note of that boot, made or renewed at that moment, comes from an earlier boot of this machine."""
         if self._mine is None:
             return False
         if boot not in self._last_signs:
@@ -81,7 +81,7 @@ class Boots:
         return last is not None and max(last, moment) < self._mine.began
 
     def _last_sign(self, boot: str, mine: _Entry) -> float | None:
-        """When this machine last showed a sign of life in that boot; None if it was another machine, perhaps."""
+        """When this machine last showed a sign of life in that boot; None if it may have been another machine."""
         entry = self._read(boot)
         if entry is None or boot not in mine.former or entry.identity != mine.identity:
             return None
@@ -96,18 +96,18 @@ class Boots:
 
 
 def _identity(host: str) -> str | None:
-    """What tells this machine from all others; None if that is not for certain."""
+    """What distinguishes this machine from all others; None if that is not certain."""
     machine_id = uses.line("/etc/machine-id")
     if len(machine_id) != 32 or host in _NAMES_OF_NO_HOST:
         return None
     cards = [card for card in files.listed(_CARDS) if os.path.exists(os.path.join(_CARDS, card, "device"))]
     addresses = sorted(uses.line(os.path.join(_CARDS, card, "address")) for card in cards)
-    # Hashed, since a machine's id is nobody else's business (machine-id(5)).
+    # Hashed, since a machine's id is confidential (machine-id(5)).
     return digest("\n".join(("conda-execute", machine_id, host, *addresses)).encode())
 
 
 def _former_boots(boot: str) -> list[str]:
-    """The boots that this machine remembers on its own disk; this one is one of them from now on."""
+    """The boots that this machine remembers on its own disk. The current one is added."""
     from .filesystem import is_network
 
     if sys.platform == "win32" or is_network(_LASTING):
@@ -118,7 +118,7 @@ def _former_boots(boot: str) -> list[str]:
         with open(os.open(path, flags, 0o600), "r+", encoding="ascii") as stream:
             status = os.fstat(stream.fileno())
             if status.st_uid != os.geteuid() or status.st_nlink != 1:
-                return []  # somebody else's
+                return []  # another user's
             former = [line for line in stream.read().split() if line != boot][-_REMEMBERED:]
             stream.seek(0)
             stream.write("\n".join([*former, boot]) + "\n")

@@ -13,16 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Version of the marker's form. A marker of a newer form is not ours to judge: such a prefix counts as unfinished, and
-#: is never discarded while in use.
+#: Version of the marker's format. We cannot read markers of a newer format: such a prefix counts as unfinished, and is
+#: never discarded while in use.
 FORMAT = 1
 
-#: No size or time in a marker is that great; infinity is, and what is not a number is not less than it.
+#: An upper bound for sizes and times in a marker; it rejects infinity and NaN.
 _BEYOND_COUNTING = 1 << 53
 
 
 def text(marker: Marker) -> str:
-    """What the file holds; `read` understands it."""
+    """The content of the file, which `read` parses."""
     return json.dumps({"format": FORMAT, **vars(marker)}, indent=1) + "\n"
 
 
@@ -45,7 +45,7 @@ def read(path: str) -> Marker | None:
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in content.items()
-        if key in Marker.__annotations__  # a later version may say more and mean the same
+        if key in Marker.__annotations__  # a later version may add fields
     }
     if not all(_is_of(Marker.__annotations__[key], value) for key, value in values.items()):
         return None
@@ -56,7 +56,7 @@ def read(path: str) -> Marker | None:
 
 
 def _is_of(annotation: str, value: object) -> bool:
-    """Whether what a marker holds is of the type that a field of Marker is annotated with."""
+    """Whether a value in a marker has the type that its field in Marker is annotated with."""
     if isinstance(value, tuple):
         return annotation == "tuple[str, ...]" and all(isinstance(item, str) for item in value)
     if annotation == "str":

@@ -65,7 +65,7 @@ def _tagged(request: Request) -> Iterator[str]:
 
 
 def _conditions(request: Request) -> Iterator[str]:
-    """What must not, or must, be with the packages."""
+    """How packages may be chosen and installed, where that departs from the default."""
     if request.solve_strategy is not None:
         yield f"solve-strategy: {request.solve_strategy}"
     if not request.link_scripts:

@@ -1,9 +1,9 @@
-"""Which of the processes that notes name still run, as far as this place can know.
+"""Which of the processes named by notes are still running, as far as this place can know.
 
 A note of this place is judged by its pid and start. The machine itself, which sees all processes, judges those of its
-containers too. One of a former boot of this machine is dead (`machine`). Every other note is foreign, also on a disk of
-this machine alone: others may reach that through a file server. Doubt always means that the process runs: it costs disk
-and nothing else.
+containers too. The process of a note from an earlier boot of this machine is dead (`machine`). Every other note is
+foreign, even on a local disk: other hosts may reach that through a file server. In doubt, a process counts as running:
+that only costs disk space.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from ..model import Use
     from .processes import Process
 
-    #: What a note's process does. A foreign one cannot be asked from here, and counts as live.
+    #: The state of a note's process. A foreign one cannot be checked from here, and counts as live.
     Verdict = Literal["live", "dead", "foreign"]
 
 #: Seconds that a note of another host or container counts as live, unless the settings say otherwise.
 FOREIGN_TTL = 30 * 24 * 3600.0
 
-#: Where there is no /proc, a process may have been created that much later than its note says, in seconds: clocks of
-#: file servers differ from ours.
+#: Without /proc: seconds by which a process may have been created later than its note says, since the clocks of file
+#: servers differ from ours.
 _CLOCK_DOUBT = 24 * 3600.0
 
 
 @dataclass(frozen=True)
 class Sorted:
-    """Notes by what their processes do."""
+    """Notes by the state of their processes."""
 
     live: list[Use]
     foreign: list[Note]
-    #: Paths alone, since there may be a hundred thousand.
+    #: Only paths, since there may be a hundred thousand.
     dead: list[str]
 
 
 class Observer:
-    """Reads whether the uses that notes claim are live, for many notes at once.
+    """Finds out which of many notes have a live process.
 
     The table of pids is read when the first note is judged, so every note must be listed **before** `judge` is asked
     about it: a process that starts between the two is in the table, never only in the notes. One observer serves one
@@ -64,7 +64,7 @@ class Observer:
         self._everybody: Everybody | None = None
 
     def sort(self, notes: Iterable[tuple[str, list[str]]]) -> Sorted:
-        """The notes of these names by directory, by what their processes do."""
+        """Sort notes, given as names by directory, by the state of their processes."""
         result = Sorted([], [], [])
         table = self._table() if self.boot != UNKNOWN else ()
         end = "@" + self.here
@@ -72,7 +72,7 @@ class Observer:
             for name in names:
                 path = os.path.join(directory, name)
                 if table and name.endswith(end) and name.partition("-")[0] not in table:
-                    result.dead.append(path)  # nearly all, so this comes first and does little
+                    result.dead.append(path)  # nearly all notes, so this comes first and is cheap
                     continue
                 note = Note(path, parse(name))
                 verdict = self.judge(note)
@@ -85,7 +85,7 @@ class Observer:
         return result
 
     def judge(self, note: Note) -> Verdict:
-        """What the process of this note does."""
+        """The state of the process of this note."""
         use = note.use
         if use is not None and use.place == self.here:
             if UNKNOWN in (self.boot, use.start):
@@ -93,7 +93,7 @@ class Observer:
             return "live" if str(use.pid) in self._table() and _runs(use.pid, use.start) else "dead"
         moment = _moment(note.path)
         if moment is None:
-            return "dead"  # gone meanwhile
+            return "dead"  # deleted in the meantime
         if use is not None and self._has_ended(use, moment):
             return "dead"
         return "foreign" if self.now - moment < self.foreign_ttl else "dead"
@@ -118,10 +118,10 @@ class Observer:
 
 
 class Everybody:
-    """All processes of this machine, by what they are called in any container; only the machine itself sees them all.
+    """All processes of this machine, by their process ids in any container; only the machine itself sees them all.
 
-    A clock of their own (a time namespace) makes their starts look different. Those of other users than root cannot
-    have left notes here.
+    In a time namespace, which has a clock of its own, their starts look different. Processes of other users than root
+    cannot have left notes here.
     """
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ class Everybody:
             self._look_at(pid)
 
     def lacks(self, use: Use) -> bool:
-        """Whether it is certain that this process has ended, whatever container it ran in."""
+        """Whether this process has certainly ended, whichever container it ran in."""
         starts = self._starts.get(use.pid, [])
         return not self._veiled and use.start not in starts and UNKNOWN not in starts
 
@@ -165,7 +165,7 @@ def _clock(pid: str) -> str | None:
     try:
         return os.readlink(f"/proc/{pid}/ns/time")
     except (FileNotFoundError, PermissionError):
-        return None  # a kernel without them, or a process of root's
+        return None  # a kernel without time namespaces, or a process of root
 
 
 def _moment(path: str) -> float | None:
@@ -184,9 +184,9 @@ def _runs(pid: int, start: str) -> bool:
             state, started = fields(stream.read())
         return started == start and not _is_zombie(pid, state)
     except (FileNotFoundError, ProcessLookupError):
-        return False  # whatever it was, it is gone by now
+        return False  # whatever it was, it is gone now
     except OSError:
-        return True  # too many open files, say: nothing is known
+        return True  # for example, too many open files: nothing is known
 
 
 def _is_zombie(pid: int | str, state: str) -> bool:
@@ -195,7 +195,7 @@ def _is_zombie(pid: int | str, state: str) -> bool:
 
 
 def began() -> float | None:
-    """When this process began; None where the system does not say."""
+    """When this process began; None if the system does not say."""
     import psutil
 
     try:
@@ -205,7 +205,7 @@ def began() -> float | None:
 
 
 def _may_run(pid: int, path: str) -> bool:
-    """Without /proc: the process was created no later than the note, give or take the doubt of clocks."""
+    """Without /proc: whether the process was created no later than the note, within the uncertainty of the clocks."""
     import psutil
 
     if not psutil.pid_exists(pid):
@@ -217,7 +217,7 @@ def _may_run(pid: int, path: str) -> bool:
     except FileNotFoundError:
         return os.path.exists(path)
     except (psutil.Error, OSError):
-        return True  # it is there, and does not say since when
+        return True  # it exists, but does not say when it started
 
 
 def users(prefix: str, observer: Observer) -> tuple[tuple[Process, ...], list[Note]]:

@@ -1,4 +1,4 @@
-"""Where environments lie: the first place that fits, which is one that nobody else can write to."""
+"""Where environments are: in the first suitable directory that only we can write to."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ def choose_tmp_envs(
     name: str | None = None,
     notice: Callable[[str], None] | None = None,
 ) -> str:
-    """The first place that fits; it exists afterwards. PlaceError if none does, or if one was asked for that does not.
+    """Return the first place that fits, created if needed. PlaceError if none fits, or if the one that was asked for
+    does not.
 
     A place fits if only we can write to it. One that cannot be written to at all fits if it holds the environment
-    `name` already, or if no name is given; so does a default one that is full. `notice` is told when no ordinary place
-    was there.
+    `name` already, or if no name is given; so does a default one that is full. `notice` is called if no ordinary place
+    was available.
     """
     if settings.env_dir:
         asked = os.path.abspath(settings.env_dir)
@@ -53,7 +54,7 @@ def choose_tmp_envs(
     why = "HOME is not set"
     for place in defaults:
         try:
-            # Asked before anything is made: root leaves nothing in the home of another user.
+            # Checked before anything is created: root leaves nothing in the home of another user.
             if (owned := others(place, settings.trusted_groups)) is not None:
                 raise PlaceError(owned)
             _fit(place, name, settings.trusted_groups)
@@ -71,7 +72,7 @@ def choose_tmp_envs(
 
 
 def _root_prefix() -> str | None:
-    """conda's root prefix, if this copy is installed in it and the caller owns it."""
+    """conda's root prefix, if conda-execute is installed in it and the caller owns it."""
     if not os.path.isdir(os.path.join(sys.prefix, "condabin")):
         return None
     if not os.path.isdir(os.path.join(sys.prefix, "conda-meta")):
@@ -82,9 +83,9 @@ def _root_prefix() -> str | None:
 
 
 def _fit(tmp_envs: str, name: str | None, trusted: Sequence[str]) -> None:
-    """Make the place if need be; PlaceError says why it does not fit."""
+    """Create the place if needed; PlaceError says why it does not fit."""
     if os.name == "posix" and (":" in tmp_envs or "\n" in tmp_envs):
-        # Programs would be looked for elsewhere, and another one of their name found.
+        # Programs would be searched elsewhere, and others of the same name found.
         raise PlaceError(
             f"`{tmp_envs}` cannot hold environments: PATH and shebangs cannot contain a colon or a line break",
             hint="set `CONDA_EXECUTE_ENV_DIR` to a directory without them in its path",

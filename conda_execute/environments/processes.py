@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     Sign = Literal["noted", "program inside", "working directory inside", "activated"]
     _Read = TypeVar("_Read")
 
-#: How often the table of processes is read again for those that were born meanwhile: a busy machine has some always.
+#: How often the table of processes is read again for new ones: a busy machine always has some.
 _PASSES = 20
 
-#: Of a longer command line the beginning says enough in a sentence.
+#: Longest command line in a sentence; longer ones are cut.
 _LONGEST_SHOWN = 100
 
 
@@ -36,7 +36,7 @@ class Process:
     why: Sign
 
     def __str__(self) -> str:
-        # Of the program's path, which is long and the same for all, only the name tells anything.
+        # Of the program's path, which is long and the same for all, only the name is useful.
         program, space, rest = self.command.partition(" ")
         shown = program.rpartition("/")[2] + space + rest
         shown = shown if len(shown) <= _LONGEST_SHOWN else shown[: _LONGEST_SHOWN - 1] + "…"
@@ -44,7 +44,7 @@ class Process:
 
 
 def sees_processes() -> bool:
-    """Whether the processes of this host can be looked at: not in a sandbox without /proc."""
+    """Whether the processes of this host can be seen: not in a sandbox without /proc."""
     return sys.platform != "linux" or os.path.exists("/proc/self/stat")
 
 
@@ -65,11 +65,11 @@ def command(pid: int) -> str:
 
 
 def inhabitants(tmp_envs: str) -> dict[str, list[Process]]:
-    """Processes of this host by the name of the environment below `tmp_envs` that they live in.
+    """Processes of this host by the name of the environment below `tmp_envs` that they use.
 
-    A daemonised child, a language server or a shell that somebody activated leaves no note: it is known by its
-    program, its working directory or its `CONDA_PREFIX` (`CONDA_PREFIX_1` and so on, in a shell that activated another
-    environment on top). A process whose secrets are kept from us belongs to somebody else, who cannot read `tmp_envs`.
+    A daemonised child, a language server or an activated shell leaves no note: it is recognised by its program, its
+    working directory or its `CONDA_PREFIX` (`CONDA_PREFIX_1` and so on, in a shell that activated another environment
+    on top). A process whose details we cannot read belongs to another user, who cannot read `tmp_envs`.
     """
     import psutil
 
@@ -80,7 +80,7 @@ def inhabitants(tmp_envs: str) -> dict[str, list[Process]]:
     seen: set[int] = set()
     veiled: list[int] = []
     for _ in range(_PASSES):
-        # A daemon forks and ends while we look: anyone who was born since the last pass is looked at in the next.
+        # A daemon forks and ends while we look: a process created since the last pass is checked in the next.
         new = [pid for pid in psutil.pids() if pid not in seen]
         if not new:
             break
@@ -99,7 +99,7 @@ def together(noted: Iterable[Use], inhabitants: Iterable[Process]) -> tuple[Proc
 
 
 def _look_at(pid: int, roots: Iterable[str], found: dict[str, list[Process]]) -> bool:
-    """Note down where the process lives; False if it shows no variables, as one that is just becoming a program."""
+    """Record which environments the process uses; False if it shows no variables, like one in the middle of an exec."""
     import psutil
 
     try:
@@ -116,7 +116,7 @@ def _look_at(pid: int, roots: Iterable[str], found: dict[str, list[Process]]) ->
 
 
 def _signs(process: psutil.Process, variables: Mapping[str, str]) -> Iterator[tuple[Sign, str]]:
-    """Paths that show where a process lives, each with what it shows."""
+    """Paths that show which environment a process uses, each with the kind of evidence."""
     yield "program inside", _readable(process.exe) or ""
     yield "working directory inside", _readable(process.cwd) or ""
     for variable, value in variables.items():
@@ -126,7 +126,7 @@ def _signs(process: psutil.Process, variables: Mapping[str, str]) -> Iterator[tu
 
 
 def _readable(read: Callable[[], _Read]) -> _Read | None:
-    """What the process shows of itself; None if it does not, or has ended."""
+    """What `read` returns for the process; None if it is not readable or has ended."""
     import psutil
 
     try:

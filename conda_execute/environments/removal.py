@@ -1,4 +1,4 @@
-"""Removing environments: aside, look, trash. `sweep` chooses them, and says in which steps they go and why."""
+"""Removing environments: put aside, check for users, move to the trash. `sweep` chooses them and explains the steps."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from .store import State, Store
     from .uses import Note
 
-#: So many environments are put aside at once: their would-be users wait while the processes are looked at, and each
-#: lock that is held is an open file.
+#: How many environments are put aside at once. Runs that want one of them wait while the processes are checked, and
+#: each lock that is held is an open file.
 _BATCH = 32
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What may go."""
+    """Which environments may be removed."""
 
     unused_for: timedelta = timedelta(hours=25)
     #: Notes of other hosts and containers count as live until they are older.
@@ -37,7 +37,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Found:
-    """An environment as a survey finds it, in whatever state. Times are seconds by the file system's clock."""
+    """An environment in any state, as a survey finds it. Times are seconds by the file system's clock."""
 
     name: str
     prefix: str
@@ -45,7 +45,7 @@ class Found:
     #: None if unfinished or unreadable.
     marker: Marker | None
     last_used: float
-    #: A person asked never to clean it automatically.
+    #: A person asked that it is never cleaned automatically.
     kept: bool = False
     #: Live processes of this host.
     processes: tuple[Process, ...] = ()
@@ -53,12 +53,12 @@ class Found:
     foreign: tuple[Note, ...] = ()
     #: Paths of the notes of processes that have ended.
     dead: tuple[str, ...] = ()
-    #: Somebody makes it, or cleans it, at this moment.
+    #: It is being created or cleaned right now.
     busy: bool = False
 
     @property
     def size(self) -> int | None:
-        """Bytes, as counted when it was made; None if it was never finished."""
+        """Bytes, as counted when it was created; None if it was never finished."""
         return self.marker.size if self.marker else None
 
     @property
@@ -67,11 +67,11 @@ class Found:
 
 
 class Removal:
-    """The steps, a batch at a time. Whatever ends one early puts the markers back that it put aside."""
+    """The steps, a batch at a time. If one ends early, the markers that it put aside are put back."""
 
     def __init__(self, store: Store, policy: Policy, named: bool, pause: Callable[[float], None] | None) -> None:
-        """`named`: a person chose these environments, and one that is kept on request goes too. `pause`: what waits for
-        the caches of other hosts, on a network file system."""
+        """`named`: a person chose these environments, so kept ones are removed too. `pause` waits for the caches of
+        other hosts, on a network file system."""
         self.store = store
         self.policy = policy
         self.named = named
@@ -81,7 +81,7 @@ class Removal:
         self._locked: list[tuple[Found, Lock]] = []
 
     def take(self, chosen: Sequence[Found]) -> None:
-        """A batch at a time; but on a network file system the pause, without locks, is one for all."""
+        """Remove a batch at a time; but on a network file system there is one pause, without locks, for all."""
         stamps = self._put_aside_for_all_hosts(chosen, self.pause) if self.pause else None
         for first in range(0, len(chosen), _BATCH):
             self._take(chosen[first : first + _BATCH], stamps)
@@ -116,7 +116,8 @@ class Removal:
     def _put_aside_for_all_hosts(
         self, chosen: Sequence[Found], pause: Callable[[float], None]
     ) -> dict[str, tuple[str, int, int]]:
-        """What was put aside, as it was left when other hosts must have seen it. Holds one lock at a time."""
+        """Put all aside, and return those that are still as we left them when other hosts must have seen it. Holds one
+        lock at a time."""
         stamps = {}
         for found in chosen:
             self._put_aside(found)
@@ -149,7 +150,8 @@ class Removal:
         return state, status.st_ino, status.st_ctime_ns if state == "aside" else 0
 
     def _judge(self) -> None:
-        """Look who uses what is aside now. The notes are listed first: a process outlives its note's making."""
+        """Find the users of what is aside now. Notes are listed first: a process that wrote a note is still there when
+        processes are listed."""
         listed = [uses.listed(found.prefix) for found, _ in self._locked]
         now = self.store.now()
         observer = Observer(now, self.policy.foreign_use_ttl.total_seconds(), self.store.tmp_envs)

@@ -1,7 +1,7 @@
-"""Environments that get too old: when that is, in a form that the launcher can compare without a clock.
+"""When environments become too old, in a form that the launcher can compare without a clock.
 
-A file in the prefix has the moment as its modification time, by the file system's clock. There is one for each age that
-scripts or settings name, since one environment is for all that ask for its packages.
+A file in the prefix has the moment as its modification time, by the file system's clock. There is one file for each age
+that scripts or settings name, since scripts with different ages may share an environment.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..model import Environment
 
-#: Seconds until it is tried again where no new one could be made.
+#: Seconds until the next attempt if no new environment could be created.
 _PAUSE = 3600.0
 
 
 def due(environment: Environment, seconds: float) -> float:
-    """When the environment is older than so many seconds, or is to be looked at again. Raises OSError."""
+    """The moment at which the environment becomes older than this many seconds, or at which renewal is tried again.
+    Raises OSError."""
     try:
         return os.stat(layout.renew(environment.prefix, seconds)).st_mtime
     except FileNotFoundError:
@@ -27,12 +28,12 @@ def due(environment: Environment, seconds: float) -> float:
 
 
 def postpone(environment: Environment, seconds: float, now: float) -> None:
-    """No new one can be made now. Where nothing can be written, that is tried at each start."""
+    """Note that no new environment can be created now. If nothing can be written, each start tries again."""
     _write(environment, seconds, now + _PAUSE)
 
 
 def file(environment: Environment, seconds: float) -> str | None:
-    """The file that says when it is due; None where it cannot be written, so that nobody could compare it."""
+    """The file that says when renewal is due; None if it cannot be written."""
     try:
         return _write(environment, seconds, due(environment, seconds))
     except OSError:

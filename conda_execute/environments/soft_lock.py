@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class SoftLock:
     """A lock for file systems without locks: a symbolic link whose target says who holds it.
 
-    Links are made atomically, content and all. It is broken only by a process of the machine that made it, in this boot
-    or a later one, which alone can know that the holder is dead. A process that breaks it first makes a file of its
-    own in a directory and goes on only if no other live process has one there, so two never break at once.
+    Links are made atomically, including their content. Only a process of the machine that made the link, in this boot
+    or a later one, may break it: no other can know that the holder is dead. A process that breaks it first makes a file
+    of its own in a directory and goes on only if no other live process has one there, so two never break at once.
 
     Installers inherit the descriptor of the lock file here too. It locks nothing, but /proc shows that they have it
     open, while those who wait for the link do not: so an orphan keeps the link until it ends.
@@ -39,9 +39,10 @@ class SoftLock:
         self._holder = holder
 
     def take(self, *, is_second: bool = False) -> str | None:
-        """Take it; else who holds it. `is_second`: the file is locked as well, which no orphan of this host outlives.
+        """Take the lock, or return its holder. `is_second`: the file is locked as well, so no orphan of this host can
+        hold the link.
 
-        Where there are no links either, the lock of the file must do.
+        If there are no symbolic links either, the lock of the file must do.
         """
         while True:
             try:
@@ -50,7 +51,7 @@ class SoftLock:
             except FileExistsError:
                 holder = self.is_free(spare_installers=not is_second)
             except OSError:
-                # sshfs says "not permitted" of a link that another host has made, which its cache may hide.
+                # sshfs says "not permitted" for a link that another host has made and that its cache hides.
                 if self._can_link():
                     return self._read() or ""
                 if not is_second:
@@ -69,7 +70,7 @@ class SoftLock:
         return True
 
     def is_free(self, spare_installers: bool = False) -> str | None:
-        """None if nobody holds it (any more); else who does."""
+        """None if nobody holds the lock (any more); otherwise its holder."""
         holder = self._read()
         if holder is None:
             return None
@@ -78,7 +79,7 @@ class SoftLock:
         return None if self._break(holder) else holder
 
     def is_taken(self) -> bool:
-        """Whether there is a link, whosever it is."""
+        """Whether there is a link, of any process."""
         return self._read() is not None
 
     def is_ours(self) -> bool:
@@ -90,7 +91,7 @@ class SoftLock:
             files.unlink(self._link)
 
     def free(self) -> bool:
-        """Take the link from anyone who holds it, unless that is a live process of this host: a person knows better."""
+        """Remove the link of any holder but a live process of this host: a person asked for it."""
         holder = self._read()
         if holder is None or self._judge(holder) == "live":
             return False
@@ -116,7 +117,8 @@ class SoftLock:
         use = uses.parse(holder.partition("\n")[0])
         tmp_envs = os.path.dirname(os.path.dirname(self._path))
         try:
-            # Else this boot knows none of its former ones until its first run has ended, which may wait here for ever.
+            # Otherwise this boot knows none of its earlier ones until its first run has ended, and that run may wait
+            # here forever.
             machine.register(tmp_envs, clock(tmp_envs))
         except OSError:
             pass  # a read-only place
@@ -140,7 +142,7 @@ class SoftLock:
 
 
 def _open_files(pid: str) -> Iterator[str]:
-    """Paths of the files that a process has open; none if it ended, or is somebody else's."""
+    """Paths of the files that a process has open; none if it has ended or belongs to another user."""
     directory = f"/proc/{pid}/fd"
     try:
         names = os.listdir(directory)

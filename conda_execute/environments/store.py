@@ -1,10 +1,10 @@
-"""Environments on disk: where they lie, which state they are in, and who may change them.
+"""Environments on disk: where they are, which state they are in, and who may change them.
 
-A prefix is **absent**, **unfinished** (somebody makes it, or died making it), **aside** (a sweeper looks whether it may
-go, or died looking) or **ready** (its marker exists). The marker is written last and atomically; it is never the lock.
+A prefix is **absent**, **unfinished** (a creator is at work, or died), **aside** (a sweeper is checking whether it may
+be removed, or died) or **ready** (its marker exists). The marker is written last and atomically; it is never the lock.
 
-Only who holds the lock of a name (`lock`) may finish, unmark, mark again or discard its prefix. Whatever moment a
-process dies at, its lock is free then, and the state says what the next one must do:
+Only the holder of the lock of a name (`lock`) may finish, unmark, mark again or discard its prefix. Whenever a process
+dies, its lock becomes free, and the state says what the next process must do:
 
 ==============  ===================================================================
 absent          make it
@@ -13,7 +13,7 @@ aside           a sweeper died: mark it again, use it
 ready           use it
 ==============  ===================================================================
 
-A prefix goes by being renamed into `.trash/`, whole, and is deleted there. A prefix is never renamed into use.
+To remove a prefix, it is renamed into `.trash/` as a whole and deleted there. A prefix is never renamed into use.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from ..model import Marker
     from .lock import Holder, Lock, Made
 
-    #: What is to be done with a prefix.
+    #: The states of a prefix; each says what to do with it.
     State = Literal["absent", "unfinished", "aside", "ready"]
 
-#: A request has at most so many environments side by side: `<name>`, `<name>.1`, ... Each further one was made
-#: because all before it were in use and broken, made for hosts unlike that one, or too old.
+#: How many environments a request may have side by side: `<name>`, `<name>.1`, ... Each further one was created because
+#: all before it were damaged and in use, created for different hosts, or too old.
 CANDIDATES = 10
 
-#: Why a prefix cannot go to the trash and is deleted where it is, under the lock: a directory of a lower layer
-#: (overlayfs), a mount point, and a disk so full that not even the trash has room.
+#: Why a prefix cannot be moved to the trash and is deleted in place, under the lock: a directory of a lower layer
+#: (overlayfs), a mount point, or a disk so full that there is no room for the trash.
 _DELETED_IN_PLACE = (errno.EXDEV, errno.EBUSY, errno.ENOSPC, errno.EDQUOT)
 
 
@@ -63,13 +63,13 @@ class Store:
             yield f"{name}.{number}"
 
     def read(self, name: str) -> Environment | None:
-        """The environment in the prefix of exactly this name, if it is ready."""
+        """Return the environment in the prefix of exactly this name, if it is ready."""
         prefix = self.prefix(name)
         marker = markers.read(layout.marker(prefix))
         return Environment(name, prefix, marker) if marker is not None else None
 
     def ready(self, name: str) -> Iterator[Environment]:
-        """Every ready environment for the request of this name, the first one first."""
+        """Yield every ready environment for the request of this name, in the order of `candidates`."""
         for candidate in self.candidates(name):
             environment = self.read(candidate)
             if environment is not None:
@@ -80,14 +80,14 @@ class Store:
         return max(self.ready(name), key=self.made, default=None)
 
     def made(self, environment: Environment) -> float:
-        """When it was made ready, by the file system's clock."""
+        """When the environment became ready, by the file system's clock."""
         try:
             return os.stat(layout.marker(environment.prefix)).st_mtime
         except OSError:
             return 0.0  # it is going
 
     def state(self, name: str) -> State:
-        """The state of this prefix. Certain only for who holds the lock."""
+        """The state of this prefix. Only certain for the holder of the lock."""
         prefix = self.prefix(name)
         if markers.read(layout.marker(prefix)) is not None:
             return "ready"
@@ -96,26 +96,27 @@ class Store:
         return "unfinished" if os.path.lexists(prefix) else "absent"
 
     def list(self) -> list[str]:
-        """The names of all prefixes, in whatever state, sorted."""
+        """The names of all prefixes in any state, sorted."""
         try:
             return sorted(name for name in os.listdir(self.tmp_envs) if is_name(name))
         except FileNotFoundError:
             return []
 
     def now(self) -> float:
-        """What the file system's clock says, in seconds: the only clock that ages are measured by."""
+        """The time in seconds by the file system's clock, the only clock that ages are measured by."""
         from .filesystem import clock
 
         return clock(self.tmp_envs)
 
     def try_to_lock(self, name: str, script: str = "") -> Lock | None:
-        """The lock of this name, or None if somebody else holds it. `script` is what others see of us."""
+        """Return the lock of this name, or None if another process holds it. `script` is shown to others as the
+        reason."""
         from . import lock
 
         return self._locked(lambda path: lock.try_to_take(path, script), name)
 
     def lock(self, name: str, script: str = "", on_wait: Callable[[Holder], object] | None = None) -> Lock:
-        """The lock of this name, when it is free; see `lock.take`."""
+        """Wait for the lock of this name and return it; see `lock.take`."""
         from . import lock
 
         return self._locked(lambda path: lock.take(path, script, on_wait), name)
@@ -123,7 +124,7 @@ class Store:
     def lock_unless(
         self, name: str, made: Callable[[], Made | None], script: str, on_wait: Callable[[Holder], object]
     ) -> Lock | Made:
-        """The lock of this name, or what `made` finds while we wait for it; see `lock.take_unless`."""
+        """Return the lock of this name, or what `made` finds while we wait for it; see `lock.take_unless`."""
         from . import lock
 
         return self._locked(lambda path: lock.take_unless(path, made, script, on_wait), name)
@@ -135,10 +136,10 @@ class Store:
         except OSError as error:
             raise PlaceError.refused(error, error.filename or self.tmp_envs) from error
 
-    # What follows is only for who holds the lock of the name.
+    # What follows is only for the holder of the lock of the name.
 
     def finish(self, name: str, marker: Marker) -> Environment:
-        """Make the directories for notes, wait until all is on the disk, then make the marker: the environment is
+        """Make the directories for notes, wait until everything is on disk, then write the marker: the environment is
         ready."""
         from .. import durable
 
@@ -146,7 +147,7 @@ class Store:
         try:
             files.make_directory(layout.uses(prefix, marker.build))
             files.make_directory(layout.hosts(prefix, marker.build))
-            # A power cut may come at any time after this: nobody may believe in files that it takes.
+            # A power cut may come at any time after this: the marker must not survive files that it loses.
             durable.settle(prefix, marker.size)
             _write_marker(layout.marker(prefix), marker)
         except OSError as error:
@@ -156,7 +157,7 @@ class Store:
         return Environment(name, prefix, marker)
 
     def unmark(self, name: str) -> bool:
-        """Put the marker aside, so that nobody starts to use the environment; False if there is none."""
+        """Put the marker aside, so that no process starts to use the environment; False if there is none."""
         prefix = self.prefix(name)
         return _rename(layout.marker(prefix), layout.marker_aside(prefix))
 
@@ -166,14 +167,14 @@ class Store:
         return _rename(layout.marker_aside(prefix), layout.marker(prefix))
 
     def set_aside(self, name: str) -> _Aside:
-        """Nobody starts to use the environment within this block; whatever of it is not discarded is ready again
+        """Within this block no process starts to use the environment; unless it is discarded, it is ready again
         afterwards."""
         return _Aside(self, name)
 
     def discard(self, name: str) -> None:
-        """Take the prefix away, whatever is in it, into the trash: `empty_trash` deletes it when the lock is free.
+        """Move the prefix with everything in it into the trash; `empty_trash` deletes it when the lock is free.
 
-        OSError: it could not be moved and is as it was (Windows, while a file in it is open).
+        OSError: the prefix could not be moved and is unchanged (on Windows, while a file in it is open).
         """
         prefix = self.prefix(name)
         trash = layout.trash(self.tmp_envs)
@@ -185,15 +186,15 @@ class Store:
         except OSError as error:
             if error.errno not in _DELETED_IN_PLACE:
                 raise
-            # Nobody may believe in what is left if we die halfway, so the markers go first.
+            # If we die halfway, what is left must not look like an environment, so the markers go first.
             for marker in (layout.marker(prefix), layout.marker_aside(prefix)):
                 files.unlink(marker)
             files.delete(prefix)
 
-    # And this for anybody.
+    # What follows needs no lock.
 
     def empty_trash(self, name: str = "") -> None:
-        """Delete what was discarded of this name, or of all."""
+        """Delete what was discarded under this name, or under all names."""
         trash = layout.trash(self.tmp_envs)
         for entry in files.listed(trash):
             if not name or entry.startswith(name + "-"):
@@ -201,13 +202,13 @@ class Store:
 
 
 class _Aside:
-    """A context manager; by hand, since `contextlib` costs a warm run milliseconds."""
+    """A context manager, written by hand, since importing `contextlib` costs a warm run milliseconds."""
 
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name
 
     def __enter__(self) -> bool:
-        """Whether there is an environment, ready until now."""
+        """Put the marker aside; whether there was a ready environment."""
         return self._store.unmark(self._name)
 
     def __exit__(self, *problem: object) -> None:
@@ -223,7 +224,7 @@ def _rename(source: str, target: str) -> bool:
 
 
 def _write_marker(path: str, marker: Marker) -> None:
-    # Others may run what is here, where the umask says so.
+    # Other users may run what is here, if the umask says so.
     def open_to_others(new: str) -> None:
         os.chmod(new, 0o666 & ~files.umask())
 

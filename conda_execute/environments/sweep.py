@@ -1,22 +1,22 @@
-"""Cleaning: environments that nobody has used for a while go, and never one that is in use.
+"""Cleaning: environments that were not used for a while are removed, but never one that is in use.
 
 `survey` reads, `choose` decides on values alone, `sweep` and `clear` act. Acting on environments takes these steps, a
 few of them at a time:
 
-1. take its lock, without waiting: who is busy with it has a reason to keep it;
+1. take its lock, without waiting: a process that holds it has a reason to keep the environment;
 2. put its marker aside: from here on no run can begin to use it;
-3. list its notes, then look at the processes: anyone who noted before step 2 is seen now;
-4. in use: put the marker back. Else rename the prefix into the trash, unlock, and delete it there.
+3. list its notes, then the processes: a process that wrote its note before step 2 is seen now;
+4. if it is in use, put the marker back; otherwise rename the prefix into the trash, unlock, and delete it there.
 
 A sweeper that dies between 2 and 4 leaves a marker aside, which the next run or sweep puts back. One that dies later
 leaves trash, which the next sweep deletes.
 
 On a network file system the caches of two hosts may hide a fresh note from the sweeper and an absent marker from the
-runner, for up to a minute. There the locks are let go between 2 and 3 for longer than that, and the sweeper goes on
+runner, for up to a minute. There the locks are released between 2 and 3 for longer than that, and the sweeper continues
 only if the marker is still aside as it left it.
 
-Ages are measured by the file system's clock: the directory of uses changes with each new note, and each sweep moves
-its time on while somebody uses the environment.
+Ages are measured by the file system's clock: the directory of uses changes with each new note, and each sweep updates
+its time while the environment is in use.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """What a sweep did: what went, and what stayed for which reason."""
+    """What a sweep did: what was removed, and what was kept and why."""
 
     freed: tuple[Found, ...] = ()
     kept: tuple[tuple[Found, str], ...] = ()
@@ -64,7 +64,8 @@ class Report:
 
 
 def survey(store: Store, policy: Policy = Policy(), names: Iterable[str] | None = None) -> list[Found]:
-    """All environments, or those named, in the order of their names. Changes nothing but the file system's clock."""
+    """Read all environments, or the named ones, sorted by name. Writes nothing but the file that shows the file
+    system's clock."""
     now = store.now()
     chosen = store.list() if names is None else list(names)
     listed = [(name, *_read(store, name)) for name in chosen]
@@ -94,7 +95,7 @@ def survey(store: Store, policy: Policy = Policy(), names: Iterable[str] | None 
 
 
 def _read(store: Store, name: str) -> tuple[State | Literal["unreadable"], Marker | None, list[tuple[str, list[str]]]]:
-    """State, marker, and the names of notes by directory. Looks without lock: anyone who acts looks again."""
+    """State, marker, and the names of notes by directory. Read without the lock: before acting, they are read again."""
     prefix = store.prefix(name)
     try:
         state = store.state(name)
@@ -121,14 +122,14 @@ def _is_locked(store: Store, name: str) -> bool:
 
 
 def choose(environments: Iterable[Found], now: float, policy: Policy) -> tuple[list[Found], list[tuple[Found, str]]]:
-    """Those that may go, and those that stay with the reason: not kept, not in use, and unused for long enough; of the
-    unfinished all that nobody makes."""
+    """Separate environments that may be removed from those that stay, each with the reason. Environments may be removed
+    if they are not kept, not in use and unused for long enough; unfinished ones if no process is creating them."""
     judged = [(found, why_kept(found, now, policy)) for found in environments]
     return [found for found, why in judged if why is None], [(found, why) for found, why in judged if why is not None]
 
 
 def why_kept(found: Found, now: float, policy: Policy) -> str | None:
-    """Why this environment stays, for people; None if it may go."""
+    """Why this environment stays, for people; None if it may be removed."""
     # A clock that jumped back makes ages negative: that is "just used".
     age = max(0.0, now - found.last_used)
     why = None
@@ -149,7 +150,7 @@ def why_kept(found: Found, now: float, policy: Policy) -> str | None:
 
 
 def foreign_notes(notes: Sequence[Note], now: float) -> str:
-    """What is known of notes that cannot be judged from here: not that their processes run."""
+    """What is known about notes that cannot be judged from here, without claiming that their processes run."""
     if len(notes) == 1 and notes[0].use is None:
         return f"an unexpected file among the notes of processes, `{notes[0].path}`"
     if len(notes) == 1 and notes[0].use is not None:
@@ -182,7 +183,7 @@ def _listing(items: Sequence[str]) -> str:
 
 
 def sweep(store: Store, policy: Policy = Policy(), *, pause: Callable[[float], None] = time.sleep) -> Report:
-    """The automatic cleaning, once: renew what is in use, remove what may go, empty the trash."""
+    """One automatic cleaning: renew what is in use, remove what may be removed, empty the trash."""
     _begin(store)
     found = survey(store, policy)
     _renew(store, found)
@@ -202,10 +203,11 @@ def clear(
     pause: Callable[[float], None] = time.sleep,
     notice: Callable[[str], object] | None = None,
 ) -> Report:
-    """Remove what nobody has used for `min_age`, all or of these names. A name means its neighbours `<name>.1` too.
+    """Remove what was not used for `min_age`: all, or the environments of these names. A name includes its neighbours
+    `<name>.1`.
 
-    What a person asked to keep goes only by its name. `notice` is told why nothing happens for two minutes. `foreign`:
-    no other host or container runs anything, a person says: their notes and their links count for nothing.
+    What a person asked to keep is removed by name only. `notice` is told why nothing happens for two minutes.
+    `foreign`: a person says that no other host or container runs anything, so their notes and links are ignored.
     """
     policy = Policy(min_age, timedelta(0) if foreign else foreign_use_ttl)
     if foreign and not dry_run:
@@ -231,7 +233,7 @@ def clear(
 
 
 def _free(store: Store, names: Iterable[str]) -> None:
-    """Take the locks of these environments from other hosts, where they are links."""
+    """Remove the links that other hosts hold as locks of these environments."""
     from .soft_lock import SoftLock
 
     for name in names:
@@ -244,7 +246,7 @@ def _with_neighbours(store: Store, names: Iterable[str]) -> list[str]:
 
 
 def keep(environment: Environment) -> None:
-    """Never clean it automatically. Raises PlaceError where nothing can be written."""
+    """Never clean the environment automatically. Raises PlaceError if nothing can be written."""
     try:
         with open(layout.keep(environment.prefix), "w", encoding="utf-8"):
             pass
@@ -253,7 +255,7 @@ def keep(environment: Environment) -> None:
 
 
 def release(environment: Environment) -> None:
-    """Undo `keep`. Raises PlaceError where nothing can be removed."""
+    """Undo `keep`. Raises PlaceError if nothing can be removed."""
     mark = layout.keep(environment.prefix)
     try:
         if os.path.lexists(mark):  # in a read-only place, what is not there cannot be removed either
@@ -265,12 +267,13 @@ def release(environment: Environment) -> None:
 
 
 def _renew(store: Store, environments: Iterable[Found]) -> None:
-    """Tell other hosts, and later sweeps, that what is in use is; remove the notes of the dead.
+    """Show other hosts and later sweeps what is in use, and remove the notes of processes that have ended.
 
-    A note is dead for good: its process ended, and none with that start can come again. So notes may go without the
-    lock, which keeps the directory of a busy environment small. The directory's time, the last use, is put back.
+    A note is dead for good: its process ended, and none with that start can come again. So notes may be removed without
+    the lock, which keeps the directory of a busy environment small. The directory's modification time, which is the
+    last use, is restored.
 
-    Processes inside the prefix that noted nothing (a daemon) get a note first: other hosts cannot see them.
+    Processes inside the prefix without a note (a daemon) get one first: other hosts cannot see them.
     """
     now = store.now()
     for found in environments:
@@ -287,18 +290,18 @@ def _renew(store: Store, environments: Iterable[Found]) -> None:
 
 
 def _note(directory: str, process: Process) -> None:
-    """Make or renew the note of a live process."""
+    """Write or renew the note of a live process."""
     try:
         uses.write_note(os.path.join(directory, str(uses.use_of(process.pid))))
     except (OSError, PlaceError):
-        pass  # the environment went, the disk is full, or the place is not ours to renew
+        pass  # the environment was removed, the disk is full, or we may not write here
 
 
 def _set_last_used(directory: str, last_used: float, before: Sequence[str]) -> None:
     try:
         os.utime(directory, (last_used, last_used))
         if set(files.listed(directory)) - set(before):
-            os.utime(directory)  # somebody came meanwhile
+            os.utime(directory)  # another process wrote a note in the meantime
     except OSError:
         pass
 
@@ -309,7 +312,7 @@ def forget(store: Store, policy: Policy = Policy()) -> None:
 
 
 def _begin(store: Store) -> None:
-    """Say who this machine is, and mark again what dead sweepers put aside."""
+    """Register this machine, and restore markers that dead sweepers put aside."""
     now = store.now()
     try:
         machine.register(store.tmp_envs, now)
@@ -320,7 +323,8 @@ def _begin(store: Store) -> None:
 
 
 def _put_back(store: Store) -> None:
-    """Mark again what dead sweepers put aside. One that waits out a network's caches loses its candidates: no harm."""
+    """Restore markers that dead sweepers put aside. A live sweeper that waits for the caches of other hosts loses its
+    candidates, which does no harm."""
     for name in store.list():
         if os.path.exists(layout.marker_aside(store.prefix(name))):
             lock = store.try_to_lock(name)

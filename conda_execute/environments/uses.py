@@ -1,12 +1,12 @@
 """Who uses an environment: the notes that runs leave.
 
 A run makes an empty file, its **note**, in the directory of uses of one build of a prefix, and then looks at the marker
-and at the note again (`hold`). Nobody removes the note when the script ends: it is true as long as the process that
-it names runs, and `execve` keeps both its pid and its start. A note says who (`<pid>-<start>`) and where
-(`@<place>`), so that neither a recycled pid, nor another container, host or boot can be taken for it.
+and at the note again (`hold`). The note is not removed when the script ends: it is true as long as the process that it
+names runs, and `execve` keeps both its pid and its start. A note says who (`<pid>-<start>`) and where (`@<place>`), so
+that neither a recycled pid, nor another container, host or boot can be taken for it.
 
 A runner makes no directory: the creator makes it before the marker, and it carries the build's id, so a note for an
-older build of the same prefix fails by itself. Doubt always means "in use": that costs disk and nothing else.
+older build of the same prefix fails by itself. In doubt, an environment counts as in use: that only costs disk space.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
     from ..model import Environment, Marker
 
-#: In the place of what a system without /proc cannot tell.
+#: Stands in for values that a system without /proc does not provide.
 UNKNOWN = "0"
 
-#: In the place of process 1 where that is not in a container.
+#: Used instead of the start of process 1 outside of containers.
 MACHINE = "machine"
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-#: On Windows, rename and delete fail with "access denied" while somebody has a file open.
+#: On Windows, rename and delete fail with "access denied" while another process has a file open.
 _READ_ONLY = (errno.EROFS,) if sys.platform == "win32" else (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
 class Note:
-    """A note as it lies on the disk. `path` names it, `use` is None if nobody of ours can have written it."""
+    """A note on the disk, at `path`. `use` is None if conda-execute cannot have written it."""
 
     path: str
     use: Use | None
@@ -51,10 +51,10 @@ class Note:
 
 
 def place() -> str:
-    """What pids and starts are counted in: `<host>+<boot id>+<start of process 1>`.
+    """Identifies the pid namespace in which pids and starts are valid: `<host>+<boot id>+<start of process 1>`.
 
-    The boot id tells boots apart, the start of process 1 tells containers of one host apart. Read again in each
-    process, since containers are copied, suspended and renamed.
+    The boot id tells boots apart, the start of process 1 tells containers of one host apart. Each process reads them
+    again, since containers are copied, suspended and renamed.
 
     The machine itself, whose process 1 starts once per boot, has `MACHINE` there. It is known by its process 2, which
     is the kernel's `kthreadd` (`rest_init` in init/main.c) and has no such number in any other pid namespace.
@@ -69,8 +69,8 @@ def boot() -> str:
 
 
 def this_process() -> Use:
-    """This process's use. The pid is the one that /proc shows, which is what everybody else will look up there: in a
-    pid namespace under the /proc of its parent it is not the one of getpid()."""
+    """The use of this process. The pid is the one that /proc shows, where other processes will look it up: in a pid
+    namespace that sees the /proc of its parent, it differs from getpid()."""
     text = _content("/proc/self/stat")
     if text == UNKNOWN:
         return Use(os.getpid(), UNKNOWN, place())
@@ -83,7 +83,7 @@ def use_of(pid: int) -> Use:
 
 
 def parse(name: str) -> Use | None:
-    """The use that a note has in its name; None if it cannot be a note."""
+    """The use that the name of a note describes; None if it cannot be a note."""
     process, separator, where = name.partition("@")
     pid, _, start = process.partition("-")
     if not separator or not pid.isdecimal() or not start.isdecimal() or where.count("+") < 2:
@@ -106,7 +106,8 @@ def line(path: str) -> str:
 
 
 def _content(path: str) -> str:
-    """What a file of /proc says; `UNKNOWN` if there is none. A process's name may hold anything, line ends too."""
+    """The content of a file of /proc; `UNKNOWN` if there is none. The name of a process may contain anything, even line
+    ends."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read() or UNKNOWN
@@ -120,7 +121,7 @@ def start_of(pid: str) -> str:
 
 
 def fields(stat: str) -> tuple[str, str]:
-    """State and start in the content of /proc/<pid>/stat. The program's name may hold spaces and brackets."""
+    """State and start in the content of /proc/<pid>/stat. The program's name may contain spaces and brackets."""
     after = stat[stat.rindex(")") + 2 :].split(" ")
     return after[0], after[19]
 
@@ -129,10 +130,11 @@ def fields(stat: str) -> tuple[str, str]:
 
 
 def hold(environment: Environment, use: Use) -> bool:
-    """Note, marker, note again: True once no sweeper can take the environment from under this process any more.
+    """Write the note, check the marker, check the note again. True: from now on no sweeper can remove the environment
+    while this process runs.
 
-    False means that somebody was quicker: the environment is going, gone, or another build. Where the place is
-    read-only nobody can clean it either (not from this mount), so the marker alone is enough.
+    False: a sweeper was quicker, so the environment is being removed, is gone, or is another build. If the place is
+    read-only, it cannot be cleaned either (not through this mount), so the marker alone is enough.
     """
     path = note_path(environment, use)
     try:
@@ -145,9 +147,10 @@ def hold(environment: Environment, use: Use) -> bool:
 
 
 def write_note(path: str) -> bool:
-    """Make the note; False where the file system is read-only to us. FileNotFoundError: the build is gone."""
+    """Write the note; False if the file system is read-only for us. FileNotFoundError: the build is gone."""
     try:
-        # What is in it stays (`launch.loops`); its time is that of the last use, like the launcher's redirection.
+        # Its content stays (`launch.loops`); its modification time becomes that of the last use, as with the launcher's
+        # redirection.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
         os.utime(path)
     except OSError as error:
@@ -169,7 +172,7 @@ def note_path(environment: Environment, use: Use) -> str:
 
 
 def _is_marked(environment: Environment) -> bool:
-    # Opened, never only looked up: on NFS an open asks the server again, a stat may answer from a cache.
+    # Opened and not only looked up: on NFS, open asks the server again, while stat may answer from a cache.
     marker = markers.read(layout.marker(environment.prefix))
     return marker is not None and marker.build == environment.marker.build
 
@@ -191,9 +194,9 @@ def notes(prefix: str) -> list[Note]:
 
 
 def listed(prefix: str, build: str | None = None) -> list[tuple[str, list[str]]]:
-    """The names of all notes by the directory they are in, of one build or of all that ever were in the prefix.
+    """The names of all notes by directory, of one build or of all builds that were ever in the prefix.
 
-    No value per note, since there may be a hundred thousand.
+    Names only, since there may be a hundred thousand.
     """
     if build is not None:
         directories = [layout.uses(prefix, build)]
@@ -204,7 +207,7 @@ def listed(prefix: str, build: str | None = None) -> list[tuple[str, list[str]]]
 
 
 def last_used(prefix: str, marker: Marker | None, directories: Iterable[str]) -> float:
-    """When somebody last noted a use in these directories, in seconds by the file system's clock; of a prefix without a
+    """When a use was last noted in these directories, in seconds by the file system's clock; for a prefix without a
     marker, when it last changed."""
     times = [0.0]
     for path in (*directories, *(() if marker else (prefix,))):
