@@ -1,1 +1,1 @@
-"""The commands: words in, text and exit status out."""
+"""The commands: arguments in, text and exit status out."""

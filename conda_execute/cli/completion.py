@@ -1,7 +1,7 @@
 """Shell completion: the templates in `shells/`, filled from the tables of options.
 
-`script` gives the text that a shell evaluates. It completes `conda-execute` and `conda-tmpenv`, and the words after
-`conda execute` and `conda tmpenv`, leaving all else of `conda` to whatever completed it before.
+`script` returns the text that a shell evaluates. It completes `conda-execute` and `conda-tmpenv`, and the words after
+`conda execute` and `conda tmpenv`; other commands of `conda` are completed as before.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ENVIRONMENT = "NAME or SCRIPT"
 
 
 def script(shell: str) -> str:
-    """What the shell (`bash`, `zsh` or `fish`) evaluates."""
+    """The text that the shell (`bash`, `zsh` or `fish`) evaluates."""
     parts: dict[str, Callable[[], dict[str, str]]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shells", shell)
     with open(path, encoding="utf-8") as file:

@@ -1,6 +1,7 @@
 """`--init`, `--add` and `--remove`: the header, edited in place.
 
-What comes out is solved first, and written whole or not at all: a script is never left with a header that cannot work.
+The new header is solved first, and written completely or not at all: a script is never left with a header that cannot
+work.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def _as_json(header: Header, path: str, difference: str, *, written: bool) -> di
 
 
 def _edited(options: RunOptions, path: str, before: bytes) -> bytes:
-    """What the file is to hold."""
+    """The new content of the file."""
     added, removed = specfile.from_words(options.add), specfile.from_words(options.remove)
     both = {spec_name(spec) for spec in added.specs} & {spec_name(spec) for spec in removed.specs}
     if both:
@@ -96,13 +97,13 @@ def _edited(options: RunOptions, path: str, before: bytes) -> bytes:
     if options.init:
         check_folder(path)
         return editor.initial(before, path, added.specs, added.pypi)
-    # Added first: a header that asks for nothing, between the two, would be refused.
+    # Add first: a header that is empty in between would be refused.
     after = editor.add_specs(before, path, added.specs, added.pypi)
     return editor.remove_specs(after, path, removed.specs, removed.pypi)
 
 
 def _check_solvable(recipe: Recipe) -> None:
-    """Solve for conda's packages, and for those of PyPI with them."""
+    """Solve for conda packages, and for PyPI packages if there are any."""
     if not recipe.request.pypi:
         recipe.solution()
         return
@@ -112,7 +113,7 @@ def _check_solvable(recipe: Recipe) -> None:
 
 
 def _with_further_specs(options: RunOptions) -> RunOptions:
-    """`--add a b c SCRIPT`: the words before the last belong to the option, where there is one only."""
+    """`--add a b c SCRIPT`: the words before the last belong to the option, if there is only one."""
     *further, path = options.words or ("",)
     if not further:
         return options

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 def made(options: RunOptions, *, to_run: bool = False) -> tuple[Plan, Store, Environment]:
-    """The environment of a script, created if it is missing; it may be one to read only, unless it is `to_run` in."""
+    """The environment of a script, created if it is missing. `to_run`: in a place where its programs can be
+    executed."""
     plan = understand(options)
     plan.require_trust()
     plan.require_sandbox()
@@ -62,7 +63,7 @@ def export(options: RunOptions) -> int:
 
     plan, _, environment = made(options.one())
     assert options.export is not None
-    # conda's own rules for names, and a shell's comfort.
+    # conda's own rules for names, and names that need no quotes in a shell.
     stem = os.path.splitext(os.path.basename(plan.script.title))[0]
     recipe = plan.recipe()
     text = export.export(
@@ -79,7 +80,7 @@ def export(options: RunOptions) -> int:
 
 
 def _hashes(plan: Plan) -> dict[str, str]:
-    """The hashes of PyPI packages that a lock has; nothing in a prefix has them."""
+    """The hashes of PyPI packages in the lock file; a prefix does not record them."""
     if plan.lock is None:
         return {}
     from ..lockfiles import lockfile
@@ -107,7 +108,7 @@ def shell(options: RunOptions) -> int:
     interrupts.release()
     words, needed = _shell(plan.environ)
     if needed or len(words) > 1:
-        # A shell may run what it finds in its prompt: nothing but letters, digits and dots of the name go there.
+        # A shell may run what it finds in its prompt, so only letters, digits and dots of the name go there.
         title = os.path.basename(plan.script.title)
         needed["_CONDA_EXECUTE_PROMPT"] = re.sub(r"[^\w.+-]", "-", title, flags=re.ASCII)
     ground = Ground(plan, environment)
@@ -121,8 +122,8 @@ def shell(options: RunOptions) -> int:
 def _shell(environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     """The command of an interactive shell in the environment, and the variables that it needs.
 
-    What a person's startup file puts first on PATH would hide the environment's programs, so the shell reads a file of
-    ours, which reads theirs and then puts the environment first again.
+    What a user's startup file puts first on PATH would hide the environment's programs. So the shell reads a file of
+    ours, which reads the user's file and then puts the environment first again.
     """
     shell = environ.get("SHELL") or "/bin/sh"
     files = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "launch", "posix")

@@ -1,4 +1,4 @@
-"""`conda execute`: what its words ask for, and who does it."""
+"""`conda execute`: which action its arguments ask for, and which module performs it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def program() -> NoReturn:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`conda execute` with these words after it. Returns an exit status only where no script was run."""
+    """Run `conda execute` with these arguments. Returns an exit status only if no script was run."""
     try:
         options = parse(RunOptions, argv)
     except UsageError as error:
@@ -46,7 +46,7 @@ def _act(options: RunOptions) -> int:
 
 
 def act(options: RunOptions) -> int:
-    """Do what was asked for. Nothing is imported for an action that another does not need."""
+    """Perform the action that was asked for. Each action imports only what it needs."""
     if options.command is not None:
         from ..plan import as_script
 

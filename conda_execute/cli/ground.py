@@ -27,7 +27,7 @@ class Ground:
         if plan.sandbox == WHOLE and self._policy is not None:
             from ..launch.sandbox.policy import visible
 
-            for folder in self._policy.write:  # one that the header names may not be there yet
+            for folder in self._policy.write:  # a folder that the header names may not exist yet
                 os.makedirs(folder, exist_ok=True)
             self.environ = visible(plan.environ, self._allowed)
 

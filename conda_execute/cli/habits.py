@@ -1,4 +1,4 @@
-"""What people type who come from other tools, and what to answer."""
+"""What users of other tools type, and what to answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..options import CommandLine
 
-#: The same, of the commands that list and delete environments.
+#: Such options of the commands that list and delete environments.
 _TMPENV_ANSWERS: dict[tuple[str, ...], str] = {
     ("-a", "--all"): "without names, `conda tmpenv clear` deletes every environment that no process is using",
     ("-y", "--yes", "--force"): "not needed: there is no question to answer",

@@ -1,4 +1,4 @@
-"""The help pages: prose, and the table of options laid out for the width that there is."""
+"""The help pages: text, and the table of options in the width of the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..options import CommandLine, Option, RunOptions
 
 
-#: Where the explanations start, and the width of a page that nobody watches.
+#: The column where explanations start, and the width of a page where there is no terminal.
 _COLUMN, _WIDTH = 25, 80
 
 
@@ -44,7 +44,7 @@ def show_own(options: RunOptions) -> int:
 
 
 def page(kind: type[CommandLine], width: int) -> str:
-    """Usage, what it does, its options under their headings, and what else there is to know."""
+    """Usage, description, options under their headings, and closing remarks."""
     parts = [_usage(kind)]
     for part in _paragraphs(kind.PROSE, width):
         parts.append("\n".join(_commands(width)) if part == "@COMMANDS@" else part)
@@ -69,7 +69,7 @@ def _takes(kind: type[CommandLine]) -> str:
 
 
 def definitions(pairs: Sequence[tuple[str, str]], width: int, column: int) -> list[str]:
-    """Two columns: a term, and what it means; on a narrow terminal one below the other."""
+    """Two columns, a term and its meaning; on a narrow terminal, one below the other."""
     lines: list[str] = []
     column = min(column, _COLUMN) if width >= 2 * _COLUMN + 10 else 6
     for term, meaning in pairs:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check(options: RunOptions) -> int:
-    """What the headers mean, if they are right: one line for each script, or all of it."""
+    """Show what the headers mean if they are valid: one line for each script, or everything with `-v`."""
 
     def meaning(one: RunOptions) -> dict[str, Any]:
         plan = understand(one)
@@ -62,7 +62,7 @@ def _forecast(options: RunOptions) -> dict[str, Any]:
 
 
 def meaning_of(plan: Plan, prefix: str) -> dict[str, Any]:
-    """What a header means, as plain values; what it does not mention is left out."""
+    """What a header means, as plain values; keys that it does not have are left out."""
     header, request = plan.header, plan.request
     said: dict[str, Any] = {
         "script": plan.script.recorded if plan.options.json else plan.script.title,
@@ -87,7 +87,7 @@ def meaning_of(plan: Plan, prefix: str) -> dict[str, Any]:
 
 
 def _sandbox(plan: Plan, prefix: str) -> dict[str, Any]:
-    """What the script may do in its sandbox, besides reading what belongs to it and to the system."""
+    """What the script may do in its sandbox, besides reading its own files and those of the system."""
     policy = plan.policy(prefix)
     if policy.protected:
         return {"kind": plan.sandbox, "protects": list(policy.protected)}

@@ -36,7 +36,8 @@ def lock(options: RunOptions) -> int:
 
 
 def renew(options: RunOptions) -> RunOptions:
-    """For `--update`: write the script's lock again, for the same platforms; without one, the environment is forced."""
+    """For `--update`: update the script's lock file for the same platforms; without one, create the environment
+    again."""
     plan = understand(options)
     if options.no_lock or not plan.script.is_file:
         return options.replaced(force_env=True)
@@ -81,13 +82,14 @@ def _check(plan: Plan) -> dict[str, Any]:
 
 
 def packages_there(plan: Plan, requests: Sequence[Request], recipe: Recipe, engine: Backend) -> dict[str, Solution]:
-    """The packages that the script runs with now: of its lock, for what it still fits, else of its environment."""
+    """The packages that the script uses now: those of its lock file, for platforms that it still fits, otherwise those
+    of its environment."""
     if plan.options.update:
         return {}
     there: dict[str, Solution] = {}
     try:
         found = _found(plan)
-    except CreationError:  # cut off, say: what is to be written replaces it
+    except CreationError:  # for example, truncated: the new lock replaces it
         found = None
     environment = plan.store().find(plan.name)
     for request in requests:
@@ -113,7 +115,7 @@ def _write(plan: Plan) -> dict[str, Any]:
             "a lock cannot be embedded in a notebook", hint="leave out `--embed` to write the lock file next to it"
         )
     requests = _requests(plan)
-    # A script that carries its lock gets the new one in the same place: the old one would go before any other.
+    # A script with an embedded lock gets the new one in the same place: the old one would take precedence over a file.
     embeds = options.embed or (options.lock_file is None and lockfile.is_embedded(source.read_whole(script)))
     path = options.lock_file or script.path + SUFFIXES[0]
     if not embeds:
@@ -132,7 +134,7 @@ def _write(plan: Plan) -> dict[str, Any]:
 
 
 def _text(plan: Plan, requests: Sequence[Request], home: str) -> str:
-    """The text of the lock, which is to lie in the directory `home`."""
+    """The text of the lock file, which will be in the directory `home`."""
     recipe = plan.recipe()
     how = recipe.options()
     for request in requests:
@@ -160,7 +162,7 @@ def _text(plan: Plan, requests: Sequence[Request], home: str) -> str:
 
 
 def _requests(plan: Plan, platforms: Iterable[str] = ()) -> list[Request]:
-    """What is to be solved, a request for each platform."""
+    """The requests to solve, one for each platform."""
     requests = []
     for platform in dict.fromkeys(platforms or plan.options.platform or [plan.request.platform]):
         header = header_of(plan.script, platform, plan.options, plan.environ)
@@ -172,11 +174,11 @@ def _requests(plan: Plan, platforms: Iterable[str] = ()) -> list[Request]:
 
 
 def _check_overwritable(path: str) -> None:
-    """Only a lock, or nothing at all, is overwritten by a lock."""
+    """Raise UsageError for an existing file that is not a lock file."""
     try:
         with open(path, "rb") as file:
             beginning = file.read(64)
     except OSError:
-        return  # not there; or it cannot be written either, which is reported then
+        return  # it does not exist, or cannot be written either, which is reported later
     if beginning and not beginning.startswith((b"# conda-execute lock", b"version:")):
         raise UsageError(f"`{path}` exists and is not a lock file", hint="name another file with `--lock-file`")

@@ -1,4 +1,4 @@
-"""`--outdated`: for each requirement what is there, what the header allows, and what is newest."""
+"""`--outdated`: the installed, the newest allowed and the newest version of each requirement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..options import RunOptions
     from ..plan import Plan
 
-    #: Versions by name, those of conda and those of PyPI.
+    #: Versions by name: of conda packages, and of PyPI packages.
     Versions = tuple[dict[str, str], dict[str, str]]
 
 
@@ -31,7 +31,7 @@ def outdated(options: RunOptions) -> int:
 
 
 def _compare(plan: Plan) -> dict[str, Any]:
-    """What is said of a script. Without an environment or a lock nothing is `current`."""
+    """The comparison for one script. Without an environment or a lock nothing is `current`."""
     plan.require_trust()
     recipe = plan.recipe()
     engine, how = recipe.engine(), recipe.options()
@@ -52,7 +52,7 @@ def _compare(plan: Plan) -> dict[str, Any]:
 
 
 def _newest(engine: Backend, request: Request, how: Options, like: Solution) -> Versions:
-    """The newest version of each conda package, and of PyPI's those that go together."""
+    """The newest version of each conda package, and the newest PyPI packages that fit together."""
     from ..engines.rattler.engine import available
 
     bare = _without_versions(request)
@@ -61,7 +61,7 @@ def _newest(engine: Backend, request: Request, how: Options, like: Solution) -> 
     try:
         return conda, _versions(resolve.solve(engine, bare, how))[1] if bare.pypi else {}
     except CreationError:
-        return conda, {}  # the newest do not go together
+        return conda, {}  # the newest ones do not fit together
 
 
 def _versions(solution: Solution) -> Versions:
@@ -70,7 +70,7 @@ def _versions(solution: Solution) -> Versions:
 
 
 def _without_versions(request: Request) -> Request:
-    """The same packages from the same channels, in whatever version, published whenever."""
+    """The same packages from the same channels, in any version, published at any time."""
     pypi = (requirement_name(each) or each for each in request.pypi)
     return replace(
         request,

@@ -1,4 +1,4 @@
-"""From words to what was chosen, by the tables of `options`."""
+"""From arguments to chosen options, by the tables of `options`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def parse(kind: type[Line], argv: Sequence[str]) -> Line:
-    """What these words choose. Raises UsageError for what does not exist, lacks its value or cannot be combined."""
+    """Parse the arguments. Raises UsageError for options that do not exist, lack a value or cannot be combined."""
     chosen: dict[str, Any] = {}
     words: list[str] = []
     left = list(argv)
@@ -46,7 +46,7 @@ def _find(kind: type[CommandLine], name: str) -> tuple[str, Option] | None:
 
 
 def _take(kind: type[CommandLine], word: str, left: list[str], chosen: dict[str, Any]) -> None:
-    """Note one option; its value, if it takes one, follows `=` or is the first of `left`."""
+    """Record one option; its value, if it takes one, follows `=` or is the first of `left`."""
     name, equals, given = word.partition("=")
     found = _find(kind, name)
     if found is None or (equals and (found[1].value is None or found[1].takes_rest)):
@@ -72,7 +72,7 @@ def _take(kind: type[CommandLine], word: str, left: list[str], chosen: dict[str,
 
 
 def _rest_with_options(kind: type[CommandLine], left: list[str], chosen: dict[str, Any]) -> list[str]:
-    """The words that are no option, as the original took them: `-c 'print(1)' -v`. After `--` none is."""
+    """The words that are not options, as the original did it: `-c 'print(1)' -v`. After `--` there are no options."""
     rest: list[str] = []
     while left:
         word = left.pop(0)
@@ -99,8 +99,8 @@ def _unknown(kind: type[CommandLine], word: str) -> UsageError:
 
 
 def _check(line: CommandLine) -> None:
-    """Raise UsageError for words that are missing or too many, and for options that do not go together: what the table
-    says, and nothing else."""
+    """Raise UsageError for missing or unexpected arguments, and for options that cannot be combined, as the table
+    says."""
     what, least, most = line.WORDS
     if len(line.words) < least:
         raise UsageError(f"`{line.program()}` needs a {what}", hint=line.help_hint())

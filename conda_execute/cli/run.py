@@ -1,4 +1,4 @@
-"""Run a script: the whole of it, one step a line."""
+"""Run a script: the whole run, one step a line."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def prepare(plan: Plan, store: Store, use: Use) -> Environment:
 
 
 def specification(plan: Plan) -> str:
-    """What the seed's transcript shows under `-v`."""
+    """The specification as `-v` shows it, in the form of the original conda-execute."""
     header = plan.header
     lines = ["Using specification: ", f"env: [{', '.join(header.specs)}]"]
     if plan.request.pypi:
@@ -75,7 +75,7 @@ def sweep_if_due(plan: Plan, store: Store, note: str) -> None:
 
 
 def become(plan: Plan, environment: Environment, use: Use) -> NoReturn:
-    """Become the script's command, and leave a record for the launcher, which does it alone the next time."""
+    """Become the script's command, and leave a record so that the launcher can do the next run alone."""
     interrupts.release()
     script, notebook, arguments = plan.script, plan.script.notebook, plan.options.words[1:]
     ground = Ground(plan, environment)
@@ -124,11 +124,11 @@ def _require_right_program(
     words: Sequence[str],
     provides: Callable[[str], bool],
 ) -> None:
-    """Raise where PATH would give the script another interpreter than its environment has; a notice for any other
-    program of PATH."""
+    """Raise if PATH would give the script a different interpreter than its environment has; print a notice for any
+    other program from PATH."""
     program = interpreter.started(words)
     interpreter.require_own(program, environment.prefix, provides)
-    if provides(program) and program != words[0]:  # what starts it would pass over a file that cannot be executed
+    if provides(program) and program != words[0]:  # the program that starts it would skip a file that is not executable
         process.find_program(program, activation.environ, environment.prefix)
     if interpreter.is_elsewhere(program, provides) and process.is_on_path(program, plan.environ):
         plan.voice.notice(f"`{program}` is not in the environment: the one on PATH runs the script")
@@ -137,8 +137,8 @@ def _require_right_program(
 def _record(
     plan: Plan, environment: Environment, activation: Activation, words: Sequence[str], passes_script: bool = True
 ) -> None:
-    """Let the launcher do it by itself next time, if it can: what each run has to say, Python must say."""
-    if plan.sandbox:  # the launcher enters none
+    """Let the launcher do the next run alone, if it can: a run that must print something needs Python."""
+    if plan.sandbox:  # the launcher cannot enter a sandbox
         return
     if plan.request.local or plan.header.activation_scripts:
         what = "a local package" if plan.request.local else "an activation script"
@@ -150,7 +150,7 @@ def _record(
     from ..lockfiles import choice
 
     if plan.environ.get("CONDA_PREFIX") == environment.prefix and not interpreter.is_plain(words):
-        return  # what starts it again below itself has to go this way, where that is counted
+        return  # a script that starts itself again must run through Python, where the loops are counted
     watched = choice.watched(plan.script.path, plan.lock, plan.options.lock_file)
     if watched is None or plan.has_stale_lock or COMMIT in (plan.header.exclude_newer, plan.header.pypi_exclude_newer):
         return

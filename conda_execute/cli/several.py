@@ -1,4 +1,4 @@
-"""What is asked of several scripts at once: each is done, each mistake is reported, and the status is the worst."""
+"""One action for several scripts: each is handled, each mistake is reported, and the exit status is the worst."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def for_each(
     options: RunOptions, act: Callable[[RunOptions], dict[str, Any]], show: Callable[[dict[str, Any]], None]
 ) -> int:
-    """`act` on each script; what it returns is shown, or printed as JSON: an object for one script, a list for several.
+    """Call `act` for each script. Its result is shown, or printed as JSON: an object for one script, a list for
+    several.
 
     A mistake in one of several scripts does not hide those of the others.
     """

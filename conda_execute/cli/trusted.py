@@ -1,4 +1,4 @@
-"""Which scripts from the web are trusted, and what is trusted no longer."""
+"""`--trusted` and `--distrust`: list the trusted scripts from the web, and stop trusting one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def show(options: RunOptions) -> int:
-    """SHA-256 and address of each, and the patterns of the setting."""
+    """Show the SHA-256 and address of each trusted script, and the patterns of the setting."""
     environ = inherited_environ()
     said, patterns = trust.trusted(fitting_cache(environ)), load(environ).trusted_urls
     if options.json:

@@ -1,1 +1,1 @@
-"""What conda asks of the plugin besides its subcommands: environment files and health checks."""
+"""The plugin's hooks besides its subcommands: environment files and health checks."""

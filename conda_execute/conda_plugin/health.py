@@ -1,4 +1,4 @@
-"""What `conda doctor` says of the environments of scripts. Reads, and changes nothing."""
+"""What `conda doctor` reports about the environments of scripts. Read-only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Findings:
-    """One sentence on the whole, one line per complaint with what helps, and one per sound environment."""
+    """A summary, one line for each complaint with a fix, and one line for each environment without problems."""
 
     summary: str
     complaints: tuple[str, ...] = ()
@@ -27,14 +27,14 @@ class Findings:
 
 
 def examine(prefix: str, environ: Mapping[str, str], root: str = sys.prefix) -> Findings:
-    """How the environments are that scripts use; of `prefix` alone, if that is one of them. And whether the programs
-    of the conda in `root` are found whatever environment is active."""
+    """Check the environments of scripts (only `prefix`, if that is one of them), and whether our programs in the conda
+    at `root` are found while another environment is active."""
     findings = _of_environments(prefix, environ)
     return replace(findings, complaints=(*findings.complaints, *_not_in_condabin(root)))
 
 
 def _not_in_condabin(root: str) -> tuple[str, ...]:
-    """`conda init` puts only `condabin` on PATH. The conda package has the programs there; pip does not know of it."""
+    """`conda init` puts only `condabin` on PATH. The conda package links the programs there, but pip does not."""
     condabin = os.path.join(root, "condabin")
     missing = [
         name
@@ -77,7 +77,7 @@ def _of_environments(prefix: str, environ: Mapping[str, str]) -> Findings:
 
 
 def judge(environments: Sequence[Found], now: float, settings: Settings, tmp_envs: str) -> Findings:
-    """What to say about them at the moment `now` of their file system's clock."""
+    """Judge the environments at the moment `now` by the clock of their file system."""
     complaints, details = [], []
     for found in environments:
         problem = None if found.busy else _problem(found, now, settings)
@@ -101,7 +101,7 @@ def _problem(found: Found, now: float, settings: Settings) -> str | None:
     missing = _missing(found)
     if missing:
         return f"{missing}; `conda execute --force-env SCRIPT` creates it again"
-    # Twice as long as it should stay: something keeps the automatic cleaning from its work.
+    # Twice as long as it should be kept: something prevents the automatic cleaning.
     idle, hours = now - found.last_used, settings.remove_if_unused_for.total_seconds() / 3600
     if settings.auto_clean and not found.kept and not found.in_use and idle > max(2 * hours, 1) * 3600:
         return f"unused for {idle / 3600:.0f} hours; `conda tmpenv clear --min-age {hours:g}` deletes it"
@@ -109,7 +109,7 @@ def _problem(found: Found, now: float, settings: Settings) -> str | None:
 
 
 def _missing(found: Found) -> str | None:
-    """What a prefix lacks of what was installed in it, as far as a glance tells."""
+    """What is missing from a prefix, as far as a quick check shows."""
     assert found.marker is not None
     try:
         names = os.listdir(layout.conda_meta(found.prefix))

@@ -1,8 +1,8 @@
 """A script with a header as one of conda's environment files: `conda env create --name NAME --file script.py`.
 
-That makes a lasting environment of what the script needs, solved and installed by conda. conda asks every kind of
-environment file whether it can handle a file; this one declines all files without a header of ours in their first
-64 KiB, and so does not come between anybody and their own files.
+This creates a permanent environment with what the script needs, solved and installed by conda. conda asks every kind of
+environment file whether it can handle a file; this one declines all files without a header in their first 64 KiB, so it
+does not interfere with other files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ScriptSpec(EnvironmentSpecBase):
-    """conda makes one for a path, and asks it whether it can handle the file, and then for the environment."""
+    """conda creates one for a path, asks it whether it can handle the file, and then for the environment."""
 
     detection_supported = True
 
@@ -23,7 +23,7 @@ class ScriptSpec(EnvironmentSpecBase):
         self.filename = filename
 
     def can_handle(self) -> bool:
-        """Whether the file has a header. One that is there and wrong is ours as well: its error is worth seeing."""
+        """Whether the file has a header. A file with a faulty header is ours as well, so that its error is shown."""
         from ..errors import HeaderError
         from ..script.header import find_header
 

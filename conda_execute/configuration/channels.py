@@ -1,19 +1,19 @@
-"""From what people call a channel to its canonical name and its URLs.
+"""From the name that people use for a channel to its canonical name and URLs.
 
 A channel is written as a name (`conda-forge`, `conda-forge/label/dev`, `defaults`), as a URL, or as the path of a
-directory. A name is looked up in `custom_multichannels` (to which `default_channels` adds `defaults`), then, its last
-parts left off one by one, in `custom_channels`; otherwise it is below `channel_alias`. A URL that lies below one of
-these gets the name that leads to it. All this is conda's documented behaviour, with three deliberate differences, since
-the name decides which scripts share an environment:
+directory. A name is looked up in `custom_multichannels` (to which `default_channels` adds `defaults`), then in
+`custom_channels`, dropping its last parts one by one; otherwise it is below `channel_alias`. A URL below one of these
+gets the name that leads to it. All this is conda's documented behaviour, with three deliberate differences, since the
+name decides which scripts share an environment:
 
-- A URL is called by a configured name only if it lies where that name leads, not when its path merely ends like it.
+- A URL gets a configured name only if it is where that name leads, not if its path merely ends with it.
 - A member of a multi channel that is asked for alone keeps its own name: `pkgs/main` is not all of `defaults`.
-- A custom channel whose location is no URL is an error; conda silently takes `channel_alias` instead.
+- A custom channel whose location is not a URL is an error; conda silently uses `channel_alias` instead.
 
 Tokens (`/t/TOKEN/`) and passwords in URLs never reach a name or a URL that is shown or stored: they are handed to
 `network` next to the channel, in a field that nothing prints.
 
-Channels that a site denies, or does not allow, are refused here: before any network.
+Channels that a site denies, or does not allow, are refused here, before any network access.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def resolve_channels(
 ) -> tuple[Channel, ...]:
     """The channels that `names` mean, in order, without duplicates. Raises `SettingsError`.
 
-    Relative paths start at `folder` (default: the working directory). `where` says where a name stands, for errors.
+    Relative paths start at `folder` (default: the working directory). `where` locates a name, for errors.
     """
     book = _Book(settings, folder)
     channels: dict[str, Channel] = {}
@@ -75,7 +75,7 @@ def split_spec(spec: str) -> tuple[str | None, str]:
     (None, 'numpy')
     """
     channel, colons, rest = spec.partition("::")
-    # A version or a bracket before the colons means that they belong to something else.
+    # If a version or a bracket comes before the colons, they are not a channel's.
     if not colons or any(sign in channel for sign in " =<>!["):
         return None, spec
     return channel.strip(), rest.strip()
@@ -102,7 +102,7 @@ class _Place:
 
     @property
     def secret_url(self) -> str:
-        """The URL with what opens it."""
+        """The URL with its credentials."""
         token = f"t/{self.token}" if self.token else ""
         credentials = f"{self.credentials}@" if self.credentials else ""
         return f"{self.scheme}://{credentials}{_join(self.location, token, self.name)}"
@@ -239,7 +239,7 @@ class _Book:
 
 
 def _parse(url: str) -> _Place:
-    """A URL as a place with an empty name: everything after the host is location."""
+    """Parse a URL as a place with an empty name: everything after the host is the location."""
     scheme, _, rest = url.strip().partition("://")
     scheme, rest = scheme.lower(), rest.replace(" ", "%20")
     if "?" in rest or "#" in rest:
@@ -266,7 +266,8 @@ def _split_token(path: str) -> tuple[str | None, str]:
 
 
 def _split_unknown(place: _Place) -> _Place:
-    """Where nothing configured says where the name begins: after the host, or the last part of a path."""
+    """Split a URL that no configured location matches: the name begins after the host, or is the last part of a
+    path."""
     if place.scheme == "file":
         location, _, name = place.location.rpartition("/")
         return replace(place, location=location or "/", name=name)
@@ -278,7 +279,7 @@ def _split_unknown(place: _Place) -> _Place:
 
 
 def _below(path: str, start: str) -> bool:
-    """Whether `path` is `start`, or goes on from there with a slash."""
+    """Whether `path` is `start`, or continues after it with a slash."""
     start = start.rstrip("/")
     return path == start or path.startswith(start + "/")
 
@@ -300,7 +301,8 @@ def _path_to_url(path: str, folder: str | None) -> str:
 
 
 def _refuse_odd_bytes(text: str) -> None:
-    """No engine takes what a command line, a variable or a folder may hold: odd bytes, control characters."""
+    """Refuse what no engine accepts, but an argument, a variable or a folder name may contain: invalid UTF-8 and
+    control characters."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -323,7 +325,7 @@ def _refuse_subdir(text: str, path: str) -> None:
 def _check_allowed(name: str, channel: Channel, book: _Book) -> None:
     settings = book.settings
     for denied in settings.denylist_channels:
-        # Without the scheme: what is denied by https is not to be had by http.
+        # Without the scheme: what is denied by https must not be available by http.
         urls = {_location(url) for url in book.channel(denied).urls}
         if any(_location(url) in urls for url in channel.urls):
             raise SettingsError(

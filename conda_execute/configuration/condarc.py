@@ -1,4 +1,4 @@
-"""Condarc files: which of them count, what each one says, and how what they say is merged.
+"""condarc files: which of them are read, what they contain, and how they are merged.
 
 This is conda's documented format without conda: YAML in which comments of the form `#!final`, `#!top` and `#!bottom`
 at the end of a line steer the merging. Nothing here knows what any setting means; `settings` does.
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
     from ..specs.yaml import Event, Mark
 
-#: A file longer than this is no configuration. The reader of YAML takes about a second for it.
+#: A longer file is refused. The YAML parser needs about a second for this length.
 _LARGEST_FILE = 256 * 1024
 
 
 class Files:
-    """The files that count, each read once, and what is absent."""
+    """The files that are read, each once, and those that are absent."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes | None] = {}
         self.directories: dict[str, tuple[str, ...]] = {}
 
     def find(self, path: str) -> Iterator[tuple[str, bytes]]:
-        """The files of a path, with their content: itself, those of a directory, or none."""
+        """The files at a path, with their content: the file itself, those of a directory, or none."""
         if path in self.files or path in self.directories or os.path.dirname(path) in self.files:
             return
         try:
@@ -47,7 +47,7 @@ class Files:
             self.files[path if not parent or os.path.lexists(parent) else parent] = None
             return
         if stat.S_ISREG(mode):
-            # conda passes over a file that is not called so, even if CONDARC names it.
+            # conda ignores files with other names, even if CONDARC names them.
             if os.path.basename(path) in (".condarc", "condarc") or _is_yaml(path):
                 yield from self._take(path)
         elif stat.S_ISDIR(mode):
@@ -89,7 +89,7 @@ def _yaml_files(directory: str) -> tuple[str, ...]:
 class Written:
     """One value as written: text, a list or a mapping of values, or None for YAML's null.
 
-    `mark` is "final", "top" or "bottom". `key` is where the value's key stands, for complaints about the key.
+    `mark` is "final", "top" or "bottom". `key` is the position of the value's key, for errors about the key.
     """
 
     content: str | tuple[Written, ...] | dict[str, Written] | None
@@ -107,7 +107,7 @@ class Written:
 
 
 def read(path: str, data: bytes, cache: str | None = None) -> dict[str, Written]:
-    """The top-level mapping of a file; empty for a file that says nothing. `cache`: the user's, where there is one."""
+    """The top-level mapping of a file; empty for an empty file. `cache`: the user's cache, if there is one."""
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
@@ -131,14 +131,14 @@ def read(path: str, data: bytes, cache: str | None = None) -> dict[str, Written]
     return top.content
 
 
-#: What YAML 1.2 reads as null, where it is not quoted.
+#: Unquoted words that YAML 1.2 reads as null.
 _NULLS = ("", "~", "null", "Null", "NULL")
 
 
 class _Reader:
-    """What a condarc file makes of YAML (`specs.yaml.Reader`): nothing deep, cyclic or typed.
+    """Reads the YAML of a condarc file (`specs.yaml.Reader`): nothing deep, cyclic or typed.
 
-    PyYAML drops comments; the marks are found in the text after the place where a value ends.
+    PyYAML drops comments, so the marks are searched in the text after the end of a value.
     """
 
     def __init__(self, path: str, text: str) -> None:
@@ -174,7 +174,7 @@ class _Reader:
         return self.value(content, event, None if event.style in ("|", ">") else event.end)
 
     def value(self, content: Any, start: Event, end: Mark | None) -> Written:
-        """A finished value. `end` is None for a block, whose mark is after its key."""
+        """Finish a value. `end` is None for a block, whose mark is after its key."""
         if start.anchor is not None:
             self.anchors[start.anchor] = content
         return Written(content, self.location(start.start, end), self.mark(end) if end else None)
@@ -196,7 +196,7 @@ class _Reader:
         return self.value(content, start, end.end if start.style == "flow" else None)
 
     def mark(self, place: Mark) -> str | None:
-        """The word of a `#!word` comment behind a place, if it is one that means something."""
+        """The word of a `#!word` comment after a position, if it has a meaning."""
         line, column = place
         if line >= len(self.lines):
             return None
@@ -206,7 +206,7 @@ class _Reader:
 
 
 # --- Merging ---------------------------------------------------------------------------------------------------------
-# Each takes what the sources say about one thing, in the order they were read.
+# Each function takes the values of one setting from all sources, in the order in which they were read.
 
 
 def _up_to_final(said: Sequence[Written]) -> Sequence[Written]:

@@ -1,7 +1,7 @@
 """Every setting, declared once: its name, type, default, and for ours what it means.
 
 To add one, add its field to `Settings` and its line to `OURS` or `CONDAS`. The reader of condarc files (`settings`),
-conda's own description of our settings (`plugin`) and the tests go by these tables.
+the description of our settings for conda (`plugin`) and the tests use these tables.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ ATTESTATIONS = ("off", "warn", "require")
 
 @dataclass(frozen=True)
 class Sources:
-    """What `load` looked at, in a form that can be compared by content later.
+    """What `load` read, in a form that can be compared by content later.
 
-    `files`: path and content, in the order of reading; None where there is nothing at that path. Of a folder that is
-    absent only the folder is listed. `directories`: every directory that was scanned, with the names that counted.
-    `variables`: every environment variable that could have had a say; None where it was not set.
+    `files`: path and content, in the order of reading; None if nothing is at that path. Of an absent folder, only the
+    folder is listed. `directories`: every directory that was scanned, with the names that were read. `variables`: every
+    environment variable that could matter; None if it was not set.
     """
 
     files: tuple[tuple[str, bytes | None], ...] = ()
@@ -40,7 +40,7 @@ class Sources:
 
     @property
     def passed_over(self) -> str | None:
-        """What CONDARC names, if nothing was read there: as conda does, that is not an error."""
+        """What CONDARC names, if nothing was read there: like in conda, that is not an error."""
         named = dict(self.variables).get("CONDARC")
         read = [path for path, data in self.files if data is not None] + [path for path, _ in self.directories]
         if not named or any(path.endswith(os.path.normpath(named.removeprefix("~"))) for path in read):
@@ -49,7 +49,7 @@ class Sources:
 
     @property
     def repeatable(self) -> bool:
-        """Whether comparing is enough: no path depends on the working directory."""
+        """Whether comparing is enough to reuse the settings: no path depends on the working directory."""
         return all(os.path.isabs(path) for path, _ in (*self.files, *self.directories))
 
 
@@ -62,7 +62,7 @@ class Settings:
     env_dir: str | None = None
     remove_if_unused_for: timedelta = timedelta(hours=25)
     foreign_use_ttl: timedelta = timedelta(days=30)
-    #: How old an environment gets before a new one is created next to it; nothing: as old as it is used.
+    #: The age at which an environment is renewed; None: never.
     renew_after: timedelta = timedelta(0)
     #: The engine; None: the embedded one if it works here.
     backend: str | None = None
@@ -71,17 +71,17 @@ class Settings:
     package_caches: tuple[str, ...] = ()
     trusted_urls: tuple[str, ...] = ()
     run_link_scripts: bool = True
-    #: Groups whose members may write where others could change what runs: names, numbers or "everyone".
+    #: Groups whose members may write to files that decide what runs: names, numbers or "everyone".
     trusted_groups: tuple[str, ...] = ()
-    #: Which scripts run in a sandbox: nobody's, those from URLs, or all.
+    #: Which scripts run in a sandbox: none, those from URLs, or all.
     sandbox: str = "off"
-    #: What is asked of packages' Sigstore attestations: nothing, a warning where they do not verify, or that they do.
+    #: What to do about Sigstore attestations of packages: ignore them, warn about invalid ones, or require valid ones.
     attestations: str = "off"
-    #: Whether scripts see what the user installed for other interpreters of the same kind.
+    #: Whether scripts can use libraries that the user installed outside of environments.
     user_libraries: bool = False
-    #: Where advisories are asked for: OSV, or a mirror of it.
+    #: The service that is asked for advisories: OSV, or a mirror of it.
     advisories_url: str = ADVISORIES_URL
-    #: Whether an environment with a package that is known to be malicious is not made.
+    #: Whether packages that are known to be malicious are refused.
     refuse_malicious: bool = False
 
     # conda's.
@@ -90,7 +90,7 @@ class Settings:
     #: What `defaults` means; None: what conda has built in.
     default_channels: tuple[str, ...] | None = None
     channel_alias: str = CHANNEL_ALIAS
-    #: Name, and the location that the name is appended to; None: what conda has built in.
+    #: Name and the location to which the name is appended; None: conda's built-in ones.
     custom_channels: tuple[tuple[str, str], ...] | None = None
     custom_multichannels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: Channel name, and the URLs that hold the same: the first is the channel's, the others mirror it. A key of
@@ -100,9 +100,9 @@ class Settings:
     denylist_channels: tuple[str, ...] = ()
     override_channels_enabled: bool = True
     channel_priority: str = "flexible"
-    #: A channel's name or a pattern of URLs, and what is said of it: `auth`, say.
+    #: A channel's name or a pattern of URLs, and its settings, such as `auth`.
     channel_settings: tuple[tuple[tuple[str, str | None], ...], ...] = ()
-    #: Specs that hold for every environment, whether a script asks for the package or not.
+    #: Specs that limit every environment, whether a script asks for the package or not.
     pinned_packages: tuple[str, ...] = ()
     #: Specs of packages that are not to be installed.
     disallowed_packages: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class Settings:
     exclude_newer_package: tuple[tuple[str, str | None], ...] = ()
     #: Channel, and its own moment; None: it is exempt. conda has them in `channel_settings`.
     exclude_newer_channel: tuple[tuple[str, str | None], ...] = ()
-    #: Only the time at which the channel took a package in counts, not when somebody says that it was built.
+    #: Whether only the time counts at which the channel added a package, not the one that the package claims.
     require_indexed_timestamp: bool = False
     repodata_fns: tuple[str, ...] = ()
     track_features: tuple[str, ...] = ()
@@ -146,11 +146,11 @@ class Settings:
     #: The root prefix whose condarc counted; None: there is no conda.
     root_prefix: str | None = field(default=None, compare=False)
     sources: Sources = field(default=Sources(), compare=False, repr=False)
-    #: Which setting was said where; for the items of a list and the keys of a mapping, one entry each.
+    #: Where each setting comes from; one entry for each item of a list and each key of a mapping.
     origins: tuple[tuple[str, str | None, Location], ...] = field(default=(), compare=False, repr=False)
 
     def origin(self, setting: str, item: str | None = None) -> tuple[Location, ...]:
-        """Where `setting` (spelt as in a condarc), or one item of its list, was said; the decisive place last."""
+        """Where `setting` (spelt as in a condarc), or one item of its list, was set; the decisive place last."""
         return tuple(where for name, which, where in self.origins if name == setting and which == item)
 
 
@@ -162,7 +162,7 @@ DEFAULT = object()
 
 @dataclass(frozen=True)
 class Setting:
-    """How one setting is spelt and read. `shape` is "one", "list", "map", "map of lists" or "list of maps"."""
+    """How one setting is spelled and read. `shape` is "one", "list", "map", "map of lists" or "list of maps"."""
 
     name: str
     convert: Callable[[str], Any]
@@ -176,9 +176,9 @@ class Setting:
     empty: Any = DEFAULT
     #: Whether the values of a mapping may be null.
     nullable: bool = False
-    #: One of ours, found below `plugins:` and `conda-execute:`: what it is, for `conda config --describe`.
+    #: For our own settings, found below `plugins:` and `conda-execute:`: the description for `conda config --describe`.
     description: str = ""
-    #: For a span of time: what its number counts.
+    #: For a span of time: its unit.
     unit: str = ""
 
     @property
@@ -191,7 +191,7 @@ class Setting:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The environment variables that set it, the one that counts most last."""
+        """The environment variables that set it, the one with the highest priority last."""
         if self.ours:
             name = "CONDA_EXECUTE_" + self.field.upper()
             return ("CONDA_PLUGINS_" + name, name)

@@ -1,20 +1,19 @@
-"""What the user, the site and the environment have configured: the only reader of configuration.
+"""What the user, the site and environment variables have configured. Only this module reads configuration.
 
 `load` reads the condarc files that conda documents, in the order it documents, merges them as it documents, and lets
-environment variables have the last word. It asks no conda for anything. What it promises:
+environment variables override them. It does not need conda. What it promises:
 
 - *Search order.* The files of `SEARCH_PATH`, first to last; a directory means its `*.yml` and `*.yaml` files by
-  name. The last file that says something has its way; then come `CONDA_<SETTING>` variables.
+  name. Later files take precedence over earlier ones, and `CONDA_<SETTING>` variables over files.
 - *Merging.* A single value: the last one, unless an earlier one is marked `#!final`; null is the default again, or
-  false. A list: all of them, those of later files in front, without duplicates; items marked `#!top` or `#!bottom` go
-  there; nothing after a list marked `#!final` counts. A mapping: key by key. The marks are comments at the end of the
-  line.
+  false. A list: all items, those of later files first, without duplicates; items marked `#!top` or `#!bottom` go there;
+  nothing after a list marked `#!final` is used. A mapping: key by key. The marks are comments at the end of the line.
 - *Our own settings* are below `plugins:` as `conda_execute_<setting>`, where a current conda validates them, or below
   `conda-execute:`, as the original had them; and in `CONDA_EXECUTE_<SETTING>`.
-- *Errors* name file, line and column. A file that cannot be read as it was meant is an error, not a warning: a list of
-  denied channels may be in it. Keys that belong to conda and mean nothing here are left alone.
-- *Sources.* What was read, byte for byte, and what was looked for and absent, so that a later run can tell by content
-  whether it would read the same.
+- *Errors* name file, line and column. A file that cannot be read correctly is an error, not a warning: it may contain a
+  list of denied channels. Keys of conda that mean nothing here are ignored.
+- *Sources.* What was read, byte for byte, and which files were absent, so that a later run can compare whether it would
+  read the same.
 
 The root prefix, whose condarc counts (`$CONDA_ROOT` in the search path), is `CONDA_ROOT`; else the prefix that this
 Python runs in, if that is a conda installation; else the installation that `CONDA_EXE` belongs to, which every
@@ -77,8 +76,8 @@ def load(
     """Read the settings. Raises `SettingsError`.
 
     `home` is what `~` means (default: `HOME`, else what the system says); `prefix` the prefix this Python runs in. Root
-    with the home of a user does not read the settings there. A file that somebody else can change is an error, unless
-    the setting `trusted-groups` of the other files, or of its variable, says otherwise.
+    with the home directory of a user does not read the settings there. A file that other users can change is an error,
+    unless the setting `trusted-groups` of the other files, or its variable, says otherwise.
     """
     environment = _Environment(environ)
     home = home or _home(environment)
@@ -156,7 +155,7 @@ class _Environment:
         return tuple(self._consulted.items())
 
     def expand(self, text: str) -> str:
-        """`$NAME` and `${NAME}` (and `%NAME%` on Windows) replaced where the variable is set, and left where not."""
+        """Replace `$NAME` and `${NAME}` (and `%NAME%` on Windows) if the variable is set, and leave them if not."""
         if "$" not in text and "%" not in text:
             return text
         import re
@@ -190,7 +189,7 @@ def _root_prefix(environment: _Environment, prefix: str) -> str | None:
 
 
 def _candidate(template: str, environment: _Environment, home: str | None, root: str | None) -> str | None:
-    """The path that an entry of the search path means, or None where it means none."""
+    """The path that an entry of the search path means, or None if its variable or the home directory is unknown."""
     first, slash, rest = template.partition("/")
     start: str | None = first
     if first == "~":
@@ -207,7 +206,7 @@ def _candidate(template: str, environment: _Environment, home: str | None, root:
 
 
 def _from_variables(environment: _Environment) -> dict[str, Written]:
-    """What the environment says, spelt as a file would."""
+    """The settings in environment variables, spelled as in a file."""
     layer: dict[str, Written] = {}
     ours: dict[str, Written] = {}
     for setting in (*CONDAS, *OURS):
@@ -232,7 +231,7 @@ def _from_variables(environment: _Environment) -> dict[str, Written]:
 def _settle(
     layers: Sequence[dict[str, Written]], environment: _Environment, home: str | None
 ) -> tuple[dict[str, Any], list[tuple[str, str | None, Location]]]:
-    """The fields of `Settings` that somebody said something about, and who did."""
+    """The fields of `Settings` that were configured, and where."""
     own = [_own(layer) for layer in layers]
     settled: dict[str, Any] = {}
     origins: list[tuple[str, str | None, Location]] = []
@@ -270,8 +269,8 @@ def _settle(
 
 
 def _channel_cutoffs(said: Sequence[Written]) -> dict[str, str | None]:
-    """`exclude_newer` of the entries of `channel_settings`, by channel; the rest of it is conda's own. What comes later
-    has the last word."""
+    """`exclude_newer` of the entries of `channel_settings`, by channel; their other keys are for conda. Later entries
+    take precedence."""
     found: dict[str, str | None] = {}
     for value in said:
         for entry in items(value) if isinstance(value.content, tuple) else ():
@@ -288,7 +287,7 @@ def _channel_cutoffs(said: Sequence[Written]) -> dict[str, str | None]:
 
 
 def _said(setting: Setting, layer: dict[str, Written]) -> Written | None:
-    """What one source says about one of conda's settings, under whichever name."""
+    """The value of one of conda's settings in one source, under any of its names."""
     found = [(name, layer[name]) for name in (setting.name, *setting.aliases) if name in layer]
     if len(found) > 1:
         raise SettingsError(
@@ -300,7 +299,7 @@ def _said(setting: Setting, layer: dict[str, Written]) -> Written | None:
 
 
 def _own(layer: dict[str, Written]) -> dict[str, Written]:
-    """What one source says about our settings, by their names."""
+    """The values of our settings in one source, by name."""
     known = {setting.name: setting for setting in OURS}
     own: dict[str, Written] = {}
     for mapping, start in (("conda-execute", ""), ("plugins", "conda_execute_")):
@@ -309,7 +308,7 @@ def _own(layer: dict[str, Written]) -> dict[str, Written]:
             continue
         if not isinstance(value.content, dict):
             if mapping == "plugins":
-                continue  # conda's own complaint to make
+                continue  # conda itself reports this
             raise SettingsError(f"`{mapping}` must be a mapping, found {value.kind}", where=value.where)
         for key, inner in value.content.items():
             if not key.startswith(start):
@@ -330,7 +329,8 @@ def _unknown(key: str, start: str, value: Written, known: Iterable[str]) -> Sett
 
 
 def _check_shape(setting: Setting, value: Written) -> None:
-    """That a value is one text, a list of them, a mapping to them or a mapping to lists of them, as it should be."""
+    """Check that a value has the declared shape: one text, a list of texts, a mapping to texts or a mapping to lists of
+    texts."""
     if setting.shape == "one":
         if value.content is not None:
             _require(setting, value, str)
@@ -413,7 +413,8 @@ def _absolute(setting: str, path: str, home: str | None, where: Location) -> str
     import re
 
     if unset := re.search(_VARIABLE, path, re.ASCII):
-        # A directory of that very name would be everybody's who lacks the variable: a job of cron, a container.
+        # A directory with the variable's name in its path would be shared by all who lack the variable, such as cron
+        # jobs and containers.
         raise SettingsError(
             f"`{setting}` holds `{unset.group()}`, which is not set",
             where=where,

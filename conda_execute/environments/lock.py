@@ -196,7 +196,7 @@ def has_locks(path: str) -> bool:
         files.make_directory(os.path.dirname(path))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
     except OSError:
-        return True  # whoever needs the lock reports the problem
+        return True  # the caller that needs the lock reports the problem
     try:
         if _try_to_lock(descriptor):
             _unlock(descriptor)

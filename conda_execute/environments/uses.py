@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..model import Environment, Marker
 
-#: Stands in for values that a system without /proc does not provide.
+#: Replaces values that a system without /proc does not provide.
 UNKNOWN = "0"
 
 #: Used instead of the start of process 1 outside of containers.

@@ -1,4 +1,4 @@
-"""`conda tmpenv`: look at the environments that scripts share, create one, delete what is not in use."""
+"""`conda tmpenv`: show the environments that scripts share, create one, delete unused ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-#: What people type who come from other tools.
+#: What users of other tools type.
 _OTHER_WORDS = dict.fromkeys(("rm", "remove", "delete", "clean"), "clear") | {
     **dict.fromkeys(("ls", "envs"), "list"),
     "show": "info",
@@ -29,7 +29,7 @@ def program() -> NoReturn:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`conda tmpenv` with these words after it; the exit status."""
+    """Run `conda tmpenv` with these arguments; return the exit status."""
     return guard(lambda: act(argv), as_json="--json" in argv)
 
 
@@ -54,7 +54,8 @@ def act(argv: Sequence[str]) -> int:
 
 
 def _command_first(argv: Sequence[str]) -> Sequence[str]:
-    """The words with the command before its options, as conda takes them in any order: `conda tmpenv --json list`."""
+    """The arguments with the command moved before its options, since conda accepts any order: `conda tmpenv --json
+    list`."""
     at = next((at for at, word in enumerate(argv) if not word.startswith("-")), 0)
     return [argv[at], *argv[:at], *argv[at + 1 :]] if at and argv[at] in COMMANDS else argv
 

@@ -41,7 +41,7 @@ def audit(options: AuditOptions) -> int:
 
 
 def _places(options: AuditOptions, store: Store) -> dict[str, list[Component]]:
-    """The packages of each environment or lock that was asked about, by the name that it was asked by."""
+    """The packages of each environment or lock file to check, by the name that the user gave."""
     found: dict[str, list[Component]] = {}
     for word in options.words or tuple(store.list()):
         lock = _lock_of(word)
@@ -84,6 +84,6 @@ def _print(report: advisories.Audit, store: Store) -> None:
 
 
 def _shown(place: str, store: Store) -> str:
-    """An environment with the script that it was made for."""
+    """The name of an environment with the script that it was created for."""
     environment = store.read(place) if is_name(place) else None
     return f"{place} ({environment.marker.script})" if environment and environment.marker.script else place

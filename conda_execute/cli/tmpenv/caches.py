@@ -1,6 +1,6 @@
-"""What `conda tmpenv clear` frees besides environments, where it is asked to: what saves time, and nothing else.
+"""The caches that `conda tmpenv clear` deletes when asked to: only what saves time.
 
-What a person said yes to (trusted URLs) stays.
+What a person agreed to (trusted URLs) is kept.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
 
 def free(options: ClearOptions, environ: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The folders that were emptied, or would be on a dry run, each with its size in bytes."""
+    """Empty the caches. Returns the folders that were emptied, or would be on a dry run, each with its size in
+    bytes."""
     cache = cache_dir(environ)
     freed = list(_emptied(disposable(cache), dry_run=options.dry_run)) if options.caches and cache else []
     return freed + (_packages(rattler_cache(environ), dry_run=options.dry_run) if options.packages else [])
 
 
 def _packages(cache: str, *, dry_run: bool) -> list[dict[str, Any]]:
-    """The engine's packages. Others use them too: a person who is there is asked, and rattler's lock is taken."""
+    """The engine's package cache. Other tools use it too, so a person at a terminal is asked, and rattler's lock is
+    taken."""
     from ...engines.rattler.incoming import locked
 
     place = os.path.join(cache, "pkgs")
@@ -50,7 +52,7 @@ def _packages(cache: str, *, dry_run: bool) -> list[dict[str, Any]]:
 
 
 def _inside(place: str) -> list[str]:
-    """What is in the package cache, but for the lock."""
+    """The content of the package cache, except for the lock."""
     try:
         return [entry.path for entry in os.scandir(place) if entry.name != ".cache.lock"]
     except OSError:
@@ -66,7 +68,7 @@ def _emptied(folders: tuple[str, ...], *, dry_run: bool) -> Iterator[dict[str, A
 
 
 def _size(path: str) -> int:
-    """Bytes of the files below a path, or of the file."""
+    """Size in bytes of the files below a path, or of the file."""
     if not os.path.isdir(path):
         return os.lstat(path).st_size if os.path.lexists(path) else 0
     return sum(os.lstat(os.path.join(top, name)).st_size for top, _, names in os.walk(path) for name in names)

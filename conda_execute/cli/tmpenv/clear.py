@@ -70,7 +70,7 @@ def _delete(
         _print(done, verb)
         for one in caches:
             print(f"{verb} {one['path']} ({size(one['size'])})")
-    # Asked for by name and still there: the caller should know without reading.
+    # Named, but not deleted: the exit status must show that.
     return 1 if names and done.kept else 0
 
 
@@ -90,7 +90,7 @@ def _print(done: Report, verb: str) -> None:
 
 
 def _hours(text: str | None) -> timedelta:
-    """The time after `--min-age`, in hours; none is no time.
+    """The time given with `--min-age`, in hours; zero if it was not given.
 
     >>> _hours("1.5")
     datetime.timedelta(seconds=5400)

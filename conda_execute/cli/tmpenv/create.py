@@ -44,7 +44,7 @@ def create(options: CreateOptions) -> int:
 
 
 def _is_script(words: Sequence[str]) -> bool:
-    """Whether what is given is one script with a header, and no spec."""
+    """Whether the argument is a script with a header, and not a spec."""
     if len(words) != 1 or not os.path.isfile(words[0]):
         return False
     with open(words[0], "rb") as file:
@@ -52,7 +52,7 @@ def _is_script(words: Sequence[str]) -> bool:
 
 
 def _run_of(options: NameOptions) -> RunOptions:
-    """A run of the script with the same options."""
+    """The options of a run of the script, with the same choices."""
     from ...options import RunOptions
 
     shared = {name: getattr(options, name) for name in options.TABLE if name in RunOptions.TABLE}
@@ -119,7 +119,7 @@ def _resolved(options: NameOptions, settings: Settings, environ: dict[str, str])
 
 
 def _wishes(options: NameOptions) -> Header:
-    """What the words and the files ask for, together."""
+    """What the arguments and the files ask for together."""
     header = specfile.from_words(options.words)
     for path in options.file:
         more = specfile.read(path)
@@ -137,16 +137,16 @@ def _wishes(options: NameOptions) -> Header:
 
 
 def _byte_compile(environment: Environment) -> None:
-    """Compile all Python modules once, so that five hundred tasks on a shared disk need not.
+    """Compile all Python modules once, so that five hundred tasks on a shared disk do not have to.
 
-    The note of this process keeps the environment meanwhile; what is compiled already costs a look.
+    The note of this process keeps the environment alive meanwhile. Modules that are already compiled are skipped.
     """
     import subprocess
 
     python = os.path.join(environment.prefix, "python.exe" if sys.platform == "win32" else "bin/python")
     if not os.access(python, os.X_OK):
         raise UsageError("`--compile` needs a Python in the environment", hint="add `python` to the specs")
-    # Templates of other Python versions do not compile and need not: the status says nothing.
+    # Templates for other Python versions cannot be compiled, so the exit status says nothing.
     code = "import compileall, sysconfig; compileall.compile_dir(sysconfig.get_path('stdlib'), quiet=2, workers=0)"
     done = subprocess.run([python, "-I", "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     if done.returncode != 0:

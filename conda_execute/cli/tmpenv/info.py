@@ -51,7 +51,7 @@ def info(options: InfoOptions) -> int:
 
 
 def _packages(environment: Environment) -> list[dict[str, str | None]]:
-    """What conda's records and the metadata of PyPI's packages say is there, in the form of `--dry-run --json`."""
+    """The packages by conda's records and the metadata of PyPI packages, in the format of `--dry-run --json`."""
     keys = ("name", "version", "build", "url")
     packages = [{key: record.get(key) for key in keys} for _, record in records.each(environment.prefix) if record]
     return packages + (_pypi_packages(environment.prefix) if environment.marker.pypi else [])

@@ -46,7 +46,7 @@ _KEYS: dict[str, Callable[[Found], Any]] = {
     "script": lambda found: (found.marker.script if found.marker else "", found.name),
 }
 
-#: Digits of a name on a terminal: any command takes them for the whole.
+#: Digits of a name on a terminal: each command accepts them instead of the whole name.
 _DIGITS = 8
 
 _COLUMNS = (
@@ -80,7 +80,7 @@ def _print_table(environments: Sequence[Found], now: float, store: Store, *, ver
 
 
 def _from_here(script: str) -> str:
-    """The path of a script as it is typed here, if it is below the working directory."""
+    """The path of a script relative to the working directory, if it is below that."""
     return os.path.relpath(script) if script.startswith(os.path.join(os.getcwd(), "")) else script
 
 
@@ -89,7 +89,7 @@ def _cut(text: str, width: int | None) -> str:
 
 
 def _within(command: str, prefix: str) -> str:
-    """The command without the path of the environment it runs in: `python plot.py`."""
+    """The command without the path of its environment: `python plot.py`."""
     return command.replace(f"{prefix}/bin/", "").replace(f"{prefix}/", "")
 
 
@@ -116,7 +116,8 @@ def _state(found: Found) -> str:
 
 
 def elsewhere(found: Found, now: float, *, verbose: bool) -> Sequence[str]:
-    """What is known of runs on other hosts and in containers: that they left notes, not that they go on."""
+    """What is known about runs on other hosts and in containers: that they left notes, not that they are still
+    running."""
     if not found.foreign:
         return []
     if not verbose:
@@ -129,7 +130,7 @@ def size(number: int | None) -> str:
 
 
 def as_json(found: Found, now: float) -> dict[str, Any]:
-    """Times are seconds since the epoch, sizes bytes, ages hours."""
+    """An environment for JSON. Times are seconds since the epoch, sizes are bytes, ages are hours."""
     marker = found.marker
     said: dict[str, Any] = {
         "name": found.name,

@@ -1,4 +1,4 @@
-"""Which environments the words of a command mean: names, beginnings of names, paths of prefixes, or scripts."""
+"""Which environments the arguments of a command mean: names, shortened names, paths of prefixes, or scripts."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from ...model import Environment
     from ...options import DirOptions
 
-#: A name may be shortened to so many digits.
+#: The least number of digits of a shortened name.
 SHORTEST = 4
 
 
 def opened() -> tuple[Settings, Store]:
-    """The settings and the environments; a notice about their place is printed."""
+    """The settings and the environments; prints a notice about their place if there is one."""
     return open_store(say)
 
 
 def names_of(words: Sequence[str], store: Store) -> list[str]:
-    """The environments that these words mean. Raises UsageError for a word that means none, or several."""
+    """The environments that these arguments mean. Raises UsageError for one that means none, or several."""
     there = store.list()
     here = os.path.realpath(store.tmp_envs)
     names = []
@@ -40,7 +40,7 @@ def names_of(words: Sequence[str], store: Store) -> list[str]:
 
 
 def one(word: str, store: Store) -> Environment:
-    """The finished environment that this word means."""
+    """The finished environment that this argument means."""
     for name in names_of([word], store):
         environment = store.read(name)
         if environment is not None:
@@ -68,9 +68,10 @@ def _matching(word: str, there: Sequence[str], store: Store) -> list[str]:
 
 
 def _of_script(word: str, store: Store) -> tuple[set[str], str]:
-    """The names of the environments in which a run of the script would be, its lock considered, and the script's title.
+    """The names of the environments that a run of the script would use, its lock file considered, and the script's
+    title.
 
-    In a sandbox it may be another one. Of a script from the web the last copy counts.
+    A run in a sandbox may use a different one. Of a script from the web, the last copy counts.
     """
     from ...options import RunOptions
     from ...script.source import is_address
