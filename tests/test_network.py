@@ -521,6 +521,13 @@ def test_a_configured_proxy_comes_before_the_environments(
     assert "/main/noarch/app-1.0-0.tar.bz2" in site.paths, "no proxy means none"
 
 
+def test_no_proxy_for_all_schemes_means_none(machine: Machine, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does for scripts from the web."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    machine.install(f"proxy_servers:\n  all: ~\nchannels: ['{site.url}/main']\n")
+    assert "/main/noarch/app-1.0-0.tar.bz2" in site.paths
+
+
 @pytest.mark.parametrize(
     ("condarc", "message"),
     [

@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
 from ..cache import home_directory
+from ..configuration import proxies
 from ..errors import SettingsError
 
 TYPE_CHECKING = False
@@ -94,13 +95,7 @@ def gateway(settings: Settings, client: Client, *, repodata: str, offline: bool,
 def check(settings: Settings) -> None:
     """Refuse what the engine cannot honour. Raises `SettingsError`."""
     hint = "set `backend: conda`, which can, or remove it"
-    for name in ("client_ssl_cert", "client_ssl_cert_key"):
-        if getattr(settings, name) is not None:
-            raise SettingsError(
-                f"the embedded engine cannot present a client certificate (`{name}`)",
-                where=settings.origin(name),
-                hint=hint,
-            )
+    proxies.refuse_client_certificate(settings, "the embedded engine cannot present a client certificate", hint)
     for scheme, url in settings.proxy_servers:
         where = settings.origin("proxy_servers", scheme)
         if scheme not in ("http", "https", "all"):
@@ -124,9 +119,9 @@ def config_toml(settings: Settings, secrets: Mapping[str, str], environ: Mapping
     mirrors = _mirrors(settings, secrets)
     if mirrors:
         lines += ["[mirrors]", *(f"{json.dumps(url)} = {json.dumps(urls)}" for url, urls in mirrors.items())]
-    proxies = _proxies(settings, environ)
-    if proxies:
-        lines += ["[proxy-config]", *(f"{name} = {json.dumps(value)}" for name, value in proxies.items())]
+    by_scheme = _proxies(settings, environ)
+    if by_scheme:
+        lines += ["[proxy-config]", *(f"{name} = {json.dumps(value)}" for name, value in by_scheme.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -143,24 +138,14 @@ def _mirrors(settings: Settings, secrets: Mapping[str, str]) -> dict[str, list[s
 
 def _proxies(settings: Settings, environ: Mapping[str, str]) -> dict[str, str | list[str]]:
     """rattler's proxies; empty where nothing is configured, and rattler follows the environment by itself."""
-    configured = dict(settings.proxy_servers)
-    if not configured:
+    if not settings.proxy_servers:
         return {}
-    everything = configured.get("all")
-    proxies: dict[str, str | list[str]] = {}
-    for scheme in ("http", "https"):
-        inherited = everything or _variable(environ, f"{scheme}_proxy") or _variable(environ, "all_proxy")
-        url = configured.get(scheme, inherited)
-        if url:
-            proxies[scheme] = url if "://" in url else f"http://{url}"
-    exceptions = _variable(environ, "no_proxy")
-    if proxies and exceptions:
-        proxies["non-proxy-hosts"] = [host.strip() for host in exceptions.split(",") if host.strip()]
-    return proxies
-
-
-def _variable(environ: Mapping[str, str], name: str) -> str | None:
-    return environ.get(name) or environ.get(name.upper()) or None
+    by_scheme = {scheme: proxies.proxy(settings, environ, scheme)[0] for scheme in ("http", "https")}
+    found: dict[str, str | list[str]] = {scheme: url for scheme, url in by_scheme.items() if url}
+    exceptions = proxies.variable(environ, "no_proxy")
+    if found and exceptions:
+        found["non-proxy-hosts"] = [host.strip() for host in exceptions.split(",") if host.strip()]
+    return found
 
 
 # --- What only the making of a client reads --------------------------------------------------------------------------
@@ -206,9 +191,7 @@ def _set(variables: Mapping[str, str | None]) -> None:
 
 
 def _certificates(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    path = settings.ssl_verify
-    if path is True:
-        path = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or True
+    path = proxies.certificates(settings, environ)
     if isinstance(path, bool) or path == "truststore":
         return {}
     return {"SSL_CERT_DIR" if os.path.isdir(path) else "SSL_CERT_FILE": os.path.abspath(path)}

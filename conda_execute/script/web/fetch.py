@@ -29,6 +29,7 @@ from http.client import HTTPException
 
 from ... import __version__
 from ...cache import code_folder, fitting_cache
+from ...configuration import proxies
 from ...errors import ExecuteError, NotFoundError, SettingsError
 from ...lean.values import dataclass, field
 from ...text import printable
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from urllib3 import BaseHTTPResponse, HTTPResponse, PoolManager, Retry
     from urllib3.exceptions import HTTPError
@@ -173,47 +175,31 @@ def _check_status(status: int, address: Address) -> None:
 
 def _answer(address: Address, settings: Settings, environ: Mapping[str, str]) -> _Answer:
     """One address asked, again where the connection broke or the server was busy."""
-    import urllib3
-
-    pools = _pools(address, settings, environ)
-    try:
-        response = pools.urlopen(
-            "GET",
-            address.url,
-            redirect=False,
-            preload_content=False,
-            headers=_headers(address),
-            retries=_retries(settings),
-            timeout=urllib3.Timeout(
-                connect=settings.remote_connect_timeout_secs, read=settings.remote_read_timeout_secs
-            ),
-        )
+    with _asked(address, settings, environ, redirect=False) as response:
         return _understood(response, address, settings)
-    except urllib3.exceptions.HTTPError as error:
-        raise _failure(error, address, settings) from None
-    finally:
-        pools.clear()
 
 
 def ask(address: Address, settings: Settings, environ: Mapping[str, str], body: bytes | None = None) -> bytes:
     """What a service answers, to JSON that is posted if there is some. Raises ExecuteError for any failure."""
-    import urllib3
-
-    pools = _pools(address, settings, environ)
-    try:
-        response = pools.request(
-            "GET" if body is None else "POST",
-            address.url,
-            body=body,
-            headers={**_headers(address), "Content-Type": "application/json"},
-            retries=_retries(settings),
-            timeout=urllib3.Timeout(
-                connect=settings.remote_connect_timeout_secs, read=settings.remote_read_timeout_secs
-            ),
-        )
+    with _asked(address, settings, environ, body=body, method="GET" if body is None else "POST") as response:
         if response.status != 200:
             raise ExecuteError(f"`{address.host}` answered with status {response.status} for `{address}`", step="fetch")
         return response.data
+
+
+@contextmanager
+def _asked(
+    address: Address, settings: Settings, environ: Mapping[str, str], *, method: str = "GET", **how: Any
+) -> Iterator[BaseHTTPResponse]:
+    """A response of which the head is there. What breaks, then or later, is an ExecuteError."""
+    import urllib3
+
+    patience = urllib3.Timeout(connect=settings.remote_connect_timeout_secs, read=settings.remote_read_timeout_secs)
+    pools = _pools(address, settings, environ)
+    headers = _headers(address) | ({"Content-Type": "application/json"} if how.get("body") else {})
+    how |= {"preload_content": False, "headers": headers, "retries": _retries(settings), "timeout": patience}
+    try:
+        yield pools.urlopen(method, address.url, **how)
     except urllib3.exceptions.HTTPError as error:
         raise _failure(error, address, settings) from None
     finally:
@@ -419,7 +405,7 @@ def _pools(address: Address, settings: Settings, environ: Mapping[str, str]) -> 
         proxy = _proxy(address.host, parts.port, settings, environ)
         pools = urllib3.PoolManager(ssl_context=tls)
         if proxy is not None:
-            pools = urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, ssl_context=tls)
+            pools = urllib3.ProxyManager(proxy[0], proxy_headers=proxy[1], ssl_context=tls)
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # `ssl_verify: false` was somebody's wish
     plain = type("Plain", (urllib3.HTTPConnectionPool,), {"ConnectionCls": Prompt})
     secure = type("Secure", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": PromptTLS})
@@ -427,35 +413,22 @@ def _pools(address: Address, settings: Settings, environ: Mapping[str, str]) -> 
     return pools
 
 
-@dataclass(frozen=True)
-class _Proxy:
-    url: str
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
-
-
-def _proxy(host: str, port: int | None, settings: Settings, environ: Mapping[str, str]) -> _Proxy | None:
-    """The proxy for an `https` address: what the settings say for it, most particular first, else the environment."""
+def _proxy(
+    host: str, port: int | None, settings: Settings, environ: Mapping[str, str]
+) -> tuple[str, dict[str, str]] | None:
+    """The proxy for an `https` address and the headers that it wants."""
+    from urllib.parse import unquote, urlsplit
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
-    exceptions = {"no": environ.get("no_proxy") or environ.get("NO_PROXY") or ""}
+    exceptions = {"no": proxies.variable(environ, "no_proxy") or ""}
     if is_this_machine(host) or proxy_bypass_environment(f"{host}:{port}" if port else host, exceptions):
         return None
-    configured = dict(settings.proxy_servers)
-    for name in (f"https://{host}", "https", f"all://{host}", "all"):
-        if name in configured:
-            return _parsed_proxy(configured[name], settings, name)
-    inherited = (environ.get(name) for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"))
-    return _parsed_proxy(next(filter(None, inherited), None), settings, None)
-
-
-def _parsed_proxy(url: str | None, settings: Settings, name: str | None) -> _Proxy | None:
-    from urllib.parse import unquote, urlsplit
-
+    url, key = proxies.proxy(settings, environ, "https", host)
     if not url:
         return None
-    where = settings.origin("proxy_servers", name) if name else ()
+    where = settings.origin("proxy_servers", key) if key else ()
     try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        parts = urlsplit(url)
         parts.port  # noqa: B018  raises what a wrong one deserves
     except ValueError:
         raise SettingsError("the proxy for `https` is not a URL", where=where) from None
@@ -467,24 +440,16 @@ def _parsed_proxy(url: str | None, settings: Settings, name: str | None) -> _Pro
         )
     headers = {}
     if parts.username is not None:
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Proxy-Authorization"] = _basic(user)
-    return _Proxy(f"http://{parts.netloc.rpartition('@')[2]}", headers)
+        headers["Proxy-Authorization"] = _basic(f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+    return f"http://{parts.netloc.rpartition('@')[2]}", headers
 
 
 def _tls(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLContext:
     import ssl
 
-    for name in ("client_ssl_cert", "client_ssl_cert_key"):
-        if getattr(settings, name) is not None:
-            raise SettingsError(
-                f"scripts cannot be fetched with a client certificate (`{name}`)",
-                where=settings.origin(name),
-                hint="fetch the script with another program and run the file",
-            )
-    verify = settings.ssl_verify
-    if verify is True:
-        verify = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or True
+    hint = "fetch the script with another program and run the file"
+    proxies.refuse_client_certificate(settings, "scripts cannot be fetched with a client certificate", hint)
+    verify = proxies.certificates(settings, environ)
     if isinstance(verify, str) and verify != "truststore":
         return _with_certificates(verify, settings)
     made = ssl.create_default_context()
