@@ -82,6 +82,32 @@ def test_pip_refuses_and_info_and_packing_know(world: World) -> None:
     assert "idna 3.4 was replaced or removed" in world.tmpenv("info", script, check=True).stdout
 
 
+@pytest.mark.parametrize("name", ["pip", "pip3"])
+def test_pip_that_the_environment_lacks_is_never_that_of_another(furnished: World, name: str) -> None:
+    other = furnished.root / "other"
+    other.mkdir(exist_ok=True)
+    (other / name).write_text(f"#!/bin/sh\ntouch {other}/changed\n")
+    (other / name).chmod(0o755)
+    text = f"# conda execute\n# env: [python]\n{name} install humanize || exit 7\n"
+    script = furnished.script(f"{name}.sh", text)
+    done = furnished.with_(PATH=f"{other}:{furnished.environ['PATH']}").execute(script)
+    assert (done.returncode, (other / "changed").exists()) == (7, False)
+    assert done.stderr.startswith("error: this environment has no pip, and ")
+    assert "conda execute --add pypi:NAME SCRIPT" in done.stderr
+    assert furnished.tmpenv("info", "--verify", script).returncode == 0
+
+
+def test_archive_holds_no_pip_that_is_none(tmp_path: Path) -> None:
+    for name, text in (("pip", "of a package"), ("python3", "")):
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text(text)
+    (tmp_path / "lib" / "python3.12").mkdir(parents=True)
+    (tmp_path / "lib" / "python3.12" / "os.py").touch()
+    records.protect_python(str(tmp_path), user_libraries=False)
+    assert (tmp_path / "bin" / "pip").read_text() == "of a package"
+    assert records.stand_ins(str(tmp_path)) == ["bin/pip3"]
+
+
 def test_marker_is_never_written_through_a_hard_link(tmp_path: Path) -> None:
     cached = tmp_path / "cached"
     cached.write_text("of a package")

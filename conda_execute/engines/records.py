@@ -3,6 +3,7 @@
 The history, in conda's form: `conda env export --from-history` finds the specs there, `conda list --revisions` the
 packages. The marker `conda-meta/frozen` (CEP 22) is written after everything else: it keeps conda and its peers from
 changing an environment that scripts share. `EXTERNALLY-MANAGED` (PEP 668) keeps pip and uv from it, once ours are done;
+a `pip` that only says what to do keeps a script without pip from that of another environment, which it would change;
 `pyvenv.cfg` keeps out what the user installed for another Python of the same version: out of this interpreter, its
 programs and its children alone. Package records get the mode that the umask says, since a shared prefix is to be read
 by others than its maker.
@@ -41,6 +42,19 @@ Error=This environment was made by conda-execute, and every script that needs th
 
  The script then gets an environment of its own. What can only be installed while the script runs,
  such as a model, can go into a directory of the script's own: pip install --target DIRECTORY NAME
+"""
+
+#: What a script calls that has a Python and no pip: on PATH there may be one, and it installs into its own environment.
+PIP = ("bin/pip", "bin/pip3")
+_NO_PIP = """\
+#!/bin/sh
+# By conda-execute.
+cat >&2 <<'EOF'
+error: this environment has no pip, and pip of another environment would install into that one
+hint: add what is missing to the script's header: conda execute --add pypi:NAME SCRIPT
+      to call pip all the same, ask for it: conda execute --add pip SCRIPT
+EOF
+exit 1
 """
 
 #: `site` reads it and leaves the user's site-packages out. Without a `home` in it this is no virtual environment.
@@ -98,10 +112,10 @@ def freeze(prefix: str) -> None:
     _write(os.path.join(prefix, "conda-meta", FROZEN), text.encode())
 
 
-def _write(path: str, content: bytes) -> None:
-    """Make a file of the umask's mode hold this. A package may have laid another there, or a link: that is replaced,
-    since who writes into it writes into the package cache, or anywhere."""
-    write_atomically(path, content, before=lambda new: os.chmod(new, 0o666 & ~umask()))
+def _write(path: str, content: bytes, mode: int = 0o666) -> None:
+    """Make a file of this mode, less the umask, hold this. A package may have laid another there, or a link: that is
+    replaced, since who writes into it writes into the package cache, or anywhere."""
+    write_atomically(path, content, before=lambda new: os.chmod(new, mode & ~umask()))
 
 
 def protect_python(prefix: str, *, user_libraries: bool) -> None:
@@ -112,6 +126,23 @@ def protect_python(prefix: str, *, user_libraries: bool) -> None:
         _write(os.path.join(folder, MANAGED), _MANAGED.encode())
     if folders and not user_libraries:
         _write(os.path.join(prefix, NO_USER_SITE), _NO_USER_SITE.encode())
+    for path in (os.path.join(prefix, name) for name in PIP) if folders and sys.platform != "win32" else ():
+        if os.path.isdir(os.path.dirname(path)) and not os.path.lexists(path):
+            _write(path, _NO_PIP.encode(), 0o777)
+
+
+def stand_ins(prefix: str) -> list[str]:
+    """The names in `PIP` that are not pip, but what we put in its place."""
+    found = []
+    for name in PIP:
+        try:
+            with open(os.path.join(prefix, name), "rb") as file:
+                content = file.read(len(_NO_PIP) + 1)
+        except OSError:
+            continue
+        if content == _NO_PIP.encode():
+            found.append(name)
+    return found
 
 
 def _standard_libraries(prefix: str) -> list[str]:

@@ -141,7 +141,7 @@ def pack(prefix: str, target: str) -> None:
         ) from None
     try:
         environment = conda_pack.CondaEnv.from_prefix(prefix)
-        for pattern in _OURS:
+        for pattern in (*_OURS, *records.stand_ins(prefix)):
             environment = environment.exclude(pattern)
         environment.pack(output=target, force=True)
         os.chmod(target, 0o666 & ~umask())  # conda-pack makes it for its owner alone
