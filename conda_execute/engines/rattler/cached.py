@@ -9,6 +9,7 @@ py-rattler 0.28 fetches a package again whose `index.json` is gone or whose file
 
 from __future__ import annotations
 
+import functools
 import json
 import ntpath
 import os
@@ -28,35 +29,57 @@ if TYPE_CHECKING:
 _LISTS_PATHS = 1_500_000_000_000
 
 
-def damage(package: str) -> str | None:
-    """What is wrong with the files of an unpacked package, by names and sizes; None if nothing is."""
-    try:
-        for path in _listed(package) or ():
-            size = path.get("size_in_bytes")
-            if size is not None and path.get("path_type", "hardlink") == "hardlink":
-                found = os.lstat(os.path.join(package, path["_path"])).st_size
-                if found != size:
-                    return f"`{path['_path']}` has {found} bytes instead of {size}"
-        _content(package, "link.json")
-    except FileNotFoundError as error:
-        return f"`{os.path.relpath(error.filename, package)}` is gone"
-    except OSError as error:
-        return f"`{os.path.relpath(error.filename, package)}` cannot be read: {error.strerror}"
-    except ValueError as error:
-        return str(error)
-    except AttributeError:
-        return "`info/index.json` is malformed"
-    return None
+class Unpacked:
+    """An unpacked package, whose list of files is read once."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def damage(self) -> str | None:
+        """What is wrong with its files, by names and sizes; None if nothing is."""
+        package = self.directory
+        try:
+            for path in self._listed or ():
+                size = path.get("size_in_bytes")
+                if size is not None and path.get("path_type", "hardlink") == "hardlink":
+                    found = os.lstat(f"{package}/{path['_path']}").st_size
+                    if found != size:
+                        return f"`{path['_path']}` has {found} bytes instead of {size}"
+            _content(package, "link.json")
+        except FileNotFoundError as error:
+            return f"`{os.path.relpath(error.filename, package)}` is gone"
+        except OSError as error:
+            return f"`{os.path.relpath(error.filename, package)}` cannot be read: {error.strerror}"
+        except ValueError as error:
+            return str(error)
+        except AttributeError:
+            return "`info/index.json` is malformed"
+        return None
+
+    def intrusion(self) -> str | None:
+        """A file of it that no package may bring, and why; None if there is none."""
+        try:
+            listed = self._listed
+            names = [path["_path"] for path in listed] if listed is not None else _names(self.directory)
+        except (OSError, ValueError, AttributeError):
+            return None  # the engine says what is wrong with it
+        text = "\n".join(["", *names]).casefold()
+        if not any(mark in text for mark in _SUSPECT):
+            return None
+        return next((f"`{name}` {why}" for name in names if (why := _why_not(self.directory, name))), None)
+
+    @functools.cached_property
+    def _listed(self) -> list[dict[str, Any]] | None:
+        """What the package says of its files; None where it is an old one, which says no more than their names."""
+        content = _content(self.directory, "paths.json")
+        try:
+            return None if content is None else [{**path, "_path": str(path["_path"])} for path in content["paths"]]
+        except (KeyError, TypeError):
+            raise ValueError("`info/paths.json` is malformed") from None
 
 
-def intrusion(package: str) -> str | None:
-    """A file of an unpacked package that no package may bring, and why; None if there is none."""
-    try:
-        listed = _listed(package)
-        names = [str(path["_path"]) for path in listed] if listed is not None else _names(package)
-    except (OSError, ValueError, AttributeError):
-        return None  # the engine says what is wrong with it
-    return next((f"`{name}` {why}" for name in names if (why := _why_not(package, name)) is not None), None)
+#: Without one of these, `_why_not` finds nothing wrong with any name of a list; most packages have thousands of names.
+_SUSPECT = ("..", "\n/", "\n.", ":", "\\", "conda-meta")
 
 
 def _why_not(package: str, name: str) -> str | None:
@@ -106,15 +129,6 @@ def forget_repodata(cache: str) -> bool:
     for entry in entries:
         delete(entry.path)
     return bool(entries)
-
-
-def _listed(package: str) -> list[dict[str, Any]] | None:
-    """What the package says of its files; None where it is an old one, which says no more than their names."""
-    content = _content(package, "paths.json")
-    try:
-        return None if content is None else [{**path, "_path": str(path["_path"])} for path in content["paths"]]
-    except (KeyError, TypeError):
-        raise ValueError("`info/paths.json` is malformed") from None
 
 
 def _names(package: str) -> Iterable[str]:

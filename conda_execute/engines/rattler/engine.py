@@ -110,7 +110,7 @@ def available(
 ) -> dict[str, list[RepoDataRecord]]:
     """For each of these names the records that `request` allows by itself, newest first, from the channels as they
     were for a solution."""
-    return _bounded(options, lambda: run(lambda: solver.available(request, options, names, like.state), "solve"))
+    return _bounded(options, lambda: run(lambda: solver.available(request, options, names, like.state[1]), "solve"))
 
 
 def _bounded(options: Options, work: Callable[[], Result]) -> Result:

@@ -48,7 +48,8 @@ class Incoming:
             package = os.path.join(cache, name)
             if not (sha256 and cached.origin(package) == sha256):
                 continue
-            if cached.damage(package) is None and cached.intrusion(package) is None and (place := self.begin()):
+            unpacked = cached.Unpacked(package)
+            if unpacked.damage() is None and unpacked.intrusion() is None and (place := self.begin()):
                 os.symlink(package, os.path.join(place[0], name))
                 self.borrowed[name] = package
                 return

@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rattler import RepoDataRecord
+    from rattler.networking import Client
 
     from ...model import Request
     from ...terminal.progress import Progress
+
+    #: Where packages come from: those that are unpacked, and what fetches the others.
+    Source = tuple[bridge.PackageCache, Client]
 
 #: Bytes of what a package says after its installation that anybody reads.
 _LONGEST_MESSAGE = 1 << 16
@@ -41,27 +45,30 @@ async def create(
     request: Request, prefix: str, options: Options, solution: Solution | None, installing: Installing
 ) -> list[RepoDataRecord]:
     found = solution if solution is not None else await solver.solve(request, options)
-    gateway, records = found.state, list(found.records)
+    records = list(found.records)
     archives = [record for record in records if not is_wheel(record)]
     whole = options.verify or options.verify_files or request.lock is not None
     packages = bridge.package_cache(os.path.join(cache_dir(options), "pkgs"), full=whole)
     installing.expect(archives, os.path.join(cache_dir(options), "pkgs"))
-    if packages.borrows:
-        await asyncio.to_thread(installing.borrow, archives, options.package_caches)
-    await asyncio.to_thread(installing.look_at_cached, options.offline)
-    await _check_archives([one for one in archives if not installing.has_borrowed(one)], packages, options)
-    if options.attestations == "require" and (request.pypi or len(archives) < len(records)):
-        raise explain.cannot_be_attested()
-    if options.attestations == "warn":
-        installing.unattested += await _unattested(archives, options)
-    options.progress.step("install", len(archives), hosts(package.url for package in found.packages))
-    options.progress.packages([f"{one} ({megabytes(one.size or 0)})" for one in found.packages], found.download)
     # Costs another solve, which is over before the packages are linked.
     compared = (
-        asyncio.ensure_future(solver.would_differ_with_cuda(request, options, gateway, records)) if gateway else None
+        asyncio.ensure_future(solver.would_differ_with_cuda(request, options, found.state[1], records))
+        if found.state
+        else None
     )
     try:
-        await _install_from(packages, archives, request, options, installing)
+        if packages.borrows:
+            await asyncio.to_thread(installing.borrow, archives, options.package_caches)
+        await asyncio.to_thread(installing.look_at_cached, options.offline)
+        await _check_archives([one for one in archives if not installing.has_borrowed(one)], packages, options)
+        if options.attestations == "require" and (request.pypi or len(archives) < len(records)):
+            raise explain.cannot_be_attested()
+        client = unconnected() if options.offline else (found.state or connect(options))[0]
+        if options.attestations == "warn":
+            installing.unattested += await _unattested(archives, client)
+        options.progress.step("install", len(archives), hosts(package.url for package in found.packages))
+        options.progress.packages([f"{one} ({megabytes(one.size or 0)})" for one in found.packages], found.download)
+        await _install_from((packages, client), archives, request, options, installing)
         installing.cuda_matters = compared is not None and await compared
     finally:
         if compared is not None:
@@ -71,38 +78,30 @@ async def create(
 
 
 async def _install_from(
-    packages: bridge.PackageCache,
-    records: list[RepoDataRecord],
-    request: Request,
-    options: Options,
-    installing: Installing,
+    source: Source, records: list[RepoDataRecord], request: Request, options: Options, installing: Installing
 ) -> None:
     try:
-        await _install(records, request, options, installing, packages)
+        await _install(source, records, request, options, installing)
     except CreationError:
         await asyncio.to_thread(installing.incoming.move_in)  # what was fetched before need not be fetched again
         raise
     await asyncio.to_thread(installing.incoming.move_in)
 
 
-async def _unattested(records: Sequence[RepoDataRecord], options: Options) -> list[str]:
+async def _unattested(records: Sequence[RepoDataRecord], client: Client) -> list[str]:
     """What to say of packages whose attestations do not verify."""
     policy = bridge.attestation_policy("warn")["attestation_policy"]  # raises where py-rattler cannot
     from rattler.sigstore import verify_attestation
 
-    client = unconnected() if options.offline else connect(options)[0]
     outcomes = await asyncio.gather(*(verify_attestation(record, policy, client) for record in records))
     names = [one.name.normalized for one, outcome in zip(records, outcomes, strict=True) if outcome.warnings]
     return [f"no valid attestation: {', '.join(sorted(names))}"] if names else []
 
 
 async def _install(
-    records: list[RepoDataRecord],
-    request: Request,
-    options: Options,
-    installing: Installing,
-    packages: bridge.PackageCache,
+    source: Source, records: list[RepoDataRecord], request: Request, options: Options, installing: Installing
 ) -> None:
+    packages, client = source
     requested: Any = [spec._match_spec for spec in solver.parse(request.specs, options)]
     try:
         await rattler.install(
@@ -112,7 +111,7 @@ async def _install(
             platform=bridge.Subdir(request.platform),
             execute_link_scripts=options.run_link_scripts and request.platform == request.host_platform,
             show_progress=False,
-            client=unconnected() if options.offline else connect(options)[0],
+            client=client,
             requested_specs=requested,
             **bridge.attestation_policy("require" if options.attestations == "require" else "off"),
             reporter=installing,
@@ -135,7 +134,7 @@ async def _install(
         delete(installing.prefix)
     else:
         return
-    await _install(records, request, options, installing, packages)
+    await _install(source, records, request, options, installing)
 
 
 async def _check_archives(records: Sequence[RepoDataRecord], packages: bridge.PackageCache, options: Options) -> None:
@@ -183,6 +182,8 @@ class Installing(InstallerReporter):
         #: Why a package is not to be linked, by archive.
         self.refused: dict[str, str] = {}
         self._packages: dict[str, tuple[str, str]] = {}
+        #: Unpacked packages that were looked at, and are as they should be.
+        self._sound: set[str] = set()
         self.incoming = Incoming("")
         self.cuda_matters = False
         self._linking: set[str] = set()
@@ -214,15 +215,18 @@ class Installing(InstallerReporter):
         for archive, package in self._packages.values():
             if os.path.isdir(package) and os.path.basename(package) not in self.incoming.borrowed:
                 self.cached.add(archive)
-                if (damage := cached.damage(package)) is not None:
+                unpacked = cached.Unpacked(package)
+                if (damage := unpacked.damage()) is not None:
                     if offline:
                         raise explain.damaged_in_cache(archive, package, damage)
                     cached.distrust(package)
+                elif unpacked.intrusion() is None:
+                    self._sound.add(package)
 
     def _look_at(self, archive: str, package: str) -> None:
         """Refuse a package with files that none may have. The engine passes over what its reporter raises, but cannot
         link a package without its index."""
-        intrusion = cached.intrusion(package)
+        intrusion = cached.Unpacked(package).intrusion()
         if intrusion is not None:
             self.refused[archive] = intrusion
             cached.distrust(package)
@@ -244,8 +248,9 @@ class Installing(InstallerReporter):
 
     def on_link_start(self, operation: int, package_name: str) -> int:
         archive, package = self._packages[package_name]
-        if os.path.basename(package) not in self.incoming.borrowed:
-            self._look_at(archive, self.incoming.fetched(package) or package)
+        place = self.incoming.fetched(package) or package
+        if place not in self._sound and os.path.basename(package) not in self.incoming.borrowed:
+            self._look_at(archive, place)
         self._linking.add(package_name)
         return self._token(package_name)
 

@@ -33,8 +33,12 @@ _CONNECTED, _CONNECTING = 1, 2
 _PAUSE = 0.25
 
 
+#: Sockets that were opened during the last watch and are still open: the engine uses its connections again.
+_KEPT: set[str] = set()
+
+
 class Silence:
-    """Hangs up on servers while it is entered. `connect` and `read` are seconds; connections that were there before,
+    """Hangs up on servers while it is entered. `connect` and `read` are seconds. Connections that others opened before,
     as a standard input may be, are others' affair. `received` is called with the bytes that have come so far."""
 
     def __init__(self, connect: float, read: float, received: Callable[[int], None]) -> None:
@@ -43,13 +47,14 @@ class Silence:
         self._bytes: dict[str, int] = {}
         #: Of the last connection that was hung up on: why, for people.
         self.why: str | None = None
+        self._others: set[str] = set()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Silence:
         if sys.platform == "linux" and os.path.isdir(_CONNECTIONS):
-            before = {name for _, name in _sockets()}
-            self._thread = threading.Thread(target=self._watch, args=(before,), daemon=True)
+            self._others = {name for _, name in _sockets()} - _KEPT
+            self._thread = threading.Thread(target=self._watch, daemon=True)
             self._thread.start()
         return self
 
@@ -59,13 +64,15 @@ class Silence:
         self._over.set()
         if self._thread is not None:
             self._thread.join()
+            _KEPT.clear()
+            _KEPT.update({name for _, name in _sockets()} - self._others)
 
-    def _watch(self, before: set[str]) -> None:
+    def _watch(self) -> None:
         pause = min(_PAUSE, self._connect / 4, self._read / 4)
         begun: dict[str, float] = {}
         while not self._over.wait(pause):
             for descriptor, name in _sockets():
-                if name not in before:
+                if name not in self._others:
                     try:
                         self._look_at(descriptor, name, begun.setdefault(name, time.monotonic()))
                     except OSError:

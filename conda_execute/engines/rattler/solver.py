@@ -35,24 +35,24 @@ async def solve(
         delete(os.path.join(cache, "shards-v1"))  # whose hashes are not of what is kept
     sources = hosts(url for channel in request.channels for url in channel.urls)
     options.progress.step("solve" if like is None else "joint", hosts=sources)
-    gateway = like.state if like is not None and like.state is not None else connect(options)[1]
+    connection = like.state if like is not None and like.state is not None else connect(options)
     machine = virtual_packages.packages(request)
     try:
         try:
-            records = await _ask(request, options, gateway, machine, keep)
+            records = await _ask(request, options, connection[1], machine, keep)
         except GatewayError as error:
             if options.offline or not _is_for_what_is_cached(str(error), cache):
                 raise
-            gateway = connect(options, fresh=True)[1]
-            records = await _ask(request, options, gateway, machine, keep)
+            connection = connect(options, fresh=True)
+            records = await _ask(request, options, connection[1], machine, keep)
     except SolverError as error:
-        raise await _explain_unsolvable(str(error), request, options, gateway) from None
+        raise await _explain_unsolvable(str(error), request, options, connection[1]) from None
     except GatewayError as error:
         raise explain.repodata_failed(str(error), request, options.offline, cache, options.locate) from None
     return Solution(
         described(records, [os.path.join(cache_dir(options), "pkgs"), *options.package_caches]),
         tuple(records),
-        state=gateway,
+        state=connection,
     )
 
 
