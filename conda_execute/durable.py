@@ -62,6 +62,9 @@ def settle(directory: str, size: int) -> None:
     for path in (*files, *(folder for folder, _ in reversed(folders))):
         with _opened(path) as descriptor:
             os.fsync(descriptor)
+    if sys.platform == "darwin":  # where an fsync hands it to the drive, which may keep it in its memory
+        with _opened(files[-1] if files else directory) as descriptor:
+            flush(descriptor)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from .. import files
 from ..errors import CreationError, PlaceError
@@ -141,15 +142,11 @@ class Store:
     def finish(self, name: str, marker: Marker) -> Environment:
         """Make the directories for notes, wait until everything is on disk, then write the marker: the environment is
         ready."""
-        from .. import durable
-
         prefix = self.prefix(name)
         try:
             files.make_directory(layout.uses(prefix, marker.build))
             files.make_directory(layout.hosts(prefix, marker.build))
-            # A power cut may come at any time after this: the marker must not survive files that it loses.
-            durable.settle(prefix, marker.size)
-            _write_marker(layout.marker(prefix), marker)
+            _write_marker(prefix, marker)
         except OSError as error:
             raise CreationError(
                 f"the environment could not be marked as ready: {error.strerror}: `{prefix}`", step="finish"
@@ -223,13 +220,19 @@ def _rename(source: str, target: str) -> bool:
     return True
 
 
-def _write_marker(path: str, marker: Marker) -> None:
-    # Other users may run what is here, if the umask says so.
-    def open_to_others(new: str) -> None:
-        os.chmod(new, 0o666 & ~files.umask())
+def _write_marker(prefix: str, marker: Marker) -> None:
+    def settle(new: str) -> None:
+        from .. import durable
 
-    # A marker that survives a power cut must be a whole one.
-    files.write_atomically(path, markers.text(marker).encode(), durable=True, before=open_to_others)
+        # Other users may run what is here, if the umask says so.
+        os.chmod(new, 0o666 & ~files.umask())
+        # A power cut may come at any time after this: the marker must not survive files that it loses. It reaches the
+        # disk together with them, under another name. If its renaming is lost, the environment is created again.
+        durable.settle(prefix, marker.size)
+
+    files.write_atomically(
+        layout.marker(prefix), markers.text(marker).encode(), durable=sys.platform == "win32", before=settle
+    )
 
 
 def is_name(name: str) -> bool:
