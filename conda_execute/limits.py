@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import re
 import sys
@@ -38,6 +39,7 @@ def reached(error: BaseException) -> ExecuteError | None:
     return None
 
 
+@functools.cache
 def check() -> None:
     """Raise CreationError where an engine could not start its threads, or had no memory soon, which ends it at once."""
     if sys.platform == "win32":
