@@ -1,6 +1,6 @@
-"""Run a script in the conda environment that its own comments ask for.
+"""Run a script in the conda environment declared in its own comments.
 
-The Python interface: `read_header`, `find`, `prepare`, `list_environments` and `clear`, what they return, and
+The Python interface: `read_header`, `find`, `prepare`, `list_environments` and `clear`, the values they return, and
 `ExecuteError`.
 """
 
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """What is asked for is imported then: the program needs none of it."""
+    """Import names of the Python interface when they are used: the program needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module `conda_execute` has no attribute `{name}`")
     from importlib import import_module

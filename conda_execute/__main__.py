@@ -1,6 +1,6 @@
 """The Python half of the program `conda-execute`, and `python -m conda_execute`.
 
-Here and not in `execute`, because it is about what is imported before anything else is.
+It is here and not in `execute` because it decides what happens before anything else is imported.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
-# Our first statement: Ctrl-C ends us as SIGTERM does, at once and without a traceback, until there is something to
-# unwind (`interrupts.take`). Only programs import this module.
+# The first statement: Ctrl-C ends the process like SIGTERM, at once and without a traceback, until there is something
+# to clean up (`interrupts.take`). Only programs import this module.
 try:
     from .lean.signals import signal
 
@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-#: Collecting while modules are imported finds nothing and costs a tenth of a warm run; a long one still collects.
+#: Garbage collection during imports finds nothing and costs a tenth of a warm run; long runs still collect.
 _OBJECTS = 100_000
 
 
@@ -32,7 +32,7 @@ def program() -> NoReturn:
 
     gc.set_threshold(_OBJECTS)
     forget_our_folder()
-    if sys.argv[1:2] == ["--tmpenv"]:  # as the script `conda-tmpenv` says it
+    if sys.argv[1:2] == ["--tmpenv"]:  # as the script `conda-tmpenv` does
         del sys.argv[1]
         from .cli.tmpenv import program
     else:
@@ -42,15 +42,15 @@ def program() -> NoReturn:
 
 
 def tmpenv() -> NoReturn:
-    """The entry point `conda-tmpenv` where it is not a script."""
+    """The entry point `conda-tmpenv`, on systems where it is not a script."""
     sys.argv.insert(1, "--tmpenv")
     program()
 
 
 def forget_our_folder() -> None:
-    """Take the directory that Python puts first on `sys.path` off it: that of the program, or the working directory.
+    """Remove the directory that Python puts first on `sys.path`: the program's, or the working directory.
 
-    A `yaml.py` that lies there is not ours to import. `-I` and `-P` put none there.
+    We must not import a `yaml.py` from there. With `-I` and `-P` there is no such directory.
     """
     if sys.flags.isolated or getattr(sys.flags, "safe_path", False):
         return

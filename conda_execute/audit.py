@@ -1,8 +1,7 @@
-"""Known vulnerabilities of what is installed, asked of OSV: https://google.github.io/osv.dev/post-v1-querybatch/.
+"""Known vulnerabilities of what is installed, as OSV lists them: https://google.github.io/osv.dev/post-v1-querybatch/.
 
-Answers are kept in the user's cache: what an advisory says as long as the service calls it unmodified, and which there
-are for a package for the next time that there is no network. Nothing is concluded from a package that no list covers;
-it is named as such.
+Answers are kept in the user's cache: an advisory for as long as the service reports it as unmodified, and the list of
+advisories of a package for the next time without a network. Packages that no list covers are reported as such.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
     from .configuration.declared import Settings
     from .engines.inventory import Component, Known
 
-#: Queries that the service takes at once.
+#: Queries that the service accepts at once.
 _BATCH = 1000
 
-#: Advisories about packages that are malicious, not vulnerable.
+#: Prefix of advisories about malicious packages, as opposed to vulnerable ones.
 MALICIOUS = "MAL-"
 
 
@@ -37,11 +36,11 @@ class Finding:
     """One advisory about one package."""
 
     id: str
-    #: What other lists call it.
+    #: Its names in other lists.
     aliases: tuple[str, ...]
     summary: str
     severity: str
-    #: Versions from which on it is fixed.
+    #: The first versions that contain a fix.
     fixed: tuple[str, ...]
     component: Component
     #: The environments, locks or scripts that have the package.
@@ -55,16 +54,16 @@ class Finding:
 @dataclass(frozen=True)
 class Audit:
     findings: tuple[Finding, ...]
-    #: Advisories that were ignored, as asked.
+    #: Advisories that were ignored on request.
     ignored: tuple[Finding, ...]
     #: Packages that no list of advisories covers.
     uncovered: tuple[Component, ...]
-    #: How many packages were asked about.
+    #: How many packages were checked.
     asked: int
 
 
 class Advisories:
-    """The service, and what it said before."""
+    """The service, and its earlier answers."""
 
     def __init__(
         self, settings: Settings, environ: Mapping[str, str], cache: str | None, *, offline: bool = False
@@ -74,7 +73,7 @@ class Advisories:
         self._offline = offline or settings.offline
 
     def of(self, packages: Sequence[Known]) -> dict[Known, list[dict[str, Any]]]:
-        """The advisories for each package. Raises ExecuteError where the service cannot be asked."""
+        """The advisories for each package. Raises ExecuteError if the service cannot be asked."""
         told = self._remembered() if self._offline else self._asked(packages)
         unknown = [one for one in packages if _key(one) not in told]
         if unknown:
@@ -159,7 +158,7 @@ def examine(
     ignore: Collection[str] = (),
     ignore_until_fixed: Collection[str] = (),
 ) -> Audit:
-    """What is known of the packages of these environments or locks, by the names of places."""
+    """Audit the packages of these environments or lock files, given by their names."""
     where: dict[str, list[str]] = {}
     components: dict[str, Component] = {}
     for place, those in places.items():
@@ -202,7 +201,7 @@ def _finding(said: Mapping[str, Any], known: Known, component: Component) -> Fin
 
 
 def _merged(found: Sequence[Finding]) -> list[Finding]:
-    """One finding for what several lists say; what was withdrawn is left out. The first list's words count."""
+    """One finding from the entries of several lists, without withdrawn ones. The text of the first list is used."""
     merged: list[Finding] = []
     for one in sorted((one for one in found if one.id), key=lambda one: (not one.summary, one.id)):
         same = next((other for other in merged if set(other.names) & set(one.names)), None)

@@ -1,6 +1,7 @@
 """The user's cache directory, and where each thing is in it.
 
-Without a home that can be used there is a private directory instead; only asking for that one reads or changes a disk.
+If the home directory cannot be used, a private directory replaces it; only the functions for that one read or change a
+disk.
 
 ::
 
@@ -12,7 +13,7 @@ Without a home that can be used there is a private directory instead; only askin
         scripts/<digest>/                 `${CACHE}` of a script
         scripts/<digest>.script           a symbolic link to that script
         trusted                           URLs the user trusted
-        trusted-scripts/<sha256>          what they were then
+        trusted-scripts/<sha256>          their content at that time
 """
 
 from __future__ import annotations
@@ -33,33 +34,33 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 
-#: Names the cache, whatever the platform's convention is.
+#: The variable that names the cache, instead of the platform's convention.
 ASKED = "CONDA_EXECUTE_CACHE_DIR"
 
-#: What says where a user's files are.
+#: The variables that say where a user's files are.
 HOMES = ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
 
 
 def home_directory(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:
-    """The user's home as the environment names it, or None: a container may run as a user that nobody knows."""
+    """The user's home directory by the environment variables, or None: a container may run as an unknown user."""
     found = environ.get("HOME", "") or (environ.get("USERPROFILE", "") if platform == "win32" else "")
     return found if os.path.isabs(found) else None
 
 
 def for_our_work(environ: Mapping[str, str], trusted: Sequence[str] = ()) -> Mapping[str, str]:
-    """The variables for what works for us: engines, the programs of packages that install them, git. They get no home
-    that somebody else decides about, but a private one: what that one's files say would be done as this user, and root
-    would leave there what is root's. Raises PlaceError if no private directory can be made."""
+    """The variables for programs that we start: engines, link scripts of packages, git. A home directory that another
+    user controls is replaced with a private one: otherwise these programs would follow that user's configuration, and
+    root would leave files of its own there. Raises PlaceError if no private directory can be made."""
     foreign = {name for name in HOMES if environ.get(name) and is_foreign(environ[name], trusted)}
     kept = {name: value for name, value in environ.items() if name not in foreign}
     return {**kept, "HOME": private_directory(environ)} if "HOME" in foreign else kept
 
 
 def cache_dir(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:
-    """Where the user's cache of conda-execute should be, or None where there is no home to put it in.
+    """Where the user's cache of conda-execute should be, or None if there is no home directory for it.
 
-    `CONDA_EXECUTE_CACHE_DIR`, else what the platform's convention says: the XDG base directory specification on
-    Linux, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows. The launcher works out the same path.
+    `CONDA_EXECUTE_CACHE_DIR`, otherwise by the platform's convention: the XDG base directory specification on
+    Linux, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows. The launcher computes the same path.
     """
     asked = environ.get(ASKED)
     if asked and os.path.isabs(asked):
@@ -76,10 +77,11 @@ def cache_dir(environ: Mapping[str, str], platform: str = sys.platform) -> str |
 
 
 def fitting_cache(environ: Mapping[str, str]) -> str:
-    """The cache that can be used: the user's; where that cannot be written to or belongs to another user, a private
-    directory among temporary files, next to the environments that go there then. PlaceError if that is not private.
+    """The cache to use: the user's; if that cannot be written to or belongs to another user, a private directory among
+    temporary files, next to the environments that are put there in this case. PlaceError if that is not private.
 
-    One that was asked for is refused if others can write to it, and else taken as it is: what fails there is reported.
+    A cache that was asked for is refused if others can write to it, and otherwise used as it is: failures there are
+    reported.
     """
     named = cache_dir(environ)
     if named is not None and named == environ.get(ASKED):
@@ -91,7 +93,8 @@ def fitting_cache(environ: Mapping[str, str]) -> str:
 
 
 def in_a_cache(environ: Mapping[str, str], write: Callable[[str], Result]) -> Result:
-    """What `write` returns for a cache that it could write to: where the user's is full, the private directory."""
+    """Call `write` with a cache that it can write to, and return its result; if the user's is full, use the private
+    directory."""
     named = fitting_cache(environ)
     try:
         return write(named)
@@ -105,7 +108,7 @@ def in_a_cache(environ: Mapping[str, str], write: Callable[[str], Result]) -> Re
 
 
 def private_directory(environ: Mapping[str, str]) -> str:
-    """A directory of this user's among temporary files, for those who have no other; PlaceError if it is not
+    """Make a directory of this user among temporary files, for users without another one; PlaceError if it is not
     private."""
     temporary = private_path(environ)
     make_directory_or_fail(temporary)
@@ -119,12 +122,12 @@ def private_directory(environ: Mapping[str, str]) -> str:
 def private_path(environ: Mapping[str, str]) -> str:
     """Where that directory is. A batch system may name a TMPDIR that is not on this host."""
     user = str(os.getuid()) if hasattr(os, "getuid") else "user"
-    temporary = os.path.abspath(environ.get("TMPDIR") or "/tmp")  # a script may go elsewhere
+    temporary = os.path.abspath(environ.get("TMPDIR") or "/tmp")  # a script may be moved
     return os.path.join(temporary if is_writable(temporary) else "/tmp", f"conda-execute-{user}")
 
 
 def _fits(cache: str) -> bool:
-    """Whether this is a directory, or can become one, that we can write to and nobody else can."""
+    """Whether only we can write to this directory, which may not exist yet."""
     if others(cache) is not None:
         return False
     try:
@@ -135,18 +138,19 @@ def _fits(cache: str) -> bool:
 
 
 def launch_folders(cache: str) -> tuple[str, ...]:
-    """The folders of launch records, in the order in which the launcher looks into them. A script has a record in each
-    at most: one per way to be called."""
+    """The folders of launch records, in the order in which the launcher searches them. A script has at most one record
+    in each: one for each way in which it is called."""
     return tuple(os.path.join(cache, name) for name in ("launch", *(f"launch.{number}" for number in range(2, 9))))
 
 
 def launch_records(cache: str, script: str) -> tuple[str, ...]:
-    """Where launch records of the script at this absolute path may be: that path below each folder, plus `.sh`."""
+    """The paths that launch records of the script at this absolute path may have: its path below each folder, plus
+    `.sh`."""
     return tuple(os.path.join(folder, script.lstrip("/") + ".sh") for folder in launch_folders(cache))
 
 
 def disposable(cache: str) -> tuple[str, ...]:
-    """The folders of which a loss costs time and nothing else."""
+    """The folders whose loss only costs time."""
     return (*launch_folders(cache), *(os.path.join(cache, name) for name in ("code", "commands", "parsed", "scripts")))
 
 
@@ -163,7 +167,7 @@ def parsed_text(cache: str, digest: str) -> str:
 
 
 class Parsed:
-    """What was found in texts, by their digests: files of this user's own, which nobody else can have written."""
+    """Results of parsing texts, by the digests of the texts: files that only this user can have written."""
 
     def __init__(self, cache: str) -> None:
         self._cache = cache
@@ -185,16 +189,16 @@ class Parsed:
 
 
 def script_cache(cache: str, script: str) -> str:
-    """The directory that `${CACHE}` means for the script at this absolute path."""
+    """The directory `${CACHE}` of the script at this absolute path."""
     return os.path.join(cache, "scripts", digest(os.fsencode(script))[:20])
 
 
-#: Ends the name of the link that is next to a script's cache directory.
+#: The suffix of the link next to a script's cache directory.
 SCRIPT_LINK = ".script"
 
 
 def trusted_copy(cache: str, digest: str) -> str:
-    """What a trusted script was, by the SHA-256 of its content."""
+    """The copy of a trusted script, by the SHA-256 of its content."""
     return os.path.join(cache, "trusted-scripts", digest)
 
 
@@ -203,12 +207,12 @@ def trusted_file(cache: str) -> str:
 
 
 def rattler_cache(environ: Mapping[str, str]) -> str:
-    """Where rattler and its peers keep packages and repodata."""
+    """Where rattler, and tools that use it, keep packages and repodata."""
     return environ.get("RATTLER_CACHE_DIR") or os.path.join(_caches(environ), "rattler", "cache")
 
 
 def uv_cache(environ: Mapping[str, str]) -> str:
-    """Where uv keeps what it fetched, if nothing says where. (On macOS it is elsewhere in the same home.)"""
+    """Where uv keeps what it downloaded, by default. (On macOS it is elsewhere in the same home directory.)"""
     return os.path.join(_caches(environ), "uv")
 
 

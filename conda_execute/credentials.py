@@ -1,11 +1,11 @@
-"""What is secret in text: user names, passwords and tokens in URLs. They are kept apart from what is shown, compared or
-stored.
+"""Secrets in text: user names, passwords and tokens in URLs. They are kept out of what is shown, compared or stored.
 
-`_SECRET` and `_AFTER_HOST` alone decide it. Secret are
+Only `_SECRET` and `_AFTER_HOST` decide what is secret:
 
-- what comes before the `@` of a URL; but `git@` of a repository reached by ssh is not,
-- conda's token, `/t/TOKEN`, of a URL or of a host without a scheme. The path of a file may well have a directory `t`,
-- in a URL's query, the value of a name that says so: `?access_token=...`.
+- what comes before the `@` of a URL, except `git@` of a repository that is reached by ssh,
+- conda's token, `/t/TOKEN`, in a URL or after a host without a scheme, but not in the path of a file, which may have a
+  directory `t`,
+- in the query of a URL, the value of a parameter with such a name: `?access_token=...`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 #: What ends a URL within a text.
 _END = r"\s\"'`<>"
 
-#: A password may hold a `/` that should have been escaped, but what follows a port is a path.
+#: A password may contain a `/` that should have been escaped, but what follows a port is a path.
 _USER = rf"[^/{_END}]+(?=@)|[^/:@{_END}]*:(?!\d+/)[^{_END}]*(?=@)"
 
-# Patterns are texts, so that a run without secrets compiles none of them.
+# Patterns are strings, so that a run without secrets compiles none of them.
 _QUERY = (
     rf"(?i)(?P<name>(?:^|(?<=[?&;]))[^=&;?#/{_END}]*(?:token|key|secret|sig|pass|auth|credential)[^=&;#/{_END}]*=)"
     rf"(?P<value>[^&;#{_END}]+)"
@@ -35,14 +35,14 @@ _SECRET = (
 
 _WORD = rf"[^{_END}]+"
 
-#: A host and, where nothing says that it is one, a token that looks like one.
+#: A host and, if there is no scheme, a token that looks like one of conda's.
 _AFTER_HOST = r"(?i)\W*(?<!/)[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?(/[^/]+)*/t/(?=[\w-]*[\d-])[\w-]{6,}(/|$)"
 
 _URL = rf"(?i)https?://[^{_END}]*"
 
 
 def hide(text: str) -> str:
-    """Any text with its secrets made unreadable, and every character in its place.
+    """The text with its secrets made unreadable; every other character stays in its place.
 
     >>> hide("- https://me:secret@conda.example/t/tk-1/main")
     '- https://*********@conda.example/t/****/main'
@@ -53,7 +53,7 @@ def hide(text: str) -> str:
 
 
 def around(text: str) -> list[str]:
-    """What is around the secrets of a text.
+    """The parts of a text around its secrets.
 
     >>> around("- https://me:secret@conda.example/t/tk-1/main")
     ['- https://', '@conda.example/t/', '/main']
@@ -62,7 +62,7 @@ def around(text: str) -> list[str]:
 
 
 def hide_in_query(query: str) -> str:
-    """The query of a URL with its secrets made unreadable, and how long they are."""
+    """The query of a URL with its secrets made unreadable, and the length of the secrets."""
     return re.sub(_QUERY, r"\g<name>****", query)
 
 
@@ -77,13 +77,13 @@ def leave_out(text: str) -> str:
 
 
 def holds(text: str) -> bool:
-    """Whether there is a secret in it."""
+    """Whether the text contains a secret."""
     return leave_out(text) != text
 
 
 def separated(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The text without secrets, and each of its URLs that had some: without them, and with them. A token opens all
-    that is below it.
+    """The text without secrets, and each of its URLs that had some, without and with them. A token is valid for
+    everything below it.
 
     >>> separated("lib @ https://me:secret@host.example/lib.whl ; python_version > '3'")
     ("lib @ https://host.example/lib.whl ; python_version > '3'", (('https://host.example/lib.whl', 'https://me:secret@host.example/lib.whl'),))
@@ -94,7 +94,7 @@ def separated(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 def joined(text: str, secrets: Sequence[tuple[str, str]]) -> str:
-    """The text with the secrets that were separated from its URLs."""
+    """The text with the secrets put back into its URLs."""
     known = dict(secrets)
     if not known:
         return text
@@ -103,7 +103,7 @@ def joined(text: str, secrets: Sequence[tuple[str, str]]) -> str:
 
 
 def _replaced(text: str, secret: Callable[[re.Match[str]], str]) -> str:
-    """The text with each of its secrets replaced, along with what says that it is one."""
+    """The text with each of its secrets replaced, together with the characters that mark it as one."""
     if "/t/" not in text and ("://" not in text or ("@" not in text and "=" not in text)):
         return text
 

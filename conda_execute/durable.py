@@ -1,7 +1,7 @@
-"""What is on the disk, and not only promised to be: what a power cut leaves.
+"""Make sure that data is on the disk, so that it survives a power cut.
 
-A file system may keep a name and lose what the file held. So whatever says that something is complete is written when
-that has reached the disk (`settle`), and is flushed itself (`flush`).
+After a power cut, a file system may have the name of a file but not its content. So a mark that something is complete
+is written only when that is on the disk (`settle`), and is flushed itself (`flush`).
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Bytes of others that may wait to be written too, where one call has the whole file system written.
+#: How many unwritten bytes of other programs are acceptable when one call writes the whole file system.
 _FEW = 64 << 20
 
-#: Begin to write what is in memory, and do not wait (`SYNC_FILE_RANGE_WRITE`).
+#: Begin to write what is in memory, without waiting (`SYNC_FILE_RANGE_WRITE`).
 _BEGIN = 2
 
-#: macOS: fsync hands data to the drive, and this has the drive write it (`F_FULLFSYNC`).
+#: macOS: fsync hands data to the drive; this makes the drive write it (`F_FULLFSYNC`).
 _FULL = 51
 
 
 def flush(descriptor: int) -> None:
-    """Return when this file is on the disk, and on macOS all that was handed to the drive before. Raises OSError."""
+    """Return when this file is on the disk; on macOS, with everything that was handed to the drive before. Raises
+    OSError."""
     if sys.platform == "darwin":
         import fcntl
 
@@ -36,26 +37,26 @@ def flush(descriptor: int) -> None:
             fcntl.fcntl(descriptor, _FULL)
             return
         except OSError:
-            pass  # a file system that cannot, as on a network
+            pass  # a file system that does not support this, such as a network one
     os.fsync(descriptor)
 
 
 def settle(directory: str, size: int) -> None:
     """Return when everything below a directory, about `size` bytes, is on the disk. Raises OSError.
 
-    `syncfs` is the quickest where little else waits to be written: a quarter of the time of an fsync for each of a
-    thousand files. Next to two gigabytes of somebody else's it takes seconds, and an fsync for each as long as ever.
+    `syncfs` is fastest if little else waits to be written: it takes a quarter of the time of a thousand calls of fsync.
+    If two gigabytes of other programs are waiting, it takes seconds, while the calls of fsync take as long as before.
     """
     if sys.platform == "win32":
-        return  # a directory cannot be opened there, nor a file be flushed that is only read
+        return  # Windows cannot open directories, or flush files that are open for reading
     library = ctypes.CDLL(None, use_errno=True)
     if _unwritten() <= size + _FEW and _sync_file_system(library, directory):
         return
     folders = [(folder, names) for folder, _, names in os.walk(directory)]
     paths = (os.path.join(folder, name) for folder, names in folders for name in names)
-    files = [path for path in paths if not os.path.islink(path)]  # a link has nothing but its name
+    files = [path for path in paths if not os.path.islink(path)]  # a link has no content but its name
     if hasattr(library, "sync_file_range"):
-        # All writing begins before any is waited for.
+        # Start to write all files before waiting for the first.
         for path in files:
             with _opened(path) as descriptor:
                 library.sync_file_range(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), _BEGIN)
@@ -78,7 +79,7 @@ def _opened(path: str) -> Iterator[int]:
 
 
 def _sync_file_system(library: ctypes.CDLL, directory: str) -> bool:
-    """Have the whole file system of this directory written; False where the system has no such call."""
+    """Write the whole file system of this directory to disk; False if the system has no such call."""
     if not hasattr(library, "syncfs"):
         return False
     with _opened(directory) as descriptor:
@@ -91,7 +92,7 @@ def _sync_file_system(library: ctypes.CDLL, directory: str) -> bool:
 
 
 def _unwritten() -> int:
-    """Bytes that wait in memory to be written, of whomever and to whatever disk; none where nobody tells."""
+    """Bytes that wait in memory to be written, of all programs and to any disk; 0 if unknown."""
     try:
         with open("/proc/meminfo", "rb") as file:
             found = re.search(rb"^Dirty:\s*(\d+) kB", file.read(), re.MULTILINE)

@@ -1,7 +1,7 @@
-"""What can go wrong, said once and in one form.
+"""What can go wrong, in one form.
 
 Every failure that a user can cause or fix is an `ExecuteError`. It carries what is wrong, where (a place in a
-file), what to try next, and the exit status; only the doors turn it into text and leave. Bugs stay tracebacks.
+file), what to try next, and the exit status; only the entry points turn it into text and exit. Bugs stay tracebacks.
 
 The form, which `terminal.errors.render` alone knows::
 
@@ -70,7 +70,7 @@ class ExecuteError(Exception):
         self.details = details and hide(details)
 
     def add_places(self, places: Sequence[Location]) -> None:
-        """Further places in files, which are shown first."""
+        """Add places in files, which are shown before the others."""
         self.where = (*(replace(place, text=place.text and hide(place.text)) for place in places), *self.where)
 
 
@@ -79,19 +79,19 @@ class UsageError(ExecuteError):
 
 
 class HeaderError(ExecuteError):
-    """The script's header is missing, broken or asks for something that cannot be."""
+    """The script's header is missing, faulty or asks for something impossible."""
 
 
 class SettingsError(ExecuteError):
-    """A condarc file or an environment variable holds something unusable, or forbids what was asked for."""
+    """A condarc file or an environment variable has an invalid value, or forbids what was asked for."""
 
 
 class PlaceError(ExecuteError):
-    """No directory fits, or the one asked for cannot be used: missing rights, another owner, a full disk."""
+    """No directory can be used, or not the one that was asked for: missing permissions, another owner, a full disk."""
 
     @classmethod
     def refused(cls, error: OSError, path: str, variable: str = "CONDA_EXECUTE_ENV_DIR") -> PlaceError:
-        """What the file system said of a path that `variable` may replace."""
+        """The error for a path that the file system refuses, and that `variable` may replace."""
         hint = f"set `{variable}` to a directory that you can write to"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = f"free some space there, or set `{variable}` to a directory with room"
@@ -99,7 +99,7 @@ class PlaceError(ExecuteError):
 
 
 class CreationError(ExecuteError):
-    """An environment could not be made; `step` says at which step. The prefix is absent afterwards."""
+    """An environment could not be created; `step` says at which step. The prefix is absent afterwards."""
 
 
 class InUseError(ExecuteError):
@@ -107,21 +107,22 @@ class InUseError(ExecuteError):
 
 
 class NotExecutableError(ExecuteError):
-    """The program, or the script, is there but cannot be executed."""
+    """The program or the script exists but cannot be executed."""
 
     exit_status = 126
 
 
 class NotFoundError(ExecuteError):
-    """The program, or the script, is not there."""
+    """The program or the script does not exist."""
 
     exit_status = 127
 
 
 class InterruptError(ExecuteError):
-    """A signal (SIGINT from Ctrl-C, SIGTERM, SIGHUP) came while conda-execute waited or worked; nothing is left behind.
+    """A signal (SIGINT from Ctrl-C, SIGTERM, SIGHUP) arrived while conda-execute waited or worked; nothing is left
+    behind.
 
-    The exit status is what a shell reports for a program that the signal ended: 128 and its number.
+    The exit status is the one that a shell reports for a program ended by the signal: 128 plus its number.
     """
 
     def __init__(self, message: str, *, signal: int = 2, step: str | None = None) -> None:
@@ -130,6 +131,6 @@ class InterruptError(ExecuteError):
 
 
 class SandboxError(ExecuteError):
-    """The script is not run, because it cannot be kept in its sandbox."""
+    """The script is not run, because its sandbox cannot be provided."""
 
     exit_status = 126

@@ -1,4 +1,4 @@
-"""What several modules do to files, in the one way that is safe where others do the same at the same time."""
+"""File operations of several modules, safe while other processes do the same."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def make_directory(path: str) -> None:
-    """Make a directory and those above it, for this user alone whatever the umask; nothing if it is there. Raises
-    OSError. (`os.makedirs` gives the mode to the last one alone.)"""
+    """Make a directory and its parents, for this user only, whatever the umask; it may exist already. Raises OSError.
+    (`os.makedirs` applies the mode only to the last one.)"""
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path)
@@ -31,7 +31,7 @@ def make_directory(path: str) -> None:
 
 
 def make_directory_or_fail(path: str) -> None:
-    """Make a directory as `make_directory` does; what fails becomes a PlaceError."""
+    """Make a directory as `make_directory` does, but raise PlaceError."""
     try:
         make_directory(path)
     except OSError as error:
@@ -39,7 +39,7 @@ def make_directory_or_fail(path: str) -> None:
 
 
 def may_execute_on(path: str) -> bool:
-    """Whether the file system of a path lets programs run; True where that cannot be known."""
+    """Whether the file system of a path allows programs to run; True if that is unknown."""
     try:
         return sys.platform == "win32" or not os.statvfs(path).f_flag & getattr(os, "ST_NOEXEC", 0)
     except (AttributeError, OSError):  # macOS has no such flag
@@ -47,7 +47,7 @@ def may_execute_on(path: str) -> bool:
 
 
 def unlink(path: str) -> None:
-    """Remove a file, if it is there. Raises other kinds of OSError."""
+    """Remove a file, if it exists. Raises other kinds of OSError."""
     try:
         os.unlink(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -55,7 +55,7 @@ def unlink(path: str) -> None:
 
 
 def try_to_unlink(path: str) -> None:
-    """Remove a file where that is possible; what stays is for the next time."""
+    """Remove a file if possible; otherwise it is left to the next attempt."""
     try:
         os.unlink(path)
     except OSError:
@@ -63,7 +63,7 @@ def try_to_unlink(path: str) -> None:
 
 
 def listed(directory: str) -> list[str]:
-    """The names in a directory; none if it is not there."""
+    """The names in a directory; none if it does not exist."""
     try:
         return os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):
@@ -71,15 +71,15 @@ def listed(directory: str) -> list[str]:
 
 
 def is_writable(path: str) -> bool:
-    """Whether this directory, or one of this name where there is none, can be written to."""
+    """Whether this directory can be written to; if it does not exist, whether it could be created."""
     while not os.path.exists(path) and path != os.path.dirname(path):
         path = os.path.dirname(path)
     return os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)
 
 
 def is_full(directory: str) -> bool:
-    """Whether a directory has no room for a file of a megabyte: what fails there may fail for that, whatever it says.
-    Only trying shows a quota."""
+    """Whether a directory has no room for a file of a megabyte: that may be the true cause of any failure there. A
+    quota only shows by trying."""
     if sys.platform == "win32" or not os.path.isdir(directory):
         return False
     if sys.platform != "linux":
@@ -98,12 +98,13 @@ def is_full(directory: str) -> bool:
 
 
 def delete(path: str) -> None:
-    """Delete a tree that nobody uses. Others may be deleting it too; what is write-protected goes as well."""
+    """Delete a tree that nobody uses, even if it is write-protected. Other processes may be deleting it at the same
+    time."""
     import shutil
 
     def retry(function: Callable[[str], object], path: str, error: BaseException) -> None:
         if not isinstance(error, PermissionError):
-            return  # gone already, or for the next sweep to try
+            return  # gone already, or left to the next sweep
         _make_writable(os.path.dirname(path))
         _make_writable(path)
         try:
@@ -112,14 +113,14 @@ def delete(path: str) -> None:
             else:
                 function(path)
         except OSError:
-            pass  # stays in the trash, for the next sweep to try
+            pass  # stays in the trash for the next sweep
 
     if os.path.islink(path) or not os.path.isdir(path):
         try:
             unlink(path)
             return
         except IsADirectoryError:
-            pass  # a disk that fails did not say so
+            pass  # a failing disk: isdir() said no of a directory
     if sys.version_info >= (3, 12):
         shutil.rmtree(path, onexc=retry)
     else:
@@ -127,8 +128,8 @@ def delete(path: str) -> None:
 
 
 def _make_writable(path: str) -> None:
-    """So that what is in a directory can go. A file needs it on Windows only, and may be a hard link into the package
-    cache, whose mode is not ours to change."""
+    """Make the content of a directory removable. Files need this only on Windows; elsewhere they may be hard links into
+    the package cache, whose mode must not change."""
     try:
         if not os.path.islink(path) and (os.path.isdir(path) or sys.platform == "win32"):
             os.chmod(path, os.stat(path).st_mode | 0o700)
@@ -139,11 +140,11 @@ def _make_writable(path: str) -> None:
 def write_atomically(
     path: str, content: bytes, *, durable: bool = False, before: Callable[[str], object] | None = None
 ) -> None:
-    """Make `path` hold `content`, whole or not at all, no matter who else writes it at the same time. Raises OSError.
+    """Write `content` to `path`, completely or not at all, even if other processes write it at the same time. Raises
+    OSError.
 
-    The file is a new one, for this user alone: a link that somebody laid there is replaced, not followed. `durable`: it
-    is on the disk when this returns, or before anything of it is seen. `before` is given the new file's path, before
-    that takes the old one's place.
+    The file is a new one, for this user only: a link at that path is replaced, not followed. `durable`: the file is on
+    the disk before it becomes visible. `before` is called with the path of the new file before it replaces the old one.
     """
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name[:100]}.{os.urandom(6).hex()}")
@@ -166,8 +167,8 @@ def write_atomically(
 
 
 def write_whole(path: str, content: bytes) -> None:
-    """Make `path` hold `content`, in a directory that is made if need be; only its time changes if it does already.
-    Raises OSError."""
+    """Write `content` to `path`, in a directory that is made if needed; if the file has that content already, only its
+    time changes. Raises OSError."""
     if holds(path, content):
         os.utime(path)
         return
@@ -176,7 +177,7 @@ def write_whole(path: str, content: bytes) -> None:
 
 
 def open_plain(path: str) -> BinaryIO:
-    """The content of what is a file itself, and neither a link to one nor a pipe that never ends. Raises OSError."""
+    """Open a regular file, but not a link to one, or a pipe that never ends. Raises OSError."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     file = open(os.open(path, flags), "rb")  # noqa: SIM115 - the caller's
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -186,7 +187,7 @@ def open_plain(path: str) -> BinaryIO:
 
 
 def holds(path: str, content: bytes) -> bool:
-    """Whether a file of this user's own holds this, and is no link: what another user made may change yet."""
+    """Whether this is a file of this user, not a link, with this content: another user could still change theirs."""
     try:
         with open_plain(path) as file:
             return is_own(os.fstat(file.fileno())) and file.read(len(content) + 1) == content
@@ -195,12 +196,12 @@ def holds(path: str, content: bytes) -> bool:
 
 
 def is_own(found: os.stat_result) -> bool:
-    """Whether what was found belongs to this user."""
+    """Whether the file of this status belongs to this user."""
     return sys.platform == "win32" or found.st_uid == os.geteuid()
 
 
 def rewrite(path: str, data: bytes) -> None:
-    """Put the bytes in the place of the file, atomically; a link is followed, and the mode stays. Raises PlaceError."""
+    """Replace the content of the file atomically; links are followed, and the mode is kept. Raises PlaceError."""
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
     if not os.path.lexists(directory):
@@ -222,7 +223,7 @@ def rewrite(path: str, data: bytes) -> None:
 
 
 def check_folder(path: str) -> None:
-    """Raise PlaceError where the folder that a new script goes into is not there: known before anything is solved."""
+    """Raise PlaceError if the folder for a new script does not exist, before anything is solved."""
     directory = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(directory):
         raise _no_folder(path, directory)
@@ -238,7 +239,7 @@ def _no_folder(path: str, directory: str) -> PlaceError:
     import shlex
 
     given = os.path.dirname(path)
-    # A link to nowhere has a folder itself; it is the other end that is missing.
+    # A broken link is in a folder, but the folder of its target may be missing.
     folder = given if given and not os.path.lexists(given) else directory
     return PlaceError(
         f"`{path}` cannot be written: there is no folder `{folder}`", hint=f"create it: mkdir -p {shlex.quote(folder)}"
@@ -246,13 +247,13 @@ def _no_folder(path: str, directory: str) -> PlaceError:
 
 
 def _give_back(path: str, owner: int, group: int) -> None:
-    """Owner and group as they were, as far as we may: only root may give a file away."""
+    """Restore owner and group as far as permitted: only root may change the owner."""
     if sys.platform == "win32":
         raise AssertionError("POSIX only")
     mode = os.stat(path).st_mode & 0o7777
     try:
         os.chown(path, owner, group)
-        # A change of owner takes set-user-id away.
+        # Changing the owner removes the set-user-id bit.
         os.chmod(path, mode)
     except PermissionError:
         return

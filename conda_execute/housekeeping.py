@@ -1,8 +1,8 @@
-"""The automatic sweep, at most once an hour: a run starts it in the background, and nobody hears of it.
+"""The automatic sweep, at most once an hour: a run starts it silently in the background.
 
-Each machine sweeps for itself, since only it knows which of its processes have ended. The file `.boots/<boot id>.due`
-bears the time of its next sweep as its modification time, and `.swept` that of the last, so that the launcher can see
-without a clock whether it is time.
+Each machine sweeps for itself, since only it knows which of its processes have ended. The modification time of the file
+`.boots/<boot id>.due` is the time of its next sweep, and that of `.swept` the time of the last, so that the launcher
+can see without a clock whether it is time.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 INTERVAL = timedelta(hours=1)
 
-#: After so long without use, what belongs to nobody goes.
+#: The time without use after which files that belong to no script are deleted.
 _LONG = timedelta(days=30)
 
 
 def start_if_due(
     store: Store, note: str, unused_for: timedelta, foreign_use_ttl: timedelta, cache: str | None = None
 ) -> bool:
-    """Start a sweep in the background if the last one is an hour ago, by the time of the note just written.
+    """Start a sweep in the background if the last one was an hour before the note that was just written.
 
-    It removes what nobody used for `unused_for`, and believes the notes of other hosts for `foreign_use_ttl`; it looks
-    after the directory `cache` too.
+    It removes environments unused for `unused_for`, trusts notes of other hosts for `foreign_use_ttl`, and cleans the
+    directory `cache` too.
 
-    Nothing of it concerns the caller: it has other descriptors, another session and the lowest priority, it is nobody's
-    child, and whatever goes wrong with it is silent.
+    It is fully detached: standard streams closed, its own session, the lowest priority, not a child of the caller; its
+    failures are ignored.
     """
     boot = uses.boot()
     try:
@@ -56,16 +56,17 @@ def start_if_due(
             _set_due(store, boot, now)
             from .environments import machine
 
-            # By this run: a machine may die before its sweeper does so, and its next boot is to know its notes.
+            # Registered by this run: the machine may die before its sweeper does this, and its next boot must know its
+            # notes.
             machine.register(store.tmp_envs, now)
     except (OSError, PlaceError):
-        return False  # a read-only place, say: others clean it
+        return False  # for example, a read-only place: others clean it
     _start(store, unused_for, foreign_use_ttl, cache)
     return True
 
 
 def _lock(store: Store, boot: str) -> Lock | None:
-    """The lock of this machine's sweep, or None if it is being held."""
+    """The lock of this machine's sweep, or None if it is held."""
     from .environments import lock
 
     files.make_directory(layout.boots(store.tmp_envs))
@@ -79,7 +80,7 @@ def _is_due(store: Store, boot: str, note: str) -> bool:
         due = os.stat(layout.due(store.tmp_envs, boot)).st_mtime
     except FileNotFoundError:
         return True
-    return now > due or now < swept  # the latter: the clock was set back
+    return now > due or now < swept  # the second case: the clock was set back
 
 
 def _set_due(store: Store, boot: str, now: float) -> None:
@@ -107,7 +108,7 @@ def _start(store: Store, unused_for: timedelta, foreign_use_ttl: timedelta, cach
             _detach(command)
         finally:
             os._exit(0)
-    os.waitpid(child, 0)  # the sweeper is its child: the script will never see it, nor wait for it
+    os.waitpid(child, 0)  # the sweeper becomes a grandchild: the script never sees it or waits for it
 
 
 def _detach(command: list[str]) -> None:
@@ -121,15 +122,15 @@ def _detach(command: list[str]) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    # What a parent of ours handed down (a pipe that somebody reads to its end, a lock) is not for the sweeper.
+    # Descriptors from our parent (a pipe that somebody reads to its end, a lock) are not for the sweeper.
     os.closerange(3, max(map(int, files.listed("/proc/self/fd")), default=65535) + 1)
-    # Nor may it be taken for somebody who activated an environment.
+    # The sweeper must not count as a user of an activated environment.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CONDA_")}
     os.execve(command[0], command, environ)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The automatic sweeper, a program of its own that nobody hears of."""
+    """The automatic sweeper, as a silent program."""
     from .environments.removal import Policy
     from .environments.sweep import forget, sweep
 
@@ -149,8 +150,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _ends(pid: int, within: timedelta) -> bool:
-    """Whether a process ends in this time. The run that started the sweep was in use during it; if nothing else ever
-    ran here, its note would keep the environment from all other hosts."""
+    """Wait for a process to end; whether it ended in this time. The run that started the sweep was in use during it: if
+    nothing else ever ran here, its note would keep the environment in the eyes of all other hosts."""
     if not hasattr(os, "pidfd_open"):
         return False
     import select
@@ -177,10 +178,10 @@ def _lower_priority() -> None:
 
 
 def clean_cache(cache: str, unread_for: timedelta = _LONG) -> None:
-    """Remove what belongs to scripts and prefixes that are gone: launch records, and directories for `${CACHE}`.
+    """Remove what belongs to deleted scripts and prefixes: launch records, and `${CACHE}` directories.
 
-    Code of `-c` and of standard input belongs to nobody; it goes when it has not been run for `unread_for`. What PyYAML
-    found in a text goes then, too.
+    Code of `-c` and of standard input belongs to no script; it is deleted if it has not been run for `unread_for`.
+    Parsed YAML is deleted then, too.
     """
     from .launch import record
 
@@ -197,7 +198,7 @@ def clean_cache(cache: str, unread_for: timedelta = _LONG) -> None:
 def _delete_caches_of_vanished_scripts(folder: str) -> None:
     for name in files.listed(folder):
         link = os.path.join(folder, name)
-        # A symbolic link next to the directory names the script; dangling, it says that the script is gone.
+        # A symbolic link next to the directory leads to the script; if the link is broken, the script is gone.
         if os.path.islink(link) and not os.path.exists(link):
             files.delete(link.removesuffix(SCRIPT_LINK))
             files.try_to_unlink(link)

@@ -1,8 +1,8 @@
-"""The Python interface: what an editor plugin, a notebook or a workflow engine needs of conda-execute.
+"""The Python interface: what an editor plugin, a notebook or a workflow engine needs from conda-execute.
 
 Nothing here prints, reads standard input, ends the process, or changes its signals, variables or working directory.
-Environments are created by a child process, since a process that used py-rattler may crash when it exits. What can go
-wrong is an `ExecuteError`; a person's text of one is `str(error)`, with `error.hint` and `error.where` next to it.
+Environments are created by a child process, since a process that used py-rattler may crash when it exits. Failures are
+`ExecuteError`s: `str(error)` is the text for people, `error.hint` and `error.where` add to it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 
 def read_header(script: str | os.PathLike[str], platform: str | None = None) -> Header:
-    """What the script's comments ask for, on `platform` (such as `linux-64`; default: this one). Reads nothing else.
+    """Return what the script's comments ask for, on `platform` (such as `linux-64`; default: this one). Reads nothing
+    else.
 
-    Raises HeaderError where there is no header or a mistake in it, NotFoundError where there is no script.
+    Raises HeaderError if there is no header or a mistake in it, NotFoundError if there is no script.
     """
     from .script import header, source
     from .specs import platforms
@@ -41,10 +42,10 @@ def read_header(script: str | os.PathLike[str], platform: str | None = None) -> 
 
 
 def find(script: str | os.PathLike[str]) -> Environment | None:
-    """The environment in which a run of the script would be now, its lock file considered; None if it is missing.
+    """Return the environment that a run of the script would use now, with its lock file; None if it is missing.
 
-    A script from the web (an `https://` address) is the copy that was fetched last. Creates nothing and notes no use:
-    `prepare` is for an environment that must stay.
+    Of a script from the web (an `https://` address), the last copy is used. Creates nothing and notes no use: use
+    `prepare` for an environment that must stay.
     """
     return _find(os.fspath(script), hold=False)
 
@@ -52,13 +53,14 @@ def find(script: str | os.PathLike[str]) -> Environment | None:
 def prepare(
     script: str | os.PathLike[str], *, offline: bool = False, locked: bool = False, notice: Notice | None = None
 ) -> Environment:
-    """The environment of the script, created if it is missing, and in use by this process until it ends.
+    """Return the environment of the script, created if it is missing, and in use by this process until it ends.
 
     `offline` uses caches only; `locked` requires a lock file that is up to date. `notice` is called with each line that
     a run would print to standard error, while it is printed. A script from the web must be trusted already. Several
     processes and threads may prepare the same script at once: one creates the environment.
 
-    Raises the errors of `read_header`, and CreationError where no environment can be created; nothing is left then.
+    Raises the errors of `read_header`, and CreationError if the environment cannot be created; then nothing is left
+    behind.
     """
     from .script.source import is_address
 
@@ -74,7 +76,7 @@ def prepare(
 
 
 def list_environments() -> list[Found]:
-    """Every environment, in whatever state, with the processes that use it."""
+    """Return every environment, in any state, with the processes that use it."""
     from .environments.sweep import survey
 
     settings, store = open_store(_silent)
@@ -88,9 +90,9 @@ def clear(
     dry_run: bool = False,
     notice: Notice | None = None,
 ) -> Report:
-    """Delete environments that no process is using: all, or those of these names (`Found.name`).
+    """Delete environments that no process is using: all, or those with these names (`Found.name`).
 
-    With `min_age`, only what nobody has used for so long. `dry_run` deletes nothing and reports what would go.
+    With `min_age`, only those unused for this long. `dry_run` deletes nothing and reports what would be deleted.
     """
     from .environments import sweep
 
@@ -106,7 +108,7 @@ def clear(
 
 
 def _silent(_: str) -> None:
-    """Where the environments are is no news to a program."""
+    """Ignore notices about the place of the environments."""
 
 
 def _find(script: str, hold: bool) -> Environment | None:
@@ -118,7 +120,7 @@ def _find(script: str, hold: bool) -> Environment | None:
 
 
 def _create(words: Sequence[str], notice: Notice | None) -> None:
-    """Run the program in a child. Its mistakes are raised here."""
+    """Run the program in a child process. Its errors are raised here."""
     import json
     import subprocess
     import tempfile
@@ -136,7 +138,7 @@ def _create(words: Sequence[str], notice: Notice | None) -> None:
                     notice(line.decode("utf-8", "replace").rstrip("\n"))
             status = child.wait()
         except BaseException:
-            child.terminate()  # it deletes what is unfinished, and ends
+            child.terminate()  # it deletes the unfinished environment, and ends
             child.wait()
             raise
         output.seek(0)
@@ -152,7 +154,7 @@ def _create(words: Sequence[str], notice: Notice | None) -> None:
 
 
 def _error(told: dict[str, Any]) -> ExecuteError:
-    """The error that the program printed as JSON."""
+    """The error that the child printed as JSON."""
     kind: type[ExecuteError] = {126: NotExecutableError, 127: NotFoundError}.get(told["exit_status"], ExecuteError)
     if told.get("step"):
         kind = CreationError

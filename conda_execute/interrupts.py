@@ -1,9 +1,9 @@
 """Ctrl-C, SIGTERM and SIGHUP are never lost: each ends the program, and the script does not run.
 
-From `take` on they raise, wherever Python is: KeyboardInterrupt, or `Terminated`. Both unwind, so nothing half-made is
-left. Python discards what is raised in some places (a hook of fork, the callback of a weak reference), so it is
-noted as well, and `check` raises it again. `release` gives them back to the system: from there on the default ends the
-process, and nothing can come between the last look and the script.
+After `take` they raise exceptions, wherever Python is: KeyboardInterrupt or `Terminated`. Both unwind, so nothing
+half-made is left. Python discards exceptions in some places (a hook of fork, the callback of a weak reference), so the
+signal is noted as well, and `check` raises the exception again. `release` restores the default handlers: from then on a
+signal ends the process, so none can be lost between the last check and the script.
 
 A signal that is ignored (nohup) stays ignored: the script inherits that.
 """
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 _NUMBERS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
-#: The signals that are ours now, and the first that came.
+#: The signals that we handle now, and the first that arrived.
 _taken: list[int] = []
 _received: list[int] = []
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGHUP came while we worked."""
+    """SIGTERM or SIGHUP arrived while we worked."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -34,7 +34,7 @@ class Terminated(BaseException):
 
 
 def take() -> None:
-    """From now on the signals raise, and are noted."""
+    """From now on the signals raise exceptions, and are noted."""
     sys.unraisablehook = _say_unless_noted
     for number in _NUMBERS:
         if number not in _taken and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
@@ -43,24 +43,25 @@ def take() -> None:
 
 
 def _say_unless_noted(discarded: sys.UnraisableHookArgs) -> None:
-    """What Python discards is printed; but not what is noted."""
+    """Python prints exceptions that it discards; silence those that are noted."""
     if not isinstance(discarded.exc_value, (KeyboardInterrupt, Terminated)):
         sys.__unraisablehook__(discarded)
 
 
 def note(number: int) -> None:
-    """A signal came that somebody else handles for a while."""
+    """Note a signal that another handler received."""
     _received.append(number)
 
 
 def check() -> None:
-    """Raise what came and was discarded."""
+    """Raise the exception of a signal if Python discarded it."""
     if _received:
         _raise(_received[0])
 
 
 def release() -> None:
-    """Raise what came; from now on the signals do what they do by default, and the script inherits that."""
+    """Raise the exception of a noted signal. From now on the signals have their default actions, which the script
+    inherits."""
     if sys.platform == "win32":
         check()
         return

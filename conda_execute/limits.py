@@ -1,4 +1,4 @@
-"""Limits of a process (`ulimit`) that are too low to work in: told by their names, and not by what fails first."""
+"""Limits of a process (`ulimit`) that are too low: errors name the limit, and not whatever fails first."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import sys
 
 from .errors import CreationError, ExecuteError
 
-#: Bytes: what these threads do needs no more.
+#: Stack size in bytes of these threads, which do not need more.
 _STACK = 1 << 16
 
-#: Bytes of addresses without which no environment of any size can be made.
+#: Bytes of address space that the creation of any environment needs.
 _MEMORY = 512 << 20
 
 #: What the stacks of the threads take besides that.
@@ -22,12 +22,12 @@ _MEMORY_FOR_EACH_CORE = 4 << 20
 #: `M_ARENA_MAX` of glibc.
 _ARENAS = -8
 
-#: Threads that an engine starts besides two for each core; where it cannot, it may wait for ever.
+#: Threads that an engine starts besides two for each core; if it cannot, it may wait forever.
 _THREADS = 8
 
 
 def reached(error: BaseException) -> ExecuteError | None:
-    """The error of ours for one that means that a limit was reached; None for any other."""
+    """Our error for a text that means that a limit was reached; None for any other text."""
     text = str(error)
     number = getattr(error, "errno", None)
     if number in (errno.EMFILE, errno.ENFILE) or re.search("os error 24|TooManyOpenFiles", text):
@@ -41,7 +41,8 @@ def reached(error: BaseException) -> ExecuteError | None:
 
 @functools.cache
 def check() -> None:
-    """Raise CreationError where an engine could not start its threads, or had no memory soon, which ends it at once."""
+    """Raise CreationError if an engine could not start its threads, or would soon run out of memory, which would end it
+    at once."""
     if sys.platform == "win32":
         return
     import resource

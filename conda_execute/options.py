@@ -1,9 +1,9 @@
-"""What `conda execute` and `conda tmpenv` can be told: every option, once, for parsing, help, completion and reference.
+"""Every option of `conda execute` and `conda tmpenv`, once, for parsing, help, completion and reference.
 
-A command line is a class whose attributes are its options; an instance is what was chosen, frozen, and typed as it was
-declared. To add an option, add it to the class and use the attribute. The reference is held to `TABLE` by its tests.
+A command line is a class whose attributes are its options; an instance has the chosen values, frozen and typed as
+declared. To add an option, add it to the class and use the attribute. Tests compare the reference with `TABLE`.
 
-On the warm path, so nothing is imported that a run does not need.
+This module is on the warm path, so it imports nothing that a run does not need.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Option:
-    """One option: all that is known of it but what it does."""
+    """One option: everything about it except what it does."""
 
-    #: Short ones first; the help lists them.
+    #: Short names first; the help lists them.
     names: tuple[str, ...]
     help: str
-    #: What its value is called; None: it takes none.
+    #: The name of its value; None: it takes none.
     value: str | None
-    #: False, None or (): what it is where it is not given, and so of which kind it is.
+    #: False, None or (): its value if it is not given, which shows its kind.
     default: bool | tuple[str, ...] | None
-    #: What the value may be; another one is refused.
+    #: The allowed values; others are refused.
     words: tuple[str, ...] = ()
-    #: Names that other tools have for it, which are taken as well and not listed.
+    #: Names of the option in other tools, which are accepted but not listed.
     also: tuple[str, ...] = ()
-    #: What is done instead of running the script; options of different actions exclude each other...
+    #: What to do instead of running the script; options of different actions exclude each other...
     action: str = ""
-    #: ... but this one may come with these actions, and then changes how they are done.
+    #: ... but this one may be combined with these actions, and then changes how they work.
     joins: tuple[str, ...] = ()
     #: The action can print JSON.
     json: bool = False
     #: The action takes any number of scripts.
     scripts: bool = False
-    #: Options one of which has to be given, too.
+    #: Options of which one must be given, too.
     needs: tuple[str, ...] = ()
-    #: Its value is all that follows.
+    #: Its value is everything that follows.
     takes_rest: bool = False
     #: Options may still be among these words, up to `--`.
     with_options: bool = False
-    #: Its value where none is given; one that is given then comes after a `=`.
+    #: Its value if none is given; a given value must then follow a `=`.
     bare: str | None = None
 
     @property
@@ -93,19 +93,19 @@ def many(*names: str, value: str, help: str, **more: Any) -> tuple[str, ...]:  #
 
 
 def rest(*names: str, value: str, help: str, **more: Any) -> tuple[str, ...] | None:  # noqa: A002
-    """An option that takes all words after it, none included."""
+    """An option that takes all words after it, or none."""
     declared: tuple[str, ...] | None = _declared(Option(names, help, value, None, takes_rest=True, **more))
     return declared
 
 
 def _declared(option: Option) -> Any:
-    """The option itself, which an instance replaces by what was chosen: type checkers see only that."""
+    """The option, which an instance replaces with the chosen value: type checkers see only that type."""
     return option
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Options of which none of the first go with any of the second; `{0}` and `{1}` are those that were given."""
+    """None of the first options can be combined with any of the second; `{0}` and `{1}` are those that were given."""
 
     first: tuple[str, ...]
     second: tuple[str, ...]
@@ -114,21 +114,21 @@ class Conflict:
 
 
 class CommandLine:
-    """What was chosen on one command line."""
+    """The choices of one command line."""
 
     help = flag("-h", "--help", help="show this page")
 
-    #: The options by attribute, the inherited ones last.
+    #: The options by attribute, inherited ones last.
     TABLE: ClassVar[Mapping[str, Option]] = {}
     CONFLICTS: ClassVar[tuple[Conflict, ...]] = ()
-    #: Options end at the first word, and what follows is not ours.
+    #: Options end at the first word; what follows is not parsed.
     ENDS_AT_WORD: ClassVar[bool] = False
-    #: What its words are called, and how many it takes at least and at most.
+    #: The name of its words, and how many it takes at least and at most.
     WORDS: ClassVar[tuple[str, int, int | None]] = ("", 0, None)
     #: Headings of the help page, each after the option that it begins with.
     GROUPS: ClassVar[tuple[tuple[str, str], ...]] = ()
-    #: The help page: how to call it, in one line a way; what it does; and what follows the options. Paragraphs that
-    #: are not indented are wrapped.
+    #: The help page: usage lines, description, and the text after the options. Paragraphs that are not indented are
+    #: wrapped.
     USAGE: ClassVar[str] = ""
     PROSE: ClassVar[str] = ""
     EPILOGUE: ClassVar[str] = ""
@@ -155,7 +155,7 @@ class CommandLine:
 
     @classmethod
     def program(cls) -> str:
-        """What a person types to get here, before any option."""
+        """What a person types to call it, before any option."""
         return called(cls.plain_program())
 
     @classmethod
@@ -183,17 +183,17 @@ class CommandLine:
         return " ".join(cls.PROSE.split()).partition(". ")[0].rstrip(".")
 
     def actions(self) -> list[Option]:
-        """What was asked for instead of the usual: one option for each action, those left out that join another."""
+        """The options that ask for an action instead of a run, without those that only modify another action."""
         given = [option for option in self.given() if option.action]
         said = {option.action: option for option in reversed(given)}
         return [option for option in reversed(said.values()) if not any(one in said for one in option.joins)]
 
     def replaced(self: Line, **changes: Any) -> Line:
-        """The same choice but for these options."""
+        """The same choices, except for these options."""
         return type(self)(**{**vars(self), **changes})
 
     def given(self, *names: str) -> list[Option]:
-        """The options that were given, in the order of the table; of these attributes alone, if there are some."""
+        """The options that were given, in the order of the table; only of these attributes, if any are named."""
         return [
             option
             for name, option in self.TABLE.items()
@@ -204,7 +204,7 @@ class CommandLine:
 # conda execute -------------------------------------------------------------------------------------------------------
 
 _EDITS = ("init", "add", "remove")
-#: What changes the request of one run.
+#: Options that change the request of one run.
 _ONE_RUN = ("extra", "python", "channels", "override_channels", "exclude_newer")
 
 
@@ -420,7 +420,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
 
     @property
     def python_spec(self) -> str:
-        """The spec that `--python` means: `3.12`, `python3.12`, `py312` and `3.x` are read as people mean them."""
+        """The spec that `--python` means: `3.12`, `python3.12`, `py312` and `3.x` mean what users expect."""
         version = (self.python or "").strip().removeprefix("c").removeprefix("py").removeprefix("thon").lstrip("@ ")
         version = version.removesuffix(".x")
         if version.isdigit() and len(version) > 1:
@@ -428,19 +428,19 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         return f"python {version}{'.*' * version.replace('.', '').isdigit()}"
 
     def for_one_run(self) -> list[Option]:
-        """The options given that change what this one run asks for."""
+        """The given options that change what this run asks for."""
         return self.given(*_ONE_RUN)
 
     @property
     def action(self) -> str:
-        """What to do: `run` unless something else was asked for. Who asks for help gets it."""
+        """The action: `run` unless something else was asked for. Who asks for help gets it."""
         if self.help:
             return "help"
         asked = self.actions()
         return asked[0].action if asked else "dry run" if self.json else "run"
 
     def one(self) -> RunOptions:
-        """The same choice, where what was asked for takes one script and no words for it."""
+        """These choices; UsageError if there are arguments, and the action takes only a script."""
         if len(self.words) > 1 and self.code is None:
             raise UsageError(
                 f"unexpected argument `{self.words[1]}`", hint=f"`{self.actions()[0].name}` takes one script"
@@ -448,7 +448,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         return self
 
     def each(self) -> list[RunOptions]:
-        """The same choice for each script, where what was asked for takes several."""
+        """The choices for each script, for actions that take several."""
         if len(self.words) < 2 or self.code is not None:
             return [self]
         for word in self.words:

@@ -1,10 +1,10 @@
-"""Whose is it? One answer for every file and directory that decides what runs.
+"""Who controls a file or directory that decides what runs.
 
-Such a thing may be changed by its owner, by others that its mode lets write, and by anyone who can put another in its
-place: who can write to a directory above it. All of them must be this user, root, or a group that the setting
-`trusted-groups` names. That is what OpenSSH asks of keys, with the same two allowances: what is above a home directory
-is the administrator's affair, and a group of which this user is the only member is nobody else. What a user names, a
-directory or a script, says itself who is trusted: nobody decides next to it who could not change it (`planted`).
+It can be changed by its owner, by others that may write to it according to its mode, and by anyone who can replace it:
+who can write to a directory above it. All of them must be this user, root, or a group in the setting `trusted-groups`.
+OpenSSH requires the same of keys, with the same two exceptions: directories above a home directory are the
+administrator's concern, and a group with this user as its only member is allowed. What a user names, a directory or a
+script, says itself who is trusted: nobody decides next to it who could not change it (`planted`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: In the setting `trusted-groups`: every user of the machine.
+#: The value of the setting `trusted-groups` that means every user of the machine.
 EVERYONE = "everyone"
 
 #: The kernel follows 40 links.
@@ -30,7 +30,7 @@ TRUST = "the setting `trusted-groups` names groups whose members you trust as yo
 
 
 def refuse_others(path: str, trusted: Sequence[str] = (), *, hint: str | None = None) -> None:
-    """Raise PlaceError for what somebody else can change, or put another thing in the place of."""
+    """Raise PlaceError for a path that another user can change or replace."""
     found = others(path, trusted)
     if found is not None:
         raise PlaceError(f"{found}, and so change what your scripts run", hint=_way_out(path, hint))
@@ -45,8 +45,8 @@ def _way_out(path: str, hint: str | None) -> str:
 
 
 def others(path: str, trusted: Sequence[str] = (), *, of_home: bool = False) -> str | None:
-    """Who else can change what is at this path, in a sentence; None if nobody can. Of what is not there yet, the
-    directory counts in which it would be made.
+    """Who else can change what is at this path, in a sentence; None if nobody can. If it does not exist, the directory
+    counts in which it would be created.
 
     `of_home`: it is no place that we made, and may belong to the group of which this user is the only member.
     """
@@ -64,7 +64,7 @@ def others(path: str, trusted: Sequence[str] = (), *, of_home: bool = False) -> 
 
 
 def is_foreign(home: str, trusted: Sequence[str] = ()) -> bool:
-    """Whether somebody else decides what is in a home, or can make it: as with `HOME=/tmp`, and after a `sudo` that
+    """Whether another user controls a home directory, or can create it: as with `HOME=/tmp`, or after a `sudo` that
     keeps HOME."""
     while not os.path.lexists(home) and home != os.path.dirname(home):
         home = os.path.dirname(home)
@@ -72,22 +72,22 @@ def is_foreign(home: str, trusted: Sequence[str] = ()) -> bool:
 
 
 def refuse_planted(path: str, beside: str, trusted: Sequence[str] = (), *, hint: str) -> None:
-    """Raise PlaceError for a file that counts for lying next to a script, where somebody can change it who could not
-    change the script: a directory like /tmp lets anybody lay files there."""
+    """Raise PlaceError for a file that is used because it is next to a script, if a user can change it who cannot
+    change the script: in a directory like /tmp anybody can create files."""
     why = planted(path, beside, trusted)
     if why is not None:
         raise PlaceError(f"{why}, and it decides what `{beside}` runs with", hint=f"{hint}; {TRUST}")
 
 
 def planted(path: str, beside: str, trusted: Sequence[str] = ()) -> str | None:
-    """How somebody can change a file that counts for lying next to a script, or in a directory that was named, who
-    could not change that."""
+    """How a user who cannot change a script, or a named directory, can change a file next to it or in it; None if
+    nobody can."""
     if sys.platform == "win32" or EVERYONE in trusted:
         return None
     near, ours = os.stat(beside), _group_ids(trusted)
     allowed, of_group = near.st_mode, ours
     if stat.S_ISDIR(near.st_mode):
-        # In /tmp nobody can change what is another's; elsewhere, the group of a directory may lay files there.
+        # In /tmp nobody can change files of others; elsewhere, the group of a directory may create files there.
         allowed &= 0 if near.st_mode & stat.S_ISVTX else ~stat.S_IWOTH
         of_group = {*ours, near.st_gid} if allowed & stat.S_IWGRP else ours
     for found in (os.lstat(path), os.stat(path)):
@@ -100,7 +100,7 @@ def planted(path: str, beside: str, trusted: Sequence[str] = ()) -> str | None:
 
 
 def is_home_of_another(home: str | None) -> bool:
-    """Whether this is root with the home of a user, as after a `sudo` that keeps HOME: what is there is not root's."""
+    """Whether root runs with the home directory of a user, as after a `sudo` that keeps HOME."""
     if sys.platform == "win32" or home is None or os.geteuid() != 0:
         return False
     try:
@@ -110,8 +110,8 @@ def is_home_of_another(home: str | None) -> bool:
 
 
 def _steps(path: str) -> tuple[list[tuple[str, os.stat_result]], str]:
-    """The directories and links that lead to a path, from the root on, as far as they are there; and the path without
-    links. What leads to a home of this user is left out: it is the administrator's affair."""
+    """The existing directories and links that lead to a path, starting at the root, and the path without links. What
+    leads to a home directory of this user is left out: that is the administrator's concern."""
     home = os.path.realpath(os.environ.get("HOME") or "/")
     steps: list[tuple[str, os.stat_result]] = []
     begin, current, rest = 0, "/", path.split("/")
@@ -143,16 +143,16 @@ def _steps(path: str) -> tuple[list[tuple[str, os.stat_result]], str]:
 
 
 def _why_not(path: str, found: os.stat_result, ours: set[int], *, is_above: bool, alone: bool) -> str | None:
-    """`alone`: whether the group of which this user is the only member may write."""
+    """Who else may write, by the mode. `alone`: whether a group with this user as its only member may write."""
     if sys.platform == "win32":
         raise AssertionError("POSIX only")
     is_ours = found.st_gid in ours
     if found.st_uid not in (os.geteuid(), 0) and not is_ours:
         return f"`{path}` belongs to another user (uid {found.st_uid}), who can change it"
     if stat.S_ISLNK(found.st_mode):
-        return None  # only its owner can change it, and who can write to its directory
+        return None  # only its owner can change it, and anyone who can write to its directory
     if is_above and found.st_mode & stat.S_ISVTX:
-        return None  # as in /tmp: nobody can rename or remove what belongs to another user
+        return None  # as in /tmp: users cannot rename or remove files of others
     if found.st_mode & stat.S_IWOTH:
         return f"other users can write to `{path}`"
     if found.st_mode & stat.S_IWGRP and (_has_list(path) or not (is_ours or (alone and _is_alone(found.st_gid)))):
@@ -161,8 +161,8 @@ def _why_not(path: str, found: os.stat_result, ours: set[int], *, is_above: bool
 
 
 def _has_list(path: str) -> bool:
-    """Whether an access control list says who may write. Then the bits of the group are the most that anybody in the
-    list may."""
+    """Whether an access control list decides who may write. Then the group bits are the maximum for all entries of the
+    list."""
     if sys.platform != "linux":
         return False
     try:
@@ -181,12 +181,12 @@ def _group_ids(names: Sequence[str]) -> set[int]:
         try:
             found.add(int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid)
         except KeyError:
-            continue  # a group of other machines that read this setting
+            continue  # a group that exists only on other machines that use this setting
     return found
 
 
 def _is_alone(group: int) -> bool:
-    """Whether this user is the only member of the group, as is usual for the group that bears a user's name."""
+    """Whether this user is the only member of the group, as is usual for a group with the name of a user."""
     if sys.platform == "win32":
         return False
     import grp

@@ -1,4 +1,4 @@
-"""A planned run: script, settings, request and lockfile, validated before anything is created."""
+"""A planned run: script, settings, request and lock file, validated before anything is created."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class Plan:
     request: Request
     voice: Voice
     lock: Lockfile | None = None
-    #: There is a lock that does not fit, which every run has to say.
+    #: Whether there is a lock file that does not fit, which every run must report.
     has_stale_lock: bool = False
-    #: The kind of sandbox to run in; None: in none.
+    #: The kind of sandbox to run in; None: no sandbox.
     sandbox: str | None = None
 
     @property
@@ -61,20 +61,20 @@ class Plan:
 
     @property
     def customs(self) -> Customs:
-        """What the settings say of activation."""
+        """What the settings say about activation."""
         settings = self.settings
         return Customs(uppercase=settings.envvars_force_uppercase, user_libraries=settings.user_libraries)
 
     @property
     def renew_after(self) -> float:
-        """Seconds after which an environment is too old; 0: never, as where a lock decides what is in it."""
+        """Seconds after which an environment is renewed; 0: never, for example if a lock file decides what is in it."""
         days = self.header.renew_after
         seconds = self.settings.renew_after.total_seconds() if days is None else days * 86400
         return 0.0 if self.lock is not None else seconds
 
     @property
     def activation_scripts(self) -> tuple[str, ...]:
-        """Those of the header, found. Raises HeaderError for one that is not there."""
+        """The paths of the header's activation scripts. Raises HeaderError if one does not exist."""
         found = []
         for written in self.header.activation_scripts:
             found.append(beside(written, self.script.folder, self.script.path))
@@ -85,7 +85,7 @@ class Plan:
         return tuple(found)
 
     def activation(self, prefix: str, environ: Mapping[str, str], more: Iterable[tuple[str, str]] = ()) -> Activation:
-        """What running in the environment at this prefix means; `more` are variables next to those of the script."""
+        """The activation of the environment at this prefix; `more` are further variables."""
         of_notebook = self.script.notebook.variables if self.script.notebook else ()
         done = activate(prefix, environ, (*self.header.variables, *of_notebook, *more), self.customs)
         return replace(done, scripts=(*done.scripts, *self.activation_scripts))
@@ -95,11 +95,11 @@ class Plan:
         return fitting_cache(self.environ)
 
     def words(self, provides: Callable[[str], bool] | None = None) -> tuple[str, ...]:
-        """The command before the script's path; where it is not written, as far as the specs show, or `provides`."""
+        """The command before the script's path; if it is not given, guessed from the specs or `provides`."""
         return interpreter.choose(self.header.run_with, self.script.head, self.script.path, provides or self._asks_for)
 
     def shebang(self, program: str) -> tuple[Location, ...]:
-        """Where the script's first line names the program that runs it, if that is what decides."""
+        """The location of the shebang, if it decides which program runs the script."""
         line = self.script.head.partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r")
         at = line.find(program)
         if not line.startswith("#!") or self.header.run_with is not None or at < 0:
@@ -107,17 +107,17 @@ class Plan:
         return (Location(self.script.place, 1, at + 1, len(program), line),)
 
     def require_all(self) -> None:
-        """Raise what keeps the script from being run: nothing to run it with, no trust, no sandbox."""
+        """Raise an error if the script cannot be run: no interpreter, no trust, no sandbox."""
         self.require_command()
         self.require_trust()
         self.require_sandbox()
 
     def require_command(self) -> None:
-        """Raise HeaderError where nothing says what runs the script, and it can be neither Python nor shell.
+        """Raise HeaderError if nothing says what runs the script, and it can be neither Python nor shell.
 
-        Both know no other comment than `#`; sh would take the header of a C file for commands, and run some.
+        Both have only `#` comments; sh would read the header of a C file as commands, and run some of them.
         """
-        assert self.activation_scripts is not None  # every mistake is found before anything is made
+        assert self.activation_scripts is not None  # every mistake is found before anything is created
         first = self.header.lines[0]
         if self.header.entrypoint is not None or not first:
             return
@@ -136,7 +136,7 @@ class Plan:
         )
 
     def require_trust(self) -> None:
-        """Of a script from the web nothing is run, and nothing installed for it, before a person has agreed."""
+        """Nothing of a script from the web is run or installed before a person has agreed."""
         fetched = self.script.fetched
         if fetched is None:
             return
@@ -157,18 +157,18 @@ class Plan:
         trust.remember(fetched, self.cache)
 
     def store(self) -> Store:
-        """Where its environment is, or will be."""
+        """The store of its environment."""
         host = platforms.host()
         return Store(choose_tmp_envs(self.settings, self.environ, host, name=self.name, notice=self.voice.notice))
 
     def store_to_run_in(self) -> Store:
-        """The same, where its programs can run. Raises NotExecutableError."""
+        """The same, if programs can run there. Raises NotExecutableError."""
         store = self.store()
         process.require_executable(store.tmp_envs)
         return store
 
     def with_lockfile(self, store: Store) -> Plan:
-        """The same plan with its packages decided by the script's lock, if there is one that fits."""
+        """The same plan with its packages decided by the script's lock file, if there is one that fits."""
         options = self.options
         if options.no_lock or not (self.script.is_file or options.lock_file):
             return self
@@ -181,7 +181,7 @@ class Plan:
         lock, aside = choice.deciding(
             self.script,
             data,
-            # What a sandbox keeps from running is in the same packages.
+            # A sandbox changes which code of packages may run, but not the packages.
             replace(self.request, link_scripts=self.settings.run_link_scripts, builds=True),
             path=options.lock_file,
             required=options.locked,
@@ -196,7 +196,7 @@ class Plan:
             fits = choice.satisfied(lock, locked.request, required=options.locked, notice=notice)
             return locked if fits is not None else replace(self, has_stale_lock=True)
         if self.settings.allowlist_channels or self.settings.denylist_channels:
-            locked.recipe().solution()  # an environment that is there may be from before they said so
+            locked.recipe().solution()  # an existing environment may be older than this setting
         return locked
 
     def recipe(self) -> Recipe:
@@ -223,14 +223,14 @@ class Plan:
         )
 
     def require_sandbox(self) -> None:
-        """Raise SandboxError where there can be no such sandbox, in good time before an environment is made for it."""
+        """Raise SandboxError if this kind of sandbox is impossible, before an environment is created for it."""
         if self.sandbox:
             from .launch import sandbox
 
             sandbox.require(environments_only=self.sandbox == ENVIRONMENTS)
 
     def policy(self, prefix: str) -> SandboxPolicy:
-        """What the script may touch in its sandbox, in the environment in this prefix."""
+        """The permissions of the script in its sandbox, with the environment at this prefix."""
         from .launch.sandbox import policy
 
         shared = {os.path.dirname(prefix), self.cache, rattler_cache(self.environ)}
@@ -258,7 +258,7 @@ class Plan:
 
 
 def understand(options: RunOptions) -> Plan:
-    """Everything about the run that can be known without an environment, and every mistake that can be found."""
+    """Plan a run: everything that can be known without an environment, and every mistake that can be found."""
     environ = process.inherited_environ()
     settings = load(environ)
     script = find_script(options, settings, environ)
@@ -279,14 +279,14 @@ def understand(options: RunOptions) -> Plan:
 
 
 def open_store(notice: Callable[[str], None]) -> tuple[Settings, Store]:
-    """The settings, and the environments where a new one would be created."""
+    """The settings, and the store in which a new environment would be created."""
     environ = process.inherited_environ()
     settings = load(environ)
     return settings, Store(choose_tmp_envs(settings, environ, platforms.host(), name=None, notice=notice))
 
 
 def sandbox_of(options: RunOptions, settings: Settings, script: Script, header: Header) -> str | None:
-    """The kind of sandbox to run in: what was asked for, or more where settings or header ask for one."""
+    """The kind of sandbox to run in: the one asked for, or a stronger one if settings or header require it."""
     always = settings.sandbox == "always" or (settings.sandbox == "urls" and script.fetched is not None)
     sandbox = WHOLE if always or header.narrowing is not None else options.sandbox
     widening = options.given("allow_net", "allow_write", "allow_env")
@@ -310,7 +310,7 @@ def asked(options: RunOptions, *, sandboxed: bool = False) -> Wishes:
 
 
 def as_script(options: RunOptions) -> RunOptions:
-    """`-x COMMAND ARGUMENTS` as a script of ours and its arguments, which only a run has a use for."""
+    """Turn `-x COMMAND ARGUMENTS` into a generated script and its arguments, which only a run uses."""
     if not options.command:
         raise UsageError("`-x` needs the name of a program", hint="such as `conda execute -x samtools view`")
     word, *arguments = options.command
@@ -354,7 +354,7 @@ def _no_script(options: RunOptions) -> UsageError:
 
 
 def header_of(script: Script, platform: str, options: RunOptions, environ: Mapping[str, str]) -> Header:
-    """The script's header; without one, what `--with` asks for is enough."""
+    """The script's header; without one, `--with` is enough."""
     cache = cache_dir(environ)
     if script.program is not None:
         from .script import specfile

@@ -1,11 +1,11 @@
-"""conda's door: what `conda` finds through the entry-point group of that name.
+"""conda's entry point: the hooks that conda finds through the entry-point group `conda`.
 
 Subcommands `execute` and `tmpenv`, our settings below `plugins:`, a script as an environment file (`conda env create
 --file script.py`), and a health check. Only conda imports this module, at every start of `conda`: it defines a few
-functions and imports nothing of ours. A hook is defined only where that conda has it.
+functions and imports nothing of ours. A hook is defined only if this conda has it.
 
-The subcommands have no parser of conda's, so both doors get the same words. They end the process themselves: a script
-replaces it, and a process that used the engine must not be torn down (see `terminal.run`).
+The subcommands do not use conda's parser, so both entry points get the same arguments. They end the process themselves:
+a script replaces it, and a process that used the engine must not be torn down (see `terminal.run`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def conda_subcommands() -> Iterator[types.CondaSubcommand]:
 
 
 def execute(argv: Sequence[str]) -> NoReturn:
-    """`conda execute` with these words after it."""
+    """Run `conda execute` with these arguments."""
     from .launch.door import hand_over
 
     _forget_conda()
@@ -56,7 +56,7 @@ def execute(argv: Sequence[str]) -> NoReturn:
 
 
 def tmpenv(argv: Sequence[str]) -> NoReturn:
-    """`conda tmpenv` with these words after it."""
+    """Run `conda tmpenv` with these arguments."""
     from .cli.tmpenv import main
     from .terminal.messages import run
     from .text import call_by_conda
@@ -67,13 +67,13 @@ def tmpenv(argv: Sequence[str]) -> NoReturn:
 
 
 def _forget_conda() -> None:
-    """Take back what conda did to this process: the script must not notice who started it."""
+    """Undo what conda did to this process: the script must not notice that conda started it."""
     import logging
 
-    # Set by `import conda`; anyone who set it otherwise meant another place.
+    # Set by `import conda`; another value was set by the user.
     if os.environ.get("CONDA_ROOT") == sys.prefix:
         del os.environ["CONDA_ROOT"]
-    # conda prints what is logged on the root logger and its own; our libraries' debugging is not for its `-v`.
+    # conda prints messages of the root logger and its own; its `-v` must not show debug messages of our libraries.
     logging.disable(logging.WARNING)
 
 
@@ -83,7 +83,7 @@ if _has("settings"):
 
     @hookimpl
     def conda_settings() -> Iterator[types.CondaSetting]:
-        """The same settings that `settings.load` reads, so that `conda config` knows, checks and describes them."""
+        """The settings that `settings.load` reads, so that `conda config` knows, checks and describes them."""
         from .configuration.declared import OURS, Settings
 
         defaults = Settings()
@@ -97,7 +97,7 @@ if _has("settings"):
 
 
 def _parameter(setting: Setting, default: Any) -> Any:
-    """How conda reads and checks one of our settings; a span of time is a number to it."""
+    """How conda reads and checks one of our settings; to conda, a span of time is a number."""
     from conda.common.configuration import PrimitiveParameter, SequenceParameter
 
     if setting.shape == "list":
@@ -113,7 +113,7 @@ def _parameter(setting: Setting, default: Any) -> Any:
         except ValueError as error:
             return f"it must be {error}"
 
-    # YAML takes `off` for false. conda knows texts or nothing, and texts or truth values, but not all three.
+    # YAML reads `off` as false. conda supports text or null, and text or booleans, but not all three.
     further = type(None) if default is None else bool
     return PrimitiveParameter(default, element_type=(str, further), validation=is_valid)
 
@@ -131,8 +131,8 @@ if _has("environment_specifiers"):
         further = {
             "aliases": ("script",),
             "description": "A script whose comments say which environment it needs",
-            # conda's own requirements.txt takes any file whose lines look like specs, as `import numpy` does, and two
-            # kinds for one file are an error. A kind that claims the name is not asked for its opinion on others'.
+            # conda's own reader of requirements.txt accepts any file whose lines look like specs, as `import numpy`
+            # does, and two readers for one file are an error. A reader that claims a file name takes precedence.
             "default_filenames": tuple(f"*{suffix}" for suffix in (".R", *suffixes)),
         }
         known = types.CondaEnvironmentSpecifier.__dataclass_fields__
@@ -153,7 +153,8 @@ if _has("health_checks"):
 
 
 def check_health(prefix: str, verbose: bool) -> None:
-    """Print how the environments of scripts are; those that `conda tmpenv list` shows, whatever prefix is checked."""
+    """Print the health of the environments of scripts: those that `conda tmpenv list` shows, whichever prefix is
+    checked."""
     from .conda_plugin import health
 
     findings = health.examine(prefix, os.environ)

@@ -1,4 +1,4 @@
-"""How the environment of one request is made: the engine, the voice and the rules of a run, put together once."""
+"""How the environment of one request is created: the engine, the messages and the rules of a run."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ if TYPE_CHECKING:
     from .model import Built, Environment, Request
     from .terminal.messages import Voice
 
-#: Bytes that builders of packages leave in programs for the path of a prefix.
+#: Bytes that package builders reserve in programs for the path of a prefix.
 _LONGEST_PREFIX = 255
 
 
 @dataclass
 class Recipe:
-    """How one environment is solved, built and judged (`environments.ensure.Recipe`), and how it is talked about."""
+    """How one environment is solved, created and judged (`environments.ensure.Recipe`), and its messages."""
 
     request: Request
     settings: Settings
     voice: Voice
     environ: Mapping[str, str]
-    #: Who asks.
+    #: The script or command that asks.
     title: str = ""
-    #: The same for the marker, which is read from anywhere.
+    #: The same for the marker, as an absolute path or address.
     recorded: str = ""
     #: The engine's name; None: the one that works here.
     backend: str | None = None
     offline: bool = False
-    #: For local paths in `[tool.uv]`.
+    #: The folder for local paths in `[tool.uv]`.
     script: str | None = None
     command: str = "conda-execute"
-    #: What the request came from: for its notices, told when something is made, and for places in errors.
+    #: The header of the request: for its notices, printed on creation, and for places in errors.
     header: Header = field(default_factory=lambda: Header(format="none"))
-    #: Specs that options asked for, normalised, and those options: `--with numpy`.
+    #: Normalised specs of options, and these options: `--with numpy`.
     options_for: Mapping[str, str] = field(default_factory=dict)
-    #: The program that will run, where it is known: an environment without it is not whole.
+    #: The program that will run, if it is known: an environment without it is damaged.
     program: str | None = None
-    #: What decides the packages instead of the engine's solver.
+    #: The lock file that decides the packages instead of the engine's solver.
     lock: Lockfile | None = None
-    #: Whether what is cached is read wholly before it is used.
+    #: Whether cached packages are checked completely before they are used.
     verify: bool = False
-    #: Seconds after which an environment is too old; 0: never.
+    #: Seconds after which an environment is renewed; 0: never.
     renew_after: float = 0.0
     _options: Options | None = None
 
     def check(self) -> None:
-        """Raise CreationError for a spec that is none to the engine, as far as it can say so without solving."""
+        """Raise CreationError for a spec that the engine cannot parse, as far as it can tell without solving."""
         _check_directory()
         from .engines import Options, named
         from .specs.requirement import mistake
@@ -74,7 +74,7 @@ class Recipe:
                 )
 
     def solution(self, *, whole: bool = False) -> Solution:
-        """What would be installed; nothing is. `whole`: PyPI packages too, if the engine can choose them together."""
+        """Solve without installing. `whole`: with PyPI packages, if the engine can choose them together."""
         self.require_policy(self.request)
         if self.lock is not None:
             from .lockfiles import lockfile
@@ -96,7 +96,7 @@ class Recipe:
         return found
 
     def require_policy(self, request: Request) -> None:
-        """Raise SettingsError where the site asks for what the engine cannot do."""
+        """Raise SettingsError if the site requires what the engine cannot do."""
         from .engines import policy
 
         policy.check(self.settings, request, self.engine())
@@ -108,7 +108,7 @@ class Recipe:
         policy.check_packages(self.settings, request, found)
 
     def _check_allowed(self, lock: Lockfile, found: Solution) -> None:
-        """What a lock installs comes from channels that are allowed here, whatever the header's are."""
+        """Check that all packages of a lock file come from allowed channels, whatever the header's channels are."""
         from .configuration.channels import resolve_channels
 
         if not self.settings.allowlist_channels and not self.settings.denylist_channels:
@@ -120,19 +120,19 @@ class Recipe:
             raise
 
     def solve(self, *, replaces: bool) -> Solution | None:
-        """What `create` is to install; None where the engine solves only then."""
-        self.verify = replaces  # who has it made again may have met a damaged file
+        """The packages that `create` will install; None if the engine solves only then."""
+        self.verify = replaces  # a person who asks for a new environment may have found a damaged file
         _check_directory()
         for notice in self.header.notices:
             self.tell(notice)
         self.voice.detail(f"engine: {self._account()}")
         self.require_policy(self.request)
-        # Where nothing is there to be lost, an engine that will solve again need not do it twice; with a lock it will
+        # If nothing can be lost, an engine that solves again in `create` need not do it twice; with a lock file it does
         # not solve.
         return self.solution() if replaces or self.lock is not None or self.engine().solves_first else None
 
     def create(self, prefix: str, lock_fd: int, solved: Solution | None) -> Built:
-        """Fill the prefix, and pass on what packages have to say."""
+        """Fill the prefix, and print the messages of packages."""
         from . import engines
 
         options = replace(self.options(), inherited=(lock_fd,))
@@ -169,14 +169,14 @@ class Recipe:
         return engines.account(self.backend, self.settings, self.environ)
 
     def engine(self) -> Backend:
-        """What installs. Raises SettingsError where it cannot work."""
+        """The engine. Raises SettingsError if it cannot work."""
         _check_directory()
         from . import engines
 
         return engines.engine(self.backend)
 
     def options(self) -> Options:
-        """How the engine is to work; worked out once."""
+        """The options of the engine, computed once."""
         if self._options is None:
             self._options = self._work_out_options()
         return self._options
@@ -189,7 +189,7 @@ class Recipe:
 
         offline = self.offline or self.settings.offline
         cache = self._cache()
-        environ = self._environ(cache)  # uv looks for a place of its own, in the same home
+        environ = self._environ(cache)  # uv finds its own cache in the same home directory
         return Options(
             cache=cache,
             offline=offline,
@@ -216,7 +216,7 @@ class Recipe:
         )
 
     def _environ(self, cache: str | None) -> Mapping[str, str]:
-        """What engines and their programs see: uv has a cache that nobody else can change."""
+        """The variables for engines and their programs, with a cache for uv that nobody else can change."""
         from .cache import for_our_work, private_directory, uv_cache
         from .ownership import others, refuse_others
 
@@ -230,7 +230,7 @@ class Recipe:
         return environ
 
     def _limits_of_uv(self) -> dict[str, str]:
-        """How long and how often uv waits, where a setting says so. It counts whole seconds."""
+        """The timeouts and retries of uv, if a setting has them. uv counts whole seconds."""
         named = {
             "UV_HTTP_CONNECT_TIMEOUT": "remote_connect_timeout_secs",
             "UV_HTTP_TIMEOUT": "remote_read_timeout_secs",
@@ -240,7 +240,7 @@ class Recipe:
         return {variable: str(math.ceil(getattr(self.settings, name))) for variable, name in told.items()}
 
     def _package_caches(self) -> tuple[str, ...]:
-        """Those of the setting that are there: a host may lack a mount."""
+        """The existing package caches of the setting: a mount may be missing on a host."""
         from .ownership import refuse_others
 
         found = [cache for cache in self.settings.package_caches if os.path.isdir(cache)]
@@ -249,8 +249,8 @@ class Recipe:
         return tuple(found)
 
     def _cache(self) -> str | None:
-        """Where packages are kept if not where the engine keeps them: it needs a home that can be written to, and
-        locked."""
+        """Where packages are cached instead of the engine's default, which needs a home directory that can be written
+        to and locked."""
         from .cache import private_directory
         from .engines import Options
         from .engines.rattler.connection import cache_dir
@@ -277,7 +277,7 @@ class Recipe:
         return cache
 
     def _locate(self, wanted: str) -> Location | None:
-        """Where the script says what the request says: specs of a request are normalised, paths are absolute."""
+        """Find the place in the script of an entry of the request, in which specs are normalised and paths absolute."""
         from .errors import Location
         from .resolve import as_asked
         from .specs.match_spec import normalise_spec
@@ -294,11 +294,11 @@ class Recipe:
 
     @property
     def _folder(self) -> str:
-        """Where relative paths of the request start."""
+        """The folder at which relative paths of the request start."""
         return os.path.dirname(os.path.abspath(self.script)) if self.script else os.getcwd()
 
     def _canonical(self, channel: str) -> str:
-        """What the request calls a channel of the header: `file:///my%20channel`, say."""
+        """The name in the request of a channel of the header, such as `file:///my%20channel`."""
         from .configuration.channels import resolve_channels
 
         return resolve_channels((channel,), self.settings, folder=self._folder)[0].name
@@ -310,8 +310,8 @@ class Recipe:
         return virtual_packages.fits(environment.marker.virtual_packages, self.request.overrides)
 
     def is_sound(self, environment: Environment) -> bool:
-        """Whether the program that the environment was made for is still there: a purge of a scratch disk may have
-        taken it while the package records stayed."""
+        """Whether the program that the environment was created for still exists: a purge of a scratch disk may have
+        deleted it and left the package records."""
         from .script import languages
         from .specs.match_spec import spec_name
 
@@ -329,7 +329,8 @@ class Recipe:
 
 
 def _check_directory() -> None:
-    """Environments that are there run anywhere; to make one, py-rattler 0.28 has to know where it is."""
+    """Raise PlaceError if the working directory is gone: existing environments can still be used, but py-rattler 0.28
+    needs it to create one."""
     try:
         os.getcwd()
     except FileNotFoundError:
@@ -340,7 +341,7 @@ def _check_directory() -> None:
 
 
 def check_backend(name: str | None) -> str | None:
-    """The name of an engine that exists; None means the one that works."""
+    """Check the name of an engine; None means the one that works here."""
     from .configuration.declared import BACKENDS
     from .text import nearest
 

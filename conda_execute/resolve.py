@@ -1,4 +1,4 @@
-"""From what a script says to what is to be installed: every default is filled in here and nowhere else.
+"""From what a script says to what will be installed: all defaults are filled in here and nowhere else.
 
 `resolve` combines the header with the settings and with the options of one run. The result is frozen, and
 `environments.name` gives its name.
@@ -37,7 +37,7 @@ class Wishes:
     platform: str | None = None
     #: SHA-256 of a lock that decides the packages.
     lock: str | None = None
-    #: Nothing that a package brings is run before the script's sandbox is entered.
+    #: Whether no code of packages may run before the script's sandbox is entered.
     sandboxed: bool = False
 
 
@@ -51,9 +51,9 @@ def resolve(
     environ: Mapping[str, str] | None = None,
 ) -> Request:
     """The request of a script in `folder` (relative local paths among its PyPI requirements start there). `script` is
-    its path where it is a file.
+    its path if it is a file.
 
-    Raises SettingsError where a channel is not allowed here, UsageError for options that contradict the settings.
+    Raises SettingsError if a channel is not allowed here, UsageError for options that contradict the settings.
     """
     environ = os.environ if environ is None else environ
     header = _with_extras(header, options.extra)
@@ -93,7 +93,7 @@ def resolve(
 
 
 def _specs(header: Header, with_python: bool) -> tuple[str, ...]:
-    """The conda specs, normalised; PyPI packages need a Python, also where the header names none."""
+    """The conda specs, normalised; for PyPI packages, `python` is added if the header does not have it."""
     specs = {normalise_spec(spec) for spec in header.specs}
     if with_python and not any(spec_name(spec) == "python" for spec in specs):
         specs.add("python")
@@ -101,7 +101,8 @@ def _specs(header: Header, with_python: bool) -> tuple[str, ...]:
 
 
 def _cutoffs(header: Header, settings: Settings, options: Wishes) -> tuple[str | None, str | None]:
-    """After when conda's packages, and those of PyPI, are ignored: the option, else the header, else the setting."""
+    """The moments after which conda packages and PyPI packages are ignored: from the option, else the header, else the
+    setting."""
     conda = options.exclude_newer or header.exclude_newer or settings.exclude_newer
     return conda, options.exclude_newer or header.pypi_exclude_newer or conda
 
@@ -143,8 +144,8 @@ def _channel_names(header: Header, settings: Settings, options: Wishes, specs: S
 
 
 def _check_archives(header: Header, settings: Settings, folder: str | None) -> None:
-    """A spec that is an archive's URL or path, or holds one, asks for the channel that the archive is in; so does one
-    that says its channel in brackets."""
+    """Check the channels of specs that are the URL or path of an archive, or contain one, or name their channel in
+    brackets."""
     if not settings.allowlist_channels and not settings.denylist_channels:
         return
     import re
@@ -163,8 +164,8 @@ def as_asked(requirement: str, folder: str, script: str = "") -> str:
 
 
 def beside(path: str, folder: str, script: str) -> str:
-    """A path that a script names: next to the script, and where that is a link to another place and nothing is there,
-    next to its target."""
+    """A path that a script names: next to the script; or, if the script is a link and nothing is there, next to its
+    target."""
     here = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
     if not os.path.exists(here) and os.path.islink(script):
         there = os.path.normpath(os.path.join(os.path.dirname(os.path.realpath(script)), path))
@@ -232,8 +233,8 @@ def _overrides(environ: Mapping[str, str]) -> dict[str, str]:
 def _moments_of(
     header: Header, settings: Settings, channels: Sequence[Channel], folder: str
 ) -> tuple[tuple[str, str], ...]:
-    """Moments of single packages, and of these channels: the header's before the settings'. A channel goes by its name,
-    however it was written. Without any moment there is nothing to be exempt from."""
+    """Moments of single packages and of these channels; the header's take precedence over those of the settings. A
+    channel is identified by its name, however it was written. Without a general moment, exemptions have no effect."""
     names = {channel.name for channel in channels}
     said = [(f"package {name}", when or "no") for name, when in settings.exclude_newer_package]
     said += [(f"channel {name}", when or "no") for name, when in settings.exclude_newer_channel]
@@ -248,7 +249,7 @@ def _moments_of(
         try:
             named = resolve_channels((name,), settings, folder=folder or None)[0].name
         except SettingsError:
-            continue  # not allowed here, so that nothing comes from it
+            continue  # not allowed here, so nothing comes from it
         if named in names:
             found[f"channel {named}"] = when
     general = header.exclude_newer or settings.exclude_newer or header.pypi_exclude_newer
@@ -256,7 +257,7 @@ def _moments_of(
 
 
 def _configured(settings: Settings) -> dict[str, str]:
-    """The same from the setting `override_virtual_packages`, which yields to a header and to variables."""
+    """The same from the setting `override_virtual_packages`; a header and variables take precedence."""
     return {
         f"CONDA_OVERRIDE_{name.removeprefix('__').upper()}": version
         for name, version in settings.override_virtual_packages

@@ -1,4 +1,4 @@
-"""Text for people: what is safe to print, what was probably meant, how large something is."""
+"""Text for people: safe to print, with suggestions for typing errors, sizes and ages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def printable(text: str) -> str:
-    """`text` on one line, without secrets, with characters that a terminal would act on spelled out: names of files
-    and commands of processes come from anybody.
+    """`text` on one line, without secrets, and with control characters escaped: file names and commands of processes
+    can contain anything.
 
     >>> printable("a\\nb\\x1b[31m")
     'a\\\\nb\\\\x1b[31m'
@@ -26,7 +26,7 @@ _called_by_conda = False
 
 
 def call_by_conda() -> None:
-    """From now on `called` writes the commands as subcommands of conda."""
+    """From now on `called` writes our commands as subcommands of conda."""
     global _called_by_conda  # noqa: PLW0603  said once, by conda's door
     _called_by_conda = True
 
@@ -43,7 +43,7 @@ def called(text: str) -> str:
 
 
 def as_called(text: str) -> str:
-    """`called` for what quotes scripts and headers too: only what is a command for certain, after a backtick.
+    """Like `called`, for text that also quotes scripts and headers: only commands after a backtick are changed.
 
     >>> as_called("the line must be `# conda execute`; `conda execute --init s.py` writes it")
     'the line must be `# conda execute`; `conda-execute --init s.py` writes it'
@@ -71,12 +71,13 @@ def wrap(text: str, width: int) -> list[str]:
     return lines
 
 
-#: How alike two words must be for one to be a slip of the other: a wrong guess is worse than none.
+#: How similar two words must be for a suggestion: a wrong guess is worse than none.
 _LIKENESS = 0.66
 
 
 def close(word: str, known: Iterable[str], most: int = 1, likeness: float = _LIKENESS) -> list[str]:
-    """The known words that a mistyped one is near to, the nearest first; case, and `-` for `_`, make no difference.
+    """The known words that are similar to a mistyped one, the most similar first; case, and `-` for `_`, make no
+    difference.
 
     A beginning counts as the whole word.
 
@@ -98,13 +99,13 @@ def close(word: str, known: Iterable[str], most: int = 1, likeness: float = _LIK
 
 
 def near(word: str, known: Iterable[str]) -> str | None:
-    """A hint with the known word that is nearest to a mistyped one, if any is near."""
+    """A hint with the known word that is most similar to a mistyped one, if there is one."""
     found = close(word, known)
     return f"did you mean `{found[0]}`?" if found else None
 
 
 def nearest(name: str, known: Iterable[str], foreign: Mapping[str, str] | None = None) -> str:
-    """The hint for a name that is not known: the one that was probably meant, else all of them."""
+    """The hint for an unknown name: the one that was probably meant, otherwise all known ones."""
     names = sorted(known)
     meant = (foreign or {}).get(name.lower().replace("_", "-"))
     hint = f"did you mean `{meant}`?" if meant else near(name, names)
@@ -112,7 +113,7 @@ def nearest(name: str, known: Iterable[str], foreign: Mapping[str, str] | None =
 
 
 def shown(text: str) -> str:
-    """Text of somebody's file within a message: on one line, and not at any length."""
+    """Text from a file for a message: on one line, and shortened."""
     text = "".join(character if character.isprintable() else " " for character in text)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -1,7 +1,7 @@
-"""What a header can say: a `Header`, and the keys that only conda-execute knows, each with its reader.
+"""The `Header`, and the keys that only conda-execute has, each with its reader.
 
-The native header has those keys among its others, the TOML formats in `[tool.conda-execute]`. To add one, add a field
-to `Header` and a row to `OWN`.
+In the native header these keys are at the top level, in TOML formats they are in `[tool.conda-execute]`. To add one,
+add a field to `Header` and a row to `OWN`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from ...model import Entrypoint
 
     class Said(Protocol):
-        """A value of a header with its place, of YAML or of TOML. What is asked of it is so, or a HeaderError."""
+        """A value of a header with its place, from YAML or TOML. The methods check its type and raise HeaderError."""
 
         @property
         def name(self) -> str:
-            """What messages call it."""
+            """Its name in messages."""
 
         @property
         def kind(self) -> str:
-            """What it is, for messages: `a table`."""
+            """Its type in messages: `a table`."""
 
         @property
         def where(self) -> Location: ...
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
         def key_where(self) -> Location: ...
 
         def known(self, keys: Iterable[str], foreign: Mapping[str, str] | None = None) -> Mapping[str, Said]:
-            """What the table holds, where it may hold only these keys; `foreign` are those of others for them."""
+            """The content of the table, which may have only these keys; `foreign` maps keys of other tools to ours."""
 
         def strings(self, what: str) -> list[tuple[str, Location]]:
-            """A list of strings, with their places; it may be empty."""
+            """The strings of a list, with their places; it may be empty."""
 
         def scalar(self, what: str, sample: str) -> str:
             """The text of a string or a number; anything else should be `what`."""
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Header:
-    """What one script says in its comments, for one platform: conditions and platform tables are already applied.
+    """The header of one script, for one platform: conditions and platform tables are already applied.
 
     Specs are as they were written (spaces at the ends removed), in the order of the file, duplicates included.
     """
@@ -66,7 +66,7 @@ class Header:
     #: conda-script only; never together with `run_with`.
     entrypoint: Entrypoint | None = None
     exclude_newer: str | None = None
-    #: Of single packages and channels, by `package NAME` and `channel NAME`; "no": all of them count.
+    #: Moments of single packages and channels, by `package NAME` and `channel NAME`; "no": all versions count.
     exclude_newer_of: tuple[tuple[str, str], ...] = ()
     pypi_exclude_newer: str | None = None
     #: Match specs that limit what may be installed without asking for it (pixi's `constraints`).
@@ -75,7 +75,7 @@ class Header:
     channel_priority: str | None = None
     #: "lowest" or "lowest-direct"; None: the newest versions (pixi's `solve-strategy`).
     solve_strategy: str | None = None
-    #: `CONDA_OVERRIDE_*` variables and what they say of the machine (`system`).
+    #: `CONDA_OVERRIDE_*` variables and their values, which describe the machine (`system`).
     overrides: tuple[tuple[str, str], ...] = ()
     #: Environment variables to set for the script (pixi's `activation.env`).
     variables: tuple[tuple[str, str], ...] = ()
@@ -83,23 +83,23 @@ class Header:
     activation_scripts: tuple[str, ...] = ()
     #: The `[tool.uv]` table as canonical JSON: it changes what uv installs, so it is part of the identity.
     uv: str | None = None
-    #: Days after which the environment is made again; None: as the settings say.
+    #: Days after which the environment is renewed; None: as the settings say.
     renew_after: float | None = None
-    #: How the script narrows its own sandbox, or asks for one; None: it does not.
+    #: How the script restricts its own sandbox, or asks for one; None: it does not.
     narrowing: Narrowing | None = None
     quiet: bool = False
     verbose: bool = False
-    #: Things the reader understood and left out, one sentence each, to be told once on creation.
+    #: Things that the reader understood and ignored, one sentence each, to be printed once on creation.
     notices: tuple[str, ...] = ()
     #: Lines of the script, counted from 1, that hold the header: first and last.
     lines: tuple[int, int] = field(default=(0, 0), compare=False)
-    #: Where each spec, requirement and channel stands, for errors found later (by the solver, say).
+    #: Where each spec, requirement and channel is, for errors found later, for example by the solver.
     locations: tuple[tuple[str, Location], ...] = field(default=(), compare=False, repr=False)
 
     def location(self, written: str) -> Location | None:
         """Where `written` (a spec, a requirement, a channel, a key) is in the script.
 
-        A channel may be before a spec only: `bioconda::samtools`.
+        A channel may occur only as part of a spec: `bioconda::samtools`.
         """
         places = [where for text, where in self.locations if text == written]
         places += [where for text, where in self.locations if text.startswith(f"{written}::")]
@@ -111,7 +111,7 @@ def _renew_after(said: Said) -> float:
 
 
 def _sandbox(said: Said) -> Narrowing:
-    """`true`, or what the script does without: it can ask for less than it may do, never for more."""
+    """Read `true`, or a table of restrictions: a header can only reduce permissions."""
     if said.kind not in ("a mapping", "a table"):
         if not said.truth():
             raise _asks_for_more(said.where)
