@@ -1,21 +1,22 @@
-"""The environment variables that a script sees: what `conda activate` would give, worked out without conda.
+"""The environment variables that a script sees: those that `conda activate` would set, computed without conda.
 
-`activate` is pure but for reading two prefixes, this one and that of the environment outside: `conda-meta/state`,
+`activate` is pure, except that it reads two prefixes, this one and that of the environment outside: `conda-meta/state`,
 `etc/conda/env_vars.d` and the names in `activate.d` and `deactivate.d`. It promises, for the environment of the child:
 
-- the prefix's own directories stand first on PATH, and those of an environment activated outside are gone from it;
-- `CONDA_PREFIX`, `CONDA_DEFAULT_ENV`, `CONDA_PROMPT_MODIFIER` and `PREFIX` name the prefix; `CONDA_SHLVL` counts on and
-  `CONDA_PREFIX_<n>` remembers the outer environment, `__CONDA_SHLVL_<n>_<name>` a variable that is replaced, so that
+- the prefix's own directories come first on PATH, and those of an environment activated outside are removed from it;
+- `CONDA_PREFIX`, `CONDA_DEFAULT_ENV`, `CONDA_PROMPT_MODIFIER` and `PREFIX` name the prefix; `CONDA_SHLVL` is increased,
+  `CONDA_PREFIX_<n>` has the outer environment and `__CONDA_SHLVL_<n>_<name>` a variable that is replaced, so that
   `conda deactivate` works in a shell started there;
-- what belongs to another environment is gone: variables that the environment outside set and that still have its value,
-  `VIRTUAL_ENV`, and where libraries of another interpreter lie, for each language that this environment has itself;
+- what belongs to another environment is removed: variables that the environment outside set and that still have its
+  value, `VIRTUAL_ENV`, and library paths of other interpreters, for each language that this environment has itself;
 - variables that packages ask for come first, those that a person set for the environment (`conda env config vars`)
-  win over them, those of the script's header over both. Names are upper-cased, unless a setting keeps them,
-  `***unset***` means "leave it alone" and PATH is refused, all three as conda does it. null takes the variable away;
+  override them, and those of the script's header override both. Names are upper-cased, unless a setting keeps them,
+  `***unset***` means "leave it alone" and PATH is refused, all three as in conda. null removes the variable;
 - next to a conda, `CONDA_EXE` and similar variables name that conda.
 
-What scripts in `activate.d` do can only be known by running them in a shell: `sourcing` does. `front`, `exports`,
-`moving` and `unsets` say the same as `environ`, for launch records: what they depend on outside is in `looked_at`.
+The effect of scripts in `activate.d` is only known after running them in a shell: `sourcing` does that. `front`,
+`exports`, `moving` and `unsets` describe the same as `environ`, for launch records; the outside variables that they
+depend on are in `looked_at`.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-#: Where PATH is not set at all; what shells and `execvp` then search.
+#: What shells and `execvp` search if PATH is not set.
 DEFAULT_PATH = os.defpath
 
-#: What `conda env config vars unset` leaves in place of a value.
+#: What `conda env config vars unset` writes instead of a value.
 _UNSET = "***unset***"
 
 #: A package or a person cannot set these for an environment.
 _RESERVED = frozenset({"PATH"})
 
-#: Where another interpreter's libraries lie, by the program that would look there: None takes the variable away. R has
-#: a library of the user's by default too, which `NULL` turns off. PYTHONPATH stays, which people set for a script; the
-#: user's site-packages are shut out by a file in the prefix (`engines.records`).
+#: Variables with library paths of other interpreters, by the program that would use them: None removes the variable. R
+#: also has a user library by default, which `NULL` turns off. PYTHONPATH stays, since people set it for scripts; a file
+#: in the prefix excludes the user's site-packages (`engines.records`).
 FOREIGN_LIBRARIES: dict[str, dict[str, str | None]] = {
     "R": {"R_LIBS": None, "R_LIBS_USER": "NULL"},
     "julia": {"JULIA_LOAD_PATH": None, "JULIA_PROJECT": None},
@@ -60,36 +61,36 @@ _SCRIPT_SUFFIX = ".bat" if _WINDOWS else ".sh"
 
 @dataclass(frozen=True)
 class Customs:
-    """What settings say of activation."""
+    """What settings say about activation."""
 
-    #: Whether names of variables that packages and `conda env config vars` ask for are upper-cased.
+    #: Whether names of variables from packages and `conda env config vars` are upper-cased.
     uppercase: bool = True
-    #: Whether the script may use what the user installed for interpreters of the same name elsewhere.
+    #: Whether the script may use libraries that the user installed outside of environments.
     user_libraries: bool = False
 
 
 @dataclass(frozen=True)
 class Activation:
-    """What running in a prefix means for one process that was started with some environment."""
+    """The activation of a prefix for one process, which was started with some environment."""
 
     prefix: str
-    #: The whole environment of the child, before any script of `activate.d` ran.
+    #: All variables of the child, before any script of `activate.d` ran.
     environ: dict[str, str]
     #: Files in `activate.d` to source, in order.
     scripts: tuple[str, ...] = ()
     #: Files in `deactivate.d` of the environment that was active outside, to source before anything is set.
     outer_scripts: tuple[str, ...] = ()
-    #: Directories that stand first on PATH.
+    #: Directories that come first on PATH.
     front: tuple[str, ...] = ()
-    #: Variables set because of the prefix and the header alone.
+    #: Variables that depend only on the prefix and the header.
     exports: tuple[tuple[str, str], ...] = ()
-    #: Variables set because of the environment outside as well: levels, and what is remembered. PATH is not among them.
+    #: Variables that also depend on the environment outside: levels and saved values. PATH is not among them.
     moving: Mapping[str, str] = field(default_factory=dict)
-    #: Variables taken away.
+    #: Variables that are removed.
     unsets: tuple[str, ...] = ()
-    #: Variables outside that decided something of this, besides PATH, CONDA_PREFIX and CONDA_SHLVL.
+    #: Outside variables that influenced this, besides PATH, CONDA_PREFIX and CONDA_SHLVL.
     looked_at: tuple[str, ...] = ()
-    #: What the process was started with: the scripts of `outer_scripts` belong in there.
+    #: The environment that the process was started with: the scripts of `outer_scripts` run in it.
     outer: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -140,7 +141,7 @@ def activate(
 
 
 def _levels(prefix: str, outer_prefix: str, level: int) -> dict[str, str]:
-    """How deep it is, and what was active before: activating twice counts once."""
+    """The variables for nesting: the level, and what was active before. Activating twice counts once."""
     if outer_prefix == prefix and level:
         return {"CONDA_SHLVL": str(level)}
     remembered = {f"CONDA_PREFIX_{level}": outer_prefix} if level and outer_prefix else {}
@@ -148,7 +149,7 @@ def _levels(prefix: str, outer_prefix: str, level: int) -> dict[str, str]:
 
 
 def shell_level(text: str) -> int:
-    """CONDA_SHLVL as a number; 0 for anything that conda would not have written. The launcher has the same rule."""
+    """CONDA_SHLVL as a number; 0 for a value that conda would not write. The launcher has the same rule."""
     return int(text) if text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 4 else 0
 
 
@@ -168,8 +169,8 @@ def path_directories(prefix: str) -> tuple[str, ...]:
 
 
 def join_path(front: Iterable[str], path: str | None, gone: Iterable[str]) -> str:
-    """PATH with `front` before it and `gone` taken out of it. An empty PATH adds no entry: that would mean the
-    working directory."""
+    """PATH with `front` before it and `gone` removed from it. An empty PATH adds no entry: that would mean the working
+    directory."""
     unwanted = {os.path.normcase(directory) for directory in gone}
     entries = (DEFAULT_PATH if path is None else path).split(os.pathsep) if path != "" else []
     return os.pathsep.join([*front, *(entry for entry in entries if os.path.normcase(entry) not in unwanted)])
@@ -178,7 +179,7 @@ def join_path(front: Iterable[str], path: str | None, gone: Iterable[str]) -> st
 def _fixed(
     prefix: str, wanted: Mapping[str, str | None], variables: Iterable[tuple[str, str]], customs: Customs
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """What the prefix and the header set and unset, wherever the run is started."""
+    """What the prefix and the header set and unset, wherever the run starts."""
     name = os.path.basename(prefix) if os.path.basename(os.path.dirname(prefix)) == "envs" else prefix
     all_of: dict[str, str | None] = {**_OF_OTHERS, **_of_conda()}
     if not customs.user_libraries:
@@ -198,7 +199,7 @@ def _fixed(
 
 
 def _of_conda() -> dict[str, str | None]:
-    """What conda's own activation says of conda, where this copy is installed next to one."""
+    """The variables that conda's own activation sets about conda, if conda-execute is installed next to one."""
     conda = os.path.join(sys.prefix, "Scripts" if _WINDOWS else "bin", "conda.exe" if _WINDOWS else "conda")
     if not (os.path.isdir(layout.conda_meta(sys.prefix)) and os.path.exists(conda)):
         return {}
@@ -211,7 +212,7 @@ def _cased(name: str, customs: Customs) -> str:
 
 
 def _left_by(prefix: str, customs: Customs) -> dict[str, str]:
-    """What an environment sets; nothing for one whose files cannot be understood, which is not ours to judge."""
+    """The variables that an environment sets; none if its files cannot be parsed, since it need not be ours."""
     try:
         wanted = _variables_of(prefix)
     except ExecuteError:
@@ -220,12 +221,12 @@ def _left_by(prefix: str, customs: Customs) -> dict[str, str]:
 
 
 def activation_folder(prefix: str) -> str:
-    """Where the packages of a prefix put what activates it."""
+    """Where the packages of a prefix put activation scripts."""
     return os.path.join(prefix, "etc", "conda")
 
 
 def variable_files(prefix: str) -> list[str]:
-    """The files of a prefix that say which variables it sets, in the order in which they count; every name does."""
+    """The files of a prefix that say which variables it sets, in the order in which they apply; all names are read."""
     directory, state = os.path.join(activation_folder(prefix), "env_vars.d"), layout.state(prefix)
     try:
         names = sorted(os.listdir(directory))
@@ -264,12 +265,12 @@ def _read_variables(path: str, key: str | None) -> dict[str, str | None]:
 
 
 def is_name(text: str) -> bool:
-    """Whether shells can hold a variable of this name."""
+    """Whether shells can have a variable of this name."""
     return text.isascii() and text.isidentifier()
 
 
 def _settable(name: str, value: str | None) -> bool:
-    """Whether a shell could set it, as conda has one do."""
+    """Whether a shell could set it, as with `conda activate`."""
     return is_name(name) and name.upper() not in _RESERVED and "\0" not in (value or "")
 
 

@@ -1,4 +1,4 @@
-"""Children that we wait for: signals are passed on to them, and we end as they ended."""
+"""Child processes that we wait for: signals are passed on to them, and we end as they ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Done:
-    """How a command that we waited for ended, and what it wrote where that was asked for."""
+    """How a command that we waited for ended, and its output if that was captured."""
 
     def __init__(self, returncode: int, output: bytes) -> None:
         self.returncode = returncode
@@ -50,9 +50,9 @@ def wait(argv: Sequence[str], activation: Activation, capture: bool = False) -> 
 
 
 class _SignalsPassedOn:
-    """While we wait for a child: what is sent to us goes to it; Ctrl-C reaches it from the terminal by itself.
+    """While we wait for a child, signals sent to us are passed on to it; the terminal sends Ctrl-C to it directly.
 
-    Begins before the child does, so that none of them ends us and leaves the child behind.
+    Begins before the child is started, so that no signal ends us and leaves the child behind.
     """
 
     def __init__(self) -> None:
@@ -63,13 +63,13 @@ class _SignalsPassedOn:
     def __enter__(self) -> _SignalsPassedOn:
         names = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGBREAK")
         for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-            # A signal that our caller ignores stays ignored; a handler of ours would be lost on the child anyway.
+            # A signal that our caller ignores stays ignored; the child does not inherit our handler anyway.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self.before[number] = signal.signal(number, self._pass_on)
         return self
 
     def to(self, pid: int) -> None:
-        """The child is there: it gets what came before, and what comes from now on."""
+        """The child was started: it gets earlier signals, and those that follow."""
         self.pid = pid
         for number in self.waiting:
             self._send(pid, number)
@@ -95,7 +95,7 @@ class _SignalsPassedOn:
 
 
 def leave_unless_successful(returncode: int) -> None:
-    """Go on only after a child that did what it had to."""
+    """Return only if the child was successful."""
     if returncode != 0:
         leave(returncode)
 
@@ -108,5 +108,5 @@ def leave(returncode: int) -> NoReturn:
             signal.signal(-returncode, signal.SIG_DFL)
         os.kill(os.getpid(), -returncode)
         os._exit(128 - returncode)
-    # Statuses of Windows are unsigned 32 bit numbers, and os._exit takes a signed one.
+    # Exit statuses on Windows are unsigned 32-bit numbers, but os._exit takes a signed one.
     os._exit(returncode - (1 << 32) if returncode >= 1 << 31 else returncode)

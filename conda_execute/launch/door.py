@@ -1,7 +1,7 @@
-"""From a process that is Python already to the launcher: where it knows the script, it is the quickest way there.
+"""From a Python process to the launcher, which starts a script that it knows faster than Python can.
 
-Where it has no record of the script it would only come back, so this process goes on, and leaves a record as if the
-launcher had started it.
+If it has no record of the script, it would only start Python again. So this process continues, and leaves a record as
+if the launcher had started it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def hand_over(words: Sequence[str], launcher: str | None = None) -> None:
-    """Become the launcher with these words, if it has a record of the script that is the first of them."""
+    """Become the launcher with these arguments, if it has a record of the script, which is the first of them."""
     launcher = launcher or os.path.join(os.path.dirname(sys.executable), "conda-execute")
     if sys.platform == "win32" or not words or words[0].startswith("-") or not os.path.isfile(words[0]):
         return
     environ = inherited_environ()
-    # As the launcher says it: a shell knows the working directory by the name that it was reached by.
+    # As the launcher does it: a shell knows the working directory by the path through which it was entered.
     folder = environ.get("PWD") or os.getcwd()
     script = words[0] if words[0].startswith("/") else f"{folder}/{words[0].removeprefix('./')}"
     cache = cache_dir(environ)

@@ -1,6 +1,6 @@
-"""Entrypoints: commands of a header, run one after the other, the last of which takes our place.
+"""Entrypoints: commands of a header, run one after the other; the last one replaces this process.
 
-Each runs only if the one before succeeded; `${SCRIPT}`, `${CACHE}` and `$(...)` are filled in when it is its turn.
+Each runs only if the one before succeeded; `${SCRIPT}`, `${CACHE}` and `$(...)` are expanded just before it runs.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def execute_entrypoint(
 ) -> NoReturn:
     """Run the commands of a conda-script entrypoint, each only if the one before succeeded.
 
-    `arguments` go to the last command, which takes our place. `script` is what `${SCRIPT}` means; the
-    directory that `${CACHE}` means is made when it is first asked for. A command within `$(...)` that fails ends the
-    run with its status, as a failing command does.
+    `arguments` go to the last command, which replaces this process. `script` is the value of `${SCRIPT}`; the directory
+    of `${CACHE}` is made on first use. If a command in `$(...)` fails, the run ends with its status, like for any
+    failing command.
     """
     from .children import leave_unless_successful, wait
 
@@ -46,12 +46,12 @@ def execute_entrypoint(
 def execute_entrypoint_inside(
     tmp: str, allowed: Sequence[str], entrypoint: Entrypoint, activation: Activation, words: Sequence[str]
 ) -> NoReturn:
-    """The same in a sandbox that was entered, as `execute_inside` does it; `words` are the script and its arguments."""
+    """The same in a sandbox that was entered, like `execute_inside`; `words` are the script and its arguments."""
     execute_entrypoint(entrypoint, words[1:], inside(tmp, allowed, activation), script=words[0])
 
 
 def programs(entrypoint: Entrypoint) -> list[str]:
-    """The programs of its commands, as far as they are written out."""
+    """The programs of its commands, as far as they are literal."""
     from ..model import Text
 
     firsts = [command[0].pieces for command in entrypoint.commands]
@@ -60,9 +60,9 @@ def programs(entrypoint: Entrypoint) -> list[str]:
 
 
 def constant_command(entrypoint: Entrypoint, script: str) -> list[str] | None:
-    """The words of an entrypoint that is one command, the same each time; None for any other.
+    """The words of an entrypoint that is a single command without changing parts; None for any other.
 
-    A directory for `${CACHE}` may be missing next time, so such an entrypoint is not the same.
+    The directory of `${CACHE}` may be missing next time, so `${CACHE}` counts as a changing part.
     """
     from ..model import Text, Variable
 
@@ -81,7 +81,7 @@ def _expand_all(command: Sequence[Word], script: str, activation: Activation) ->
 
 
 def _expand(word: Word, script: str, activation: Activation) -> list[str]:
-    """What a word becomes: one word, unless the output of a bare `$(...)` has spaces in it or is empty."""
+    """Expand a word: into one word, unless the output of a bare `$(...)` contains spaces or is empty."""
     from ..model import Text, Variable
 
     words: list[str] = []
@@ -97,7 +97,7 @@ def _expand(word: Word, script: str, activation: Activation) -> list[str]:
             if not piece.split:
                 text = (text or "") + output
                 continue
-            # What touches the output at either end is one word with it; a space at that end separates them.
+            # Text next to the output belongs to the same word, unless the output has a space at that end.
             for index, part in enumerate(output.split()):
                 if text is not None and (index or output[0].isspace()):
                     words.append(text)
@@ -110,7 +110,7 @@ def _expand(word: Word, script: str, activation: Activation) -> list[str]:
 
 
 def _output(commands: Sequence[Sequence[Word]], script: str, activation: Activation) -> str:
-    """What the commands print one after the other; with the first that fails, everything ends."""
+    """The output of the commands, one after the other; the first that fails ends the run."""
     from .children import leave_unless_successful, wait
 
     output = b""
@@ -122,7 +122,8 @@ def _output(commands: Sequence[Sequence[Word]], script: str, activation: Activat
 
 
 def made_cache(script: str, environ: Mapping[str, str]) -> str:
-    """The directory that `${CACHE}` means, and a link to the script next to it, so that both can go with it."""
+    """Make the directory of `${CACHE}`, and a link to the script next to it, so that both can be deleted together with
+    the script."""
 
     def make(cache: str) -> str:
         folder = script_cache(cache, script)
@@ -135,5 +136,5 @@ def made_cache(script: str, environ: Mapping[str, str]) -> str:
     try:
         os.symlink(script, folder + SCRIPT_LINK)
     except OSError:
-        pass  # there already, or no links here: then the directory stays
+        pass  # exists already, or no links here: then the directory is kept
     return folder

@@ -1,16 +1,16 @@
-"""Hand the process over to the script: on POSIX by exec, so that its signals, streams and exit status are its own.
+"""Hand the process over to the script: on POSIX with exec, so that its signals, streams and exit status are its own.
 
 The promises, for whatever is started here:
 
-- the program is looked for on the PATH of the environment, not on ours;
+- the program is searched on the PATH of the environment, not on ours;
 - it gets the signal dispositions and the file descriptors that we were started with (Python ignores SIGPIPE and
-  SIGXFSZ for itself; they are put back to what the launcher found, else to the default), and nothing of ours is left
+  SIGXFSZ for itself; they are restored to what the launcher found, or to the default), and no descriptor of ours is
   open in it;
-- scripts of `activate.d` are sourced by one shell, bash where there is one, which then becomes the program;
+- scripts of `activate.d` are sourced by one shell, bash if there is one, which then becomes the program;
 - the process id stays, so the note that says "this process uses the environment" stays true. On Windows, which has no
   exec, we wait, pass signals on and end with the status of the child, in a job object that ends with us.
 
-What cannot be started raises what `process` says.
+Programs that cannot be started raise the errors of `process`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def execute(argv: Sequence[str], activation: Activation) -> NoReturn:
         try:
             program = find_program(argv[0], activation.environ, activation.prefix)
         except NotFoundError:
-            before = None  # a script of activate.d may put more on PATH; only a shell that has run them all knows
+            before = None  # scripts of activate.d may add to PATH; only the shell that has run them all knows
         if before is not None:
             become(before[0], [*before, program, *argv[1:]], environ_of_shell(activation))
         environ = sourced(activation)
@@ -53,13 +53,13 @@ def execute(argv: Sequence[str], activation: Activation) -> NoReturn:
 
 
 def execute_inside(tmp: str, allowed: Sequence[str], argv: Sequence[str], activation: Activation) -> NoReturn:
-    """The same in a sandbox that was entered: `tmp` is its temporary directory, if it has one, and holds a home of its
-    own; `allowed` are variables that stay as outside."""
+    """The same in a sandbox that was entered: `tmp` is its temporary directory, if it has one, with a home directory in
+    it; `allowed` are variables that stay as they are outside."""
     execute(argv, inside(tmp, allowed, activation))
 
 
 def inside(tmp: str, allowed: Sequence[str], activation: Activation) -> Activation:
-    """The activation in there."""
+    """The activation in the sandbox."""
     if not tmp:
         return activation
     environ = {**activation.environ, "TMPDIR": tmp}

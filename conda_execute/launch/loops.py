@@ -1,10 +1,11 @@
-"""No run goes round in circles: a script whose command is conda-execute again would start itself for ever, silently.
+"""Prevents endless loops: a script whose command is conda-execute would silently start itself again and again.
 
-exec keeps the process, and a note says by its name which process uses an environment. The note of this process was
-there before only if it became something in this environment already. Then the launcher leaves the run to Python, and
-what is in the note says which scripts it became: the same one again is a loop. Through a fork only a depth ends it, on
-Linux: `DEEPEST` processes above this one that run the same script in the same environment. A script that starts itself
-as a child is neither. No variable of this reaches the script, and the launcher only looks whether its note is new.
+exec keeps the process, and the name of a note says which process uses an environment. The note of this process exists
+only if it has already become a program in this environment. Then the launcher leaves the run to Python, and the content
+of the note lists the scripts that it became: a repeated one is a loop. Loops through forks end at a certain depth, on
+Linux: `DEEPEST` parent processes that run the same script in the same environment. A script that starts itself as a
+child a few times is not a loop. The script sees no variable of this, and the launcher only checks whether its note is
+new.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
     from ..model import Environment, Use
 
-#: How often a script may be started by itself, one below the other.
+#: How many nested times a script may start itself.
 DEEPEST = 32
 
 
 def refuse_loop(environment: Environment, use: Use, script: str, environ: Mapping[str, str]) -> None:
-    """Note which script this process, of this use, becomes. Raises ExecuteError where it was that one before."""
+    """Note which script this process becomes, in the note of its use. Raises ExecuteError if it was that script
+    before."""
     line = os.fsencode(f"{_namespace()} {script}").replace(b"\n", b"\\n") + b"\n"
     if use.start == uses.UNKNOWN:  # macOS: the name of the note does not say whether the process id was recycled
         from ..environments.observer import began
@@ -47,7 +49,8 @@ def refuse_loop(environment: Environment, use: Use, script: str, environ: Mappin
 
 
 def _namespace() -> str:
-    """Tells containers of one host name apart that started in the same 1/100 s: their notes bear one name."""
+    """Distinguishes containers with the same host name that started in the same 1/100 s: their notes have the same
+    name."""
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -70,8 +73,8 @@ def _became(note: str) -> list[bytes]:
 
 
 def _lines_above(environment: Environment, line: bytes) -> Iterator[bool]:
-    """For each process above this one: whether it became the script in this environment, or something (the launcher
-    does not say what)."""
+    """For each parent process: whether it became this script in this environment, or an unknown one (the launcher does
+    not note which)."""
     folder = layout.uses(environment.prefix, environment.marker.build)
     place, pid = uses.place(), os.getppid()
     while pid > 1 and sys.platform == "linux":

@@ -1,6 +1,7 @@
-"""This process: the environment that it was started with, the programs that it can become, and how it becomes one.
+"""This process: the environment variables that it was started with, the programs that it can become, and how it becomes
+one.
 
-A program that is not there raises `NotFoundError` (127), one that cannot be executed `NotExecutableError` (126).
+A program that does not exist raises `NotFoundError` (127), one that cannot be executed `NotExecutableError` (126).
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
-#: The launcher puts variables that would change our own interpreter aside under this prefix.
+#: The launcher renames variables that would change our own interpreter, with this prefix.
 KEPT = "CONDA_EXECUTE_KEPT_"
 
-#: What the launcher tells its Python half: its own path, and the script's as it made it absolute.
+#: What the launcher tells its Python half: its own path, and the absolute path of the script.
 LAUNCHED_BY = "CONDA_EXECUTE_LAUNCHED_BY"
 LAUNCHED = "CONDA_EXECUTE_LAUNCHED"
 
-#: And which signals were ignored before Python began: a mask in hexadecimal digits, as `/proc/self/status` has it.
+#: And which signals were ignored before Python started: a hexadecimal mask, as in `/proc/self/status`.
 IGNORING = "CONDA_EXECUTE_LAUNCHED_IGNORING"
 
-#: What Python itself sets LC_CTYPE to in the C locale (PEP 538).
+#: The values of LC_CTYPE that Python itself sets in the C locale (PEP 538).
 COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 
 
 def python_command(code: str) -> list[str]:
-    """The command of a Python that runs this code of ours, with `sys` imported.
+    """The command of a Python process that runs this code, with `sys` imported.
 
-    It imports from where this process does. `-I`: neither PYTHON* variables nor the working directory decide that.
+    It imports from the same places as this process. `-I`: PYTHON* variables and the working directory have no effect.
     """
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     path = [package, *filter(os.path.isabs, sys.path)]
@@ -44,9 +45,10 @@ def python_command(code: str) -> list[str]:
 
 
 def inherited_environ(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment that conda-execute was started with: without what the launcher put aside or Python set.
+    """The environment variables that conda-execute was started with: those that the launcher renamed are restored, and
+    those that Python set are removed.
 
-    Doors take the environment of the script from here, never from `os.environ`.
+    Entry points take the variables of the script from here, never from `os.environ`.
     """
     ours = os.environ if environ is None else environ
     private = (KEPT, LAUNCHED)
@@ -58,8 +60,8 @@ def inherited_environ(environ: Mapping[str, str] | None = None) -> dict[str, str
 
 
 def _was_set(name: str) -> bool:
-    """Whether the variable was there when the process began. Where the system does not tell: guessed from the rule
-    by which Python adds LC_CTYPE, which it does only in the C locale."""
+    """Whether the variable was set when the process began. If the system does not tell, we guess by the rule that
+    Python sets LC_CTYPE only in the C locale."""
     try:
         with open("/proc/self/environ", "rb") as file:
             return any(entry.startswith(os.fsencode(name) + b"=") for entry in file.read().split(b"\0"))
@@ -68,9 +70,10 @@ def _was_set(name: str) -> bool:
 
 
 def find_program(name: str, environ: Mapping[str, str], prefix: str) -> str:
-    """The path of a program, as the kernel and shells find it: on the PATH of `environ` unless it holds a slash.
+    """The path of a program, as the kernel and shells find it: on the PATH of `environ`, unless its name contains a
+    slash.
 
-    One that the environment has is never replaced by another of PATH, even where it cannot be executed.
+    A program of the environment is never replaced with another one from PATH, even if it cannot be executed.
     """
     if sys.platform == "win32":
         import shutil
@@ -112,7 +115,8 @@ def _not_executable(path: str) -> NotExecutableError:
 
 
 def require_executable(tmp_envs: str) -> None:
-    """Raise NotExecutableError where no program of an environment can run: another one of PATH might run instead."""
+    """Raise NotExecutableError if no program of an environment can run: otherwise another one from PATH might run
+    instead."""
     if not may_execute_on(tmp_envs):
         raise _noexec(tmp_envs, "set `CONDA_EXECUTE_ENV_DIR` to a directory on another file system")
 
@@ -151,7 +155,7 @@ def become(program: str, argv: list[str], environ: Mapping[str, str]) -> NoRetur
         os.execve(program, argv, environ)
     except OSError as error:
         if error.errno == errno.ENOEXEC and _is_text(program):
-            # A script without a shebang; the kernel leaves it to shells, which run it themselves.
+            # A script without a shebang: the kernel refuses it, but shells run it themselves.
             os.execve("/bin/sh", ["/bin/sh", program, *argv[1:]], environ)
         for number in restored:
             signal.signal(number, signal.SIG_IGN)
@@ -160,7 +164,8 @@ def become(program: str, argv: list[str], environ: Mapping[str, str]) -> NoRetur
 
 
 def _restore_signals() -> list[signal.Signals]:
-    """Python ignores these for itself, and what is ignored stays ignored through exec. Returns those put back."""
+    """Restore the signals that Python ignores for itself: ignored signals stay ignored through exec. Returns the
+    restored ones."""
     ignored = int(os.environ.get(IGNORING, "0"), 16)
     ours = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
     restored = [number for number in ours if not ignored >> (number - 1) & 1]
@@ -170,7 +175,7 @@ def _restore_signals() -> list[signal.Signals]:
 
 
 def flush() -> None:
-    """Write out what was printed: nobody else will."""
+    """Write out what was printed: after exec nothing else does it."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
@@ -180,8 +185,8 @@ def flush() -> None:
 
 
 def _is_text(program: str) -> bool:
-    """Whether this is text, which shells take for a script: shells are less strict, and run an empty file, which would
-    be a success, and random bytes."""
+    """Whether this is text, which may be a script. Shells are less strict: they run an empty file, successfully, and
+    random bytes."""
     try:
         with open(program, "rb") as file:
             text = file.read(4096).decode("utf-8", "ignore" if os.path.getsize(program) > 4096 else "strict")

@@ -1,32 +1,31 @@
 """Launch records: what the POSIX launcher needs to run a script again without Python.
 
-A record is written after a run went the long way, read by the launcher alone, and never believed without comparing.
-Deleting all of them loses time and nothing else. It is shell text (`shell` says how), one compound command, which a
-shell does not begin unless it has read its end: so it is done whole or not at all. It says
+Python writes a record after a run without one. Only the launcher reads it, and never trusts it without comparing.
+Deleting all records only costs time. A record is shell text (see `shell`), one compound command, which a shell does not
+start before it has read its end: so it is executed completely or not at all. It says
 
-- who it was written for: launcher, its version, the script's path as the launcher made it absolute, and the variables
-  that were asked for;
-- what must be true: which build of which prefix it runs in, how many package records that had, when it is to be swept;
-  the settings files word for word, and what was absent; likewise the files in the prefix that say which variables it
-  sets, and the names of the scripts that activate it; the first lines of the script, through the one after the header,
-  which ends it;
-- what is run, if all of that is so and the launcher's `_ce_hold` has noted the use: a function that exports and becomes
-  the program, which the launcher calls once the record is closed again.
+- the caller that it is for: the launcher, its version, the absolute path of the script, and the variables that matter;
+- what must be true: which build of which prefix the script runs in, how many package records that has, when a sweep is
+  due;
+  the settings files, literally, and which were absent; the same for files in the prefix that say which variables it
+  sets, and the names of its activation scripts; the first lines of the script, up to and including the line after the
+  header, which ends it;
+- what to run if all of that is true and the launcher's `_ce_hold` has noted the use: a function that exports variables
+  and becomes the program, which the launcher calls after closing the record.
 
-What the environment looks like outside is compared where it matters: CONDA_PREFIX and CONDA_SHLVL always, PATH where
-the program was found there rather than in the prefix, or where an environment outside is to be deactivated by scripts
-of its own. Callers that differ in that have a record each, at most as many as there are folders of records
-(`cache.launch_records`); the launcher tries one after the other.
+Outside variables are compared if they matter: CONDA_PREFIX and CONDA_SHLVL always; PATH if the program was found there
+rather than in the prefix, or if scripts must deactivate an environment outside. Callers that differ in these have a
+record each, at most as many as there are folders of records (`cache.launch_records`); the launcher tries them one after
+the other.
 
-Secrets in what is compared are left out of a record, and any value will do in their place: they open a channel, and
-decide nothing of what is in it.
+Secrets are left out of a record, and any value in their place is accepted: they give access to a channel, but do not
+change its content.
 
-Whatever a record cannot say truly makes no record, never a wrong one: NUL bytes, names no shell can hold, more than
-`LARGEST` bytes to compare (dash reads a byte per system call), a program that only Python can
-judge, a secret in what is run.
+If a record cannot be exact, none is written: for NUL bytes, names that shells cannot have, more than `LARGEST` bytes to
+compare (dash reads a byte per system call), a program that only Python can judge, or a secret in what is run.
 
-Environment variables are compared by name, so `CONDA_OVERRIDE_*` are those that conda and rattler know; another one
-means nothing to the solver.
+Environment variables are compared by name, so only the `CONDA_OVERRIDE_*` variables that conda and rattler know are
+compared; others have no effect on the solver.
 """
 
 from __future__ import annotations
@@ -54,19 +53,19 @@ if TYPE_CHECKING:
     from ..model import Environment
     from .activation import Activation
 
-#: Bytes of script and settings that a launcher compares at most.
+#: The largest number of bytes of script and settings that the launcher compares.
 LARGEST = 4096
 
-#: What the launcher wants to see before it runs a record.
+#: The first line that the launcher requires before it runs a record.
 _FIRST_LINE = "# conda-execute"
 
-#: And what a whole one ends with.
+#: The last line of a complete record.
 _LAST_LINES = b"\n}\n}\n"
 
-#: Bytes of a record that hold its first three lines.
+#: Bytes of a record that contain its first three lines.
 _BEGINNING = 256
 
-#: Variables that decide where things lie, and those that tell the solver of another machine.
+#: Variables that decide where things are, and those that describe another machine to the solver.
 _ALWAYS_COMPARED = (
     "HOME",
     "XDG_CACHE_HOME",
@@ -77,15 +76,15 @@ _ALWAYS_COMPARED = (
     *(f"CONDA_OVERRIDE_{name}" for name in ("ARCHSPEC", "CUDA", "CUDA_ARCH", "GLIBC", "LINUX", "OSX", "UNIX", "WIN")),
 )
 
-#: How programs begin that are no scripts: ELF's, and on macOS those of Mach-O for one processor and for several.
+#: The first bytes of binary programs: ELF, and on macOS Mach-O for one processor and for several.
 _BINARIES = (b"\x7fELF",) if sys.platform != "darwin" else (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """One run as Python worked it out, just before it begins."""
+    """One run as Python planned it, just before it begins."""
 
-    #: The script as given.
+    #: The script as the user gave it.
     script: str
     #: Its beginning, and the number of its header's last line, counted from 1.
     data: bytes
@@ -93,28 +92,28 @@ class Recorded:
     sources: Sources
     environment: Environment
     activation: Activation
-    #: The words before the script, or before its arguments where the script is not passed.
+    #: The words before the script, or before its arguments if the script is not passed.
     command: Sequence[str]
     #: Whether environments are swept automatically.
     sweeps: bool
-    #: A file whose modification time must lie ahead.
+    #: A file whose modification time must be in the future.
     due: str | None = None
-    #: Files next to the script that were asked for (a lock): absolute path, and content or None.
+    #: Files next to the script that matter (a lock file): absolute path, and content or None.
     neighbours: tuple[tuple[str, bytes | None], ...] = ()
-    #: Files whose first lines say all about them: absolute path, and these lines.
+    #: Files of which only the first lines matter: absolute path, and these lines.
     beginnings: tuple[tuple[str, bytes], ...] = ()
     passes_script: bool = True
 
 
 def write(run: Recorded, environ: Mapping[str, str]) -> None:
-    """Record the run, if the launcher started it and it can be recorded; else do nothing. Raises nothing.
+    """Record the run, if the launcher started it and it can be recorded; otherwise do nothing. Raises nothing.
 
     `environ` is the environment of this process itself (`os.environ`).
     """
     given, launcher = environ.get(process.LAUNCHED, ""), environ.get(process.LAUNCHED_BY, "")
     if not launcher or not given.endswith(run.script.removeprefix("./")):
         return
-    if ".." in given.split("/"):  # the record would lie outside of launch/, perhaps in place of a file of the user's
+    if ".." in given.split("/"):  # the record would be outside of launch/, and might replace a file of the user
         return
     theirs = process.inherited_environ(environ)
     cache = cache_dir(theirs)
@@ -150,7 +149,7 @@ def write(run: Recorded, environ: Mapping[str, str]) -> None:
 
 
 def _for_whom(run: Recorded, launcher: str, given: str, program: str) -> Iterator[str]:
-    """Values for the launcher: which script and environment it is, and where it says when it is to be swept."""
+    """Values for the launcher: the script, the environment, and the file that says when a sweep is due."""
     environment = run.environment
     tmp_envs = os.path.dirname(environment.prefix)
     values = {
@@ -169,7 +168,7 @@ def _for_whom(run: Recorded, launcher: str, given: str, program: str) -> Iterato
 def _same_caller(run: Recorded, theirs: Mapping[str, str], *, depends_on_path: bool) -> Iterator[str]:
     yield f'[ "$_ce_version" = {shell.quote(__version__)} ]'
     yield '[ "$_ce_by" = "$_ce_self" ] && [ "$_ce_for" = "$_ce_script" ]'
-    # What deactivates the environment outside is told the new PATH word for word.
+    # The scripts that deactivate the environment outside get the new PATH literally.
     path = ("PATH",) if depends_on_path or run.activation.outer_scripts else ()
     names = (*_ALWAYS_COMPARED, *(name for name, _ in run.sources.variables), *path, *run.activation.looked_at)
     yield from shell.same_variables(dict.fromkeys(names), theirs)
@@ -179,7 +178,7 @@ def _same_caller(run: Recorded, theirs: Mapping[str, str], *, depends_on_path: b
 
 
 def _what_must_be_true(run: Recorded, head: str, program: str) -> Iterator[str]:
-    """Everything that was read, compared by content; then the environment, held."""
+    """Comparisons of everything that was read, by content; then holding the environment."""
     activation, sources = run.activation, run.sources
     if not sources.repeatable:
         raise UnsayableError
@@ -201,15 +200,16 @@ def _what_must_be_true(run: Recorded, head: str, program: str) -> Iterator[str]:
 
 
 def _own(run: Recorded) -> list[str]:
-    """A program of the environment that what is run starts in turn, `python` of `nice python`: PATH would have another
-    one where it cannot be executed any more."""
+    """A program of the environment that the command starts in turn, such as `python` in `nice python`: if it cannot be
+    executed any more, PATH would provide another one."""
     folder = os.path.join(run.environment.prefix, "bin")
     named = [os.path.join(folder, word) for word in run.command[1:] if os.sep not in word]
     return [path for path in named if os.path.isfile(path)][:1]
 
 
 def _head(run: Recorded) -> str:
-    """The script through the line after its header: a header ends where the next line is not part of it."""
+    """The script up to and including the line after its header: a header ends where the next line does not belong to
+    it."""
     data, end = run.data, 0
     for _ in range(run.last_line + 1):
         end = data.find(b"\n", end) + 1
@@ -225,7 +225,7 @@ def _program(name: str, activation: Activation) -> tuple[str, bool]:
         program = process.find_program(name, activation.environ, activation.prefix)
     except ExecuteError:
         raise UnsayableError from None
-    # Kernel and shells start these in the same way; a script without a shebang they do not.
+    # The kernel and shells start these in the same way, unlike a script without a shebang.
     with open(program, "rb") as file:
         start = file.read(4)
     if not os.path.isabs(program) or not start.startswith((b"#!", *_BINARIES)):
@@ -234,8 +234,8 @@ def _program(name: str, activation: Activation) -> tuple[str, bool]:
 
 
 def _same_activation(activation: Activation) -> Iterator[str]:
-    """That the prefix still has the same files to activate it, and the environment outside, whose prefix was compared,
-    the same files to deactivate it. A prefix without any takes one look."""
+    """Check that the prefix still has the same activation scripts, and the environment outside, whose prefix was
+    compared, the same deactivation scripts. A prefix without any needs one check."""
     yield from _same_files_in(activation.prefix, "activate.d", activation.scripts)
     if activation.outer_prefix:
         scripts = activation.outer_scripts if shell_level(activation.outer.get("CONDA_SHLVL", "")) else None
@@ -257,7 +257,7 @@ def _same_files_in(prefix: str, scripts_in: str, scripts: Sequence[str] | None) 
 
 
 def _same_settings_in(folder: str, names: Sequence[str]) -> Iterator[str]:
-    """That these are all settings files in a folder; what they hold is compared like any other's."""
+    """Check that these are all settings files in a folder; their content is compared like that of other files."""
     for suffix in (".yml", ".yaml"):
         for pattern, hidden in ((f"*{suffix}", False), (f".*{suffix}", True)):
             these = [name for name in names if name.endswith(suffix) and name.startswith(".") is hidden]
@@ -265,7 +265,7 @@ def _same_settings_in(folder: str, names: Sequence[str]) -> Iterator[str]:
 
 
 def _content(path: str) -> bytes:
-    """What is in a file, at most one byte more than can be compared."""
+    """The content of a file, at most one byte more than can be compared."""
     with open(path, "rb") as file:
         return file.read(LARGEST + 1)
 
@@ -274,9 +274,9 @@ def _content(path: str) -> bytes:
 
 
 def _what_is_run(run: Recorded, program: str) -> Iterator[str]:
-    """PATH alone is worked out again; what else depends on the outside was compared.
+    """Only PATH is computed again; everything else that depends on the outside was compared.
 
-    Where the environment outside must be deactivated first, the shell that does so sets everything after that.
+    If the environment outside must be deactivated first, the shell that does so sets everything afterwards.
     """
     activation = run.activation
     if not run.passes_script:
@@ -284,7 +284,8 @@ def _what_is_run(run: Recorded, program: str) -> Iterator[str]:
     if not activation.outer_scripts:
         yield from (f"unset {shell.name(name)}" for name in activation.unsets)
         yield from shell.export({**dict(activation.exports), **activation.moving})
-        # What has a colon in it is no entry of PATH, though the shell, which looks at the whole, might find it there.
+        # A path with a colon cannot be an entry of PATH, but the shell, which searches the whole text, might find it
+        # there.
         leaves = (
             f"{activation.outer_prefix}/bin" if activation.outer_prefix and ":" not in activation.outer_prefix else ""
         )
@@ -293,7 +294,7 @@ def _what_is_run(run: Recorded, program: str) -> Iterator[str]:
 
 
 def _words(run: Recorded, program: str) -> list[str]:
-    """The program's words, after those of the shell that sources activation scripts where there are any."""
+    """The program's words, after those of the shell that sources activation scripts, if there are any."""
     words = [program, *run.command[1:]]
     if not run.activation.has_scripts:
         return words
@@ -307,8 +308,8 @@ def _words(run: Recorded, program: str) -> list[str]:
 
 
 def _write_among(paths: Sequence[str], text: bytes, what: str, who: str) -> None:
-    """Write the record in the place of one for the same callers, else in the first place that is free or holds one of
-    no use, else in that of the oldest. Raises OSError."""
+    """Replace the record for the same callers; otherwise use the first place that is free or has a useless record, or
+    else the place of the oldest. Raises OSError."""
     found = [_digests(path) for path in paths]
     same = [path for path, digests in zip(paths, found, strict=True) if digests == (what, who)]
     free = [path for path, digests in zip(paths, found, strict=True) if digests is None or digests[0] != what]
@@ -316,7 +317,7 @@ def _write_among(paths: Sequence[str], text: bytes, what: str, who: str) -> None
 
 
 def _digests(path: str) -> tuple[str, str] | None:
-    """What a record says of itself in its third line; None for a file that is no record of ours."""
+    """The digests in the third line of a record; None for a file that is not a record."""
     try:
         with open(path, "rb") as file:
             lines = file.read(_BEGINNING).split(b"\n")
@@ -327,7 +328,7 @@ def _digests(path: str) -> tuple[str, str] | None:
 
 
 def _write(path: str, text: bytes) -> None:
-    """Make the file hold `text`, whole or not at all, for this user alone. Raises OSError."""
+    """Write `text` to the file, completely or not at all, for this user only. Raises OSError."""
     if holds(path, text):
         return
     make_directory(os.path.dirname(path))
@@ -335,8 +336,8 @@ def _write(path: str, text: bytes) -> None:
 
 
 def discard_vanished(cache: str) -> int:
-    """Remove the records whose script or prefix is gone (workflows have a new path per task), and directories that
-    are empty then. Returns how many records went. Raises nothing for what cannot be read or removed."""
+    """Remove the records whose script or prefix is gone (workflows use a new path per task), and directories that
+    become empty. Returns the number of removed records. Ignores what cannot be read or removed."""
     gone = 0
     for folder in launch_folders(cache):
         for directory, _, names in os.walk(folder, topdown=False):
@@ -356,7 +357,7 @@ def discard_vanished(cache: str) -> int:
 
 
 def _named_in(path: str) -> list[bytes]:
-    """The script and the prefix that a record names; for a file that is no whole record, a path that is not there."""
+    """The script and the prefix that a record names; for an incomplete record, a path that does not exist."""
     try:
         with open(path, "rb") as file:
             text = file.read()
