@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .cache import cache_dir, fitting_cache, home_directory, rattler_cache
-from .configuration.settings import load
+from .configuration.settings import load, unread
 from .environments.name import environment_name
 from .environments.place import choose_tmp_envs
 from .environments.store import Store
@@ -275,6 +275,9 @@ def understand(options: RunOptions) -> Plan:
         header = replace(header, notices=(*header.notices, told))
     quiet, verbose = options.quiet or header.quiet, (options.verbose or header.verbose) and not options.quiet
     voice = Voice(verbose=verbose, quiet=quiet and not verbose)
+    if verbose and (named := unread(settings, environ)):
+        why = "its name does not end in `.yml` or `.yaml`" if os.path.exists(named) else "it is not there"
+        voice.detail(f"`CONDARC` names `{named}`, which is not read: {why}")
     return Plan(options, script, environ, settings, header, request, voice, sandbox=sandbox)
 
 

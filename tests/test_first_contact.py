@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from tests.channel.package import Package
 from tests.conftest import CHECKOUT, World
@@ -19,12 +20,15 @@ import contextlib, io, json, os, sys
 from conda_execute.cli import execute, tmpenv
 said = []
 mistakes = json.load(sys.stdin)
-for program, words, files in mistakes:
+for program, words, files, variables in mistakes:
     for name, text in files.items():
-        open(name, "w").write(text)
+        open(name, "w", errors="surrogateescape").write(text)
+    before = {name: os.environ.get(name, "") for name in variables}
+    os.environ.update(variables)
     sys.stdin = io.TextIOWrapper(io.BytesIO(b"print(1)\\n"))
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as errors:
         status = {"execute": execute, "tmpenv": tmpenv}[program].main(words)
+    os.environ.update(before)
     said.append((status, errors.getvalue()))
 print(json.dumps(said), flush=True)
 os._exit(0)
@@ -33,10 +37,16 @@ os._exit(0)
 HEADER = "# conda execute\n# env:\n#  - {}\n# channels: ['{{url}}']\n"
 
 
-def spec(written: str, problem: str, hint: str) -> tuple[str, list[str], dict[str, str], int, str]:
+Variables = Mapping[str, str]
+#: The program, its words, the files it finds, its variables, its status, what it says.
+Mistake = tuple[str, list[str], dict[str, str], Variables, int, str]
+
+
+def spec(written: str, problem: str, hint: str) -> Mistake:
     """A header with this spec, and what is said of it: all but the excerpt, which is the same for each."""
     excerpt = f"  s.py:3:6\n  3 | #  - {written}\n           {'^' * len(written)}\n"
-    return "execute", ["--dry-run", "s.py"], {"s.py": HEADER.format(written)}, 125, f"{problem}\n{excerpt}hint: {hint}"
+    said = f"{problem}\n{excerpt}hint: {hint}"
+    return "execute", ["--dry-run", "s.py"], {"s.py": HEADER.format(written)}, {}, 125, said
 
 
 def no_package(name: str) -> str:
@@ -48,17 +58,21 @@ def no_version(written: str) -> str:
 
 
 def case(
-    line: str, said: str, files: dict[str, str] | None = None, status: int = 125
-) -> tuple[str, list[str], dict[str, str], int, str]:
+    line: str,
+    said: str,
+    files: dict[str, str] | None = None,
+    status: int = 125,
+    variables: Variables = MappingProxyType({}),
+) -> Mistake:
     program, *words = line.split()
-    return program, words, files or {}, status, said
+    return program, words, files or {}, variables, status, said
 
 
 #: The packages of the channel in which the mistakes are made.
 VERSIONS = (("numpy", "1.26"), ("pip", "24.2"), ("python", "3.11.2"), ("python", "3.12.1"))
 PLAIN = HEADER.format("python")
 MINIMAL = "\n      # conda execute\n      # env:\n      #  - python >=3"
-#: A name for each mistake, and what makes it: the program, its words, the files it finds, its status, what it says.
+#: A name for each mistake, and what makes it.
 MISTAKES = {
     "exact version": spec(
         "python 3.11",
@@ -426,6 +440,34 @@ MISTAKES = {
         "hint: it ends too early: get it again, or restore an older version",
         {"n.ipynb": "{{\"cells\":["},
     ),
+    "settings that are not YAML": case(
+        "execute --check s.py",
+        "error: a settings file is not valid YAML: a bracket is not closed\n"
+        "  settings.yml:1:12\n  1 | channels: [\n                 ^\nhint: close it",
+        {"s.py": PLAIN, "settings.yml": "channels: [\n"},
+        variables={"CONDARC": "settings.yml"},
+    ),
+    "settings that are not there": case(
+        "execute --check -v s.py",
+        "`CONDARC` names `missing.yml`, which is not read: it is not there",
+        {"s.py": PLAIN},
+        status=0,
+        variables={"CONDARC": "missing.yml"},
+    ),
+    "settings of another name": case(
+        "execute --check -v s.py",
+        "`CONDARC` names `my.conf`, which is not read: its name does not end in `.yml` or `.yaml`",
+        {"s.py": PLAIN, "my.conf": "channels: [x]\n"},
+        status=0,
+        variables={"CONDARC": "my.conf"},
+    ),
+    "Latin-1": case(
+        "execute --check s.py",
+        "error: the script is not UTF-8: line 4 contains the byte 0xe9\n"
+        "  s.py:4:8\n  4 | print(\"\ufffd\")\n             ^\n"
+        "hint: save the script as UTF-8, or name its encoding in one of the first two lines: `# coding: latin-1`",
+        {"s.py": "# conda execute\n# env:\n#  - python\nprint(\"\udce9\")\n"},
+    ),
     "project of another tool": case(
         "execute pixi.toml",
         "error: `pixi.toml` is a file of another tool's project, not a script\n"
@@ -459,8 +501,9 @@ def test_a_first_mistake_is_answered_to_the_letter(world: World, make_channel: C
             program,
             [word.format(url=url) for word in words],
             {name: text.format(url=url) for name, text in files.items()},
+            dict(variables),
         )
-        for program, words, files, _, _ in MISTAKES.values()
+        for program, words, files, variables, _, _ in MISTAKES.values()
     ]
     done = world.run([sys.executable, "-c", _RUN_EACH], input=json.dumps(asked), env={"PYTHONPATH": str(CHECKOUT)})
     assert done.stderr == ""

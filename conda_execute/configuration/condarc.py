@@ -119,11 +119,16 @@ def read(path: str, data: bytes, cache: str | None = None) -> dict[str, Written]
     try:
         top: Written | None = yaml_events.read(text, reader, Parsed(cache) if cache else None)
     except yaml_events.NotYAMLError as error:
+        from ..specs import yaml_mistakes
+
+        problem, hint, place = yaml_mistakes.meant(error.problem)
         at_end = error.where is not None and error.where[0] >= len(reader.lines)
-        mark = error.begun if at_end and error.begun else error.where
+        mark = error.begun if error.begun and (at_end or place != "there") else error.where
+        if mark is not None and mark[0] >= len(reader.lines):
+            mark = (len(reader.lines) - 1, len(reader.lines[-1]))
         where = Location(path) if mark is None else reader.location(mark)
-        hint = "remove it" if error.character else "fix it here or in the line above"
-        raise SettingsError(f"a settings file is not valid YAML: {error.problem}", where=where, hint=hint) from None
+        hint = "remove it" if error.character else hint or "fix it here or in the line above"
+        raise SettingsError(f"a settings file is not valid YAML: {problem}", where=where, hint=hint) from None
     if top is None or top.content is None:
         return {}
     if not isinstance(top.content, dict):

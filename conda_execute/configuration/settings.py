@@ -108,6 +108,14 @@ def load(
     )
 
 
+def unread(settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """What CONDARC names, where nothing is read from it: conda says nothing of it either."""
+    environment = _Environment(environ)
+    named = _candidate("$CONDARC", environment, _home(environment), None)
+    there = {path for path, data in settings.sources.files if data is not None}
+    return None if named is None or there & {named} or any(os.path.dirname(path) == named for path in there) else named
+
+
 @dataclass(frozen=True)
 class _Found:
     """A file that was found, its content, and the entry of the search path that it was found by."""
@@ -122,7 +130,7 @@ class _Found:
         write to their directory. In a home, or in a directory in its place, nobody else may write."""
         if self.template.startswith("$CONDA"):
             is_folder = self.template == "$CONDARC" and os.path.isdir(self.place)
-            return planted(self.path, self.place if is_folder else os.path.dirname(self.place), trusted)
+            return planted(self.path, self.place if is_folder else os.path.dirname(self.place) or os.curdir, trusted)
         return others(self.path, trusted, of_home=True)
 
     def refuse(self, trusted: Sequence[str]) -> None:

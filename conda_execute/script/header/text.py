@@ -106,7 +106,7 @@ def _not_utf_8(head: bytes, path: str, position: int) -> HeaderError:
     line = head.count(b"\n", 0, start) + 1
     column = len(head[start:position].decode("utf-8")) + 1
     return HeaderError(
-        f"the script is not UTF-8: line {line} holds the byte 0x{head[position]:02x}",
+        f"the script is not UTF-8: line {line} contains the byte 0x{head[position]:02x}",
         where=Location(path, line, column, 1, text),
-        hint="save the script as UTF-8",
+        hint="save the script as UTF-8, or name its encoding in one of the first two lines: `# coding: latin-1`",
     )

@@ -23,60 +23,6 @@ if TYPE_CHECKING:
 #: What to do where a header's last lines were none of it.
 PARTED = "the header ends at the first line that is not a comment: separate it from other comments with an empty line"
 
-_QUOTES = "put it in quotes"
-_COMMAS = "separate the entries with commas, and close the bracket"
-_SAME = "give keys the same indentation, and entries of a list at least that of their key"
-
-#: What PyYAML says, in part; what the matter is, with `{}` for the character that PyYAML names; the hint; and where it
-#: is: there, where began what it is in, or from there on.
-_MISTAKES = (
-    ("'\\t'", "there is a tab, and YAML is indented with spaces", "indent with spaces", "there"),
-    # `>` and `|` open a text of several lines.
-    (
-        "expected chomping",
-        "a value cannot begin with a comparison",
-        "a spec is the name of a package and then its versions: `python >=3`",
-        "begun",
-    ),
-    ("expected alphabetic or numeric character", "a value cannot begin with `*` or `&`", _QUOTES, "begun"),
-    ("<stream end>", "a bracket is not closed", "close it", "begun"),
-    ("end of stream", "a quotation mark is not closed", "close it", "begun"),
-    ("expected ',' or ']'", "a comma or the closing bracket is missing", _COMMAS, "there"),
-    ("expected ',' or '}'", "a comma or the closing bracket is missing", _COMMAS, "there"),
-    (
-        "expected the node content, but found ','",
-        "there is nothing before the comma",
-        "remove the comma, or write an entry before it",
-        "there",
-    ),
-    ("cannot start any token", "a value cannot begin with `{}`", "put it in quotes", "there"),
-    (
-        "mapping values are not allowed",
-        "a colon is not expected here",
-        "put a value that contains `: ` in quotes, and give keys of one mapping the same indentation",
-        "there",
-    ),
-    (
-        "could not find expected ':'",
-        "this is neither an entry of a list nor a key",
-        f"an entry begins with `- `, and a key ends in a colon\n{PARTED}",
-        "from",
-    ),
-    (
-        "expected '<document start>'",
-        "this line is indented less than the lines above",
-        f"{_SAME}\n{PARTED}",
-        "there",
-    ),
-    (
-        "expected <block end>",
-        "the indentation does not fit the lines above",
-        "give entries of one list, and keys of one mapping, the same indentation",
-        "there",
-    ),
-    ("out of range", "a number or an escape is out of range", "correct it here or in the next lines", "there"),
-)
-
 #: A header is for people. The bound keeps a hostile one cheap: pure-Python YAML takes 20 to 50 µs for a value.
 _MOST_VALUES = 1000
 
@@ -299,16 +245,17 @@ class Reader:
         return Value(pairs, "a mapping", where)
 
     def _syntax_error(self, error: NotYAMLError) -> HeaderError:
+        from ...specs import yaml_mistakes
+
         there = error.where or self.last
         if error.character:
             return self.error(
                 f"the header holds the character U+{ord(error.character):04X}", self.at(there), "remove it"
             )
         begun = error.begun or there
-        found = (mistake for mistake in _MISTAKES if mistake[0] in error.problem)
-        _, problem, hint, place = next(found, ("", error.problem, PARTED, "there"))
+        problem, hint, place = yaml_mistakes.meant(error.problem, ends=PARTED)
         where = self.at(begun, there) if place == "from" else self.at(begun if place == "begun" else there)
-        if hint == _QUOTES and (where.text or "")[(where.column or 1) - 1 :].startswith("* "):
+        if hint == yaml_mistakes.QUOTES and (where.text or "")[(where.column or 1) - 1 :].startswith("* "):
             hint = "an entry of a list begins with `- `"
-        problem = "the header is not valid YAML: " + problem.replace("{}", error.problem.partition("'")[2][:1])
+        problem = f"the header is not valid YAML: {problem}"
         return HeaderError(problem, where=where, hint=hint)
