@@ -1,5 +1,5 @@
-/* How many steps a number takes to reach 1. The header is of the conda-script kind: its entrypoint compiles into the
- * directory that is kept for this script, and runs what it compiled.
+/* How many steps a number takes to reach 1. This is a conda-script header. Its entrypoint compiles the program into a
+ * directory that is kept for this script, and runs it.
  */
 
 // /// conda-script

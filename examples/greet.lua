@@ -1,5 +1,5 @@
 #!/usr/bin/env conda-execute
--- A script need not be Python: the header stands behind whatever opens a comment in its language.
+-- A script in another language: the header uses the comments of that language.
 
 -- conda execute
 -- env:

@@ -7,7 +7,7 @@
 # channels = ["conda-forge"]
 # dependencies = ["numpy"]
 # ///
-"""A standard inline header: `dependencies` come from PyPI, those of `[tool.conda]` from conda's channels."""
+"""A standard inline header: `dependencies` come from PyPI, those in `[tool.conda]` from conda channels."""
 
 import humanize
 import numpy as np

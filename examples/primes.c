@@ -1,7 +1,7 @@
 /* Print the primes below a number: a C program, compiled and run by one command.
  *
- * `run_with` is what runs the file. Here it is a line of shell that compiles "$0", the file, and runs the result with
- * the arguments of the command line.
+ * `run_with` is the command that runs the file. Here it is a shell command that compiles the file ("$0") and runs the
+ * result with the arguments of the command line ("$@").
  */
 
 // conda execute
