@@ -25,11 +25,11 @@ def create(world: World, limit: str, before: str = "", specs: str = "lua") -> tu
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("files", [12, 13, 14, 15])
-def test_too_few_files(world: World, files: int) -> None:
+def test_too_few_files(world: World) -> None:
     """With 12 the engine itself panics."""
-    status, _, said = create(world, f"-n {files}")
-    assert (status, "`ulimit -n` raises" in said, "Traceback" in said) == (125, True, False), said
+    for files in (12, 13, 14, 15):
+        status, _, said = create(world, f"-n {files}")
+        assert (status, "`ulimit -n` raises" in said, "Traceback" in said) == (125, True, False), said
     assert create(world, "-n 256")[0] == 0  # nothing of it is left
 
 

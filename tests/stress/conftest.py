@@ -111,11 +111,21 @@ def machine(world: World, channel: Path) -> Machine:
 @pytest.fixture(scope="session")
 def shim(session_directory: Path) -> str:
     """The path of the preloaded library; see shim.c."""
+    return _preloaded("shim", session_directory)
+
+
+@pytest.fixture(scope="session")
+def failing(session_directory: Path) -> str:
+    """The same of failing.c."""
+    return _preloaded("failing", session_directory)
+
+
+def _preloaded(name: str, directory: Path) -> str:
     if sys.platform != "linux" or shutil.which("cc") is None:
         pytest.skip("a C compiler and LD_PRELOAD make the system answer in odd ways here")
-    library = session_directory / f"shim-{os.getpid()}.so"
+    library = directory / f"{name}-{os.getpid()}.so"
     if not library.exists():
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, HERE / "shim.c", "-ldl"], check=True)
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, HERE / f"{name}.c", "-ldl"], check=True)
     return str(library)
 
 
