@@ -15,7 +15,7 @@ from .errors import UsageError
 from .lean.values import dataclass
 from .model import ENVIRONMENTS, WHOLE
 from .specs.platforms import KNOWN
-from .text import called
+from .text import called, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ class CommandLine:
 
 # conda execute -------------------------------------------------------------------------------------------------------
 
+_ENGINES = f"{listed(BACKENDS, 'or')}; the first is built in, and the default"
 _EDITS = ("init", "add", "remove")
 #: Options that change the request of one run.
 _ONE_RUN = ("extra", "python", "channels", "override_channels", "exclude_newer")
@@ -281,7 +282,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         help="ignore packages published after this date, or within this time (`2026-01-31`, `7 days`)",
     )
     offline = flag("--offline", help="do not use the network, only the caches")
-    backend = text("--backend", value="NAME", words=BACKENDS, help="`rattler` (built in, the default) or `conda`")
+    backend = text("--backend", value="NAME", words=BACKENDS, help=_ENGINES)
     trust = flag("--trust", help="run a script from a URL without asking, now and until it changes")
     sandbox = text(
         "--sandbox",
@@ -544,7 +545,7 @@ class CreateOptions(NameOptions):
     PROSE = "Create or find an environment with these specs, or the environment of this script, and print its path."
 
     offline = flag("--offline", help="do not use the network, only the caches")
-    backend = text("--backend", value="NAME", words=BACKENDS, help="`rattler` or `conda`")
+    backend = text("--backend", value="NAME", words=BACKENDS, help=_ENGINES)
     compile = flag("--compile", help="byte-compile its Python modules")
     force_env = flag("-f", "--force-env", help="create it again; refused while it is in use")
     verbose = flag("-v", "--verbose", help="show every step")

@@ -15,7 +15,7 @@ from .launch.activation import Customs, activate
 from .lean.values import dataclass, replace
 from .lockfiles import may_be_there
 from .model import ENVIRONMENTS, WHOLE
-from .recipe import Recipe, check_backend
+from .recipe import Recipe
 from .resolve import Wishes, beside, resolve
 from .script import command, interpreter, languages, source
 from .script.header import read_header
@@ -207,7 +207,7 @@ class Plan:
             self.environ,
             title=self.script.title,
             recorded=self.script.recorded,
-            backend=check_backend(self.options.backend or self.settings.backend),
+            backend=self.options.backend or self.settings.backend,
             offline=self.options.offline,
             script=self.script.path if self.script.is_file else None,
             command=f"conda execute {self.script.title}",

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 
-from .errors import CreationError, ExecuteError, PlaceError, SettingsError
+from .errors import CreationError, PlaceError, SettingsError
 from .files import is_full, is_writable, may_execute_on
 from .lean.values import dataclass, field, replace
 from .script.header.keys import Header
@@ -338,13 +338,3 @@ def _check_directory() -> None:
             "the working directory is gone, and no environment can be created from there",
             hint="change to another directory",
         ) from None
-
-
-def check_backend(name: str | None) -> str | None:
-    """Check the name of an engine; None means the one that works here."""
-    from .configuration.declared import BACKENDS
-    from .text import nearest
-
-    if name is not None and name not in BACKENDS:
-        raise ExecuteError(f"there is no backend `{name}`", hint=nearest(name, BACKENDS))
-    return name

@@ -112,6 +112,25 @@ def nearest(name: str, known: Iterable[str], foreign: Mapping[str, str] | None =
     return hint or "known here: " + ", ".join(f"`{other}`" for other in names)
 
 
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """Names in backticks, the last two joined by a word.
+
+    >>> listed(["a", "b", "c"], "or"), listed(["a"])
+    ('`a`, `b` or `c`', '`a`')
+    """
+    *others, last = [f"`{name}`" for name in names]
+    return f"{', '.join(others)} {word} {last}" if others else last
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things whose plural has an `s`.
+
+    >>> counted(1, "package"), counted(2, "package")
+    ('1 package', '2 packages')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def shown(text: str) -> str:
     """Text from a file for a message: on one line, and shortened."""
     text = "".join(character if character.isprintable() else " " for character in text)

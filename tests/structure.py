@@ -24,7 +24,7 @@ PACKAGE = ROOT / "conda_execute"
 
 #: What 1.0 (c37f5c0) did not have and now has modules of its own, and these: folders end in a slash.
 FEATURES = {
-    "sandbox": ("launch/sandbox/", "cli/ground.py"),
+    "sandbox": ("launch/sandbox/",),
     "audit, bills of materials": (
         *("audit.py", "cli/tmpenv/audit.py", "lockfiles/bill.py", "engines/inventory.py", "specs/license.py"),
     ),

@@ -14,7 +14,7 @@ from ..credentials import hide
 from ..errors import PlaceError, UsageError
 from ..files import check_folder, rewrite
 from ..launch import process
-from ..recipe import Recipe, check_backend
+from ..recipe import Recipe
 from ..resolve import resolve
 from ..script import source, specfile
 from ..script.editing import editor
@@ -43,13 +43,12 @@ def edit(options: RunOptions) -> int:
     header = read_header(after, path, settings.subdir or platforms.host())
     folder = os.path.dirname(os.path.abspath(path))
     request = resolve(header, settings, folder=folder, script=path, environ=environ)
-    backend = check_backend(options.backend or settings.backend)
     recipe = Recipe(
         request,
         settings,
         voice,
         environ,
-        backend=backend,
+        backend=options.backend or settings.backend,
         offline=options.offline,
         header=header,
         options_for={normalise_spec(spec): f"--add {spec}" for spec in options.add},

@@ -11,6 +11,7 @@ import os
 from ..errors import Location
 from ..lean.span import timedelta
 from ..lean.values import dataclass, field
+from ..text import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_CHANNELS = ("conda-forge",)
 ADVISORIES_URL = "https://api.osv.dev"
 CHANNEL_ALIAS = "https://conda.anaconda.org"
+#: Engines: each has a module of its name in `engines`. The first is built in, and the default.
 BACKENDS = ("rattler", "conda")
 SANDBOXES = ("off", "urls", "always")
 ATTESTATIONS = ("off", "warn", "require")
@@ -292,7 +294,7 @@ def _priority(text: str) -> str:
 def _word(*words: str) -> Callable[[str], str]:
     def convert(text: str) -> str:
         if text.strip().lower() not in words:
-            raise ValueError(" or ".join(f"`{word}`" for word in words))
+            raise ValueError(listed(words, "or"))
         return text.strip().lower()
 
     return convert
@@ -308,19 +310,13 @@ def _verify(text: str) -> bool | str:
     return text
 
 
-def _backend(text: str) -> str:
-    if text not in BACKENDS:
-        raise ValueError(" or ".join(f"`{name}`" for name in BACKENDS))
-    return text
-
-
 def _one_of(*words: str) -> Callable[[str], str]:
     """One of these words; what is false to YAML is `off`."""
 
     def convert(text: str) -> str:
         word = "off" if text.strip().lower() in _FALSE else text
         if word not in words:
-            raise ValueError(" or ".join(f"`{name}`" for name in words))
+            raise ValueError(listed(words, "or"))
         return word
 
     return convert
@@ -339,8 +335,8 @@ OURS = (
     _span("foreign-use-ttl", "days", description="Days for which a use on another host counts as live."),
     Setting(
         "backend",
-        _backend,
-        description="What solves and installs: `rattler`, the embedded engine and the default, or `conda`.",
+        _one_of(*BACKENDS),
+        description=f"What solves and installs: {listed(BACKENDS, 'or')}; the first is built in, and the default.",
     ),
     _flag("auto-clean", description="Delete unused environments automatically."),
     Setting(

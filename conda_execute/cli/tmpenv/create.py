@@ -60,7 +60,7 @@ def _run_of(options: NameOptions) -> RunOptions:
 
 
 def _of_specs(options: CreateOptions) -> Environment:
-    from ...recipe import Recipe, check_backend
+    from ...recipe import Recipe
     from ...terminal.messages import Voice
 
     environ = process.inherited_environ()
@@ -73,7 +73,7 @@ def _of_specs(options: CreateOptions) -> Environment:
         environ,
         title="conda tmpenv create",
         recorded="conda tmpenv create",
-        backend=check_backend(options.backend or settings.backend),
+        backend=options.backend or settings.backend,
         offline=options.offline,
         command="conda tmpenv create",
         header=header,
