@@ -7,7 +7,7 @@ import sys
 from .. import __version__
 from ..options import COMMANDS
 from ..terminal.table import width_of
-from ..text import called, wrap
+from ..text import called, listed, wrap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def page(kind: type[CommandLine], width: int) -> str:
     for heading, options in kind.groups().items():
         terms = [(_term(option), option.help) for option in options]
         parts.append("\n".join([f"{heading}:", *definitions(terms, width, column)]))
-    if several := [f"`{option.name}`" for option in kind.TABLE.values() if option.scripts]:
-        parts += _paragraphs(f"{', '.join(several[:-1])} and {several[-1]} take several scripts.", width)
+    if several := [option.name for option in kind.TABLE.values() if option.scripts]:
+        parts += _paragraphs(f"{listed(several)} take several scripts.", width)
     return "\n\n".join([*parts, *_paragraphs(kind.EPILOGUE, width)]) + "\n"
 
 

@@ -13,6 +13,7 @@ from ..lockfiles import SUFFIXES, choice, lockfile
 from ..plan import asked, header_of, understand
 from ..resolve import resolve
 from ..script import source
+from ..text import counted
 from .several import for_each
 
 TYPE_CHECKING = False
@@ -129,7 +130,7 @@ def _write(plan: Plan) -> dict[str, Any]:
         lockfile.write(path, text)
     packages = len(re.findall(r"^- (?:conda|pypi): ", text, re.MULTILINE))
     asked_for = [request.platform for request in requests]
-    plan.voice.notice(f"locked {packages} package{'s' * (packages != 1)} for {', '.join(asked_for)} in `{path}`")
+    plan.voice.notice(f"locked {counted(packages, 'package')} for {', '.join(asked_for)} in `{path}`")
     return {"script": script.recorded, "lock": os.path.abspath(path), "platforms": asked_for, "package_count": packages}
 
 

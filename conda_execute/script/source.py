@@ -160,7 +160,7 @@ def _kept(code: bytes, title: str, suffix: str = "") -> Script:
 
 
 def _near(given: str) -> str | None:
-    from ..text import close
+    from ..text import close, listed
 
     if os.path.islink(given):
         return f"it is a link to `{os.readlink(given)}`, which is not there"
@@ -170,7 +170,7 @@ def _near(given: str) -> str | None:
     except OSError:
         return f"there is no directory `{folder}` either"
     if alike := close(name, names, 3):
-        return "did you mean " + " or ".join(f"`{os.path.join(folder, found)}`" for found in alike) + "?"
+        return f"did you mean {listed((os.path.join(folder, found) for found in alike), 'or')}?"
     if not folder and name in ("clear", "list", "create", "name", "info"):
         return f"`conda tmpenv {name}` is the command for environments"
     return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 
-from ..text import megabytes
+from ..text import counted, megabytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Log(Heard):
     def packages(self, lines: Sequence[str], size: int) -> None:
         super().packages(lines, size)
         with self._lock:
-            self._figures = f": {counted(len(lines))}" + (f", {megabytes(size)} to download" if size else "")
+            self._figures = f": {counted(len(lines), 'package')}" + (f", {megabytes(size)} to download" if size else "")
             if self._announced and self._steps is None:
                 self._announce()
         self._known.set()
@@ -290,12 +290,8 @@ def duration(seconds: float, digits: int = 1) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def counted(total: int) -> str:
-    return f"{total} package{'s' if total != 1 else ''}"
-
-
 def sentence(step: str, total: int) -> str:
-    return _SENTENCES.get(step, step).format(packages=f" {counted(total)}" if total else "")
+    return _SENTENCES.get(step, step).format(packages=f" {counted(total, 'package')}" if total else "")
 
 
 def write(stream: Lines, line: str) -> None:

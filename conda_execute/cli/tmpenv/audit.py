@@ -14,7 +14,7 @@ from ...errors import UsageError
 from ...launch.process import inherited_environ
 from ...lockfiles import lockfile
 from ...terminal.messages import print_json, say
-from ...text import printable
+from ...text import counted, printable
 from .which import names_of, opened
 
 TYPE_CHECKING = False
@@ -77,7 +77,7 @@ def _print(report: advisories.Audit, store: Store) -> None:
     said = [f"{count or 'no'} known {'vulnerability' if count == 1 else 'vulnerabilities'}"]
     if report.ignored:
         said.append(f"{len(report.ignored)} ignored")
-    said.append(f"{report.asked} package{'' if report.asked == 1 else 's'} checked")
+    said.append(f"{counted(report.asked, 'package')} checked")
     if report.uncovered:
         said.append(f"{len(report.uncovered)} not covered by any list of advisories")
     say("; ".join(said))

@@ -8,7 +8,7 @@ from ...environments import sweep
 from ...errors import UsageError
 from ...launch import process
 from ...terminal.messages import print_json, say
-from ...text import as_called, printable
+from ...text import as_called, counted, printable
 from .list import size, specs
 from .which import names_of, opened
 
@@ -85,8 +85,7 @@ def _print(done: Report, verb: str) -> None:
         print(f"{verb} {found.name} ({size(found.size)}): {specs(found.marker) if found.marker else 'unfinished'}")
     for found, why in done.kept:
         print(f"kept {found.name}: {as_called(printable(why))}")
-    count = len(done.freed)
-    print(f"{verb} {count} environment{'s' * (count != 1)}, {size(done.size)}; kept {len(done.kept)}")
+    print(f"{verb} {counted(len(done.freed), 'environment')}, {size(done.size)}; kept {len(done.kept)}")
 
 
 def _hours(text: str | None) -> timedelta:

@@ -9,7 +9,7 @@ from ...environments.removal import Policy
 from ...environments.sweep import foreign_notes, survey
 from ...terminal import table
 from ...terminal.messages import print_json, say
-from ...text import age, megabytes, printable
+from ...text import age, counted, megabytes, printable
 from .which import opened
 
 TYPE_CHECKING = False
@@ -74,9 +74,8 @@ def _print_table(environments: Sequence[Found], now: float, store: Store, *, ver
         for line in elsewhere(found, now, verbose=verbose):
             print(_cut(f"    {line}", width))
     if width is not None:
-        count = len(environments)
         total = size(sum(found.size or 0 for found in environments))
-        print(_cut(f"{count} environment{'s' * (count != 1)}, {total}, in {store.tmp_envs}", width))
+        print(_cut(f"{counted(len(environments), 'environment')}, {total}, in {store.tmp_envs}", width))
 
 
 def _from_here(script: str) -> str:

@@ -7,10 +7,12 @@ Pure: facts about the channels that an explanation needs arrive as arguments.
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from ...credentials import leave_out
 from ...errors import CreationError
 from ...specs import mistakes, platforms
+from ...text import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,8 +142,8 @@ def missing_packages(
         if hint := mistakes.meant(spec, in_file=_in_file(locate(spec))):
             hints.append(hint)
         elif close := near(name, known):
-            hints.append(f"did you mean {_alternatives(close)}?" if len(missing) == 1 else
-                         f"for `{name}`, did you mean {_alternatives(close)}?")  # fmt: skip
+            of = "" if len(missing) == 1 else f"for `{name}`, "
+            hints.append(f"{of}did you mean {listed(close, 'or')}?")
     what = "is no package" if len(missing) == 1 else "are no packages"
     where = [place for spec in missing.values() if (place := locate(spec)) is not None]
     if not hints and any(place.path.endswith(".txt") for place in where):
@@ -155,7 +157,7 @@ def missing_packages(
         name = next(iter(missing)) if len(missing) == 1 else "NAME"
         hints.append(f"`--channel CHANNEL` adds another channel; `pypi:{name}` asks for a package of PyPI")
     return CreationError(
-        f"there {what} {_and([f'`{name}`' for name in missing])} for {request.platform} in {channels}",
+        f"there {what} {listed(missing)} for {request.platform} in {channels}",
         step="solve",
         where=where,
         hint="\n".join(hints),
@@ -172,7 +174,7 @@ def another_machine(missing: Mapping[str, str], request: Request, locate: Locate
     else:
         hint = _override(name, spec.partition(" ")[2])
     return CreationError(
-        f"this machine ({request.platform}) has no {_and([f'`{one}`' for one in missing])}",
+        f"this machine ({request.platform}) has no {listed(missing)}",
         step="solve",
         where=[place for each in missing.values() if (place := locate(each)) is not None],
         hint=hint,
@@ -277,29 +279,16 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
     url = found[0].rstrip(".") if found else None
     channel = channel_of(url, request.channels)
     named = f"channel `{channel.name}`" if channel else "a channel"
-    where = (locate(channel.name) if channel else None) or ()
-    status = re.search(_STATUS, text)
-    reason = sentences[-1]
+    fail = partial(CreationError, step="solve", where=(locate(channel.name) if channel else None) or ())
     slip = mistakes.channel(channel.name) if channel else None
-    if offline and ("no usable repodata cache" in text or "cache" in reason):
-        return CreationError(
-            f"{named} is not in the cache, and `--offline` does not allow downloading it",
-            step="solve",
-            where=where,
-            hint="run once without `--offline`",
-        )
+    if offline and ("no usable repodata cache" in text or "cache" in sentences[-1]):
+        problem = f"{named} is not in the cache, and `--offline` does not allow downloading it"
+        return fail(problem, hint="run once without `--offline`")
     if "could not find subdir" in text:
-        return CreationError(
-            f"{named} does not exist: nothing at {url}",
-            step="solve",
-            where=where,
-            hint=slip or "check its spelling, and the settings `channel_alias` and `custom_channels`",
-        )
-    if status and status[1] in _NO_ACCESS:
-        return _refuses(named, url, status[1], where, "solve")
-    if status or any(sign in text for sign in _NETWORK):
-        error = _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, where, "solve")
-        error.hint = f"{slip}\n{error.hint}" if slip else error.hint
+        spelling = "check its spelling, and the settings `channel_alias` and `custom_channels`"
+        return fail(f"{named} does not exist: nothing at {url}", hint=slip or spelling)
+    if error := _not_served(text, named, url, fail):
+        error.hint = f"{slip}\n{error.hint}" if slip and isinstance(error, UnreachableError) else error.hint
         return error
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, "solve", cache)
@@ -309,13 +298,8 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
     if is_undated(text):
         sentences = ["the server answered `304 Not Modified` without a date"]
         hint = "set `repodata_use_shards: false` to use another protocol"
-    return CreationError(
-        f"cannot read the packages of {named}" + (f" at {url}" if url else ""),
-        step="solve",
-        where=where,
-        details="\n".join(sentences),
-        hint=hint,
-    )
+    problem = f"cannot read the packages of {named}" + (f" at {url}" if url else "")
+    return fail(problem, details="\n".join(sentences), hint=hint)
 
 
 def panicked(text: str) -> CreationError:
@@ -360,7 +344,7 @@ def damaged_in_cache(archive: str, package: str, damage: str) -> CreationError:
 def refused(packages: Mapping[str, str]) -> CreationError:
     """Packages with files that none may have: what is wrong, by archive."""
     return CreationError(
-        f"refused to install {_and([f'`{archive}`' for archive in packages])}",
+        f"refused to install {listed(packages)}",
         step="link",
         details="\n".join(f"{archive}: {why}" for archive, why in packages.items()),
         hint="no package may contain such a file: report it to the channel, and check its other packages",
@@ -458,10 +442,8 @@ def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: L
         )
     if mismatch := re.search(_MISMATCH, text):
         return wrong_hash(archive, url, "sha256", mismatch[1], mismatch[2])
-    if status and status[1] in _NO_ACCESS:
-        return _refuses(named, url, status[1], (), "download")
-    if status or any(sign in text for sign in _NETWORK):
-        return _unreachable(named, url, f"HTTP status {status[1]}" if status else reason, (), "download")
+    if error := _not_served(text, named, url, partial(CreationError, step="download")):
+        return error
     # A name such as `zstd-1.5-0.tar.bz2` says nothing of what went wrong.
     if any(sign in reason.replace(archive, "") for sign in _CORRUPT):
         return CreationError(
@@ -488,7 +470,7 @@ def link_scripts_failed(
 ) -> CreationError:
     """Post-link scripts that failed: pairs of package and script; `sources` are the unpacked packages, `messages` what
     the scripts said."""
-    packages = _and([f"`{package}`" for package, _ in failed])
+    packages = listed(package for package, _ in failed)
     return CreationError(
         f"the post-link script of {packages} failed",
         step="link",
@@ -524,22 +506,19 @@ def channel_of(url: str | None, channels: Sequence[Channel]) -> Channel | None:
     return channels[0] if len(channels) == 1 else None
 
 
-def _refuses(named: str, url: str | None, status: str, where: Location | tuple[()], step: str) -> CreationError:
-    return CreationError(
-        f"{named} refuses access ({status}): {url}",
-        step=step,
-        where=where,
-        hint="store credentials for it, or check the settings `proxy_servers` and `channel_alias`",
-    )
-
-
-def _unreachable(named: str, url: str | None, reason: str, where: Location | tuple[()], step: str) -> CreationError:
+def _not_served(text: str, named: str, url: str | None, fail: partial[CreationError]) -> CreationError | None:
+    """A server that refuses access, fails, or could not be reached, if that is what the text says."""
+    status = re.search(_STATUS, text)
+    if status and status[1] in _NO_ACCESS:
+        hint = "store credentials for it, or check the settings `proxy_servers` and `channel_alias`"
+        return fail(f"{named} refuses access ({status[1]}): {url}", hint=hint)
+    if not status and not any(sign in text for sign in _NETWORK):
+        return None
     error = UnreachableError(
-        f"{named} cannot be reached: {reason}",
-        step=step,
-        where=where,
+        f"{named} cannot be reached: {f'HTTP status {status[1]}' if status else causes(text)[-1]}",
         details=url,
         hint="check the network and the setting `proxy_servers`; `--offline` uses what is in the caches",
+        **fail.keywords,
     )
     error.named = named
     return error
@@ -561,16 +540,4 @@ def _disk_full(text: str, step: str, cache: str | None = None) -> CreationError:
 
 
 def _channel_names(channels: Sequence[Channel]) -> str:
-    return _and([f"`{channel.name}`" for channel in channels])
-
-
-def _alternatives(names: Sequence[str]) -> str:
-    return _join([f"`{name}`" for name in names], "or")
-
-
-def _and(names: Sequence[str]) -> str:
-    return _join(names, "and")
-
-
-def _join(names: Sequence[str], word: str) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+    return listed(channel.name for channel in channels)

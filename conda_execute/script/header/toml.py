@@ -10,7 +10,7 @@ import re
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass, field
-from ...text import nearest, shown
+from ...text import listed, nearest, shown
 from . import fields
 
 TYPE_CHECKING = False
@@ -280,8 +280,7 @@ class Node:
     def one_of(self, *words: str) -> str:
         text = self.text()
         if text not in words:
-            *others, last = [f"`{word}`" for word in words]
-            problem = f"`{self.name}` must be {', '.join(others)} or {last}, found `{shown(text)}`"
+            problem = f"`{self.name}` must be {listed(words, 'or')}, found `{shown(text)}`"
             raise self.error(problem, nearest(text, words))
         return text
 

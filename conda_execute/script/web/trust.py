@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 from ...cache import trusted_copy, trusted_file
 from ...errors import ExecuteError, PlaceError
 from ...files import make_directory, write_whole
-from ...text import printable
+from ...text import counted, printable
 from .address import quoted
 
 TYPE_CHECKING = False
@@ -223,7 +223,7 @@ def describe(fetched: Fetched, standing: str, header: Header, script: Script, ch
     lines = [f"{fetched.address}: {changed}"]
     lines += [f"  by way of  {address}" for address in fetched.way[1:]]
     count = fetched.content.count(b"\n") + (not fetched.content.endswith(b"\n"))
-    lines.append(f"  size       {len(fetched.content)} bytes, {count} line{'s' * (count != 1)}")
+    lines.append(f"  size       {len(fetched.content)} bytes, {counted(count, 'line')}")
     lines.append(f"  sha256     {fetched.digest}")
     lines.append(f"  file       {script.path}")
     if changed_lines:
