@@ -3,12 +3,14 @@ has its mode changed, nor is it read to be shown."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from conda_execute.engines.rattler.leading import Links
 from tests.channel import File, Link, Package
 from tests.conftest import World
 
@@ -101,6 +103,70 @@ def test_links_out_of_the_environment_elsewhere_stay(
     status, told = create(world, make_channel(GOOD, evil))
     assert status == 0, told
     assert_untouched(secret)
+
+
+MODULES = "lib/python3.13/site-packages"
+NOARCH = {"noarch": {"type": "python", "entry_points": ["good = good:main"]}}
+OUT = "/out"
+
+
+def unpacked(package: Path, *files: str, **links: str) -> str:
+    """A package in the cache; a file of ours with a program if it has `site-packages`."""
+    for name in files:
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text("x")
+    for name, target in links.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).symlink_to(target)
+    (package / "info").mkdir()
+    if (package / "site-packages").is_dir() or (package / "python-scripts").is_dir():
+        (package / "info" / "link.json").write_text(json.dumps(NOARCH))
+    return str(package)
+
+
+@pytest.mark.parametrize(
+    ("files", "links", "out"),
+    [
+        ("bin/good", {"bin": OUT}, "bin"),
+        ("bin/good", {"BIN": OUT}, "BIN"),
+        ("share/deep/x", {"share": "../../home"}, "share"),
+        ("share/deep/x", {"share": "etc/on", "etc/on": OUT}, "share"),
+        ("site-packages/good/x.py", {"bin/good": OUT}, "bin/good"),
+        ("site-packages/good/x.py", {"bin": OUT}, "bin"),
+        ("site-packages/good/x.py", {"lib": OUT}, "lib"),
+        ("site-packages/good/x.py", {f"{MODULES}/good": OUT}, f"{MODULES}/good"),
+        ("python-scripts/sub/x", {"bin/sub": OUT}, "bin/sub"),
+        ("bin/good", {"share/x": OUT, "bin/y": OUT, "lib64": "lib", "a/b": "../c"}, None),
+        ("lib64/x", {"lib64": "lib", "lib/y": "x"}, None),
+    ],
+)
+def test_nothing_is_written_through_a_link_out_of_the_environment(
+    tmp_path: Path, files: str, links: dict[str, str], out: str | None
+) -> None:
+    good, evil = unpacked(tmp_path / "good-1.0-h0_0", files), unpacked(tmp_path / "evil-1.0-h0_0", **links)
+    for packages in ((good, evil), (evil, good)):
+        known = Links(wheels=False)
+        assert known.conflict(packages[0]) is None
+        conflict = known.conflict(packages[1])
+        assert (conflict and (conflict.link, conflict.package)) == (out and (out, evil))
+
+
+def test_where_wheels_come_next_no_link_leads_out_of_the_modules(tmp_path: Path) -> None:
+    evil = unpacked(tmp_path / "evil-1.0-h0_0", **{f"{MODULES}/good": OUT})
+    assert Links(wheels=False).conflict(evil) is None
+    assert Links(wheels=True).conflict(evil) is not None
+
+
+def test_no_program_is_written_through_a_link_that_a_package_brings(
+    world: World, make_channel: Callable[..., str], secret: Path
+) -> None:
+    good = Package("good", noarch="python", files={"site-packages/good.py": "x = 1"}, entry_points=["good = good:main"])
+    url = make_channel(good, Package("evil", files={"bin/good": Link(str(secret))}))
+    for _ in range(2):  # the second time, the packages are in the cache
+        done = world.tmpenv("create", "-c", url, "-c", "conda-forge", "evil", "good", "python")
+        assert (done.returncode, "evil-1.0-h0_0: `bin/good`" in done.stderr) == (125, True), done.stderr
+        assert world.prefixes() == []
+        assert_untouched(secret)
 
 
 def test_what_a_package_says_is_not_read_from_a_file_of_somebody_else(

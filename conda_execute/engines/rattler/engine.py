@@ -79,7 +79,9 @@ class Rattler:
 
     def create(self, request: Request, prefix: str, options: Options, solution: Solution | None = None) -> Built:
         """Solve unless `solution` is given, download and link. Raises CreationError and InterruptError."""
-        installing = installer.Installing(prefix, options.progress)  # type: ignore[abstract]  # its unused methods do nothing
+        installing = installer.Installing(  # type: ignore[abstract]  # its unused methods do nothing
+            prefix, options.progress, wheels=bool(request.pypi)
+        )
 
         def create() -> Coroutine[Any, Any, list[RepoDataRecord]]:
             return installer.create(request, prefix, options, solution, installing)

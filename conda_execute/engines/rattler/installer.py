@@ -13,12 +13,13 @@ from rattler.exceptions import InstallerError, IoError
 from rattler.install import InstallerReporter
 
 from ...errors import CreationError
-from ...files import delete, open_plain
+from ...files import delete, open_plain, try_to_unlink
 from ...text import megabytes
 from .. import Options, Solution, stem
 from . import bridge, cached, explain, solver
 from .connection import cache_dir, connect, hosts, unconnected
 from .incoming import Incoming
+from .leading import Links
 from .packages import is_local, is_wheel, path_of
 
 TYPE_CHECKING = False
@@ -168,7 +169,8 @@ def _check_archive(record: RepoDataRecord) -> None:
 class Installing(InstallerReporter):
     """What becomes of the packages while they are installed. Called from rattler's threads."""
 
-    def __init__(self, prefix: str, progress: Progress) -> None:
+    def __init__(self, prefix: str, progress: Progress, *, wheels: bool = False) -> None:
+        """`wheels`: PyPI packages are installed as well, when this is done."""
         self.prefix = prefix
         self.progress = progress
         #: What post-link scripts say, by package.
@@ -186,6 +188,7 @@ class Installing(InstallerReporter):
         self._sound: set[str] = set()
         self.incoming = Incoming("")
         self.cuda_matters = False
+        self._links = Links(wheels=wheels)
         self._linking: set[str] = set()
         self._names: list[str] = []
         self._scripts: list[tuple[str, str]] = []
@@ -224,11 +227,26 @@ class Installing(InstallerReporter):
                     self._sound.add(package)
 
     def _look_at(self, archive: str, package: str) -> None:
-        """Refuse a package with files that none may have. The engine passes over what its reporter raises, but cannot
-        link a package without its index."""
-        intrusion = cached.Unpacked(package).intrusion()
-        if intrusion is not None:
-            self.refused[archive] = intrusion
+        """Refuse a package with files that none may have, or that none may have here. The engine passes over what its
+        reporter raises, but cannot link a package without its index."""
+        name = os.path.basename(package)
+        borrowed = self.incoming.borrowed.get(name)
+        package = borrowed or self.incoming.fetched(package) or package
+        intrusion = None if borrowed or package in self._sound else cached.Unpacked(package).intrusion()
+        if intrusion is None:
+            with self._lock:
+                conflict = self._links.conflict(package)
+            if conflict is None:
+                return
+            # It may be linked already, and the engine may know all of this package that it needs.
+            try_to_unlink(os.path.join(self.prefix, conflict.link))
+            archive, intrusion = os.path.basename(conflict.package), conflict.why
+            if archive not in self.incoming.borrowed:
+                delete(conflict.package)
+        self.refused[archive] = intrusion
+        if borrowed:
+            self.incoming.give_back(name)
+        else:
             cached.distrust(package)
 
     def _token(self, package: str) -> int:
@@ -248,9 +266,7 @@ class Installing(InstallerReporter):
 
     def on_link_start(self, operation: int, package_name: str) -> int:
         archive, package = self._packages[package_name]
-        place = self.incoming.fetched(package) or package
-        if place not in self._sound and os.path.basename(package) not in self.incoming.borrowed:
-            self._look_at(archive, place)
+        self._look_at(archive, package)
         self._linking.add(package_name)
         return self._token(package_name)
 
