@@ -270,7 +270,10 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         "-w", "--with", value="SPEC", help="one more requirement for this run (`pypi:NAME` for PyPI); repeatable"
     )
     python = text(
-        "--python", value="VERSION", help="Python version for this run: `3.12` means `--with 'python 3.12.*'`"
+        "--python",
+        also=("--python-version",),
+        value="VERSION",
+        help="Python version for this run: `3.12` means `--with 'python 3.12.*'`",
     )
     channels = many(
         "--channel", value="CHANNEL", help="one more channel, with priority over those of the header; repeatable"

@@ -79,18 +79,21 @@ def close(word: str, known: Iterable[str], most: int = 1, likeness: float = _LIK
     """The known words that are similar to a mistyped one, the most similar first; case, and `-` for `_`, make no
     difference.
 
-    A beginning counts as the whole word.
+    A beginning counts as the whole word. The dashes of options, which all have, make none alike.
 
     >>> close("--forse", ["--force-env"]), close("--off", ["--offline"]), close("--no-cache", ["--no-lock"])
     (['--force-env'], ['--offline'], [])
+    >>> close("--color", ["--completion"]), close("--cuda", ["--update"]), close("--no-sync", ["--no-lock"])
+    ([], [], [])
     """
     from difflib import SequenceMatcher
 
-    wanted = word[:100].lower().replace("-", "_")
+    wanted = word[:100].lower().lstrip("-").replace("-", "_")
 
     def alike(other: str) -> float:
-        other = other.lower().replace("-", "_")
-        beginnings = (other, other[: len(wanted)]) if len(wanted) > 3 else (other,)
+        other = other.lower().lstrip("-").replace("-", "_")
+        is_beginning = len(wanted) > 4 or (len(wanted) > 2 and other.startswith(wanted))
+        beginnings = (other, other[: len(wanted)]) if is_beginning else (other,)
         return max(SequenceMatcher(None, wanted, each).ratio() for each in beginnings)
 
     scores = {other: alike(other) for other in known}

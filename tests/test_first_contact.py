@@ -479,7 +479,81 @@ MISTAKES = {
     ),
     "activate": case(
         "tmpenv activate s.py",
-        "error: there is no command `activate`\nhint: there are `list`, `info`, ...`dir`",
+        "error: there is no command `activate`\n"
+        "hint: `conda-execute --shell SCRIPT` opens a shell in a script's environment",
+    ),
+    "command of another kind": case(
+        "tmpenv search numpy",
+        "error: there is no command `search`\nhint: there are `list`, `info`, ...`dir`",
+    ),
+    "run by the other program": case(
+        "tmpenv run s.py", "error: there is no command `run`\nhint: `conda-execute SCRIPT` runs a script"
+    ),
+    "a name for a new environment": case(
+        "tmpenv create -n mine numpy",
+        "error: there is no option `-n`\n"
+        "hint: an environment is named by its contents; `conda create` makes one with a name or a path of its own",
+    ),
+    "a file as a spec": case(
+        "tmpenv create --override-channels --channel {url} -f env.yml",
+        no_package("env.yml") + "\nhint: `conda-tmpenv create --file env.yml` creates an environment from a file",
+    ),
+    "option that only looks alike": case(
+        "execute --no-sync s.py",
+        "error: there is no option `--no-sync`\n"
+        "hint: not needed: a run never changes a lock file; `--locked` requires one",
+    ),
+    "colour": case(
+        "execute --color never s.py",
+        "error: there is no option `--color`\nhint: set NO_COLOR=1 for output without colours",
+    ),
+    "pip: at the top": case(
+        "execute --check s.py",
+        "error: `pip` is not a key of a header\n  s.py:4:3\n  4 | # pip:\n        ^^^\n"
+        "hint: `pip:` is an entry of `env`, which begins with a dash: `- pip:`",
+        {"s.py": "# conda execute\n# env:\n#  - python\n# pip:\n#  - rich\n"},
+    ),
+    "stars for a list": case(
+        "execute --check s.py",
+        "error: the header is not valid YAML: a value cannot begin with `*` or `&`\n"
+        "  s.py:3:4\n  3 | #  * python\n         ^\nhint: an entry of a list begins with `- `",
+        {"s.py": "# conda execute\n# env:\n#  * python\n"},
+    ),
+    "tab": case(
+        "execute --check s.py",
+        "error: the header is not valid YAML: there is a tab, and YAML is indented with spaces\n"
+        "  s.py:3:2\n  3 | #→- python\n       ^\nhint: indent with spaces",
+        {"s.py": "# conda execute\n# env:\n#\t- python\n"},
+    ),
+    "another comment below": case(
+        "execute --check s.py",
+        "error: `Author` is not a key of a header\n"
+        "  s.py:4:3\n  4 | # Author: me\n        ^^^^^^\n"
+        "hint: the header ends at the first line that is not a comment: separate it from other comments with an empty "
+        "line\n      known here: ...",
+        {"s.py": "# conda execute\n# env:\n#  - python\n# Author: me\n"},
+    ),
+    "condition that is not closed": case(
+        "execute --check s.py",
+        "error: the condition of this line is not closed\n"
+        "  s.py:3:14\n  3 | #  - python  # [linux\n                   ^^^^^^^^\nhint: write `# [linux]`",
+        {"s.py": "# conda execute\n# env:\n#  - python  # [linux\n"},
+    ),
+    "variable of a shell": case(
+        "execute --check s.py",
+        "error: the entrypoint ... a `$` that begins neither `${NAME}` nor `$(command)`\n"
+        "  s.py:3:24\n  3 | # entrypoint = \"python $SCRIPT\"\n                             ^\n"
+        "hint: write `${SCRIPT}`, or put it in single quotes if it is meant literally",
+        {
+            "s.py": "# /// conda-script\n# channels = [\"conda-forge\"]\n# entrypoint = \"python $SCRIPT\"\n"
+            "# [dependencies]\n# python = \"*\"\n# /// end-conda-script\n"
+        },
+    ),
+    "several for one --add": case(
+        "execute --add numpy pip s.py",
+        "conda-execute: `s.py` now asks for python, numpy, pip",
+        {"s.py": PLAIN},
+        status=0,
     ),
     "unlike any option": case(
         "execute --qqqq s.py",

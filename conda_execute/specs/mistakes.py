@@ -69,6 +69,7 @@ _PATTERNS: tuple[tuple[str, ...], ...] = (
         "a repository is a requirement of pip: list it under `pip:` as `{1} @ git+{0}`",
         "a repository is a requirement of pip: `pypi:{1} @ git+{0}`",
     ),
+    (r"(\S+\.(?:ya?ml|txt))", "`conda tmpenv create --file {0}` creates an environment from a file"),
     (r"([\w.-]+) ?[\^~]=? ?(\d+)((?:\.\d+)*)", "did you mean `{0} >={1}{2},<{next}`?"),
     (r"([\w.-]+)@(\d[\w.]*)|(python)-?(\d[\d.]*)", "did you mean `{0} {1}.*`?"),
     (r"([A-Za-z][\w.-]*):(\d[\d.]*)", "did you mean `{0} {1}.*`? A colon separates a channel from a package"),

@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 #: What users of other tools type.
-_OTHER_WORDS = dict.fromkeys(("rm", "remove", "delete", "clean"), "clear") | {
-    **dict.fromkeys(("ls", "envs"), "list"),
-    "show": "info",
-    "gc": "prune",
-    **dict.fromkeys(("path", "find", "prefix"), "name"),
+_OTHER_WORDS = {
+    **dict.fromkeys(("rm", "remove", "delete", "clean", "uninstall"), "did you mean `clear`?"),
+    **dict.fromkeys(("ls", "envs", "env", "size", "du"), "did you mean `list`?"),
+    "show": "did you mean `info`?",
+    "gc": "did you mean `prune`?",
+    **dict.fromkeys(("path", "find", "prefix"), "did you mean `name`?"),
+    "rename": "environments are named by their contents; `conda tmpenv list` shows them",
+    "run": "`conda execute SCRIPT` runs a script",
+    "activate": "`conda execute --shell SCRIPT` opens a shell in a script's environment",
+    **dict.fromkeys(("install", "add"), "`conda execute --add SPEC SCRIPT` adds it to a script's header"),
+    **dict.fromkeys(("update", "upgrade"), "`conda execute --update SCRIPT` runs it with the newest packages that fit"),
+    "lock": "`conda execute --lock SCRIPT` writes a script's lock file",
+    "export": "`conda execute --export FORMAT SCRIPT` prints what is in a script's environment",
 }
 
 
@@ -66,13 +74,9 @@ _MODULES = {"name": "create", "release": "keep", "prune": "clear", "dir": "which
 
 def _known(name: str) -> str:
     if name not in COMMANDS:
-        other = _OTHER_WORDS.get(name)
-        raise UsageError(
-            f"there is no command `{name}`",
-            hint=f"did you mean `{other}`?"
-            if other
-            else near(name, tuple(COMMANDS)) or "there are " + ", ".join(f"`{name}`" for name in COMMANDS),
-        )
+        known = "there are " + ", ".join(f"`{name}`" for name in COMMANDS)
+        hint = _OTHER_WORDS.get(name) or near(name, tuple(COMMANDS)) or known
+        raise UsageError(f"there is no command `{name}`", hint=hint)
     return name
 
 

@@ -109,7 +109,10 @@ def _or_a_comment(key: str, hint: str) -> str:
     """The hint for a key that a header does not have: a slip, or a comment right below the header."""
     if key == "pip":
         return "`pip:` is an entry of `env`, which begins with a dash: `- pip:`"
-    return hint if hint.startswith("did") else PARTED if " " in key else f"{hint}\n{PARTED}"
+    if hint.startswith("did"):
+        return hint
+    # Keys are in lower case: what is not is a comment that goes on.
+    return PARTED if " " in key else f"{PARTED}\n{hint}" if key[:1].isupper() else f"{hint}\n{PARTED}"
 
 
 class Reader:
