@@ -93,7 +93,7 @@ HELLO = """\
 
 
 def test_conda_lists_both_subcommands(conda: Conda) -> None:
-    listed = conda("--help", check=True).stdout
+    listed = " ".join(conda("--help", check=True).stdout.split())  # wrapped as wide as the terminal is
     assert "Run a script in the environment declared in its comments" in listed
     assert "tmpenv" in listed
 
