@@ -45,7 +45,7 @@ def show_own(options: RunOptions) -> int:
 
 def page(kind: type[CommandLine], width: int) -> str:
     """Usage, description, options under their headings, and closing remarks."""
-    parts = [_usage(kind)]
+    parts = [_usage(kind, width)]
     for part in _paragraphs(kind.PROSE, width):
         parts.append("\n".join(_commands(width)) if part == "@COMMANDS@" else part)
     column = max(len(_term(option)) for option in kind.TABLE.values()) + 4
@@ -83,9 +83,20 @@ def definitions(pairs: Sequence[tuple[str, str]], width: int, column: int) -> li
     return lines
 
 
-def _usage(kind: type[CommandLine]) -> str:
-    lines = [called(line) for line in kind.USAGE.splitlines()]
-    return "\n".join(f"{'usage:' if not index else '      '} {line}" for index, line in enumerate(lines))
+def _usage(kind: type[CommandLine], width: int) -> str:
+    """The lines of usage; one that is too long goes on below its first argument."""
+    import re
+
+    program, lines = kind.program(), []
+    indent = " " * (len(f"usage: {program}") if 2 * len(program) < width - 14 else 10)
+    for line in kind.USAGE.splitlines():
+        lines.append(f"{'       ' if lines else 'usage: '}{program}")
+        # What is optional stays whole.
+        for piece in re.findall(r"\[[^]]*\]|\S+", called(line).removeprefix(program)):
+            if len(lines[-1]) + len(piece) + 2 > width and lines[-1].strip() != indent.strip():
+                lines.append(indent)
+            lines[-1] += f" {piece}"
+    return "\n".join(lines)
 
 
 def _paragraphs(text: str, width: int) -> list[str]:
