@@ -5,11 +5,12 @@ The servers are real, on this machine. One says nothing, one falls silent amid a
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,14 @@ LIMITS = "remote_connect_timeout_secs: 0.6\nremote_read_timeout_secs: 0.6\nremot
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone says what its sockets wait for")
 
-#: Of a path: all bytes that come back, or None for silence.
-Answer = Callable[[str], "bytes | None"]
+#: Of a path: all bytes that come back, or the pieces in which they slowly do, or None for silence.
+Answer = Callable[[str], "bytes | Iterable[bytes] | None"]
+
+#: Seconds between two pieces.
+PACE = 0.2
 
 
-def of_files(folder: Path) -> Answer:
+def of_files(folder: Path) -> Callable[[str], bytes]:
     """What a server of these files answers."""
 
     def answer(path: str) -> bytes:
@@ -58,8 +62,12 @@ def server() -> Iterator[Callable[[Answer], str]]:
                 while asked.readline().strip():
                     pass  # its headers
                 told = answer(line.split()[1].decode())
-                if told is not None:
-                    one.sendall(told)
+                try:
+                    for piece in [told] if isinstance(told, bytes) else told or ():
+                        one.sendall(piece)
+                        time.sleep(0 if piece is told else PACE)
+                except OSError:
+                    return  # it was hung up on
 
     def start(answer: Answer) -> str:
         listening = socket.create_server(("127.0.0.1", 0))
@@ -98,7 +106,7 @@ def test_a_channel_that_falls_silent_amid_a_package(
 
     files = of_files(tmp_path / "channels")
 
-    def answer(path: str) -> bytes | None:
+    def answer(path: str) -> bytes:
         told = files(path)
         return told[:-100] if path.endswith(".conda") and told else told
 
@@ -121,14 +129,32 @@ def test_a_channel_that_does_not_accept(world: World) -> None:
     assert (done.returncode, "no connection within 0.6 s" in done.stderr) == (125, True), done.stderr
 
 
-def test_an_index_of_pypi_that_says_nothing(world: World, server: Callable[[Answer], str]) -> None:
-    host = server(lambda path: None)
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
+def test_a_channel_that_sends_a_byte_at_a_time(world: World, server: Callable[[Answer], str], start: bytes) -> None:
+    """For a minute, in its headers or in its index; nobody waits for the last one."""
+    ended: list[str] = []
+
+    def crawl(path: str) -> Iterator[bytes]:
+        yield start
+        yield from [b"x"] * 300
+        ended.append(path)
+
+    done = from_channel(world, server(crawl)).tmpenv("create", "lua")
+    why = "channel `quiet` cannot be reached: (less than 10 bytes a second|no answer) for 0.6 s"
+    assert (done.returncode, re.search(why, done.stderr) is not None) == (125, True), done.stderr
+    assert ended == []
+
+
+def test_an_index_of_pypi_that_says_nothing_is_asked_once(world: World, server: Callable[[Answer], str]) -> None:
+    asked: list[str] = []
+    host = server(asked.append)
     world = world.with_settings(LIMITS).with_(
         UV_DEFAULT_INDEX=f"http://{host}/simple", UV_INDEX=None, UV_CACHE_DIR=str(world.root / "uv")
     )
     done = world.tmpenv("create", "python", "pypi:six")
     assert (done.returncode, "PyPI cannot be reached" in done.stderr) == (125, True), done.stderr
     assert f"http://{host}/simple/six/" in done.stderr
+    assert asked == ["/simple/six/"]  # and not again, by `remote_max_retries: 0`
 
 
 def test_a_server_that_is_slow_is_waited_for(
@@ -138,7 +164,7 @@ def test_a_server_that_is_slow_is_waited_for(
     make_channel(Package("one", files={"share/one": "one\n"}), name="quiet")
     files = of_files(tmp_path / "channels")
 
-    def answer(path: str) -> bytes | None:
+    def answer(path: str) -> bytes:
         time.sleep(0.25)
         return files(path)
 

@@ -4,6 +4,7 @@ py-rattler 0.28 has one time limit, for a whole request, which would end a long 
 that this process opens meanwhile are looked at from outside: the kernel knows when the last byte came or went. What has
 been silent for too long is hung up. A connection that only waits to be used again loses nothing by that. Of one that an
 answer is awaited on, the engine hears that it broke: it asks again, as often as `remote_max_retries` says, and fails.
+The same goes for an answer that comes a few bytes at a time, since each of them would begin the wait again.
 
 Linux alone says of its sockets what this needs.
 """
@@ -32,6 +33,9 @@ _CONNECTED, _CONNECTING = 1, 2
 #: Seconds between two looks, at most.
 _PAUSE = 0.25
 
+#: Bytes a second: an answer that stays below it for as long as a server may be silent counts as silence.
+_SLOWEST = 10
+
 
 #: Sockets that were opened during the last watch and are still open: the engine uses its connections again.
 _KEPT: set[str] = set()
@@ -45,6 +49,8 @@ class Silence:
         self._connect, self._read = connect, read
         self._heard = received
         self._bytes: dict[str, int] = {}
+        #: Of each connection: since when it is watched for slowness, and how many bytes had come by then.
+        self._marks: dict[str, tuple[float, int]] = {}
         #: Of the last connection that was hung up on: why, for people.
         self.why: str | None = None
         self._others: set[str] = set()
@@ -95,14 +101,28 @@ class Silence:
             sent, received = (struct.unpack_from("=I", info, place)[0] / 1000 for place in (_SENT, _RECEIVED))
             if info[0] == _CONNECTING and time.monotonic() - begun > self._connect:
                 why = f"no connection within {self._connect:g} s"
-            elif info[0] == _CONNECTED and min(sent, received) > self._read:
-                if any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))):
-                    return  # it is we who are slow
+            elif info[0] != _CONNECTED or sent <= self._read:
+                self._marks.pop(name, None)
+                return
+            elif received > self._read:
                 why = f"no answer for {self._read:g} s"
+            elif self._crawls(name):
+                why = f"less than {_SLOWEST} bytes a second for {self._read:g} s"
             else:
                 return
+            if info[0] == _CONNECTED and any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))):
+                return  # it is we who are slow
             self.why = why  # first, since the engine fails at once
             one.shutdown(socket.SHUT_RDWR)
+
+    def _crawls(self, name: str) -> bool:
+        """Whether too few bytes of an answer came for too long."""
+        now, total = time.monotonic(), self._bytes.get(name, 0)
+        since, before = self._marks.setdefault(name, (now, total))
+        if now - since <= self._read:
+            return False
+        del self._marks[name]
+        return 0 < total - before < _SLOWEST * (now - since)
 
 
 def _sockets() -> Iterator[tuple[int, str]]:
