@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 # What conda has built in.
 _DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 _DEFAULTS_WINDOWS = (*_DEFAULTS, "https://repo.anaconda.com/pkgs/msys2")
+#: Ports that need not be written.
+_PORTS = {"http": "80", "https": "443"}
+
 _CUSTOM = (("pkgs/pro", "https://repo.anaconda.com"),)
 
 
@@ -160,7 +163,7 @@ class _Book:
             raise SettingsError(f"`{text}` is not a channel")
         _refuse_odd_bytes(text)
         if "://" not in text and not _is_path(text):
-            name = text.strip("/ ")
+            name = _plain(text.strip("/ "), text)
             _refuse_subdir(text, name)
             if name in self.multi:
                 return self._several(name, self.multi[name])
@@ -245,15 +248,45 @@ def _parse(url: str) -> _Place:
     if "?" in rest or "#" in rest:
         raise SettingsError(f"a channel's URL cannot contain `?` or `#`: `{url}`")
     if scheme == "file":
-        path = "/" + rest.removeprefix("localhost").lstrip("/")
-        return _Place(scheme, path.rstrip("/") or "/", "")
+        path = os.path.normpath("/" + rest.removeprefix("localhost").lstrip("/")) if "/." in rest else rest
+        return _Place(scheme, "/" + _plain(path.removeprefix("localhost"), url), "")
     host, slash, path = rest.partition("/")
     credentials, _, host = host.rpartition("@")
     if not host:
         raise SettingsError(f"`{url}` is not a URL: it has no host")
     token, path = _split_token(path)
-    path = path.replace("//", "/").rstrip("/")
-    return _Place(scheme, host.lower() + (slash if path else "") + path, "", credentials or None, token)
+    path = _plain(path, url)
+    return _Place(scheme, _origin(scheme, host) + (slash if path else "") + path, "", credentials or None, token)
+
+
+def _origin(scheme: str, host: str) -> str:
+    """One spelling of a host: without the dot at its end, and without the port that the scheme has anyway."""
+    name, _, port = host.lower().rpartition(":")
+    if not port.isdecimal():
+        name, port = host.lower(), ""
+    return name.rstrip(".") + ("" if port in ("", _PORTS.get(scheme)) else f":{port}")
+
+
+def _plain(path: str, written: str) -> str:
+    """One spelling of a path: servers take the others for the same, so that one would pass `denylist_channels`."""
+    if "%" in path:
+        path = _unescaped(path)
+    parts = [part for part in path.split("/") if part]
+    if "." in parts or ".." in parts:
+        raise SettingsError(f"a channel must not have `.` or `..` in its path: `{written}`")
+    return "/".join(parts)
+
+
+def _unescaped(path: str) -> str:
+    """With letters, digits and signs that need no percent sign as they are."""
+    import re
+    from urllib.parse import unquote
+
+    def decoded(found: re.Match[str]) -> str:
+        character = unquote(found[0])
+        return character if re.fullmatch(r"[A-Za-z0-9._~-]", character) else found[0].upper()
+
+    return re.sub("%[0-9A-Fa-f]{2}", decoded, path)
 
 
 def _split_token(path: str) -> tuple[str | None, str]:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from conda_execute.configuration.channels import resolve_channels
+from conda_execute.configuration.declared import Settings
+from conda_execute.errors import SettingsError
 from tests.conftest import World
 
 
@@ -20,6 +23,33 @@ def test_another_scheme_is_another_environment(world: World, scheme: str) -> Non
     plain = world.tmpenv("name", "lua", check=True).stdout
     assert name("https://conda.anaconda.org/conda-forge") == name("conda-forge") == plain
     assert name(f"{scheme}://conda.anaconda.org/conda-forge") != plain
+
+
+@pytest.mark.parametrize(
+    ("channel", "name"),
+    [
+        ("HTTPS://Conda.Anaconda.org:443//conda-forge/", "conda-forge"),
+        ("https://conda.anaconda.org./%63onda-forge", "conda-forge"),
+        ("https://me@conda.anaconda.org/conda-forge", "conda-forge"),
+        ("https://conda.anaconda.org@evil.org/conda-forge", "https://evil.org/conda-forge"),
+        ("http://conda.anaconda.org:80/conda-forge", "http://conda.anaconda.org/conda-forge"),
+        ("https://conda.anaconda.org:80/conda-forge", "https://conda.anaconda.org:80/conda-forge"),
+        ("https://[::1]:443/conda-forge", "https://[::1]/conda-forge"),
+        ("conda-forge//label/%78", "conda-forge/label/x"),
+        ("file://localhost/x/../%79%2f", "file:///y%2F"),
+        ("https://conda.anaconda.org/conda-forge/../evil", None),
+        ("https://conda.anaconda.org/conda-forge/%2e%2E/evil", None),
+        ("https://conda.anaconda.org/./conda-forge", None),
+        ("conda-forge/../evil", None),
+    ],
+)
+def test_a_channel_has_one_spelling(channel: str, name: str | None) -> None:
+    """A server takes the others for the same; none passes a list of denied channels, nor gets an environment more."""
+    denied = Settings(denylist_channels=(name or "x",))
+    with pytest.raises(SettingsError, match="denied" if name else "must not have"):
+        resolve_channels([channel], denied)
+    if name is not None:
+        assert [found.name for found in resolve_channels([channel], Settings())] == [name]
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from conda_execute.engines.rattler.leading import Links
+from tests import tiny
 from tests.channel import File, Link, Package
 from tests.conftest import World
 
@@ -167,6 +169,15 @@ def test_no_program_is_written_through_a_link_that_a_package_brings(
         assert (done.returncode, "evil-1.0-h0_0: `bin/good`" in done.stderr) == (125, True), done.stderr
         assert world.prefixes() == []
         assert_untouched(secret)
+
+
+def test_what_only_we_say_of_an_environment_no_wheel_says(world: World) -> None:
+    wheel = tiny.wheel(world.root / "wheels", "plain")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("plain-1.0.data/data/conda-meta/conda-execute.keep", "")
+    done = world.tmpenv("create", "python", f"pypi:plain @ {wheel.as_uri()}")
+    assert (done.returncode, "has `conda-meta/conda-execute.keep`" in done.stderr) == (125, True), done.stderr
+    assert world.prefixes() == []
 
 
 def test_what_a_package_says_is_not_read_from_a_file_of_somebody_else(

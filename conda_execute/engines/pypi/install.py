@@ -26,7 +26,7 @@ from .installed import distributions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...model import Request
     from .. import Options, PyPIPackage
@@ -52,6 +52,7 @@ def install(
     present = distributions(prefix)
     before = [(distribution, distribution.identity) for distribution in present]
     directory = os.path.join(layout.conda_meta(prefix), project.NAME)
+    records = _records(prefix)
     os.mkdir(directory, 0o700)
     if chosen is None:
         _refuse_other_sources(request, present, options)
@@ -73,6 +74,7 @@ def install(
     if status != 0 or complaints.UNREAD in said:
         raise complaints.explain(said, request, prefix, present, options)
     delete(directory)
+    _refuse_records(records, _records(prefix))
     added = _compare(prefix, before)
     options.progress.installed([f"{one.name} {one.version} ({megabytes(one.size)})" for one in added])
     return Built(len(added), sum(distribution.size for distribution in added))
@@ -102,6 +104,24 @@ def _refuse_other_sources(request: Request, present: Sequence[Distribution], opt
                 step="pypi",
                 where=options.locate(requirement) or (),
                 hint=f"ask for `{name}` in one way only",
+            )
+
+
+def _records(prefix: str) -> dict[str, tuple[int, int]]:
+    """What is among the records of conda packages, where we say what is true of the environment as well."""
+    with os.scandir(layout.conda_meta(prefix)) as entries:
+        found = {entry.name: entry.stat(follow_symlinks=False) for entry in entries}
+    return {name: (one.st_ino, one.st_mtime_ns) for name, one in found.items()}
+
+
+def _refuse_records(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> None:
+    """A wheel may have files for any directory of the environment, but not for this one."""
+    for name in after.keys() | before.keys():
+        if before.get(name) != after.get(name):
+            raise CreationError(
+                f"a PyPI package has `conda-meta/{name}`, which is among the records of conda packages",
+                step="pypi",
+                hint="no package may contain such a file: report it to its authors",
             )
 
 
