@@ -11,6 +11,11 @@ import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+import pytest
+
+from conda_execute.errors import ExecuteError, Location
+from conda_execute.terminal.errors import render
+from conda_execute.terminal.table import cells
 from tests.channel.package import Package
 from tests.conftest import CHECKOUT, World
 
@@ -589,3 +594,16 @@ def test_a_first_mistake_is_answered_to_the_letter(world: World, make_channel: C
         if status != expected_status or not as_written(text, expected)
     }
     assert wrong == {}
+
+
+@pytest.mark.parametrize("width", [40, 50, 80, 120, 200])
+@pytest.mark.parametrize("before", ["python >=3, " * 30, "数 >=3, " * 40, ""], ids=["far", "wide", "near"])
+def test_an_error_fits_a_terminal_of_any_width_and_its_caret_is_below_the_mistake(width: int, before: str) -> None:
+    line = f"# env: [{before}numpy 9, {'six, ' * 50}]"
+    where = Location("s.py", 2, line.index("numpy 9") + 1, 7, line)
+    error = ExecuteError(f"no version fits: {'so it is ' * 20}", where=where, hint="write `numpy 9.*` " * 12)
+    lines = render(error, width=width).split("\n")
+    assert max(map(cells, lines)) < width
+    caret = next(index for index, text in enumerate(lines) if set(text.strip()) == {"^"})
+    at = cells(lines[caret - 1][: lines[caret - 1].index("numpy 9")])
+    assert lines[caret] == " " * at + "^" * 7

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def render(error: ExecuteError, colour: bool = False, width: int | None = None) -> str:
-    """The text of an error, without a final newline. Message and hint are wrapped where there is a width; what they
-    quote is not."""
+    """The text of an error, without a final newline. Where there is a width, message and hint are wrapped; of what they
+    quote, the part with the mistake is shown."""
     bold_red, dim, bold, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[1;36m", "\x1b[0m") if colour else ("", "", "", "")
     step = f" ({error.step})" if error.step else ""
     first, *more = _wrapped(f"error{step}: {error.message}", width)
@@ -22,19 +22,19 @@ def render(error: ExecuteError, colour: bool = False, width: int | None = None) 
             continue  # said already
         lines.append(f"  {printable(str(where))}")
         if where.text is not None and where.line is not None:
-            lines += _excerpt(where, bold_red, dim, plain)
+            lines += _excerpt(where, (bold_red, dim, plain), width)
     if error.details:
         lines += [part for line in error.details.strip("\n").split("\n") for part in _detail(line, width)]
     if error.hint:
-        first, *more = (part for line in f"hint: {error.hint}".split("\n") for part in _wrapped(line, width))
-        lines += [f"{bold}hint{plain}{first.removeprefix('hint')}", *(f"      {line}" for line in more)]
+        first, *more = (part for line in error.hint.split("\n") for part in _wrapped(line, width, len("hint: ")))
+        lines += [f"{bold}hint{plain}: {first}", *(f"      {line}" for line in more)]
     return "\n".join(lines)
 
 
-def _wrapped(text: str, width: int | None) -> list[str]:
-    """Lines that fit next to the six columns of `hint: `; one that fits is left as it is."""
+def _wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
+    """Lines that fit after this many columns; one that fits is left as it is."""
     text = printable(as_called(text))
-    return [text] if width is None or cells(text) < width else wrap(text, width - 7)
+    return [text] if width is None or indent + cells(text) < width else wrap(text, width - indent - 1)
 
 
 def _detail(line: str, width: int | None) -> list[str]:
@@ -52,14 +52,19 @@ def _detail(line: str, width: int | None) -> list[str]:
 _WIDEST_EXCERPT = 160
 
 
-def _excerpt(where: Location, mark: str, dim: str, plain: str) -> list[str]:
+def _excerpt(where: Location, marks: tuple[str, str, str], width: int | None) -> list[str]:
+    """The line with a caret below it; of a line that is too long, what is around the caret."""
     assert where.text is not None
+    mark, dim, plain = marks
     shown = {"\t": "→"}
     text = "".join(one if one.isprintable() else shown.get(one, " ") for one in where.text)
     column, length = (where.column or 1) - 1, max(where.length, 1)
-    start = max(0, column - 40) if len(text) > _WIDEST_EXCERPT else 0
-    text, column = text[start : start + _WIDEST_EXCERPT].rstrip(), column - start
     gutter = f"{where.line} | "
+    widest = _WIDEST_EXCERPT if width is None else max(10, min(_WIDEST_EXCERPT, width - len(gutter) - 3))
+    start = max(0, column - widest // 4) if cells(text) > widest else 0
+    text, column = text[start : start + widest].rstrip(), column - start
+    while cells(text) > widest:
+        text = text[:-1]
     lines = [f"  {dim}{gutter}{plain}{text}"]
     if where.column is not None:
         length = max(1, min(length, len(text) - column))
