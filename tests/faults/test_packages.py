@@ -133,13 +133,14 @@ def unpacked(package: Path, *files: str, **links: str) -> str:
         ("bin/good", {"BIN": OUT}, "BIN"),
         ("share/deep/x", {"share": "../../home"}, "share"),
         ("share/deep/x", {"share": "etc/on", "etc/on": OUT}, "share"),
+        ("share/deep/x", {"share": "etc/on/../../home", "etc/on": "../lib"}, "share"),
         ("site-packages/good/x.py", {"bin/good": OUT}, "bin/good"),
         ("site-packages/good/x.py", {"bin": OUT}, "bin"),
         ("site-packages/good/x.py", {"lib": OUT}, "lib"),
         ("site-packages/good/x.py", {f"{MODULES}/good": OUT}, f"{MODULES}/good"),
         ("python-scripts/sub/x", {"bin/sub": OUT}, "bin/sub"),
         ("bin/good", {"share/x": OUT, "bin/y": OUT, "lib64": "lib", "a/b": "../c"}, None),
-        ("lib64/x", {"lib64": "lib", "lib/y": "x"}, None),
+        ("lib64/x", {"lib64": "lib", "lib/y": "x", "lib/z": ".", "lib/v": "./../bin"}, None),
     ],
 )
 def test_nothing_is_written_through_a_link_out_of_the_environment(

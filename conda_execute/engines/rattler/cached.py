@@ -14,9 +14,11 @@ import json
 import ntpath
 import os
 import posixpath
+import stat
 
 from ...environments import layout
 from ...files import delete
+from .leading import leads_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,18 +36,23 @@ class Unpacked:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        #: Whether a link leads out of the environment, or may: nobody looked.
+        self.has_links_out = True
 
     def damage(self) -> str | None:
-        """What is wrong with its files, by names and sizes; None if nothing is."""
+        """What is wrong with its files, by names and sizes; None if nothing is. Looks at its links by the way."""
         package = self.directory
+        links = []
         try:
             for path in self._listed or ():
-                size = path.get("size_in_bytes")
-                if size is not None and path.get("path_type", "hardlink") == "hardlink":
-                    found = os.lstat(f"{package}/{path['_path']}").st_size
-                    if found != size:
-                        return f"`{path['_path']}` has {found} bytes instead of {size}"
+                name, size = path["_path"], path.get("size_in_bytes")
+                found = os.lstat(f"{package}/{name}")
+                if size not in (None, found.st_size) and path.get("path_type", "hardlink") == "hardlink":
+                    return f"`{name}` has {found.st_size} bytes instead of {size}"
+                if stat.S_ISLNK(found.st_mode):
+                    links.append((name, os.readlink(f"{package}/{name}")))
             _content(package, "link.json")
+            self.has_links_out = self._listed is None or any(leads_out(*link) for link in links)
         except FileNotFoundError as error:
             return f"`{os.path.relpath(error.filename, package)}` is gone"
         except OSError as error:

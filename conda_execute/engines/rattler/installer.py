@@ -184,8 +184,8 @@ class Installing(InstallerReporter):
         #: Why a package is not to be linked, by archive.
         self.refused: dict[str, str] = {}
         self._packages: dict[str, tuple[str, str]] = {}
-        #: Unpacked packages that were looked at, and are as they should be.
-        self._sound: set[str] = set()
+        #: Unpacked packages that were looked at and are as they should be, and whether they have links out.
+        self._sound: dict[str, bool] = {}
         self.incoming = Incoming("")
         self.cuda_matters = False
         self._links = Links(wheels=wheels)
@@ -224,7 +224,7 @@ class Installing(InstallerReporter):
                         raise explain.damaged_in_cache(archive, package, damage)
                     cached.distrust(package)
                 elif unpacked.intrusion() is None:
-                    self._sound.add(package)
+                    self._sound[package] = unpacked.has_links_out
 
     def _look_at(self, archive: str, package: str) -> None:
         """Refuse a package with files that none may have, or that none may have here. The engine passes over what its
@@ -235,7 +235,7 @@ class Installing(InstallerReporter):
         intrusion = None if borrowed or package in self._sound else cached.Unpacked(package).intrusion()
         if intrusion is None:
             with self._lock:
-                conflict = self._links.conflict(package)
+                conflict = self._links.conflict(package, has_links_out=self._sound.get(package, True))
             if conflict is None:
                 return
             # It may be linked already, and the engine may know all of this package that it needs.

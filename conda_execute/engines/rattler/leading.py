@@ -37,6 +37,15 @@ class LeadingOut:
         return f"`{self.link}` is a link out of the environment, and files would be written through it"
 
 
+def leads_out(name: str, target: str) -> bool:
+    """Whether a link leads out of the environment by itself, or may: `..` after the name of a link goes up from where
+    that leads."""
+    steps = [step for step in target.split("/") if step not in ("", ".")] or ["."]
+    if posixpath.isabs(target) or posixpath.normpath(target).split("/") != steps:
+        return True
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), target)).startswith("..")
+
+
 class Links:
     """Those of all packages that are being linked. `wheels`: wheels come afterwards, with modules of any name."""
 
@@ -48,9 +57,20 @@ class Links:
         self._written: set[str] = set()
         #: Links that something is written through, and that led nowhere else so far.
         self._passed: set[str] = set()
+        #: Packages not looked into, since none so far has a link out.
+        self._waiting: list[str] = []
+        self._any_out = False
 
-    def conflict(self, package: str) -> LeadingOut | None:
+    def conflict(self, package: str, *, has_links_out: bool = True) -> LeadingOut | None:
         """What keeps the unpacked package at this path from being linked; None if nothing does."""
+        self._waiting.append(package)
+        self._any_out = self._any_out or has_links_out
+        if not self._any_out:
+            return None
+        waiting, self._waiting = self._waiting, []
+        return next((found for one in waiting if (found := self._conflict(one)) is not None), None)
+
+    def _conflict(self, package: str) -> LeadingOut | None:
         of_python, programs = _made(package)
         links: dict[str, tuple[str, str, str]] = {}
         written = {_known(f"bin/{program}") for program in programs}
@@ -76,11 +96,9 @@ class Links:
         """Whether a link leads out of the environment, by way of others or not."""
         for _ in range(_MOST):
             name, target, _ = self._links[known]
-            if posixpath.isabs(target):
+            if leads_out(name, target):
                 return True
             where = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
-            if where.startswith(".."):
-                return True
             further = next((step for step in _above(_known(where)) if step in self._links), None)
             if further is None:
                 return False
