@@ -87,7 +87,8 @@ def _usage(kind: type[CommandLine], width: int) -> str:
     """The lines of usage; one that is too long goes on below its first argument."""
     import re
 
-    program, lines = kind.program(), []
+    program = kind.program()
+    lines: list[str] = []
     indent = " " * (len(f"usage: {program}") if 2 * len(program) < width - 14 else 10)
     for line in kind.USAGE.splitlines():
         lines.append(f"{'       ' if lines else 'usage: '}{program}")
