@@ -23,6 +23,8 @@ _NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda[-_ ]?|end-cond
 _WORDS = re.compile(r"[^\w\s]{1,4}[ \t]*(/{2,4})?[ \t]*([A-Za-z]+(?:[-_ ][A-Za-z]+){0,2})[ \t]*:?")
 #: How alike those of a slip are: one letter is missing, wrong, or in the wrong place.
 _ALIKE = 0.82
+#: How many lines are compared with those words, letter by letter: a header is near the top.
+_FIRST_LINES = 100
 
 
 def minimal(prefix: str, spec: str = "python >=3") -> str:
@@ -40,7 +42,7 @@ def no_header(script: Head) -> HeaderError:
             return _nearly_native(script, number, stripped)
         if found := _NEARLY_BLOCK.match(stripped):
             return _nearly_block(script, number, stripped, (found.group(1) or "").lower())
-        words = _slip(stripped)
+        words = _slip(stripped) if number <= _FIRST_LINES else None
         if words == "conda execute":
             return _nearly_native(script, number, stripped)
         if words:
