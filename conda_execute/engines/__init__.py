@@ -2,9 +2,9 @@
 
 An engine writes into the prefix it is given and nowhere else but its own caches. It takes no lock: the caller holds
 the creation lock, and every process that the engine starts inherits the lock's descriptor, so that an orphan keeps
-the lock until it ends. A prefix counts for nothing until the caller has marked it: after any exception the caller
-throws the prefix away. `build` is the whole of creation in the order that makes this safe: conda packages, PyPI
-packages, and last what tells other tools how the prefix was made.
+the lock until it ends. A prefix is not valid until the caller has marked it: after any exception the caller deletes it.
+`build` does the whole creation in a safe order: conda packages, PyPI packages, and finally the files that tell other
+tools how the prefix was created.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Package:
-    """One package that a solution installs. `size` is the archive's, in bytes, where the channel says it."""
+    """One package that a solution installs. `size` is that of the archive, in bytes, if the channel says it."""
 
     name: str
     version: str
@@ -42,7 +42,7 @@ class Package:
     #: In lower-case hexadecimal.
     sha256: str | None = None
     md5: str | None = None
-    #: Whether the package cache holds it already; None: not looked up.
+    #: Whether it is in the package cache already; None: not checked.
     cached: bool | None = None
 
     def __str__(self) -> str:
@@ -56,15 +56,15 @@ class PyPIPackage:
     name: str
     version: str
     location: str
-    #: In lower-case hexadecimal; None: it has none, as a directory or a repository at a commit.
+    #: In lower-case hexadecimal; None: it has none, like a directory or a repository at a commit.
     sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Solution:
-    """The packages that satisfy a request, sorted by name. `records` are the engine's own, and for it alone.
+    """The packages that satisfy a request, sorted by name. `records` are the engine's own objects, for its use only.
 
-    `pypi` holds the PyPI packages where they are chosen too, as in a lock; None: uv chooses them on creation.
+    `pypi` has the PyPI packages if they are chosen already, as in a lock; None: uv chooses them on creation.
     """
 
     packages: tuple[Package, ...]
@@ -72,12 +72,12 @@ class Solution:
     pypi: tuple[PyPIPackage, ...] | None = None
     #: What the engine keeps of the solve.
     state: Any = field(default=None, compare=False, repr=False)
-    #: What a user should know of how it was chosen.
+    #: Notices about how it was chosen.
     notices: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def download(self) -> int:
-        """Bytes to fetch, as far as the channels say: packages known to be in the cache cost nothing."""
+        """Bytes to download, as far as the channels say; packages that are in the cache do not count."""
         return sum(package.size or 0 for package in self.packages if not package.cached)
 
 
@@ -86,28 +86,30 @@ class Options:
     """How an engine works, as opposed to what it installs: nothing here enters the environment's name."""
 
     offline: bool = False
-    #: Seconds to wait for a connection, and for an answer; None: as long as it takes.
+    #: Seconds to wait for a connection, and for an answer; None: no limit.
     timeouts: tuple[float, float] | None = None
-    #: Compare the files of cached packages with what their packages say, as is done for a lock: a site's policy.
+    #: Compare the files of cached packages with their package records, as for a lock: a site's policy.
     verify_files: bool = False
     #: Run the packages' post-link scripts, as conda does.
     run_link_scripts: bool = True
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
-    #: Directory for downloaded packages and repodata; None: the engine's own convention, shared with its peers.
+    #: Directory for downloaded packages and repodata; None: the engine's default, which other tools use too.
     cache: str | None = None
-    #: Directories of unpacked packages that others keep, which are read before the own cache and never written to.
+    #: Directories of unpacked packages of others, which are searched before the engine's own cache and never written
+    #: to.
     package_caches: tuple[str, ...] = ()
-    #: Makes the engine's network objects (py-rattler: a client and a gateway, with no cached repodata if it is told
-    #: so); None: plain ones.
+    #: Makes the engine's network objects (py-rattler: a client and a gateway, without cached repodata on request);
+    #: None: default ones.
     connect: Callable[[bool], Any] | None = field(default=None, repr=False)
-    #: Read every file that comes from a cache, to see whether it is what its package says.
+    #: Read every file from a cache completely, to check it against its package.
     verify: bool = False
-    #: What is asked of attestations: "off", "warn" or "require".
+    #: What to do about attestations: "off", "warn" or "require".
     attestations: str = "off"
     progress: Progress = field(default_factory=Progress, repr=False, compare=False)
-    #: Descriptors of locks, which every process that works on a prefix inherits: what outlives us keeps them.
+    #: Descriptors of locks, which every process that works on a prefix inherits: processes that outlive us keep the
+    #: locks.
     inherited: tuple[int, ...] = ()
-    #: Where a spec, a requirement or a channel of the request is written, for errors.
+    #: Finds the place of a spec, a requirement or a channel of the request, for errors.
     locate: Callable[[str], Location | None] = field(default=lambda written: None, repr=False, compare=False)
     #: What to record as the command in the prefix's history.
     command: str = "conda-execute"
@@ -118,22 +120,22 @@ class Options:
 if TYPE_CHECKING:
 
     class Backend(Protocol):
-        """An engine: what `load()` of the module with its name returns. What solves and creates raises `CreationError`
-        naming the step; signals raise `InterruptError`."""
+        """An engine, as `load()` of the module with its name returns it. Solving and creating raise `CreationError`
+        with the step; signals raise `InterruptError`."""
 
         name: str
 
         def program(self, environ: Mapping[str, str]) -> str:
-            """What does the work: a library and its version, or the path of a program. Raises SettingsError."""
+            """The library and its version, or the path of the program, that does the work. Raises SettingsError."""
 
         def require(self) -> None:
-            """Raise SettingsError where it cannot work."""
+            """Raise SettingsError if it cannot work."""
 
         def limits(self, settings: Settings, request: Request) -> Iterator[tuple[str, str]]:
             """Each setting that it cannot follow, and why."""
 
         def check(self, request: Request, options: Options) -> None:
-            """Raise CreationError for a spec that is none to it, as far as it can say so without solving."""
+            """Raise CreationError for a spec that it cannot parse, as far as it can tell without solving."""
 
         #: Whether `create` takes a solution that was found before instead of solving again.
         solves_first: bool
@@ -141,15 +143,16 @@ if TYPE_CHECKING:
         def solve(
             self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
         ) -> Solution:
-            """The packages that `request` asks for; nothing is downloaded but repodata, and that not again where an
-            earlier solution has it. Records to `keep` are chosen before others."""
+            """The packages that `request` asks for. Only repodata is downloaded, and not again if an earlier solution
+            has it. Records to `keep` are preferred."""
 
         def create(self, request: Request, prefix: str, options: Options, solution: Solution | None = None) -> Built:
-            """Install the conda packages of `request` (or just those of `solution`, unsolved) into `prefix`."""
+            """Install the conda packages of `request` (or exactly those of `solution`, without solving) into
+            `prefix`."""
 
 
 def engine(name: str | None) -> Backend:
-    """The engine of this name; None means the embedded one. Raises SettingsError where it cannot work."""
+    """The engine of this name; None means the embedded one. Raises SettingsError if it cannot work."""
     found = named(name)
     found.require()
     return found

@@ -1,13 +1,12 @@
 """The engine `conda`: a conda on this machine, through its command line, with its solver, plugins and credentials.
 
-Facts of conda that shape this module (26.7): its status says little (a corrupt archive ends with 0 and an empty
-prefix), so what was asked for is looked up in `conda-meta` afterwards; nothing locks its package cache, and several
-creations at once spoil each other, so those of one user take turns by a lock of ours, which conda and all it starts
-inherit, as they do the lock of the environment. conda is told channel names, not URLs: it knows its own aliases and
-secrets. What only a script's channels need to be opened, a settings file of ours says: anyone can read the words of a
-process.
+Facts of conda that shape this module (26.7): its exit status is not reliable (a corrupt archive ends with 0 and an
+empty prefix), so we check `conda-meta` afterwards; it does not lock its package cache, and simultaneous creations
+damage each other, so those of one user take turns by a lock of ours, which conda and its children inherit, like the
+lock of the environment. conda gets channel names, not URLs: it knows its own aliases and secrets. Secrets of a script's
+channels are passed in a settings file: anyone can read the arguments of a process.
 
-What the request asks and conda cannot do is refused: it is never left out.
+If conda cannot do what the request asks for, it is refused, never ignored.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from ..configuration.declared import Settings
     from ..model import Channel, Request
 
-#: conda's names for failures, or words of theirs, by the step that they end. Anything else ends the linking.
+#: conda's names for failures, or words from their messages, by the step that failed. Others count as linking.
 _STEPS = {
     "solve": re.compile(
         r"PackagesNotFound|ResolvePackageNotFound|Unsatisfiable|SpecsConfigurationConflict|InvalidMatchSpec"
@@ -56,14 +55,14 @@ _STEPS = {
     ),
 }
 
-#: Seconds that an interrupted conda has to undo what it did.
+#: Seconds that an interrupted conda gets to undo its work.
 _PATIENCE = 20.0
 
-#: Variables that would make another Python of conda's.
+#: Variables that would change how conda's Python works.
 _DROPPED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE")
 
 
-#: Settings that would change what is installed, and are no part of a request: each at its default.
+#: Settings that would change what is installed but are not part of a request: each at its default.
 _NEUTRAL = {
     "CONDA_DEPS_MODIFIER": "not_set",
     "CONDA_DOWNLOAD_ONLY": "false",
@@ -82,7 +81,7 @@ class Conda:
     """The engine `conda`."""
 
     name = "conda"
-    #: conda solves again when it creates: a solution that was found before spares it nothing.
+    #: conda solves again when it creates: an earlier solution saves nothing.
     solves_first = False
 
     def program(self, environ: Mapping[str, str]) -> str:
@@ -90,22 +89,22 @@ class Conda:
         return find(environ)
 
     def require(self) -> None:
-        """Which conda it is depends on the variables of a run: `program` finds it."""
+        """Nothing to check: which conda is used depends on the variables of a run, and `program` finds it."""
 
     def limits(self, settings: Settings, request: Request) -> Iterator[tuple[str, str]]:
-        """What would change the choice of packages without the name of the environment saying so."""
+        """Settings that would change the choice of packages but not the name of the environment."""
         if settings.track_features:
             yield "track_features", "the backend `conda` would choose other packages for it"
         if settings.subdirs:
             yield "subdirs", "the backend `conda` would take packages of other platforms"
 
     def check(self, request: Request, options: Options) -> None:
-        """conda says what is wrong with a spec only when it solves."""
+        """Nothing to check: conda reports a faulty spec only when it solves."""
 
     def solve(
         self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
     ) -> Solution:
-        """What `conda create --dry-run` says. Raises CreationError and InterruptError."""
+        """The result of `conda create --dry-run`. Raises CreationError and InterruptError."""
         options.progress.step("solve")
         with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
             prefix = os.path.join(directory, "prefix")
@@ -131,7 +130,7 @@ load = Conda
 
 
 def find(environ: Mapping[str, str]) -> str:
-    """The conda of the installation we are in, else of the activated shell, else on PATH. Raises SettingsError."""
+    """The conda of our own installation, else of the activated shell, else on PATH. Raises SettingsError."""
     name = os.path.join("Scripts", "conda.exe") if sys.platform == "win32" else os.path.join("bin", "conda")
     ours = os.path.join(sys.prefix, name)
     for candidate in (ours, environ.get("CONDA_EXE")):
@@ -150,12 +149,12 @@ def find(environ: Mapping[str, str]) -> str:
 
 
 def _create(request: Request, prefix: str, options: Options, further: Sequence[str]) -> dict[str, Any]:
-    """Run `conda create` for a request; what it said as JSON."""
+    """Run `conda create` for a request and return its JSON."""
     _refuse_impossible(request, options)
     command = ["create", "--json", "--quiet", "--prefix", prefix, "--no-default-packages", "--override-channels"]
     opened = _opened(request.channels)
     for channel in request.channels:
-        # Another channel of the name of one of those is told by its URL.
+        # A different channel with the name of one of those is given by its URL.
         command += ["--channel", channel.urls[0] if channel.name in opened else channel.name]
     if options.offline:
         command.append("--offline")
@@ -165,7 +164,7 @@ def _create(request: Request, prefix: str, options: Options, further: Sequence[s
 
 
 def _opened(channels: Sequence[Channel]) -> dict[str, str]:
-    """conda's `custom_channels` for channels that have a URL for a name, and a secret that conda does not know."""
+    """conda's `custom_channels` for channels whose name is a URL, and whose secret conda does not know."""
     opened = {}
     for channel in channels:
         secret = dict(channel.secrets).get(channel.name)
@@ -177,7 +176,7 @@ def _opened(channels: Sequence[Channel]) -> dict[str, str]:
 
 @contextmanager
 def _settings(custom_channels: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The variable that makes conda read these `custom_channels`, after the settings that the variable named before."""
+    """The variable that makes conda read these `custom_channels`, after the settings files that it named before."""
     if not custom_channels:
         yield {}
         return
@@ -241,29 +240,29 @@ def _explicit(package: Package, secrets: Mapping[str, str]) -> str:
 
 
 def _run(request: Request, options: Options, command: Sequence[str]) -> dict[str, Any]:
-    """What one conda said, as JSON. Raises CreationError for a failure, InterruptError on SIGINT and SIGTERM."""
+    """Run conda and return its JSON. Raises CreationError for a failure, InterruptError on SIGINT and SIGTERM."""
     environ = _environ(request, options)
     words = [find(options.environ), *command]
     status, printed, complaints = subprocesses.run(
         words, environ, options.inherited, step="conda", patience=_PATIENCE, ends_by=signal.SIGINT
     )
     said = _json(printed) or {}
-    # Of an installation by URLs conda has nothing to say when it went well.
+    # conda prints nothing after a successful installation by URLs.
     if status != 0 or said.get("success", not said) is not True:
         raise _failure(said, complaints, status, request, options)
     return said
 
 
 def _environ(request: Request, options: Options) -> dict[str, str]:
-    """The caller's environment, and on top of it what the request settles, so that both engines install the same."""
+    """The caller's variables, and those that fix what the request decides, so that both engines install the same."""
     environ = {name: value for name, value in options.environ.items() if name not in _DROPPED}
     environ |= {
         "CONDA_REGISTER_ENVS": "false",
-        # `conda clean` takes what is linked so away, and no other run would notice.
+        # `conda clean` deletes the targets of soft links, and no run would notice.
         "CONDA_ALLOW_SOFTLINKS": "false",
         "CONDA_ALWAYS_SOFTLINK": "false",
         "CONDA_CHANNEL_PRIORITY": request.channel_priority,
-        # A pin is conda's word for a constraint; those of the settings are among them.
+        # conda calls a constraint a pin; those of the settings are included.
         "CONDA_PINNED_PACKAGES": "&".join(request.constraints),
         **_NEUTRAL,
         "CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY": "false",
@@ -302,19 +301,19 @@ def _cutoff(when: str, options: Options) -> str:
     return cutoff(when, datetime.now(timezone.utc), options.locate(when)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-#: What a setting is that conda does not have.
+#: The value of a setting that conda does not have.
 _UNKNOWN = object()
 
 
 def _shown(setting: str, options: Options) -> Any:
-    """What conda says that a setting of its own is."""
+    """The value of one of conda's settings, as conda reports it."""
     command = [find(options.environ), "config", "--show", setting, "--json"]
     shown = subprocess.run(command, env=dict(options.environ), capture_output=True, check=False)
     return (_json(shown.stdout.decode()) or {}).get(setting) if shown.returncode == 0 else _UNKNOWN
 
 
 def _json(text: str) -> dict[str, Any] | None:
-    """The object that conda ends with; objects about progress and notices of plugins may come first."""
+    """The last JSON object of conda's output; objects about progress and notices of plugins may come first."""
     decoder = json.JSONDecoder()
     position, found = text.find("{"), None
     while position >= 0:
@@ -331,7 +330,8 @@ def _json(text: str) -> dict[str, Any] | None:
 
 @contextmanager
 def _turn(prefix: str, options: Options) -> Iterator[tuple[int, ...]]:
-    """Wait until no other process of this user creates by conda; the descriptor of the lock that says so, if any."""
+    """Wait until no other process of this user creates an environment with conda; the descriptor of the lock, if there
+    is one."""
     from ..environments import lock as locks
 
     directory = cache_dir(options.environ)
@@ -362,7 +362,8 @@ def _package(entry: Mapping[str, Any], fetch: Mapping[str, Any] | None) -> Packa
 
 
 def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solution | None) -> Built:
-    """What is in the prefix now; CreationError unless all of it is there that conda said, and the request asked."""
+    """What is in the prefix now; CreationError unless everything is there that conda reported and the request asked
+    for."""
     records = list(_records(prefix))
     installed = {record["name"]: record for record in records}
     expected = {entry["name"] for entry in said.get("actions", {}).get("LINK", ())}
@@ -388,7 +389,7 @@ def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solu
 
 
 def _redact_history(prefix: str) -> None:
-    """conda writes its command line there, and with it what opens a channel."""
+    """Remove secrets of channels from the history: conda writes its command line there."""
     with open(
         os.path.join(layout.conda_meta(prefix), "history"), "r+", encoding="utf-8", errors="surrogateescape"
     ) as file:
@@ -414,7 +415,7 @@ def _records(prefix: str) -> Iterator[dict[str, Any]]:
 def _failure(
     said: Mapping[str, Any], complaints: str, status: int, request: Request, options: Options
 ) -> CreationError:
-    """conda's failure as one of ours, with the step that it ended."""
+    """conda's failure as one of our errors, with the step that failed."""
     kind, text = _reason(said, complaints)
     text = credentials.leave_out(text)
     if kind.startswith("PackagesNotFound") and said.get("packages"):
@@ -435,19 +436,19 @@ def _failure(
 
 
 def _reason(said: Mapping[str, Any], complaints: str) -> tuple[str, str]:
-    """conda's name for what went wrong, and its words."""
+    """conda's name for the failure, and its message."""
     errors = said.get("errors")
     if isinstance(errors, list) and errors:
         said = {**errors[0], "message": "\n".join(dict.fromkeys(str(error.get("message")) for error in errors))}
     if said.get("exception_name"):
         return str(said["exception_name"]), str(said.get("message") or said.get("error") or complaints).strip()
-    # Sometimes it stumbles over its own message, and the traceback is all there is.
+    # Sometimes conda fails to print its own message, and there is only a traceback.
     raised = re.findall(r"^conda\.(?:exceptions\.)?(\w+): (.+)$", complaints, re.MULTILINE)
     return raised[-1] if raised else ("", complaints.strip())
 
 
 def _not_found(specs: Sequence[str], request: Request, options: Options, text: str) -> CreationError:
-    """No channel has what these specs, in conda's spelling, ask for."""
+    """The error that no channel has packages for these specs, which are in conda's spelling."""
     asked = {spec_name(spec): spec for spec in request.specs}
     if virtual := {name: asked.get(name, name) for name in map(spec_name, specs) if name.startswith("__")}:
         return explain.another_machine(virtual, request, options.locate)

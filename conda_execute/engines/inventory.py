@@ -1,7 +1,7 @@
-"""What is in a prefix: conda's packages and PyPI's, with the names that lists of advisories have for them.
+"""The conda and PyPI packages in a prefix, with their names in lists of advisories.
 
-Advisories are kept for the ecosystems that packages come from: for a Python package of conda's by its PyPI name, which
-its own metadata in the prefix has, for one of R's by its name on CRAN. For everything else there is no list.
+There are lists of advisories for the ecosystems that packages come from: Python packages in conda have their PyPI name,
+which is in their metadata in the prefix; R packages have their name on CRAN. For everything else there is no list.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ class Component:
 
     name: str
     version: str
-    #: What it is to everybody else: a package URL.
+    #: Its package URL, which all tools understand.
     purl: str
     license: str = ""
     sha256: str = ""
     md5: str = ""
-    #: Package URLs of what it needs, as far as that is there.
+    #: Package URLs of its dependencies, as far as they are installed.
     requires: tuple[str, ...] = ()
     known: tuple[Known, ...] = ()
 
 
 def components(prefix: str, hashes: Mapping[str, str] | None = None) -> list[Component]:
-    """What is installed, conda's packages first. `hashes`: SHA-256 of PyPI packages by name, where a lock has them."""
+    """The installed packages, conda's first. `hashes`: SHA-256 of PyPI packages by name, if a lock has them."""
     records = list(_records(prefix))
     present = distributions(prefix)
     owned = {path: record for record in records for path in _metadata_of(record)}
@@ -107,7 +107,7 @@ def _of_conda(
 
 
 def _of_cran(record: Mapping[str, Any], prefix: str) -> Iterator[Known]:
-    """R's own name and version, which conda's differ from: `data.table 1.17-0` is `r-data.table 1.17_0`."""
+    """R's own name and version, which differ from conda's: `data.table 1.17-0` is `r-data.table 1.17_0`."""
     for path in record.get("files", ()):
         if re.fullmatch(r"lib/R/library/[^/]+/DESCRIPTION", path):
             try:
@@ -135,7 +135,7 @@ def _of_pypi(one: Distribution, pypi: Mapping[str, str], hashes: Mapping[str, st
 
 
 def _downloaded(one: Distribution) -> str:
-    """The hash of the archive that it was installed from, where it was asked for by URL."""
+    """The hash of the archive that it was installed from, if it was requested by URL."""
     try:
         hashes = json.loads(one.read("direct_url.json") or "{}").get("archive_info", {}).get("hashes", {})
     except ValueError:
@@ -155,7 +155,7 @@ def _conda_purl(record: Mapping[str, Any]) -> str:
 
 
 def _channel(record: Mapping[str, Any]) -> str:
-    """A channel by its name, or where it is; without a password or a token."""
+    """A channel by its name, or by its address without password and token."""
     url = urlsplit(str(record.get("channel") or ""))
     if not url.scheme:
         return url.path

@@ -1,15 +1,15 @@
 """What the network settings mean to the embedded engine: a client and a gateway of py-rattler.
 
-`connector` makes what the engine's `Options.connect` wants. How each setting arrives there:
+`connector` returns the function for the engine's `Options.connect`. How each setting is applied:
 
-- `proxy_servers`: rattler's proxies. With a proxy for one scheme only, the other keeps what the environment says.
+- `proxy_servers`: rattler's proxies. If only one scheme has a proxy, the variables decide about the other.
 - `ssl_verify`: false switches verification off; `truststore` takes the system's certificates; a path, or else
   `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE` (which conda honours), becomes `SSL_CERT_FILE` or `SSL_CERT_DIR` while the
   client is being made, and never reaches the script.
 - tokens of conda (`/t/TOKEN/` in a URL, or kept by anaconda-client): the channel is fetched from that URL as if it
   were a mirror, so that packages are recorded with the clean one.
-- passwords in URLs: a credentials file of rattler's, private and gone as soon as the client is made, before the
-  user's own. rattler's own storage, its `RATTLER_AUTH_FILE` and `.netrc` files hold as well.
+- passwords in URLs: a private credentials file for rattler, deleted as soon as the client is made, with priority over
+  the user's own. rattler's own storage, its `RATTLER_AUTH_FILE` and `.netrc` files are used as well.
 - `mirrored_channels`: rattler's mirrors. `remote_max_retries`, `repodata_use_zst`, `repodata_use_shards`: as they are.
 - `client_ssl_cert`, a proxy for one host, a SOCKS proxy that the engine cannot speak: refused, with what to do instead.
 - `remote_connect_timeout_secs`, `remote_read_timeout_secs`: `rattler.silence`, since the engine's one timeout would end
@@ -48,10 +48,10 @@ def connector(
     repodata: str,
     offline: bool = False,
 ) -> Callable[[bool], tuple[Client, Gateway]]:
-    """What makes a client for downloads and a gateway for repodata, once the engine wants them.
+    """The function that makes a client for downloads and a gateway for repodata when the engine needs them.
 
-    It is then that it refuses what this engine cannot honour; another engine may. `repodata` is the directory of
-    cached repodata.
+    It refuses settings that this engine does not support only then, since another engine may support them. `repodata`
+    is the directory of cached repodata.
     """
 
     def connect(fresh: bool) -> tuple[Client, Gateway]:
@@ -63,7 +63,7 @@ def connector(
 
 
 def client(settings: Settings, channels: Sequence[Channel], environ: Mapping[str, str]) -> Client:
-    """A client that is allowed, and able, to fetch these channels. Raises `SettingsError`."""
+    """A client with the credentials and settings to download from these channels. Raises `SettingsError`."""
     from rattler import Config
     from rattler.exceptions import AuthenticationStorageError
     from rattler.networking import Client
@@ -82,7 +82,7 @@ def client(settings: Settings, channels: Sequence[Channel], environ: Mapping[str
 
 
 def gateway(settings: Settings, client: Client, *, repodata: str, offline: bool, fresh: bool = False) -> Gateway:
-    """A gateway to repodata; offline, it takes what is cached whatever its age; `fresh`, nothing that is cached."""
+    """A gateway to repodata; offline, it uses the cache whatever its age; `fresh`: without the cache."""
     import rattler
 
     action: Any = "force-cache-only" if offline else "no-cache" if fresh else "cache-or-fetch"
@@ -93,7 +93,7 @@ def gateway(settings: Settings, client: Client, *, repodata: str, offline: bool,
 
 
 def check(settings: Settings) -> None:
-    """Refuse what the engine cannot honour. Raises `SettingsError`."""
+    """Raise `SettingsError` for settings that the engine does not support."""
     hint = "set `backend: conda`, which can, or remove it"
     proxies.refuse_client_certificate(settings, "the embedded engine cannot present a client certificate", hint)
     for scheme, url in settings.proxy_servers:
@@ -137,7 +137,7 @@ def _mirrors(settings: Settings, secrets: Mapping[str, str]) -> dict[str, list[s
 
 
 def _proxies(settings: Settings, environ: Mapping[str, str]) -> dict[str, str | list[str]]:
-    """rattler's proxies; empty where nothing is configured, and rattler follows the environment by itself."""
+    """rattler's proxies; empty if none is configured, so that rattler follows the variables by itself."""
     if not settings.proxy_servers:
         return {}
     by_scheme = {scheme: proxies.proxy(settings, environ, scheme)[0] for scheme in ("http", "https")}
@@ -161,7 +161,7 @@ def _surroundings(settings: Settings, secrets: Mapping[str, str], environ: Mappi
             variables[name] = variables[name.upper()] = None
     home = home_directory(environ)
     if home is None or not os.access(home, os.X_OK):
-        # rattler looks for credentials there, and fails where it cannot look.
+        # rattler searches credentials there, and fails if it cannot read it.
         variables["HOME"] = os.sep
     credentials = _credentials(secrets, environ)
     with _private_file(credentials) as path:
@@ -173,7 +173,7 @@ def _surroundings(settings: Settings, secrets: Mapping[str, str], environ: Mappi
 
 @contextmanager
 def environment(variables: Mapping[str, str | None]) -> Iterator[None]:
-    """These variables for this process, which are all that rattler and what it starts look at; None: not set."""
+    """Set these variables in this process, since rattler and its children read them only there; None: not set."""
     before = {name: os.environ.get(name) for name in variables}
     try:
         _set(variables)
@@ -216,7 +216,7 @@ def _json_file(path: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as stream:
             found = json.load(stream)
     except (OSError, ValueError):
-        return {}  # rattler's own complaint to make, when it is the only one
+        return {}  # rattler itself reports this, if it is the only file
     return found if isinstance(found, dict) else {}
 
 

@@ -1,8 +1,8 @@
-"""A site's policy, as far as it is about packages and not about channels: obeyed by every engine, or refused.
+"""A site's policy about packages (not channels): each engine obeys or refuses it.
 
-What a setting asks for and an engine cannot do is an error with the place of the setting; nothing of it is ignored.
-Pins and virtual packages are no policy but part of a request (`resolve`). The reference lists every setting of conda's
-with what it does here.
+If an engine cannot do what a setting asks for, that is an error with the place of the setting; nothing is ignored. Pins
+and virtual packages are not policy but part of a request (`resolve`). The reference lists every setting of conda's with
+what it does here.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from ..model import Channel, Request
     from . import Backend, Solution
 
-#: The index files that hold all packages of a channel, or the latest of them.
+#: The index files with all packages of a channel, or the latest ones.
 _WHOLE_INDEXES = ("repodata.json", "current_repodata.json")
 
 
 def check(settings: Settings, request: Request, backend: Backend) -> None:
-    """Raise SettingsError where `backend` cannot do what the settings ask for."""
+    """Raise SettingsError if `backend` cannot do what the settings ask for."""
     for name, problem in _problems(settings, request, backend):
         other = next(name for name in BACKENDS if name != backend.name)
         hint = f"set `backend: {other}`, which can, or remove it" if problem.startswith("the backend") else None
@@ -35,7 +35,7 @@ def check(settings: Settings, request: Request, backend: Backend) -> None:
 
 
 def _problems(settings: Settings, request: Request, backend: Backend) -> Iterator[tuple[str, str]]:
-    """Each setting that is in the way, and why."""
+    """Each setting that the engine cannot follow, and why."""
     if not settings.non_admin_enabled and hasattr(os, "geteuid") and os.geteuid() != 0:
         yield "non_admin_enabled", "only an administrator may install packages here"
     if any(name not in _WHOLE_INDEXES for name in settings.repodata_fns):
@@ -44,7 +44,7 @@ def _problems(settings: Settings, request: Request, backend: Backend) -> Iterato
 
 
 def said_of(channel: Channel, settings: Settings) -> Iterator[tuple[str, str | None]]:
-    """What `channel_settings` say of this channel: by its name, or by a pattern with the same scheme."""
+    """The `channel_settings` of this channel: by its name, or by a pattern with the same scheme."""
     for entry in settings.channel_settings:
         pattern = dict(entry).get("channel") or ""
         wanted = urlsplit(pattern)
@@ -56,7 +56,7 @@ def said_of(channel: Channel, settings: Settings) -> Iterator[tuple[str, str | N
 
 
 def check_packages(settings: Settings, request: Request, solution: Solution) -> None:
-    """Raise CreationError for a solution with a package that is disallowed; conda looks for itself what it solved."""
+    """Raise CreationError for a solution with a disallowed package; conda checks its own solutions."""
     if not settings.disallowed_packages:
         return
     import rattler
@@ -82,5 +82,5 @@ def check_packages(settings: Settings, request: Request, solution: Solution) -> 
 
 
 def verifies_files(settings: Settings) -> bool:
-    """Whether files of cached packages are to be compared with what their packages say, as for a lock."""
+    """Whether to compare files of cached packages with their package records, as for a lock."""
     return settings.extra_safety_checks or settings.safety_checks == "enabled"

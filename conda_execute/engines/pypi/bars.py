@@ -1,4 +1,4 @@
-"""How far uv is, read from what it draws on a terminal: it says so nowhere else."""
+"""uv's progress, read from what it draws on a terminal, since uv reports it nowhere else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 class Bars:
-    """Tells `progress` of the downloads and builds that uv shows."""
+    """Reports the downloads and builds that uv shows to `progress`."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -25,7 +25,7 @@ class Bars:
     def look(self, screen: str) -> None:
         """`screen` is what uv shows at the moment."""
         for name in self._sizes:
-            if f"{name} " not in screen:  # a bar goes away when its download is complete
+            if f"{name} " not in screen:  # a bar disappears when its download is complete
                 self._progress.download(name, self._sizes[name], self._sizes[name])
         for name, done, unit, size, of in _BAR.findall(screen):
             self._sizes[name] = round(float(size) * _BYTES[of])

@@ -1,7 +1,7 @@
-"""What uv keeps unpacked in its cache, looked at when what it installed from there is not right.
+"""Unpacked packages in uv's cache, checked when installed ones are damaged.
 
-A power cut, a full disk or a slip of the hand may have left files there that are empty, cut off or gone. uv up to 0.13
-links them all the same. What is found to be damaged is deleted: uv then fetches, or builds, it again.
+A power cut, a full disk or a mistake may leave files there that are empty, truncated or missing. uv up to 0.13 links
+them nevertheless. Damaged packages are deleted, so that uv downloads or builds them again.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def damaged(present: Iterable[Distribution], *, whole: bool) -> dict[Distribution, str]:
-    """Packages with a file that is not as their RECORD says, and what is wrong with it: by sizes; `whole`: by hashes.
+    """Packages with a file that differs from their RECORD, and what is wrong: by sizes; `whole`: by hashes.
 
-    Where several bring one file, it is right if it is that of one of them.
+    If several packages have the same file, it is valid if it matches one of them.
     """
     found: dict[Distribution, str] = {}
     right, wrong = set[str](), list[tuple[str, Distribution, str]]()
@@ -42,7 +42,7 @@ def damaged(present: Iterable[Distribution], *, whole: bool) -> dict[Distributio
 
 def _problem(path: str, digest: str | None, size: int | None) -> str | None:
     if size is None:
-        return None  # what was made while it was installed
+        return None  # files that were generated during installation
     try:
         found = os.stat(path).st_size
     except FileNotFoundError:
@@ -56,8 +56,8 @@ def _problem(path: str, digest: str | None, size: int | None) -> str | None:
 
 
 def forget_damaged(cache: str, names: Collection[str] | None, *, offline: bool, whole: bool) -> bool:
-    """Have uv fetch again what is damaged of the packages of these names, or of all; False if nothing is. Raises
-    CreationError where that is forbidden, and OSError."""
+    """Delete damaged packages of these names, or all, from uv's cache, so that uv downloads them again; False if there
+    are none. Raises CreationError if downloads are not allowed, and OSError."""
     found = damaged((one for one in _unpacked(cache) if names is None or one.name in names), whole=whole)
     for one, problem in found.items():
         if offline:

@@ -1,7 +1,7 @@
-"""Wheels that a conda channel serves (repodata v3): conda's solver chooses them, and uv installs them.
+"""Wheels from a conda channel (repodata v3): conda's solver chooses them, and uv installs them.
 
-They come after the conda packages, which bring the Python to install for, each from the URL and with the hash that the
-channel's record has. What is in the prefix then is conda's: `conda-meta` has a record of each wheel with its files, and
+They are installed after the conda packages, which contain the Python to install for, each from the URL and with the
+hash in the channel's record. Then they belong to conda: `conda-meta` has a record of each wheel with its files, and
 `INSTALLER` says conda.
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def add(request: Request, prefix: str, options: Options, records: Sequence[RepoDataRecord]) -> None:
     """Install the wheels of these records into a prefix that has its conda packages.
 
-    Raises CreationError and InterruptError; the prefix is then worthless.
+    Raises CreationError and InterruptError; then the prefix is unusable.
     """
     chosen = {canonical(package.name): package for package in map(_package, records)}
     install.install(request, prefix, options, list(chosen.values()), anywhere=True)
@@ -43,7 +43,7 @@ def add(request: Request, prefix: str, options: Options, records: Sequence[RepoD
 
 
 def _package(record: RepoDataRecord) -> PyPIPackage:
-    """Named as in the wheel's file: the record has conda's name."""
+    """The package with the name in the wheel's file: the record has conda's name."""
     name, version = unquote(urlsplit(record.url).path).rpartition("/")[2].split("-")[:2]
     return PyPIPackage(name, version, record.url, record.sha256.hex() if record.sha256 else None)
 
@@ -60,8 +60,8 @@ def _write_record(prefix: str, record: RepoDataRecord, distribution: Distributio
 
 
 def _take_over(distribution: Distribution) -> None:
-    """Have INSTALLER say conda, and RECORD no hash of it. uv may have linked the files from its cache: they are
-    written again, not written to."""
+    """Write conda into INSTALLER, and remove its hash from RECORD. uv may have linked the files from its cache, so they
+    are replaced, not changed."""
     record = distribution.read("RECORD")
     changed = {"INSTALLER": "conda\n", "RECORD": re.sub(r"(/INSTALLER),[^\n]*", r"\1,,", record)}
     for name, text in changed.items():

@@ -1,4 +1,4 @@
-"""What uv says when it fails, as errors that say what to do, and name both sides where conda's packages are one."""
+"""uv's failures as errors that say what to do, and that name both sides of a conflict with conda packages."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 class UnfitError(CreationError):
-    """Other conda packages may be the remedy: uv found no versions, or went back to one so old that it cannot be
+    """An error that other conda packages may solve: uv found no versions, or went back to one so old that it cannot be
     built."""
 
 
 _UNFIT = r"No solution found|Failed to build|Build backend failed"
 
-#: What uv says, and no more, where it leaves out all of `[tool.uv]` for a mistake in it.
+#: What uv prints if it ignores all of `[tool.uv]` because of a mistake in it.
 UNREAD = "pyproject.toml` during settings discovery"
 
 _UNREADABLE = rf"{UNREAD}|undeclared index|Failed to parse: \S*pyproject\.toml"
 
-#: What uv says, what that means, and what to do about it. The first that fits counts.
+#: uv's message, what it means, and what to do about it. The first match is used.
 _COMPLAINTS = (
     (
         "network was disabled|network connectivity is disabled",
@@ -77,17 +77,17 @@ _COMPLAINTS = (
     ("", "the PyPI packages cannot be installed", None),
 )
 
-#: All that uv says of a requirement of the script that cannot be had: the message says it already.
+#: uv's explanation for a requirement of the script that does not exist: our message says the same.
 _REPEATS = (
     r"\s*Because (?:there is no version of )?\S+(?: was not found in the \w[\w ]*)? and the script asks for \S+\.\s*"
 )
 
-#: Lines of uv's that say what went well.
+#: Lines in which uv reports success.
 _WENT_WELL = (
     r"\s*(Using Python|Resolved |Prepared |Installed |Downloading |Downloaded |Building |Built |warning: |[+~-] )"
 )
 
-#: Where uv read what it complains of: places in files that were written for it.
+#: Places in files that we wrote for uv.
 _PLACES = r"\s*(TOML parse error|Failed to parse|\d* *\|)"
 
 
@@ -116,12 +116,13 @@ def explain(
 
 
 def mentioned(present: Sequence[Distribution], text: str) -> list[Distribution]:
-    """The packages of conda's that a text of uv's names with their versions."""
+    """The conda packages that uv's text names with their versions."""
     return [one for one in present if re.search(rf"(?<![\w.-]){re.escape(one.name)}=={re.escape(one.version)}", text)]
 
 
 def _conflict(text: str, asked: Sequence[str], theirs: dict[str, str], where: Sequence[Location]) -> CreationError:
-    """`theirs`: packages of conda's with their versions, and the conda packages that brought them."""
+    """A conflict with conda packages. `theirs`: Python packages with versions, and the conda packages that contain
+    them."""
     both = [one if package == one.split()[0] else f"{one} of `{package}`" for one, package in theirs.items()]
     ours = " and ".join(f"`{requirement}`" for requirement in asked) or "what PyPI packages need"
     return UnfitError(
@@ -134,7 +135,7 @@ def _conflict(text: str, asked: Sequence[str], theirs: dict[str, str], where: Se
 
 
 def _unreadable(text: str, where: Location | Sequence[Location]) -> CreationError:
-    """uv does not understand the script's settings for it."""
+    """uv cannot read the script's settings for it."""
     return CreationError(
         "uv cannot read `[tool.uv]`",
         step="pypi",
@@ -150,7 +151,7 @@ def _words(text: str) -> set[str]:
 
 
 def _tidy(said: str) -> str:
-    """What uv said, without its account of what went well, and without credentials."""
+    """uv's output, without reports of success and without credentials."""
     lines = [line.rstrip() for line in credentials.leave_out(said).splitlines()]
     kept = [line for line in lines if line and not re.match(_WENT_WELL, line)]
     text = "\n".join(re.sub(r"^(\s*)(error: |cause: |hint: )", r"\1", line) for line in kept)

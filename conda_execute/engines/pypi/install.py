@@ -2,7 +2,7 @@
 
 What conda installed is never replaced. Its Python packages, known by the metadata they brought (a conda package's own
 name may differ: `pytorch` is `torch` to PyPI), become constraints: a requirement they satisfy installs nothing, one
-that contradicts them is an error naming both sides. Afterwards their metadata must still be the same files.
+that contradicts them is an error that names both sides. Afterwards their metadata must still be the same files.
 
 uv inherits the creation lock, and with it every build that it starts.
 """
@@ -42,11 +42,11 @@ def install(
     anywhere: bool = False,
 ) -> Built:
     """Install `request.pypi` into `prefix`, or exactly the packages `chosen`, checked against their hashes; `anywhere`:
-    for another platform than this machine's too.
+    also for another platform than this machine's.
 
-    Raises CreationError and InterruptError; the prefix is then worthless.
+    Raises CreationError and InterruptError; then the prefix is unusable.
     """
-    # What uv will find to be needed is known from a lock alone.
+    # Only a lock says beforehand which packages uv will need.
     options.progress.step("pypi", len(chosen or ()), () if options.offline else ("PyPI",))
     uv, target = project.find_uv(options.environ), project.target(request, prefix, anywhere)
     present = distributions(prefix)
@@ -64,8 +64,8 @@ def install(
     command = [uv, "pip", "install", *target, *project.isolation(directory), *arguments]
     status, said = 1, ""
     if chosen is not None and not options.offline:
-        # What has the right hash need not be asked about. An index that does not say that its files last would be, and
-        # there may be no network.
+        # Packages with the right hash need no request. uv would send one to an index that does not mark its files as
+        # permanent, and there may be no network.
         status, said = project.run([*command, "--offline"], request, options, (directory, prefix))
     if status != 0:
         status, said = project.run(command, request, options, (directory, prefix), watched=True)
@@ -81,20 +81,20 @@ def install(
 
 
 def _removed_damaged(request: Request, prefix: str, options: Options, present: Sequence[Distribution]) -> bool:
-    """Whether damaged packages were installed, which are gone now, here and in uv's cache."""
+    """Remove damaged packages, here and from uv's cache; False if there are none."""
     whole, before = options.verify or options.verify_files, {one.path for one in present}
     damaged = cached.damaged([one for one in distributions(prefix) if one.path not in before], whole=whole)
     names = {one.name for one in damaged}
     directory = os.path.join(layout.conda_meta(prefix), project.NAME)
     if not names or not project.forgets_damaged(request, options, directory, names, whole=whole):
-        return False  # it is as damaged where it came from
+        return False  # it is also damaged at its source
     for one in damaged:
         delete(one.path)
     return True
 
 
 def _refuse_other_sources(request: Request, present: Sequence[Distribution], options: Options) -> None:
-    """What conda installed cannot be had from a URL or a path as well: uv would put that in its place."""
+    """Refuse requirements by URL or path for packages of conda: uv would replace them."""
     installed = {distribution.name: distribution for distribution in present}
     for requirement in request.pypi:
         name = requirement_name(requirement)
@@ -126,7 +126,7 @@ def _refuse_records(before: Mapping[str, tuple[int, int]], after: Mapping[str, t
 
 
 def _compare(prefix: str, before: Sequence[tuple[Distribution, tuple[int, int]]]) -> list[Distribution]:
-    """What was added; an error where something of conda's was touched."""
+    """The added packages; an error if a conda package was changed."""
     after = distributions(prefix)
     now = {distribution.path: distribution.identity for distribution in after}
     for distribution, identity in before:
@@ -145,12 +145,12 @@ def _compare(prefix: str, before: Sequence[tuple[Distribution, tuple[int, int]]]
 
 
 def _leave_out_secrets(added: Distribution) -> None:
-    """uv writes down the URL that a package came from. It leaves out passwords, but not tokens."""
+    """Remove secrets from the URLs that uv records for packages: it leaves out passwords, but not tokens."""
     name = "direct_url.json"
     said, listed = added.read(name), added.read("RECORD")
     if leave_out(said) != said:
         hashless = re.sub(rf"(?m)^(.*/{name}),.*$", r"\1,,", listed)
         for file, text in ((name, leave_out(said)), ("RECORD", hashless)):
             path = os.path.join(added.path, file)
-            # The old one may be a link into uv's cache.
+            # The old file may be a link into uv's cache.
             write_atomically(path, text.encode(), before=partial(shutil.copymode, path))

@@ -35,8 +35,8 @@ class Distribution:
 
     @property
     def files(self) -> list[tuple[str, str | None, int | None]]:
-        """The files that the package's RECORD lists: path, SHA-256 and size, as far as it says them. Raises ValueError
-        for what is not such a list."""
+        """The files that the package's RECORD lists: path, SHA-256 and size, as far as known. Raises ValueError if it
+        is not such a list."""
         found = []
         try:
             for path, digest, size in csv.reader(self.read("RECORD").splitlines()):
@@ -58,17 +58,17 @@ class Distribution:
 
     @property
     def metadata(self) -> str:
-        """Its METADATA, or what is known of it in that form."""
+        """Its METADATA, or a minimal one with what is known."""
         known = f"Metadata-Version: 2.1\nName: {self.name}\nVersion: {self.version}\n"
         return self.read("METADATA") or known
 
     def read(self, name: str) -> str:
-        """The text of a file of its metadata; empty where there is none."""
+        """The text of a file of its metadata; empty if there is none."""
         return _read(self.path, name)
 
     @property
     def pinned(self) -> str:
-        """The requirement that means this package: where it was installed from, else its version."""
+        """The requirement for exactly this package: by the URL that it was installed from, else by version."""
         try:
             origin = json.loads(self.read("direct_url.json"))
         except ValueError:
@@ -96,7 +96,7 @@ def distributions(prefix: str) -> list[Distribution]:
 
 
 def from_pypi(prefix: str) -> list[Distribution]:
-    """Those that did not come with a conda package: these say so in their INSTALLER file, or have none."""
+    """Packages that did not come with a conda package: those of conda have INSTALLER files that say so, or none."""
     return [one for one in distributions(prefix) if one.installer not in ("", "conda")]
 
 
@@ -107,7 +107,7 @@ def python_version(prefix: str) -> str:
 
 
 def owners(prefix: str, present: Sequence[Distribution]) -> dict[str, str]:
-    """The conda package that brought each Python package, which may have another name: `torch` is from `pytorch`."""
+    """The conda package that contains each Python package; its name may differ: `torch` is from `pytorch`."""
     names = {os.path.basename(one.path): one.name for one in present}
     found = {}
     for path in sorted(glob.glob(os.path.join(glob.escape(prefix), "conda-meta", "*.json"))):
@@ -124,7 +124,7 @@ def _site_packages(prefix: str) -> list[str]:
     lib = os.path.join(prefix, "lib")
     names = os.listdir(lib) if os.path.isdir(lib) else []
     candidates = [os.path.join(lib, name, "site-packages") for name in names if name.startswith(("python", "pypy"))]
-    candidates.append(os.path.join(prefix, "Lib", "site-packages"))  # of a prefix for Windows
+    candidates.append(os.path.join(prefix, "Lib", "site-packages"))  # in a prefix for Windows
     # conda's python links `lib/python3.1` to `lib/python3.10`.
     return sorted({os.path.realpath(path) for path in candidates if os.path.isdir(path)})
 
@@ -138,7 +138,7 @@ def _distribution(path: str) -> Iterator[Distribution]:
 
 
 def _read(*path: str) -> str:
-    """The text of a file; empty where there is none."""
+    """The text of a file; empty if there is none."""
     try:
         with open(os.path.join(*path), encoding="utf-8", errors="replace") as file:
             return file.read()

@@ -1,14 +1,14 @@
-"""One answer for conda and PyPI: the two solvers talk until neither holds the other back without need.
+"""One solution for conda and PyPI: the two solvers alternate until neither restricts the other without need.
 
-conda's solver chooses first, and uv chooses around that (*pinned*). Where it chose the newest versions that there are,
-nothing was held back, and that is the answer. Else uv chooses again with what conda provides left out of all
-requirements (*free*). Where the pinned choice fails, or has an older version of something, uv chooses from PyPI and
-from what conda's channels could provide instead (`offer`). Its choice of conda's packages becomes constraints of
-conda's next solve, and uv is asked again with the result: at most three times. What conda installs then, and what uv
-finds next to its real metadata, is what counts.
+conda's solver chooses first, and uv chooses packages that fit (*pinned*). If those are the newest versions, nothing was
+held back, and that is the answer. Otherwise uv chooses again, with everything that conda provides removed from all
+requirements (*free*). If the pinned choice fails, or has an older version of something, uv chooses from PyPI and from
+what conda's channels could provide instead (`offer`). Its choice of conda packages becomes constraints for conda's next
+solve, and uv is asked again with the result: at most three times. What conda installs then, and what uv chooses with
+the real metadata, is the result.
 
-No PyPI package is kept older in silence: the answer says what would be newer without conda's packages, and which of
-those that the script asks for is not the newest, and because of what.
+No PyPI package is silently older than it could be: notices say what would be newer without conda packages, and which of
+the packages that the script asks for is not the newest, and why.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: How often conda's solver is asked again.
 ROUNDS = 3
 
-#: How many packages a notice gives the reason of: each costs a call of uv.
+#: For how many packages notices give the reason: each costs a call of uv.
 _EXPLAINED = 3
 
 #: A requirement that only one version satisfies.
@@ -68,18 +68,18 @@ def build(engine: Backend, request: Request, prefix: str, options: Options, solu
 
 @dataclass
 class Talk:
-    """What is said to one solver because of what the other one said."""
+    """The dialogue of the two solvers."""
 
     engine: Backend
     request: Request
     options: Options
-    #: Links a solution and has uv choose with it.
+    #: Links a solution and lets uv choose with it.
     attempt: Callable[[Any], Trial]
-    #: Records of conda's that are chosen before others.
+    #: conda records that are preferred.
     keep: Sequence[Any] = ()
 
     def agree(self, solution: Solution | None) -> tuple[Trial, tuple[str, ...]]:
-        """The best answer, and what to say of it. Raises CreationError where there is none, and InterruptError."""
+        """The best answer, and the notices about it. Raises CreationError if there is none, and InterruptError."""
         first = self.attempt(solution)
         if first.error is not None and not isinstance(first.error, complaints.UnfitError):
             raise first.error
@@ -99,13 +99,13 @@ class Talk:
         return best, tuple(asking.notices(first, best, free, newest or {}))
 
     def _is_free(self, trial: Trial, python: str) -> bool:
-        """Whether nothing can have been held back: conda provides nothing else that could be asked for, or the script
-        itself says which version it wants of all that was installed."""
+        """Whether nothing can have been held back: conda provides nothing else that could be required, or the script
+        itself fixes the version of everything that was installed."""
         exact = {requirement_name(each) for each in self.request.pypi if re.search(_EXACT, each)}
         return python == trial.python and (not trial.present or set(trial.chosen or ()) <= exact)
 
     def _newest_python(self, first: Trial) -> str:
-        """The Python that conda would choose if the script asked it for nothing else."""
+        """The Python that conda would choose if the script asked for nothing else."""
         alone = offer.specs_of(self.request, "python")
         if not self.engine.solves_first or len(alone) == len(self.request.specs):
             return first.python
@@ -113,7 +113,7 @@ class Talk:
         return next((each.version for each in found.packages if each.name == "python"), "") if found else first.python
 
     def solve(self, request: Request, like: Solution) -> Solution | None:
-        """conda's choice; None where it has none."""
+        """conda's choice; None if there is none."""
         try:
             return self.engine.solve(request, self.options, like=like, keep=self.keep)
         except CreationError:
@@ -135,10 +135,10 @@ class _Rounds:
     free: Versions
 
     def best(self) -> Trial:
-        """The best trial; what it made is there."""
+        """The best trial; its prefix exists."""
         best = last = self.first
         seen = {_identity(best.solution)}
-        #: Versions of conda's packages that cannot be had together with the rest.
+        #: Versions of conda packages that cannot be combined with the rest.
         excluded: set[tuple[str, str]] = set()
         for _ in range(ROUNDS):
             solution = self._next(last, best, excluded)
@@ -153,13 +153,14 @@ class _Rounds:
         return best if best is last or best.error is not None else self.talk.attempt(best.solution)
 
     def _rank(self, chosen: Versions | None) -> tuple[bool, int, int]:
-        """Less is better: no failure; few of the packages asked for that are older than they could be; few others."""
+        """Lower is better: first failures count, then requested packages that are older than they could be, then other
+        older packages."""
         older = _older(chosen, self.free)
         asked = {requirement_name(requirement) for requirement in self.talk.request.pypi}
         return chosen is None, sum(name in asked for name in older), len(older)
 
     def _next(self, trial: Trial, best: Trial, excluded: set[tuple[str, str]]) -> Solution | None:
-        """Another solution of conda's: what uv would have of its packages, as far as conda can give that."""
+        """Another solution of conda: the packages that uv prefers, as far as conda can provide them."""
         available = offer.available(self.talk.request, self.talk.options, trial)
         for _ in range(ROUNDS):
             wish = self._wish(trial, available, excluded)
@@ -175,8 +176,8 @@ class _Rounds:
     def _wish(
         self, trial: Trial, available: offer.Available, excluded: set[tuple[str, str]]
     ) -> tuple[offer.Offer, Versions] | None:
-        """What uv would choose of PyPI's packages and conda's: with this Python, or with another that is allowed, one
-        of each minor version."""
+        """What uv would choose among PyPI and conda packages: with this Python, or with another allowed one, one of
+        each minor version."""
         minors = {offer.minor(trial.python): trial.python}
         for version in available.pythons:
             minors.setdefault(offer.minor(version), version)
@@ -198,8 +199,8 @@ class _Rounds:
         return self.talk.solve(replace(request, constraints=(*request.constraints, *constraints)), trial.solution)
 
     def _culprit(self, trial: Trial, wanted: Mapping[str, str]) -> tuple[str, str]:
-        """The version to give up: one that conda cannot give whatever the others are, else the last that differs from
-        what it chose by itself."""
+        """The version to give up: one that conda cannot provide in any combination, else the last that differs from
+        conda's own choice."""
         there = {package.name: package.version for package in trial.solution.packages}
         changed = [name for name in wanted if wanted[name] != f"=={there.get(name)}"] or list(wanted)
         alone = (name for name in changed if self._solve(trial, {name: wanted[name]}) is None)
@@ -222,13 +223,13 @@ class _Asking:
     options: Options
 
     def newest(self, trial: Trial, python: str) -> Versions | None:
-        """The newest versions of what was chosen and of what the script asks for, whatever they need. None: unknown."""
+        """The newest versions of the chosen and the requested packages, regardless of dependencies. None: unknown."""
         others = set(trial.chosen or ()) - self._asked
         return self._without(trial, python, "--no-deps", also=sorted(others))
 
     def freely(self, trial: Trial, python: str) -> Versions | None:
-        """What uv chooses if what conda provides is no matter. Nothing is asked about that, and no source of it is
-        built. None: it cannot."""
+        """What uv chooses if what conda provides is ignored: no index is asked for it, and no source of it is built.
+        None: uv finds nothing."""
         return self._without(trial, python)
 
     def _without(self, trial: Trial, python: str, *words: str, also: Sequence[str] = ()) -> Versions | None:
@@ -239,7 +240,7 @@ class _Asking:
             return self._choose(directory, trial, python, [*files, others, "--excludes", excludes, *words])
 
     def offered(self, trial: Trial, offered: offer.Offer) -> Versions | None:
-        """What uv chooses if it may choose among what is offered, in the place of what is there."""
+        """What uv chooses from the offer, instead of the installed packages."""
         with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
             files = project.write(directory, self.request, self.options, trial.present, also=offered.roots)[:2]
             words = [*files, "--index-strategy", "first-index"]
@@ -247,7 +248,7 @@ class _Asking:
             return self._choose(directory, trial, offered.python, words, offered.versions)
 
     def _reason(self, trial: Trial, wanted: str) -> str:
-        """What keeps a version away, as uv names it when it is asked for that version."""
+        """What prevents a version, as uv reports it when asked for that version."""
         with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
             *files, constraints = project.write(directory, self.request, self.options, trial.present)
             offer.write_present(directory, trial.present)
@@ -288,7 +289,7 @@ class _Asking:
     # -- what is said of it
 
     def notices(self, first: Trial, best: Trial, free: Versions | None, newest: Versions) -> Iterator[str]:
-        """What was changed for PyPI's packages, and which of them are older than they could be."""
+        """Notices: what was changed for PyPI packages, and which of them are older than they could be."""
         chosen = best.chosen or {}
         before = {package.name: package.version for package in first.solution.packages}
         changed = [
@@ -303,7 +304,7 @@ class _Asking:
         if free is None:
             yield "could not check whether conda packages keep PyPI packages from being newer"
             return
-        # Other packages of conda's might allow what PyPI's own packages keep away; or nothing would.
+        # The reason may be other conda packages, other PyPI packages, or nothing that could be changed.
         wanted = {name: f"the newest is {newest[name]}" for name in _older(chosen, newest) if name in self._asked}
         wanted.update({name: f"it would be {free[name]}" for name in _older(chosen, free)})
         older = self._asked_first(wanted)
