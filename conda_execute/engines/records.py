@@ -1,12 +1,11 @@
-"""What is written into a prefix around its packages, so that other tools read it as their own.
+"""Files that we write into a prefix besides its packages, so that other tools recognise it.
 
 The history, in conda's form: `conda env export --from-history` finds the specs there, `conda list --revisions` the
-packages. The marker `conda-meta/frozen` (CEP 22) is written after everything else: it keeps conda and its peers from
-changing an environment that scripts share. `EXTERNALLY-MANAGED` (PEP 668) keeps pip and uv from it, once ours are done;
-a `pip` that only says what to do keeps a script without pip from that of another environment, which it would change;
-`pyvenv.cfg` keeps out what the user installed for another Python of the same version: out of this interpreter, its
-programs and its children alone. Package records get the mode that the umask says, since a shared prefix is to be read
-by others than its maker.
+packages. The marker `conda-meta/frozen` (CEP 22) is written after everything else: it prevents conda and similar tools
+from changing an environment that scripts share. `EXTERNALLY-MANAGED` (PEP 668) does the same for pip and uv, after our
+own installation. A `pip` that only says what to do prevents a script without pip from using, and changing, another
+environment's. `pyvenv.cfg` hides the user's site-packages, but only from this interpreter, its programs and its
+children. Package records get the mode of the umask, since other users may read a shared prefix.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _MESSAGE = (
     "then gets an environment of its own. `conda tmpenv clear {name}` removes this one, once no script uses it."
 )
 
-#: PEP 668: what pip and uv say instead of installing.
+#: PEP 668: what pip and uv print instead of installing.
 MANAGED = "EXTERNALLY-MANAGED"
 _MANAGED = """\
 [externally-managed]
@@ -57,12 +56,12 @@ EOF
 exit 1
 """
 
-#: `site` reads it and leaves the user's site-packages out. Without a `home` in it this is no virtual environment.
+#: `site` reads it and leaves the user's site-packages out. Without `home` it does not make a virtual environment.
 NO_USER_SITE = "pyvenv.cfg"
 _NO_USER_SITE = "# By conda-execute; not a virtual environment.\ninclude-system-site-packages = false\n"
 
-#: For a symbolic link rattler records the hash of its target's name. To conda it is the hash of the target's content,
-#: so that `conda doctor` would call every link altered. Without one nothing is compared.
+#: For a symbolic link rattler records the hash of its target's name. conda expects the hash of the target's content, so
+#: `conda doctor` would report every link as altered. Without a hash it compares nothing.
 _HASH_OF_LINK = rb'("path_type":\s*"softlink"[^{}]*?),\s*"sha256_in_prefix":\s*"[0-9a-f]*"'
 
 _SIZE = rb'"size_in_bytes":\s*(\d+)'
@@ -76,14 +75,14 @@ def write_history(prefix: str, command: str, installed: Iterable[str], requested
         *(f"+{package}" for package in sorted(installed)),
         f"# update specs: {list(requested)!r}",
     ]
-    # The name of a script in the command may be any bytes.
+    # The name of a script in the command may contain any bytes.
     text = "\n".join(lines) + "\n"
     _write(os.path.join(prefix, "conda-meta", "history"), text.encode(errors="backslashreplace"))
 
 
 def settle_records(prefix: str, moved: Sequence[tuple[str, str]] = ()) -> int:
     """Give the package records the umask's mode, and return the size of the files that they list, in bytes. `moved`:
-    directories of packages that the records name, and where these are now."""
+    package directories named in the records, and their present paths."""
     import json
 
     places = [tuple(json.dumps(path)[1:-1].encode() for path in pair) for pair in moved]
@@ -105,7 +104,7 @@ def settle_records(prefix: str, moved: Sequence[tuple[str, str]] = ()) -> int:
 
 
 def freeze(prefix: str) -> None:
-    """Mark the prefix as one not to be changed (CEP 22)."""
+    """Mark the prefix as frozen (CEP 22)."""
     import json
 
     text = json.dumps({"message": _MESSAGE.format(name=os.path.basename(prefix))}, indent=1) + "\n"
@@ -119,8 +118,8 @@ def _write(path: str, content: bytes, mode: int = 0o666) -> None:
 
 
 def protect_python(prefix: str, *, user_libraries: bool) -> None:
-    """Keep others from installing into the prefix's Python, and the user's site-packages out of it unless they are
-    wanted. Files that packages brought may be hard links into the package cache: they are replaced, not written to."""
+    """Prevent other tools from installing into the prefix's Python, and hide the user's site-packages unless they are
+    wanted. Files of packages may be hard links into the package cache, so they are replaced, not changed."""
     folders = _standard_libraries(prefix)
     for folder in folders:
         _write(os.path.join(folder, MANAGED), _MANAGED.encode())
@@ -146,7 +145,7 @@ def stand_ins(prefix: str) -> list[str]:
 
 
 def _standard_libraries(prefix: str) -> list[str]:
-    """Of each Python in the prefix; there is one at most, but for other implementations."""
+    """The standard libraries of the Pythons in the prefix: at most one, except for other implementations."""
     if sys.platform == "win32":
         folders = [os.path.join(prefix, "Lib")]
     else:
@@ -172,8 +171,8 @@ def each(prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def altered(prefix: str, made: float) -> list[str]:
-    """Python packages that are no longer what was installed when the prefix was `made` (seconds since the epoch, by its
-    file system): what the records list and is gone, and what somebody else installed later."""
+    """Python packages that have changed since the prefix was `made` (seconds since the epoch, by its file system):
+    recorded ones that are gone, and those that other tools installed later."""
     from .pypi.installed import distributions
 
     complaints = []

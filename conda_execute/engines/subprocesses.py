@@ -1,7 +1,7 @@
 """A program that an engine starts to do its work: it inherits the locks, and it ends before we do.
 
-An orphan, left when we are killed, keeps the locks until it ends. A signal that ends us ends the program first, and
-waits for it: nothing writes into the prefix any more when it is thrown away.
+An orphan, left when we are killed, keeps the locks until it ends. A signal that ends us ends the program first, and we
+wait for it: nothing writes into the prefix any more when it is deleted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def run(
     ends_by: signal.Signals = signal.SIGTERM,
     watch: Callable[[str], None] | None = None,
 ) -> tuple[int, str, str]:
-    """The status of a program, what it printed and what it complained of, once it has ended.
+    """Run a program; return its exit status, its standard output and its standard error.
 
     `inherited` are descriptors of locks. On SIGINT and SIGTERM the program gets the signal `ends_by`, and `patience`
     seconds to clean up; then InterruptError is raised. With `watch` its standard error is a terminal, and `watch`
@@ -57,7 +57,7 @@ def run(
             screen.open()
         try:
             printed, complaints = process.communicate()
-        except BaseException as reason:  # a door may raise something of its own for SIGHUP
+        except BaseException as reason:  # an entry point may raise its own exception for SIGHUP
             _end(process, ends_by if sys.platform != "win32" else signal.SIGTERM, patience)
             if not isinstance(reason, (KeyboardInterrupt, _Stopped)):
                 raise
@@ -72,12 +72,12 @@ def run(
     )
 
 
-#: What moves the cursor, erases or colours.
+#: Control sequences that move the cursor, erase or colour.
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class _Screen:
-    """A terminal for a program that shows on terminals only how far it is; wide, so that it cuts nothing."""
+    """A terminal for a program that shows its progress only on terminals; wide, so that it cuts nothing."""
 
     def __init__(self, watch: Callable[[str], None]) -> None:
         self._watch = watch
@@ -102,7 +102,7 @@ class _Screen:
         return ours, end
 
     def open(self) -> None:
-        """The program has its end by now."""
+        """The program has started and has its end open."""
         os.close(self.end)
         self._reader.start()
 
@@ -111,17 +111,17 @@ class _Screen:
         while True:
             try:
                 more = os.read(self._ours, 1 << 16)
-            except OSError:  # EIO: nobody has the other end
+            except OSError:  # EIO: no process has the other end open
                 return
             if not more:
                 return
             line, *lines = (self._lines[-1] + decoder.decode(more)).split("\n")
-            # What is written after a carriage return takes the place of what was before.
+            # Text after a carriage return replaces what was before it.
             self._lines[-1:] = [each[each.rfind("\r") + 1 :] for each in (line, *lines)]
             self._watch(_ESCAPES.sub("", self._lines[-1]))
 
     def close(self) -> str:
-        """What can be read there at the end. What outlives the program may still have its end."""
+        """Read what is left at the end. Processes that outlive the program may still have it open."""
         self._reader.join(1)
         if not self._reader.is_alive():
             os.close(self._ours)

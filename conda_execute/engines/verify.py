@@ -1,4 +1,4 @@
-"""Whether the files of an environment are still what was installed, by the hashes that its packages came with."""
+"""Whether the files of an environment are unchanged, by the hashes in its packages."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-#: What may have taken the place of a package's file: ours, and what the engine writes.
+#: Files that may have replaced a package's file: ours, and those of the engine.
 _OURS = (records.MANAGED, records.NO_USER_SITE, "INSTALLER", "RECORD")
 
 
 def damaged(prefix: str) -> list[str]:
-    """What is wrong with which file, for people; nothing if all are as they were. Raises nothing for any damage."""
+    """What is wrong with which file, for people; empty if all are unchanged. No damage raises an error."""
     complaints: dict[str, str | None] = {}
     for path, digest in (*_of_conda(prefix, complaints), *_of_pypi(prefix, complaints)):
         if os.path.basename(path) in _OURS or path.startswith("conda-meta/"):
             continue
         found = complaint(os.path.join(prefix, path), digest)
-        # Of a file that several packages bring, one is there.
+        # If several packages have the same file, one of them was installed.
         complaints[path] = found and complaints.get(path, found)
     return [f"`{path}` {why}" for path, why in sorted(complaints.items()) if why]
 
 
 def _of_conda(prefix: str, complaints: dict[str, str | None]) -> Iterator[tuple[str, str | None]]:
-    """Each file with its SHA-256, if there is one. A record that cannot be read is a complaint itself."""
+    """Each file with its SHA-256, if there is one. An unreadable record is a complaint itself."""
     for name, record in records.each(prefix):
         try:
             yield from [(path["_path"], _digest(path)) for path in record["paths_data"]["paths"]]

@@ -1,8 +1,8 @@
-"""Virtual packages: what the machine is, as far as packages depend on it.
+"""Virtual packages: properties of the machine that packages depend on.
 
-Of this machine they are detected, with the `CONDA_OVERRIDE_*` variables that conda has too; of another platform a
-plain, not too recent machine is assumed. What an environment relies on is kept in its marker, so that a host which
-lacks it gets an environment of its own.
+For this machine they are detected, with conda's `CONDA_OVERRIDE_*` variables; for another platform a plain, not too
+recent machine is assumed. What an environment relies on is in its marker, so that a host without it gets an environment
+of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..model import Request
 
-#: Of machines that nobody has seen: what conda packages can count on where nothing else is said.
+#: The assumed machines of other platforms: what conda packages can rely on by default.
 _FOREIGN = {
     "linux": {"__unix": "0", "__linux": "4.18", "__glibc": "2.28"},
     "osx": {"__unix": "0", "__osx": "13.0"},
@@ -29,7 +29,7 @@ _FOREIGN = {
 }
 _NAMES = {f"CONDA_OVERRIDE_{name.upper()}": f"__{name}" for name in ("cuda", "glibc", "linux", "osx", "win")}
 
-#: What only these platforms have, whatever a variable says: one may be set for the build of something else.
+#: Virtual packages that only these platforms have, whatever a variable says: it may be set for another purpose.
 _FAMILIES = {"__glibc": "linux", "__linux": "linux", "__osx": "osx", "__win": "win"}
 
 #: True on every host that the platform's packages run on at all.
@@ -37,7 +37,8 @@ _EVERYWHERE = ("__unix", "__linux", "__osx", "__win")
 
 
 def packages(request: Request) -> list[GenericVirtualPackage]:
-    """This machine's; for another platform those of a plain, not too recent machine. `CONDA_OVERRIDE_*` count."""
+    """The virtual packages of this machine; for another platform those of a plain, not too recent machine.
+    `CONDA_OVERRIDE_*` variables apply."""
     family, _, machine = request.platform.partition("-")
     if request.platform == request.host_platform:
         present = of_this_machine(request.overrides)
@@ -52,7 +53,7 @@ def packages(request: Request) -> list[GenericVirtualPackage]:
 def _overridden(
     packages: dict[str, GenericVirtualPackage], overrides: Sequence[tuple[str, str]]
 ) -> dict[str, GenericVirtualPackage]:
-    """The packages with those of `CONDA_OVERRIDE_*` variables in their place; an empty one says that there is none."""
+    """The packages, replaced by those of `CONDA_OVERRIDE_*` variables; an empty variable removes one."""
     for variable, value in overrides:
         name = _NAMES.get(variable)
         if name is None:
@@ -71,7 +72,7 @@ def package(name: str, version: str, build: str = "0") -> GenericVirtualPackage:
 
 
 def of_this_machine(overrides: Sequence[tuple[str, str]] = ()) -> list[GenericVirtualPackage]:
-    """What is detected, and what a header says instead."""
+    """The detected packages, with the changes of a header."""
     try:
         found = rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env())
     except DetectVirtualPackageError as error:
@@ -81,14 +82,14 @@ def of_this_machine(overrides: Sequence[tuple[str, str]] = ()) -> list[GenericVi
 
 
 def fits(virtual_packages: Sequence[str], overrides: Sequence[tuple[str, str]] = ()) -> bool:
-    """Whether this machine, or what is said of it, satisfies what `Built.virtual_packages` says."""
+    """Whether this machine, as detected or as a header describes it, satisfies `Built.virtual_packages`."""
     present = of_this_machine(overrides)
     return all(_holds(spec, present) for spec in virtual_packages)
 
 
 def relied_on(records: Sequence[RepoDataRecord], asked: Sequence[str] = ()) -> tuple[str, ...]:
-    """Match specs on virtual packages, those of `asked` as well, except what holds wherever the platform's packages run
-    at all."""
+    """Match specs on virtual packages, including those of `asked`, except those that are true on every host of the
+    platform."""
     specs = {*asked, *(spec for record in records for spec in record.depends)}
     return tuple(sorted(spec for spec in specs if spec.startswith("__") and spec not in _EVERYWHERE))
 
@@ -96,8 +97,8 @@ def relied_on(records: Sequence[RepoDataRecord], asked: Sequence[str] = ()) -> t
 def decisive(
     records: Sequence[RepoDataRecord], asked: Sequence[str], overrides: Sequence[tuple[str, str]] = ()
 ) -> tuple[str, ...]:
-    """What conditions (`when`) of these specs and of packages say of this machine: a match spec that it satisfies, or
-    `!` and one that it does not."""
+    """What conditions (`when`) of these specs and of packages require from this machine: a match spec that it
+    satisfies, or `!` and one that it does not."""
     conditional = {
         spec for spec in (*asked, *(spec for record in records for spec in record.depends)) if "when" in spec
     }
@@ -116,7 +117,7 @@ def decisive(
 
 
 def applies(spec: MatchSpec, records: Sequence[RepoDataRecord], request: Request) -> bool:
-    """Whether the condition of a spec, if it has one, holds with these packages."""
+    """Whether the condition of a spec, if it has one, is true with these packages."""
 
     def holds(text: str) -> bool:
         wanted = rattler.MatchSpec(text, strict=False)

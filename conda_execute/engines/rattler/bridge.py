@@ -1,14 +1,14 @@
-"""What the embedded engine needs of py-rattler 0.28, for the older ones that a base environment may have.
+"""Features of py-rattler 0.28 that the embedded engine needs, for older versions that a base environment may have.
 
-conda's solver `conda-rattler-solver` keeps py-rattler at 0.26, so that is what a current conda brings along. Each piece
-here names the version that makes it unnecessary, and steps aside where that version is installed:
+conda's solver `conda-rattler-solver` keeps py-rattler at 0.26, so current conda installations have that. Each part here
+names the version that makes it unnecessary, and is not used if that version is installed:
 
 - `Subdir`: 0.27 gave the platform its new name.
-- `BuildString`: 0.28; before, a text was enough.
+- `BuildString`: 0.28; before, it was a plain string.
 - `sources`, `addressed`, `restored`: 0.28 has `MultiSource`, a named channel that may lead to several URLs of one
-  priority. Before, a channel has one URL and is known by it; of several URLs a source of our own makes one.
-- `package_cache`: 0.28 has `PackageCache` and `ValidationMode`. Before, an installer trusts what lies unpacked in the
-  cache, so we compare it, and take away what is damaged: it is then fetched again.
+  priority. Before, a channel has one URL and is identified by it; a source of our own combines several URLs.
+- `package_cache`: 0.28 has `PackageCache` and `ValidationMode`. Before, an installer trusts unpacked packages in the
+  cache, so we compare them, and remove damaged ones, which are then downloaded again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ...model import Channel
     from .incoming import Incoming
 
-#: The oldest version that works: what the network settings need (`Config`) is not in 0.25.
+#: The oldest version that works: 0.25 lacks `Config`, which the network settings need.
 OLDEST = "0.26"
 
 Subdir: Any = getattr(rattler, "Subdir", None) or rattler.Platform  # type: ignore[attr-defined, unused-ignore]
@@ -49,7 +49,7 @@ _HAS_GROUPS = hasattr(rattler, "MultiSource")
 
 
 def require() -> None:
-    """Raise SettingsError where py-rattler is too old for all this."""
+    """Raise SettingsError if py-rattler is too old."""
     if not hasattr(rattler, "Config"):
         raise SettingsError(
             f"the embedded engine needs py-rattler {OLDEST} or later, but {rattler.__version__} is installed",
@@ -67,10 +67,10 @@ async def sources(
     counts: Callable[[RepoDataRecord, Channel], bool] | None = None,
     wheels: unsharded.Found | None = None,
 ) -> list[Any]:
-    """Channels as sources. The name is kept with them, since a spec may say `name::package` wherever the name leads.
+    """Channels as sources. They keep their names, since a spec may say `name::package` wherever the name leads.
 
-    Where `counts` says so of a record, it counts, and `wheels` are what the gateway leaves out; with either, the specs
-    are to be `addressed` and the solution `restored` as `grouped`."""
+    `counts` selects the records to use, and `wheels` are records that the gateway leaves out; with either, the specs
+    must be `addressed` and the solution `restored` as `grouped`."""
     found: list[Any] = []
     for channel in channels:
         urls = [rattler.Channel(url) for url in channel.urls]
@@ -92,14 +92,14 @@ def _counted(counts: Callable[[RepoDataRecord, Channel], bool], channel: Channel
 
 
 def addressed(specs: Sequence[MatchSpec], channels: Sequence[Channel], grouped: bool = False) -> list[MatchSpec]:
-    """The specs, with the URL of a channel where they say its name; `grouped`: whatever py-rattler can."""
+    """The specs, with the URL of a channel instead of its name; `grouped`: even if py-rattler supports names."""
     if _HAS_GROUPS and not grouped:
         return list(specs)
     return [rattler.MatchSpec(with_url(str(spec), channels), strict=False) if spec.channel else spec for spec in specs]
 
 
 def with_url(spec: str, channels: Sequence[Channel]) -> str:
-    """The spec, with the URL of a channel where it says its name."""
+    """The spec, with the URL of a channel instead of its name."""
     urls = {channel.name: channel.urls[0] for channel in channels if _is_name(channel.name)}
     place, _, rest = spec.partition("::")
     name, slash, subdir = place.rpartition("/")
@@ -126,7 +126,7 @@ def _is_name(channel: str) -> bool:
 
 
 class _Group:
-    """Several URLs as one channel: to the solver all their packages are of the first one."""
+    """Several URLs as one channel: to the solver, all their packages are in the first one."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class _Group:
 
 
 def attestation_policy(asked: str) -> dict[str, Any]:
-    """The argument by which `rattler.install` verifies attestations, where that is asked for. 0.28 can."""
+    """The argument that makes `rattler.install` verify attestations, if the settings ask for that. It needs 0.28."""
     if asked == "off":
         return {}
     try:
@@ -190,8 +190,8 @@ def attestation_policy(asked: str) -> dict[str, Any]:
 
 
 def package_cache(directory: str, *, full: bool) -> PackageCache:
-    """The cache of unpacked packages. One that lacks files (a purge took them) is fetched again; with `full`, also one
-    with a file that is not what its package says: prefixes share these files, and what wrote to one wrote to all."""
+    """The cache of unpacked packages. A package with missing files (after a purge) is downloaded again; with `full`,
+    also one with changed files: prefixes share these files, so a program that writes to one changes all."""
     return PackageCache(directory, full) if hasattr(rattler, "PackageCache") else _OlderPackageCache(directory, full)
 
 
@@ -206,17 +206,17 @@ class PackageCache:
         self.full = full
 
     async def absent(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
-        """Those that would have to be fetched. Raises IoError where the cache cannot be read."""
+        """Packages that would have to be downloaded. Raises IoError if the cache cannot be read."""
         index = await self._packages().index()
         return [record for record in records if not index.contains_record(record)]
 
     async def arguments(self, records: Sequence[RepoDataRecord], incoming: Incoming) -> dict[str, Any]:
-        """The arguments by which `rattler.install` takes these packages from here, or fetches them into `incoming`."""
+        """The arguments for `rattler.install` to take these packages from here, or download them into `incoming`."""
         before = await asyncio.to_thread(incoming.begin)
         return {"package_cache": self._packages(*before, is_borrowed=bool(incoming.borrowed))}
 
     def _packages(self, *before: str, is_borrowed: bool = False) -> rattler.PackageCache:
-        """The cache, and directories before it; what is borrowed is compared byte by byte."""
+        """The cache, and directories before it; borrowed packages are compared byte by byte."""
         full, fast = rattler.ValidationMode.full(), rattler.ValidationMode.fast()
         layers = [(path, is_borrowed or self.full) for path in before] + [(self.directory, self.full)]
         return rattler.PackageCache.from_layers(
@@ -225,7 +225,7 @@ class PackageCache:
 
 
 class _OlderPackageCache(PackageCache):
-    """The same by ourselves: a directory for each package, and next to it `NAME.lock` with its archive's SHA-256."""
+    """The same, in Python: a directory for each package, and next to it `NAME.lock` with its archive's SHA-256."""
 
     borrows = False
 
@@ -246,7 +246,7 @@ class _OlderPackageCache(PackageCache):
         return os.path.join(self.directory, stem(record.file_name))
 
     def _discard_damaged(self, records: Sequence[RepoDataRecord]) -> None:
-        """Take away the packages that are not as they were unpacked; the installer then fetches them again."""
+        """Remove packages that have changed since they were unpacked; the installer then downloads them again."""
         there = [self._package(record) for record in records if self._contains(record)]
         damaged = [package for package in there if not self._is_whole(package)]
         if not damaged:
@@ -276,7 +276,7 @@ class _OlderPackageCache(PackageCache):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """rattler's own lock on its cache: nobody links packages from it now."""
+        """Hold rattler's own lock on its cache: no process links packages from it meanwhile."""
         if sys.platform == "win32":
             yield  # a package that is being linked cannot be moved there
             return

@@ -1,10 +1,10 @@
-"""Unpacked packages in the cache, looked at before they are linked.
+"""Unpacked packages in the cache, checked before they are linked.
 
-A power cut, a full disk or a slip of the hand may have left files there that are empty, cut off or gone: such a package
-is fetched again. And a package may bring files that would have us, or the engine, write outside of the prefix, or that
-say what only we say of an environment: such a package is refused.
+After a power cut, a full disk or a mistake, files there may be empty, truncated or missing: such a package is
+downloaded again. And a package may contain files that would make us, or the engine, write outside of the prefix, or
+that pretend to be our own records of an environment: such a package is refused.
 
-py-rattler 0.28 fetches a package again whose `index.json` is gone or whose files are, and links whatever else it finds.
+py-rattler 0.28 downloads a package again if its `index.json` or files are missing, and links whatever else it finds.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-#: Packages made since then (July 2017, in milliseconds) list their paths: without the list, what has the prefix in it
-#: would be linked as it is.
+#: Packages built since then (July 2017, in milliseconds) list their paths: without the list, files that contain the
+#: prefix would be linked unchanged.
 _LISTS_PATHS = 1_500_000_000_000
 
 
@@ -64,12 +64,12 @@ class Unpacked:
         return None
 
     def intrusion(self) -> str | None:
-        """A file of it that no package may bring, and why; None if there is none."""
+        """A file of it that no package may contain, and why; None if there is none."""
         try:
             listed = self._listed
             names = [path["_path"] for path in listed] if listed is not None else _names(self.directory)
         except (OSError, ValueError, AttributeError):
-            return None  # the engine says what is wrong with it
+            return None  # the engine reports the problem
         text = "\n".join(["", *names]).casefold()
         if not any(mark in text for mark in _SUSPECT):
             return None
@@ -77,7 +77,7 @@ class Unpacked:
 
     @functools.cached_property
     def _listed(self) -> list[dict[str, Any]] | None:
-        """What the package says of its files; None where it is an old one, which says no more than their names."""
+        """The package's records of its files; None for an old package, which only lists their names."""
         content = _content(self.directory, "paths.json")
         try:
             return None if content is None else [{**path, "_path": str(path["_path"])} for path in content["paths"]]
@@ -93,7 +93,7 @@ def _why_not(package: str, name: str) -> str | None:
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or posixpath.isabs(name) or ntpath.isabs(name) or ntpath.splitdrive(name)[0]:
         return "is outside of the environment"
-    # Upper and lower case are the same to some disks.
+    # On some disks, upper and lower case are the same.
     folder, *below = (part.casefold() for part in parts if part not in ("", "."))
     if folder != "conda-meta":
         return None
@@ -107,8 +107,8 @@ def _why_not(package: str, name: str) -> str | None:
 
 
 def origin(package: str) -> bytes | None:
-    """The SHA-256 of the archive that a package was unpacked from, as who unpacked it wrote down: rattler next to it
-    (after a revision number of eight bytes), conda in it; None if nobody did."""
+    """The SHA-256 of the archive that a package was unpacked from, as recorded by rattler next to it (after a revision
+    number of eight bytes) or by conda in it; None if it was not recorded."""
     try:
         with open(f"{package}.lock", "rb") as file:
             if digest := file.read()[8:]:
@@ -122,13 +122,13 @@ def origin(package: str) -> bytes | None:
 
 
 def distrust(package: str) -> None:
-    """Have the engine fetch this package again, and not link it as it is. Raises OSError."""
+    """Make the engine download this package again, and not link it as it is. Raises OSError."""
     delete(os.path.join(package, "info", "index.json"))
 
 
 def forget_repodata(cache: str) -> bool:
-    """Have the engine ask for the lists of packages again; False if none was kept. Who reads them now has them in
-    memory; a lock that others hold stays where it is. Raises OSError."""
+    """Make the engine download the lists of packages again; False if none was cached. Processes that use them have them
+    in memory; locks of others stay in place. Raises OSError."""
     try:
         entries = [entry for entry in os.scandir(cache) if not entry.name.endswith(".lock") or entry.is_dir()]
     except OSError:

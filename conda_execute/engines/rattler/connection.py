@@ -1,4 +1,4 @@
-"""How the engine reaches channels, and where it keeps what it fetched."""
+"""How the engine reaches channels, and where it keeps downloads."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from .. import Options
 
-    #: What `Options.connect` gives: a client for downloads, and a gateway for repodata that works as offline as asked.
+    #: What `Options.connect` returns: a client for downloads, and a gateway for repodata, which may be offline.
     Connection = tuple[Client, Gateway]
 
 
 def cache_dir(options: Options) -> str:
-    """Where rattler and its peers keep packages and repodata."""
+    """Where rattler, and tools that use it, keep packages and repodata."""
     return options.cache or rattler_cache(options.environ)
 
 
@@ -48,5 +48,5 @@ def unconnected() -> Client:
 
 
 def hosts(urls: Iterable[str]) -> list[str]:
-    """The hosts that have to answer; none for files."""
+    """The hosts that must answer; none for files."""
     return list(dict.fromkeys(host for url in urls if (host := urlsplit(url).netloc.rpartition("@")[2])))

@@ -2,12 +2,11 @@
 
 Packages and repodata are cached where rattler keeps them (`RATTLER_CACHE_DIR`, else the user's cache directory), and
 so shared with pixi and rattler-build; rattler itself locks that cache. SIGINT, SIGTERM and SIGHUP end a solve or an
-install at once; whatever was being written into the prefix is then finished or given up, and the prefix is the
-caller's to throw away.
+install at once; writing into the prefix has then ended, and the caller must delete the prefix.
 
 Facts of py-rattler that shape this module, up to 0.28: its threads may crash the interpreter's shutdown, so a process
-that used it leaves by exec or `os._exit`; `install(requested_specs=...)` wants the specs' inner objects; a post-link
-script that fails is reported to the reporter only. What an older one lacks is in `bridge`.
+that used it ends with exec or `os._exit`; `install(requested_specs=...)` needs the specs' inner objects; a failing
+post-link script is only reported to the reporter. What older versions lack is in `bridge`.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class Rattler:
         return f"py-rattler {rattler.__version__}"
 
     def require(self) -> None:
-        """Raise SettingsError where py-rattler is too old."""
+        """Raise SettingsError if py-rattler is too old."""
         bridge.require()
 
     def limits(self, settings: Settings, request: Request) -> Iterator[tuple[str, str]]:
@@ -74,7 +73,7 @@ class Rattler:
     def solve(
         self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
     ) -> Solution:
-        """Solve, and look which packages are cached. Raises CreationError and InterruptError."""
+        """Solve, and check which packages are cached. Raises CreationError and InterruptError."""
         return _bounded(options, lambda: run(lambda: solver.solve(request, options, like, keep), "solve"))
 
     def create(self, request: Request, prefix: str, options: Options, solution: Solution | None = None) -> Built:
@@ -110,14 +109,14 @@ class Rattler:
 def available(
     request: Request, options: Options, names: Sequence[str], like: Solution
 ) -> dict[str, list[RepoDataRecord]]:
-    """For each of these names the records that `request` allows by itself, newest first, from the channels as they
-    were for a solution."""
+    """For each of these names the records that `request` alone allows, newest first, from the channels as they were for
+    a solution."""
     return _bounded(options, lambda: run(lambda: solver.available(request, options, names, like.state[1]), "solve"))
 
 
 def _bounded(options: Options, work: Callable[[], Result]) -> Result:
-    """Do the work, in the home that is to count: wait for servers only as long as the settings say, and end by an
-    error of ours if Rust panics."""
+    """Do the work with the right home directory: wait for servers only as long as the settings say, and raise one of
+    our errors if Rust panics."""
     limits.check()
     home = environment({name: options.environ.get(name) for name in HOMES})
     try:

@@ -1,6 +1,6 @@
 """What py-rattler's failures mean: its messages turned into errors that say what is wrong, where, and what to try.
 
-The messages are read, since py-rattler's exceptions carry nothing else; what is not recognised is shown as it came.
+The messages are parsed, since py-rattler's exceptions have no other data; unknown ones are shown unchanged.
 Pure: facts about the channels that an explanation needs arrive as arguments.
 """
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 #: Longest list of names or versions in one sentence.
 _FEW = 8
-#: Lines of the solver's explanation that anybody reads.
+#: How many lines of the solver's explanation are shown.
 _LONGEST_TREE = 40
 _BRANCHES = " │├└─"
-#: How alike a name must be to be suggested.
+#: How similar a name must be to be suggested.
 _ALIKE = 0.6
 
-#: What a request says that is made although `--offline` forbids it.
+#: What our client raises for a request that `--offline` forbids.
 OFFLINE = "no request is made now"
 
 _CAUSE = r"(?:^|\n)\s*Caused by:\s*"
@@ -46,7 +46,7 @@ _STATUS = r"HTTP status (?:client|server) error \((\d{3})[^)]*\)"
 _MISMATCH = r"hash mismatch .*expected ([0-9a-f]+), got ([0-9a-f]+)"
 _VIRTUAL = r"(__\w+)([^,\n]*), (?:for which no candidates were found|which cannot be installed)"
 
-#: py-rattler 0.28 sets the time of a link before what it leads to is there; sshfs cannot do that.
+#: py-rattler 0.28 sets the time of a link before its target exists; sshfs cannot do that.
 _NO_DANGLING_LINKS = "could not update file modification and access time"
 
 _NO_ACCESS = ("401", "403", "407")
@@ -72,7 +72,7 @@ _NETWORK = (
 
 
 def causes(text: str) -> list[str]:
-    """The sentences of an error and its causes, outermost first, without those that a later one repeats."""
+    """The sentences of an error and its causes, outermost first, without those that are repeated later."""
     parts = [part.strip() for part in re.split(_CAUSE, text.strip()) if part.strip()]
     told = [part for index, part in enumerate(parts) if not any(part in later for later in parts[index + 1 :])]
     return told or ["no reason given"]
@@ -85,7 +85,7 @@ def tidy(text: str) -> str:
     text = re.sub(_ANY_VERSION, "", text).rstrip(". \n")
     lines = text.split("\n")
     bare = [line.lstrip(_BRANCHES).rstrip(".") for line in lines]
-    # Builds of one version fail alike, one below the other; the last one's branch closes the fork.
+    # Builds of one version fail in the same way, in consecutive lines; the last line closes the branch.
     kept = [line for line, this, following in zip(lines, bare, [*bare[1:], None], strict=True) if this != following]
     if len(kept) > _LONGEST_TREE:
         kept = [*kept[:_LONGEST_TREE], f"... and {len(kept) - _LONGEST_TREE} more lines"]
@@ -110,7 +110,7 @@ def _variants(name: str) -> list[str]:
 
 
 def _in_file(where: Location | None) -> bool:
-    """Words of the command line are in no line."""
+    """Whether the place is in a file: arguments have no line."""
     return where is not None and where.line is not None
 
 
@@ -153,7 +153,7 @@ def missing_packages(
             "if it is in another channel, add that under `channels:`; if it is only on PyPI, list it under `pip:`"
         )
     elif not hints:
-        # Words of the command line are in no file.
+        # Arguments are not in a file.
         name = next(iter(missing)) if len(missing) == 1 else "NAME"
         hints.append(f"`--channel CHANNEL` adds another channel; `pypi:{name}` asks for a package of PyPI")
     return CreationError(
@@ -182,7 +182,7 @@ def another_machine(missing: Mapping[str, str], request: Request, locate: Locate
 
 
 def missing_versions(spec: str, name: str, versions: Sequence[str], request: Request, locate: Locate) -> CreationError:
-    """No version fits one spec by itself; `versions` are those that the channels have, newest first."""
+    """No version fits a single spec; `versions` are those in the channels, newest first."""
     where = locate(spec)
     shown = ", ".join(versions[:_FEW]) + (f" and {len(versions) - _FEW} older" if len(versions) > _FEW else "")
     newer = " (`exclude-newer` hides those published later)" if request.exclude_newer else ""
@@ -190,7 +190,7 @@ def missing_versions(spec: str, name: str, versions: Sequence[str], request: Req
     # What follows a space is the build.
     separated = re.sub(r"(?<=[\w.*]) ?(?:and |& ?)?(?=[<>!~])", ",", spec.partition(" ")[2])
     if wrong := mistakes.exact(spec, [*versions]) or mistakes.meant(spec, in_file=_in_file(where)):
-        # Where no version was asked for, which there are is no help.
+        # If no version was asked for, a list of versions does not help.
         hint = f"{wrong}\n{hint}" if re.search(r"[\d*]", spec) else wrong
     elif separated not in spec:
         hint = f"did you mean `{name} {separated}`? A comma separates versions\n{hint}"
@@ -237,7 +237,7 @@ def _virtual_hint(name: str, version: str, virtual: Sequence[str]) -> str:
 
 
 def _override(name: str, version: str) -> str | None:
-    """How to solve for a machine that has this virtual package; None where nothing can say so."""
+    """How to solve for a machine that has this virtual package; None if there is no variable for it."""
     variable = {"__cuda": "CUDA", "__glibc": "GLIBC", "__osx": "OSX", "__archspec": "ARCHSPEC", "__linux": "LINUX"}
     if name not in variable:
         return None
@@ -246,7 +246,7 @@ def _override(name: str, version: str) -> str | None:
 
 
 def undetected(text: str) -> CreationError:
-    """The machine's virtual packages cannot be told: a `CONDA_OVERRIDE_*` variable that makes no sense."""
+    """The machine's virtual packages cannot be detected: a `CONDA_OVERRIDE_*` variable is invalid."""
     return CreationError(
         f"the virtual packages of this machine cannot be detected: {causes(text)[-1]}",
         step="solve",
@@ -260,7 +260,7 @@ class UnreachableError(CreationError):
     named = ""
 
     def because(self, reason: str) -> CreationError:
-        """The same, for a reason that is known better."""
+        """The same error with a better reason."""
         return CreationError(
             f"{self.named} cannot be reached: {reason}",
             step=self.step,
@@ -272,7 +272,7 @@ class UnreachableError(CreationError):
 
 
 def repodata_failed(text: str, request: Request, offline: bool, cache: str, locate: Locate) -> CreationError:
-    """A channel's list of packages could not be had, or not be kept in the `cache`."""
+    """A channel's list of packages could not be downloaded, or not be stored in the `cache`."""
     text = leave_out(text)
     sentences = causes(text)
     found = re.search(_URL, text)
@@ -303,7 +303,7 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
 
 
 def panicked(text: str) -> CreationError:
-    """Rust gave up amid its work, and said why on standard error."""
+    """Rust panicked, and printed why on standard error."""
     return CreationError(
         "the engine stopped unexpectedly",
         step="install",
@@ -313,26 +313,26 @@ def panicked(text: str) -> CreationError:
 
 
 def is_undated(text: str) -> bool:
-    """Whether a server said that nothing has changed, but not since when, which rattler takes for no answer. Python's
-    http.server does so (conda/rattler#2719)."""
+    """Whether a server answered 304 without a date, which rattler does not accept. Python's http.server does so
+    (conda/rattler#2719)."""
     return "304 Not Modified" in text
 
 
 def may_be_damaged(text: str) -> bool:
-    """Whether a channel may be unreadable for what is cached of it: nothing is said of the network, or of the disk."""
+    """Whether damaged cached repodata may be the reason: the text mentions neither the network nor the disk."""
     signs = (*_NETWORK, *_DISK_FULL, *_NOT_WRITABLE, _TOO_MANY_FILES, "could not find subdir")
     return not re.search(_STATUS, text) and not any(sign in text for sign in signs)
 
 
 def not_linked(text: str) -> str | None:
-    """The archive that could not be linked, unless for a disk that is full or not ours to write to."""
+    """The archive that could not be linked, unless the disk is full or not writable."""
     signs = (*_DISK_FULL, *_NOT_WRITABLE, _TOO_MANY_FILES)
     found = None if any(sign in text for sign in signs) else re.search(_FAILED_LINK, text)
     return found[1] if found else None
 
 
 def damaged_in_cache(archive: str, package: str, damage: str) -> CreationError:
-    """A package that would have to be fetched again, and may not be."""
+    """A damaged package that may not be downloaded again."""
     return CreationError(
         f"the package {archive} is damaged in the cache, and `--offline` does not allow downloading it again",
         step="download",
@@ -342,7 +342,7 @@ def damaged_in_cache(archive: str, package: str, damage: str) -> CreationError:
 
 
 def refused(packages: Mapping[str, str]) -> CreationError:
-    """Packages with files that none may have: what is wrong, by archive."""
+    """Packages with forbidden files: what is wrong, by archive."""
     return CreationError(
         f"refused to install {listed(packages)}",
         step="link",
@@ -411,7 +411,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
 
 
 def _link_failed(text: str, archive: str | None, sentences: Sequence[str]) -> CreationError | None:
-    """What of the file system of the environments keeps a package out of it."""
+    """A problem with the file system of the environments."""
     if _NO_DANGLING_LINKS in text:
         return CreationError(
             f"cannot link {archive}: the file system of the environments does not allow links to missing files",
@@ -444,7 +444,7 @@ def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: L
         return wrong_hash(archive, url, "sha256", mismatch[1], mismatch[2])
     if error := _not_served(text, named, url, partial(CreationError, step="download")):
         return error
-    # A name such as `zstd-1.5-0.tar.bz2` says nothing of what went wrong.
+    # A name such as `zstd-1.5-0.tar.bz2` must not count as a sign of what went wrong.
     if any(sign in reason.replace(archive, "") for sign in _CORRUPT):
         return CreationError(
             f"the package {archive} is broken: {reason}",
@@ -456,7 +456,7 @@ def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: L
 
 
 def wrong_hash(archive: str, url: str, algorithm: str, expected: str, found: str) -> CreationError:
-    """An archive that is not the one its channel, or the lock, describes."""
+    """An archive that differs from what its channel or the lock describes."""
     return CreationError(
         f"the package {archive} is broken: its {algorithm} does not match",
         step="download",
@@ -468,8 +468,8 @@ def wrong_hash(archive: str, url: str, algorithm: str, expected: str, found: str
 def link_scripts_failed(
     failed: Sequence[tuple[str, str]], sources: Mapping[str, str], messages: Mapping[str, str]
 ) -> CreationError:
-    """Post-link scripts that failed: pairs of package and script; `sources` are the unpacked packages, `messages` what
-    the scripts said."""
+    """Post-link scripts that failed: pairs of package and script; `sources` are the unpacked packages, `messages` the
+    output of the scripts."""
     packages = listed(package for package, _ in failed)
     return CreationError(
         f"the post-link script of {packages} failed",
@@ -485,7 +485,7 @@ def link_scripts_failed(
 
 
 def not_cached(packages: Sequence[str]) -> CreationError:
-    """`--offline`, and packages that would have to be fetched."""
+    """Packages that would have to be downloaded with `--offline`."""
     shown = ", ".join(packages[:_FEW]) + (f" and {len(packages) - _FEW} more" if len(packages) > _FEW else "")
     plural = "packages are" if len(packages) > 1 else "package is"
     return CreationError(
@@ -496,7 +496,7 @@ def not_cached(packages: Sequence[str]) -> CreationError:
 
 
 def channel_of(url: str | None, channels: Sequence[Channel]) -> Channel | None:
-    """The channel that a URL belongs to; where there is but one channel, that one."""
+    """The channel that a URL belongs to; if there is only one channel, that one."""
     if url is not None:
         for channel in channels:
             if any(

@@ -1,13 +1,14 @@
-"""Where one installation fetches its packages to, next to the package cache, until they move into it.
+"""The directory next to the package cache into which one installation downloads its packages, before they are moved
+into the cache.
 
 py-rattler 0.28 locks the first cache that it may write to, from the first download to the last link script. On the
-cache itself, a slow or stopped creator would hold up every other one of the user, on all hosts that share a home, and
-without a word. So each installation has a directory of its own in front of the cache: rattler locks that, and links
-what the cache has from there. The cache is locked only while packages move in.
+cache itself, a slow or stopped creator would silently block all others of the user, on all hosts that share a home
+directory. So each installation has a directory of its own in front of the cache: rattler locks that, and links what the
+cache has from there. The cache is locked only while packages move in.
 
-What others keep for everybody (the setting `package-caches`) is borrowed: a link to the package lies in the directory
-as if it had been fetched. rattler's own layers of caches do not serve for that: 0.28 opens files of any layer for
-writing unless its directory has no write permission for anybody.
+Packages from shared caches (the setting `package-caches`) are borrowed: the directory gets a link to the package, as if
+it had been downloaded. rattler's own layers of caches cannot be used: 0.28 opens files of any layer for writing unless
+its directory has no write permission for anybody.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: Seconds after which what a killed process left here goes.
+#: Seconds after which directories of killed processes are deleted.
 _LASTS = 24 * 3600.0
 
-#: Seconds to wait for somebody else who locks the cache. Anyone who comes later fetches the packages again.
+#: Seconds to wait for another process that locks the cache. After that, the packages are not kept, and later processes
+#: download them again.
 _PATIENCE = 2.0
 
 
 class Incoming:
-    """The directory of one installation; it is made when it is needed."""
+    """The directory of one installation, made when it is needed."""
 
     def __init__(self, cache: str) -> None:
         self._cache = cache
@@ -43,7 +45,8 @@ class Incoming:
         self.borrowed: dict[str, str] = {}
 
     def borrow(self, name: str, sha256: bytes | None, caches: Sequence[str]) -> None:
-        """Take this package from the first of these caches that has it whole, and unpacked from just that archive."""
+        """Borrow this package from the first of these caches that has it undamaged, and unpacked from exactly this
+        archive."""
         for cache in caches:
             package = os.path.join(cache, name)
             if not (sha256 and cached.origin(package) == sha256):
@@ -55,19 +58,19 @@ class Incoming:
                 return
 
     def moved(self) -> list[tuple[str, str]]:
-        """Where the engine found packages, and where they are for good."""
+        """Where the engine found packages, and where they are finally."""
         if self._last is None:
             return []
         borrowed = [(os.path.join(self._last, name), package) for name, package in self.borrowed.items()]
         return [*borrowed, (self._last, self._cache)]
 
     def give_back(self, name: str) -> None:
-        """Have the engine take this package from elsewhere."""
+        """Make the engine take this package from another place."""
         if self.borrowed.pop(name, None) and self._directory is not None:
             os.unlink(os.path.join(self._directory, name))
 
     def begin(self) -> list[str]:
-        """The directory, made; none where nothing can be written, and the cache must have all."""
+        """Make the directory; none if nothing can be written, and the cache must have all packages."""
         if self._directory is not None:
             return [self._directory]
         place = os.path.join(os.path.dirname(self._cache), "incoming")
@@ -80,12 +83,12 @@ class Incoming:
         return [self._directory]
 
     def fetched(self, package: str) -> str | None:
-        """Where this package of the cache lies, if it was fetched just now."""
+        """Where this package of the cache is, if it was just downloaded."""
         path = os.path.join(self._directory, os.path.basename(package)) if self._directory is not None else ""
         return path if path and _is_directory(path) else None
 
     def move_in(self) -> None:
-        """Let the cache have what was fetched, if nobody keeps it locked."""
+        """Move downloaded packages into the cache, if no process keeps it locked."""
         if self._directory is None:
             return
         names = os.listdir(self._directory)
@@ -103,15 +106,15 @@ class Incoming:
     def _move(self, directory: str, package: str) -> None:
         source, target = os.path.join(directory, package), os.path.join(self._cache, package)
         if os.path.getsize(f"{source}.lock") == 0:
-            return  # not fetched wholly
+            return  # not downloaded completely
         if os.path.isdir(target):
-            # It is damaged, or another archive of that name, or somebody was quicker.
+            # The existing one is damaged, or another archive of that name, or another process was quicker.
             os.rename(target, f"{source}.replaced")
         os.replace(f"{source}.lock", f"{target}.lock")
         os.rename(source, target)
 
     def drop(self) -> None:
-        """Throw the directory away."""
+        """Delete the directory."""
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
@@ -133,7 +136,7 @@ def _clean(place: str) -> None:
 
 @contextmanager
 def locked(directory: str, patience: float = _PATIENCE) -> Iterator[None]:
-    """rattler's own lock on a cache. Raises BlockingIOError where somebody else keeps it."""
+    """Hold rattler's own lock on a cache. Raises BlockingIOError if another process keeps it."""
     if sys.platform == "win32":
         yield  # a package that is being linked cannot be moved there
         return

@@ -1,4 +1,4 @@
-"""Packages of a solution are fetched, compared with what they should be, and linked into a prefix."""
+"""Packages of a solution are downloaded, verified, and linked into a prefix."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     #: Where packages come from: those that are unpacked, and what fetches the others.
     Source = tuple[bridge.PackageCache, Client]
 
-#: Bytes of what a package says after its installation that anybody reads.
+#: How many bytes of a package's message after installation are shown.
 _LONGEST_MESSAGE = 1 << 16
 
 #: Seconds that an interrupted install waits for files that other threads are linking.
@@ -51,7 +51,7 @@ async def create(
     whole = options.verify or options.verify_files or request.lock is not None
     packages = bridge.package_cache(os.path.join(cache_dir(options), "pkgs"), full=whole)
     installing.expect(archives, os.path.join(cache_dir(options), "pkgs"))
-    # Costs another solve, which is over before the packages are linked.
+    # This costs another solve, which ends before the packages are linked.
     compared = (
         asyncio.ensure_future(solver.would_differ_with_cuda(request, options, found.state[1], records))
         if found.state
@@ -84,14 +84,14 @@ async def _install_from(
     try:
         await _install(source, records, request, options, installing)
     except CreationError:
-        await asyncio.to_thread(installing.incoming.move_in)  # what was fetched before need not be fetched again
+        await asyncio.to_thread(installing.incoming.move_in)  # what was downloaded before need not be downloaded again
         raise
     await asyncio.to_thread(installing.incoming.move_in)
 
 
 async def _unattested(records: Sequence[RepoDataRecord], client: Client) -> list[str]:
-    """What to say of packages whose attestations do not verify."""
-    policy = bridge.attestation_policy("warn")["attestation_policy"]  # raises where py-rattler cannot
+    """The warning about packages without valid attestations."""
+    policy = bridge.attestation_policy("warn")["attestation_policy"]  # raises if py-rattler cannot do it
     from rattler.sigstore import verify_attestation
 
     outcomes = await asyncio.gather(*(verify_attestation(record, policy, client) for record in records))
@@ -131,7 +131,7 @@ async def _install(
         await asyncio.to_thread(installing.settle)
         installing.incoming.give_back(stem(unlinked))
         cached.distrust(os.path.join(cache, stem(unlinked)))
-        installing.cached.clear()  # what is fetched just now and cannot be linked is broken at its source
+        installing.cached.clear()  # a package that was just downloaded and cannot be linked is broken at its source
         delete(installing.prefix)
     else:
         return
@@ -139,7 +139,8 @@ async def _install(
 
 
 async def _check_archives(records: Sequence[RepoDataRecord], packages: bridge.PackageCache, options: Options) -> None:
-    """Before anything is written: offline, whether all is there; always, whether archives on this disk are whole.
+    """Before anything is written, check that everything is cached if offline, and that archives on this disk are
+    undamaged.
 
     py-rattler 0.28 checks the hash of what it downloads, but not of what a `file:` URL names.
     """
@@ -148,7 +149,7 @@ async def _check_archives(records: Sequence[RepoDataRecord], packages: bridge.Pa
     try:
         absent = await packages.absent(records)
     except IoError:
-        absent = list(records)  # no cache, or none that can be read: the installer says what is wrong with it
+        absent = list(records)  # no cache, or an unreadable one: the installer reports the problem
     if options.offline and (missing := [record for record in absent if not is_local(record)]):
         raise explain.not_cached([f"{record.name.normalized} {record.version}" for record in missing])
     local = [record for record in absent if is_local(record) and (record.sha256 or record.md5)]
@@ -161,27 +162,27 @@ def _check_archive(record: RepoDataRecord) -> None:
     try:
         found = bridge.file_digest(path_of(record.url), algorithm)
     except OSError:
-        return  # the installer says what is wrong with it
+        return  # the installer reports the problem
     if found != expected:
         raise explain.wrong_hash(record.file_name, record.url, algorithm, expected.hex(), found.hex())
 
 
 class Installing(InstallerReporter):
-    """What becomes of the packages while they are installed. Called from rattler's threads."""
+    """Follows the packages while they are installed. Called from rattler's threads."""
 
     def __init__(self, prefix: str, progress: Progress, *, wheels: bool = False) -> None:
         """`wheels`: PyPI packages are installed as well, when this is done."""
         self.prefix = prefix
         self.progress = progress
-        #: What post-link scripts say, by package.
+        #: Messages of post-link scripts, by package.
         self.messages: dict[str, str] = {}
-        #: What is to be said of packages without an attestation.
+        #: Warnings about packages without an attestation.
         self.unattested: list[str] = []
         self.failed_scripts: list[tuple[str, str]] = []
         self.sizes: dict[str, int | None] = {}
         #: Archives whose packages were in the cache before.
         self.cached: set[str] = set()
-        #: Why a package is not to be linked, by archive.
+        #: Why a package must not be linked, by archive.
         self.refused: dict[str, str] = {}
         self._packages: dict[str, tuple[str, str]] = {}
         #: Unpacked packages that were looked at and are as they should be, and whether they have links out.
@@ -195,7 +196,7 @@ class Installing(InstallerReporter):
         self._lock = threading.Lock()
 
     def expect(self, records: Sequence[RepoDataRecord], cache: str) -> None:
-        """What will be installed, and where it is unpacked."""
+        """Announces what will be installed, and where it is unpacked."""
         self.sizes = {record.name.normalized: record.size for record in records}
         self._packages = {
             record.name.normalized: (record.file_name, os.path.join(cache, stem(record.file_name)))
@@ -204,7 +205,7 @@ class Installing(InstallerReporter):
         self.incoming = Incoming(cache)
 
     def borrow(self, records: Sequence[RepoDataRecord], caches: Sequence[str]) -> None:
-        """Take from caches that others keep what is whole there."""
+        """Borrow undamaged packages from caches of others."""
         for record in records:
             self.incoming.borrow(stem(record.file_name), record.sha256, caches)
             if self.has_borrowed(record):
@@ -214,7 +215,7 @@ class Installing(InstallerReporter):
         return stem(record.file_name) in self.incoming.borrowed
 
     def look_at_cached(self, offline: bool) -> None:
-        """Before anything is fetched: what is damaged in the cache is fetched again."""
+        """Before downloads start, drop damaged packages from the cache, so that they are downloaded again."""
         for archive, package in self._packages.values():
             if os.path.isdir(package) and os.path.basename(package) not in self.incoming.borrowed:
                 self.cached.add(archive)
@@ -227,8 +228,8 @@ class Installing(InstallerReporter):
                     self._sound[package] = unpacked.has_links_out
 
     def _look_at(self, archive: str, package: str) -> None:
-        """Refuse a package with files that none may have, or that none may have here. The engine passes over what its
-        reporter raises, but cannot link a package without its index."""
+        """Refuse a package with files that no package may have, or not here. The engine ignores exceptions of its
+        reporter, but cannot link a package without its index."""
         name = os.path.basename(package)
         borrowed = self.incoming.borrowed.get(name)
         package = borrowed or self.incoming.fetched(package) or package
@@ -283,17 +284,17 @@ class Installing(InstallerReporter):
 
     def on_post_link_complete(self, index: int, success: bool) -> None:
         self.progress.doing("")
-        # Their way to speak to people; rattler removes the file when this returns.
+        # The file in which link scripts leave messages for people; rattler deletes it when this returns.
         try:
             with open_plain(os.path.join(self.prefix, ".messages.txt")) as file:
                 self.messages[self._scripts[index][0]] = file.read(_LONGEST_MESSAGE).decode(errors="replace").strip()
         except OSError:
-            pass  # there is none, or it is a link to what is no message
+            pass  # there is none, or it is a link to another file
         if not success:
             self.failed_scripts.append(self._scripts[index])
 
     def settle(self) -> None:
-        """Wait a little for links that have begun: threads are not stopped by an interrupted install."""
+        """Wait a little for links that have begun: interrupting an install does not stop its threads."""
         deadline = time.monotonic() + _PATIENCE
         while self._linking and time.monotonic() < deadline:
             time.sleep(0.01)

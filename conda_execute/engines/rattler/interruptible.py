@@ -1,7 +1,7 @@
-"""Work that signals end, and processes that hold the creation lock.
+"""Work that signals can end, and the inheritance of the creation lock.
 
-SIGINT, SIGTERM and SIGHUP end what runs here at once and become an InterruptError, whose exit status says which it was.
-Meanwhile the descriptor of the lock can be inherited, so that whatever outlives us keeps the lock until it ends.
+SIGINT, SIGTERM and SIGHUP end the work at once and become an InterruptError, whose exit status says which signal it
+was. Meanwhile the descriptor of the lock can be inherited, so that whatever outlives us keeps the lock until it ends.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def run(
 ) -> Result:
     """Run to the end, or until SIGINT, SIGTERM or SIGHUP, which raise InterruptError once `settle` has returned.
 
-    The work is begun once the signals are ours: one that came in between would leave a task that was never awaited,
-    and Python complains of that.
+    The work begins after our handlers are installed: a signal in between would leave a task that was never awaited, and
+    Python would print a warning.
     """
     loop = asyncio.new_event_loop()
     received: list[signal.Signals] = []
@@ -55,15 +55,15 @@ def run(
         pass
     finally:
         loop.close()
-    received = received or [signal.SIGINT]  # where the signals are not ours, Python handles this one
+    received = received or [signal.SIGINT]  # if our handlers are not installed, Python handles this signal
     settle()
     raise InterruptError(f"interrupted by {received[0].name}", signal=received[0], step=step)
 
 
 @contextmanager
 def _signals(interrupt: Callable[[int, object], None]) -> Iterator[None]:
-    """Hand the signals to `interrupt` for a while; elsewhere than in the main thread, nothing. (The loop's own handlers
-    run with its next round, and lose what comes in the last one.)"""
+    """Call `interrupt` for signals in this block; outside of the main thread, do nothing. (The event loop's own
+    handlers run in its next round, and lose signals in the last one.)"""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -81,7 +81,7 @@ def _signals(interrupt: Callable[[int, object], None]) -> Iterator[None]:
 
 @contextmanager
 def inherited(descriptors: Sequence[int]) -> Iterator[None]:
-    """Let the processes started meanwhile inherit these."""
+    """Let processes that are started in this block inherit these descriptors."""
     before = {one: os.get_inheritable(one) for one in descriptors if sys.platform != "win32"}
     for descriptor in before:
         os.set_inheritable(descriptor, True)

@@ -1,4 +1,4 @@
-"""Packages as py-rattler's records have them: of a solution, and of a prefix."""
+"""Packages from py-rattler's records: of a solution, and of a prefix."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ def installed(prefix: str) -> list[rattler.PrefixRecord]:
 
 
 def described(records: Sequence[RepoDataRecord], caches: Sequence[str] = ()) -> tuple[Package, ...]:
-    """Records as values of ours, sorted by name; with `caches`, also whether they are in one of these package caches.
+    """Records as our own values, sorted by name; with `caches`, also whether they are in one of these package caches.
 
-    For people: whether what lies there has the right hash is the installer's business, and a full index of the cache
-    takes long where it is large.
+    This is only for display: the installer checks hashes, and a full index of a large cache takes long.
     """
     packages = [
         _package(

@@ -1,12 +1,12 @@
-"""An end to waiting for servers that say nothing, and how much came from those that answer.
+"""Ends the wait for servers that do not answer, and counts the bytes from those that do.
 
-py-rattler 0.28 has one time limit, for a whole request, which would end a long download as well. So the connections
-that this process opens meanwhile are looked at from outside: the kernel knows when the last byte came or went. What has
-been silent for too long is hung up. A connection that only waits to be used again loses nothing by that. Of one that an
-answer is awaited on, the engine hears that it broke: it asks again, as often as `remote_max_retries` says, and fails.
-The same goes for an answer that comes a few bytes at a time, since each of them would begin the wait again.
+py-rattler 0.28 has one time limit, for a whole request, which would end a long download as well. So we watch the
+connections of this process from outside: the kernel knows when the last byte was sent or received. A connection that
+has been silent for too long is closed. That does no harm to an idle one. If an answer was expected, the engine sees a
+broken connection: it tries again, as often as `remote_max_retries` says, and fails. The same is done with an answer
+that comes a few bytes at a time, since each of them would restart the wait.
 
-Linux alone says of its sockets what this needs.
+Only Linux provides this information about sockets.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 _CONNECTIONS = "/proc/self/fd"
 
-#: In `struct tcp_info`: the first byte is the state, these are the milliseconds since data was sent and received, and
-#: how many bytes came in all.
+#: In `struct tcp_info`: the first byte is the state; these are the milliseconds since data was sent and received, and
+#: the total of received bytes.
 _SENT, _RECEIVED, _BYTES = 44, 52, 128
 _CONNECTED, _CONNECTING = 1, 2
 
-#: Seconds between two looks, at most.
+#: Seconds between two checks, at most.
 _PAUSE = 0.25
 
 #: Bytes a second: an answer that stays below it for as long as a server may be silent counts as silence.
@@ -42,16 +42,16 @@ _KEPT: set[str] = set()
 
 
 class Silence:
-    """Hangs up on servers while it is entered. `connect` and `read` are seconds. Connections that others opened before,
-    as a standard input may be, are others' affair. `received` is called with the bytes that have come so far."""
+    """Closes silent connections while it is entered. `connect` and `read` are seconds. Connections that existed before,
+    such as standard input, are ignored. `received` is called with the number of bytes received so far."""
 
     def __init__(self, connect: float, read: float, received: Callable[[int], None]) -> None:
         self._connect, self._read = connect, read
         self._heard = received
         self._bytes: dict[str, int] = {}
-        #: Of each connection: since when it is watched for slowness, and how many bytes had come by then.
+        #: Of each connection: since when it is watched for slowness, and the number of bytes received by then.
         self._marks: dict[str, tuple[float, int]] = {}
-        #: Of the last connection that was hung up on: why, for people.
+        #: Why the last connection was closed, for people.
         self.why: str | None = None
         self._others: set[str] = set()
         self._over = threading.Event()
@@ -82,7 +82,7 @@ class Silence:
                     try:
                         self._look_at(descriptor, name, begun.setdefault(name, time.monotonic()))
                     except OSError:
-                        continue  # it was closed just now, or is not a connection
+                        continue  # it was just closed, or is not a connection
             if self._bytes:
                 self._heard(sum(self._bytes.values()))
 
@@ -96,7 +96,7 @@ class Silence:
             if one.family not in (socket.AF_INET, socket.AF_INET6) or one.type != socket.SOCK_STREAM:
                 return
             info = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES + 8)
-            if len(info) == _BYTES + 8:  # an older kernel does not count
+            if len(info) == _BYTES + 8:  # an older kernel does not count bytes
                 (self._bytes[name],) = struct.unpack_from("=Q", info, _BYTES)
             sent, received = (struct.unpack_from("=I", info, place)[0] / 1000 for place in (_SENT, _RECEIVED))
             if info[0] == _CONNECTING and time.monotonic() - begun > self._connect:
@@ -111,8 +111,8 @@ class Silence:
             else:
                 return
             if info[0] == _CONNECTED and any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4))):
-                return  # it is we who are slow
-            self.why = why  # first, since the engine fails at once
+                return  # the delay is ours
+            self.why = why  # before closing, since the engine fails at once
             one.shutdown(socket.SHUT_RDWR)
 
     def _crawls(self, name: str) -> bool:
@@ -126,7 +126,7 @@ class Silence:
 
 
 def _sockets() -> Iterator[tuple[int, str]]:
-    """Descriptors of this process's sockets, and what no other socket is called."""
+    """Descriptors of this process's sockets, each with a unique name."""
     for descriptor in os.listdir(_CONNECTIONS):
         try:
             name = os.readlink(os.path.join(_CONNECTIONS, descriptor))

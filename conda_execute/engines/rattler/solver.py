@@ -32,7 +32,7 @@ async def solve(
 ) -> Solution:
     cache = os.path.join(cache_dir(options), "repodata")
     if options.verify and not options.offline:
-        delete(os.path.join(cache, "shards-v1"))  # whose hashes are not of what is kept
+        delete(os.path.join(cache, "shards-v1"))  # their hashes are not of the stored form
     sources = hosts(url for channel in request.channels for url in channel.urls)
     options.progress.step("solve" if like is None else "joint", hosts=sources)
     connection = like.state if like is not None and like.state is not None else connect(options)
@@ -57,8 +57,8 @@ async def solve(
 
 
 def _is_for_what_is_cached(text: str, cache: str) -> bool:
-    """Whether a channel could not be read for what is cached of it, which is then forgotten: a list of packages that a
-    power cut left empty would never be asked for again."""
+    """Whether damaged cached repodata made a channel unreadable; the cache is then dropped: a list of packages that a
+    power cut left empty would never be downloaded again."""
     return explain.is_undated(text) or (explain.may_be_damaged(text) and cached.forget_repodata(cache))
 
 
@@ -69,7 +69,7 @@ async def _ask(
     machine: Sequence[rattler.GenericVirtualPackage],
     keep: Sequence[RepoDataRecord] = (),
 ) -> list[RepoDataRecord]:
-    """What is chosen. Which wheels a channel without shards has is known only when its list is there."""
+    """Solve. The wheels of a channel without shards are known only after its list was downloaded."""
     wheels = _wheels(request, options)
     while True:
         try:
@@ -140,8 +140,8 @@ def _newest(request: Request, options: Options) -> datetime | None:
 
 
 def _counts(request: Request, options: Options) -> Callable[[RepoDataRecord, Channel], bool] | None:
-    """Whether a record of a channel is old enough, where packages or channels have moments of their own; None: one
-    moment is for all, which the solver can be told."""
+    """Returns a function that says whether a record of a channel is old enough, if packages or channels have moments of
+    their own; None: one moment is for all, and the solver handles it."""
     if not request.exclude_newer_of and not (request.indexed_timestamps and request.exclude_newer):
         return None
     from ...specs.moment import cutoff
@@ -189,7 +189,7 @@ async def would_differ_with_cuda(
 ) -> bool:
     """Whether a machine with a GPU would get other packages than this one, which has none.
 
-    A login node's build must not be what the GPU nodes of the same home use.
+    GPU nodes with the same home directory must not use an environment of a login node without a GPU.
     """
     machine = virtual_packages.packages(request)
     if not request.platform.startswith(("linux-", "win-")) or any(p.name.normalized == "__cuda" for p in machine):
@@ -201,7 +201,7 @@ async def would_differ_with_cuda(
     return {record.url for record in others} != {record.url for record in records}
 
 
-#: A version that satisfies whatever a package wants of CUDA.
+#: A version of CUDA that satisfies any package.
 _ANY_CUDA = "99"
 
 
@@ -223,7 +223,7 @@ def parse(written: Sequence[str], options: Options) -> list[MatchSpec]:
 
 
 def _whole(spec: MatchSpec) -> MatchSpec:
-    """Any version of what a spec asks for, unless it says from where, or more than a constraint can.
+    """The spec for any version; unchanged if it names a channel, or has parts that constraints do not support.
 
     py-rattler 0.28 forgets the packages that a spec does not match before it looks which channel comes first, so that
     `a >=2` of the second channel would be taken although the first one has an `a`.
@@ -238,7 +238,7 @@ def _platforms(request: Request) -> list[Any]:
 
 
 async def _explain_unsolvable(text: str, request: Request, options: Options, gateway: Gateway) -> CreationError:
-    """Look at the channels for the commonest reasons: a name that is in none of them, a version that none has."""
+    """Check the channels for the most common reasons: a name or a version that none of them has."""
     specs = parse(request.specs, options)
     asked = [(_name(spec), spec_text) for spec, spec_text in zip(specs, request.specs, strict=True)]
     written = dict(asked)
@@ -251,7 +251,7 @@ async def _explain_unsolvable(text: str, request: Request, options: Options, gat
         sources = await bridge.sources(request.channels, gateway, platforms, wheels=_wheels(request, options))
         names = {name.normalized for name in await gateway.names(sources, platforms)}
         found = await gateway.query(sources, platforms, list(written), recursive=False)
-    except GatewayError:  # offline, not all of it is cached
+    except GatewayError:  # offline, and not everything is cached
         return explain.unsolvable(text, asked, request, described, options.locate)
     missing = {name: spec for name, spec in written.items() if name not in names and not name.startswith("__")}
     if missing:
@@ -276,7 +276,7 @@ def _newest_first(record: RepoDataRecord) -> Any:
 
 
 class _Reversed:
-    """Sorts the other way round: versions have an order but no negative."""
+    """Sorts in reverse: versions can be compared but not negated."""
 
     def __init__(self, version: Any) -> None:
         self.version = version

@@ -1,7 +1,7 @@
 """Wheels in the repodata of a channel that has no shards.
 
-py-rattler 0.28's gateway finds wheels (`v3.whl`) in shards only; its reader of one `repodata.json` finds them there.
-So that file is read once more: in the channel, where that is a directory, else where the gateway cached it.
+py-rattler 0.28's gateway finds wheels (`v3.whl`) in shards only; its reader of a single `repodata.json` finds them
+there. So that file is read once more: in the channel if that is a directory, otherwise from the gateway's cache.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Wheels:
     lists: Mapping[str, SparseRepoData]
 
     def names(self, platform: Any) -> list[str]:
-        """All names there, those of other packages too."""
+        """All names in the channel, including those of other packages."""
         there = self.lists.get(str(platform))
         return there.package_names(_WITH_WHEELS) if there is not None else []
 
@@ -48,7 +48,7 @@ class Wheels:
 
 
 def wheels(urls: Iterable[str], platforms: Sequence[Any], cache: str) -> Found:
-    """The channels that list wheels, as far as their repodata is there. Raises GatewayError for a malformed list."""
+    """The channels that list wheels, if their repodata is available. Raises GatewayError for a malformed list."""
     cached = dict(_cached(cache))
     found = {}
     for url in urls:
@@ -64,7 +64,7 @@ def wheels(urls: Iterable[str], platforms: Sequence[Any], cache: str) -> Found:
 
 
 def _cached(cache: str) -> Iterator[tuple[str, str]]:
-    """The URLs of the lists that the gateway keeps whole, and where it keeps them."""
+    """The URLs of the complete lists in the gateway's cache, and their paths."""
     try:
         names = os.listdir(cache)
     except OSError:
@@ -76,7 +76,7 @@ def _cached(cache: str) -> Iterator[tuple[str, str]]:
                 with open(os.path.join(cache, name), encoding="utf-8") as file:
                     url = json.load(file)["url"]
             except (OSError, ValueError, KeyError, TypeError):
-                continue  # the gateway writes it again
+                continue  # the gateway is replacing it
             yield url.removesuffix(".zst").removesuffix(".bz2"), os.path.join(cache, f"{stem}.json")
 
 
@@ -90,7 +90,7 @@ def _read(url: str, platform: str, path: str) -> SparseRepoData | None:
 
 @functools.lru_cache
 def _parsed(url: str, platform: str, path: str, written: int, size: int) -> SparseRepoData | None:
-    """The list, if there are wheels on it; it is parsed only then."""
+    """The list, if it has wheels; only then it is parsed."""
     if not size:
         return None
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
