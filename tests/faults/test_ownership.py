@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conda_execute import ownership
-from conda_execute.cache import for_our_work, private_directory
+from conda_execute.cache import for_our_work, launch_records, private_directory
 from conda_execute.configuration.channels import resolve_channels
 from conda_execute.configuration.declared import Settings
 from conda_execute.configuration.settings import load
@@ -269,6 +269,23 @@ def test_a_script_that_another_user_wrote_for_a_command_is_not_run(
     assert world.execute("-x", "lua", "-e", "print(6 * 7)").stdout == "42\n"
     done = world.execute(commands / "lua")
     assert (done.returncode, "belongs to another user" in done.stderr) == (125, True), done.stdout
+
+
+@pytest.mark.parametrize("planted", ["a file of another user", "a link of another user"])
+def test_a_launch_record_of_another_user_is_not_read(furnished: World, tmp_path: Path, planted: str) -> None:
+    script = furnished.script("x.py", "# conda execute\n# env: [python]\nprint(6 * 7)\n")
+    for _ in range(2):
+        assert furnished.execute(script).stdout == "42\n"
+    (record,) = (path for path in map(Path, launch_records(str(furnished.cache), str(script))) if path.exists())
+    shell = "# conda-execute\necho hijacked; exit 0\n"
+    record.write_text(shell)
+    assert furnished.execute(script).stdout == "hijacked\n", "as ours, it is run"
+    if planted.startswith("a link"):
+        (tmp_path / "record").write_text(shell)
+        record.unlink()
+        record.symlink_to(tmp_path / "record")
+    os.lchown(record, OTHER, OTHER)
+    assert furnished.execute(script).stdout == "42\n"
 
 
 class TestLocksBesideAScript:
