@@ -215,6 +215,7 @@ class Plan:
             lock=self.lock,
             renew_after=self.renew_after,
             options_for={
+                **{normalise_spec(spec): f"--add {spec}" for spec in self.options.add},
                 **{normalise_spec(spec): f"--with {spec}" for spec in self.options.extra},
                 **{normalise_spec(self.options.python_spec): f"--python {one}" for one in [self.options.python] if one},
                 **{normalise_spec(spec): self.script.title for spec in self.header.specs if self.script.program},
@@ -261,7 +262,11 @@ def understand(options: RunOptions) -> Plan:
     """Plan a run: everything that can be known without an environment, and every mistake that can be found."""
     environ = process.inherited_environ()
     settings = load(environ)
-    script = find_script(options, settings, environ)
+    return planned(options, find_script(options, settings, environ), settings, environ)
+
+
+def planned(options: RunOptions, script: Script, settings: Settings, environ: dict[str, str]) -> Plan:
+    """The plan of a run of this script."""
     header = header_of(script, settings.subdir or platforms.host(), options, environ)
     sandbox = sandbox_of(options, settings, script, header)
     path = script.path if script.is_file else ""

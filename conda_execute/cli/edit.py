@@ -14,13 +14,12 @@ from ..credentials import hide
 from ..errors import PlaceError, UsageError
 from ..files import check_folder, rewrite
 from ..launch import process
-from ..recipe import Recipe
-from ..resolve import resolve
+from ..lean.values import replace
+from ..plan import planned
 from ..script import source, specfile
 from ..script.editing import editor
-from ..script.header import read_header
-from ..specs import platforms
-from ..specs.match_spec import normalise_spec, spec_name
+from ..script.header import ENOUGH
+from ..specs.match_spec import spec_name
 from ..terminal.messages import Voice, print_json
 
 TYPE_CHECKING = False
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..options import RunOptions
+    from ..recipe import Recipe
     from ..script.header.keys import Header
 
 
@@ -38,21 +38,10 @@ def edit(options: RunOptions) -> int:
     before = _content(path) if os.path.lexists(path) or not options.init else b""
     after = _edited(options, path, before)
     environ = process.inherited_environ()
-    settings = load(environ)
-    voice = Voice(verbose=options.verbose and not options.quiet, quiet=options.quiet)
-    header = read_header(after, path, settings.subdir or platforms.host())
-    folder = os.path.dirname(os.path.abspath(path))
-    request = resolve(header, settings, folder=folder, script=path, environ=environ)
-    recipe = Recipe(
-        request,
-        settings,
-        voice,
-        environ,
-        backend=options.backend or settings.backend,
-        offline=options.offline,
-        header=header,
-        options_for={normalise_spec(spec): f"--add {spec}" for spec in options.add},
-    )
+    script = source.Script(path, os.path.abspath(path), after[:ENOUGH], path)
+    plan = planned(options, script, load(environ), environ)
+    header, voice = plan.header, Voice(verbose=options.verbose and not options.quiet, quiet=options.quiet)
+    recipe = replace(plan, voice=voice).recipe()
     if not options.dry_run:
         _check_solvable(recipe)
     if after != before and not options.dry_run:
