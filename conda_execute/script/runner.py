@@ -17,24 +17,10 @@ if TYPE_CHECKING:
     from .header.keys import Header
 
 #: Programs that read a script's header themselves.
-_RUNNERS = frozenset(
-    [
-        *(
-            "ce",
-            "conda",
-            "conda-exec",
-            "conda-execute",
-            "hatch",
-            "juv",
-            "mamba",
-            "micromamba",
-            "pdm",
-            "pip-run",
-            "pipx",
-        ),
-        *("pixi", "rye", "uv", "uvx"),
-    ]
-)
+_RUNNERS = frozenset((
+    "ce", "conda", "conda-exec", "conda-execute", "hatch", "juv", "mamba", "micromamba", "pdm", "pip-run", "pipx",
+    "pixi", "rye", "uv", "uvx",
+))  # fmt: skip
 #: Programs that become another one, and those of their options that take a value.
 _WRAPPERS = {
     "caffeinate": (),

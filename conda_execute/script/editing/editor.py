@@ -20,7 +20,7 @@ from ..header.dependencies import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from ..header import FoundHeader
@@ -51,14 +51,7 @@ def add_specs(
 
     Raises HeaderError where the script has no header, or one that cannot be edited so.
     """
-    platform = platform or platforms.host()
-    for kind, texts in (("spec", specs), ("pypi", pypi)):
-        for text in texts:
-            valid = _valid(text, kind)
-            data = _checked(
-                data, _add(data, path, valid, kind, platform), path, text=valid, kind=kind, platform=platform
-            )
-    return data
+    return _each(data, path, (("spec", specs), ("pypi", pypi)), _add, platform or platforms.host())
 
 
 def remove_specs(
@@ -68,11 +61,21 @@ def remove_specs(
 
     Raises HeaderError where there is no header, nothing of that name, or nothing would be left.
     """
-    platform = platform or platforms.host()
-    for kind, texts in (("spec", specs), ("pypi", pypi)):
+    return _each(data, path, (("spec", specs), ("pypi", pypi)), _remove, platform or platforms.host())
+
+
+def _each(
+    data: bytes,
+    path: str,
+    wanted: Sequence[tuple[str, Sequence[str]]],
+    change: Callable[[bytes, str, str, str, str], bytes],
+    platform: str,
+) -> bytes:
+    for kind, texts in wanted:
         for text in texts:
             valid = _valid(text, kind)
-            data = _checked(data, _remove(data, path, valid, kind), path, text=valid, kind=kind, platform=platform)
+            changed = change(data, path, valid, kind, platform)
+            data = _checked(data, changed, path, text=valid, kind=kind, platform=platform)
     return data
 
 
@@ -185,7 +188,7 @@ def _add(data: bytes, path: str, text: str, kind: str, platform: str) -> bytes:
     return _editing(found).add(data, found, text, kind, platform)
 
 
-def _remove(data: bytes, path: str, text: str, kind: str) -> bytes:
+def _remove(data: bytes, path: str, text: str, kind: str, platform: str) -> bytes:
     found = _found(data, path)
     edited = _editing(found).remove(data, found, named(text, kind), kind)
     if edited is None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 from ...errors import HeaderError, Location
 from ...lean.values import replace
 from ...specs import platforms
-from ...text import nearest, shown
 from . import dependencies
 from .keys import OWN, Header, own
 from .toml import Block, Document
@@ -153,13 +152,7 @@ def _entrypoint(node: Node, platform: str) -> Entrypoint:
             'write `entrypoint = "python ${SCRIPT}"`',
         )
     commands: dict[str, Entrypoint] = {}
-    for selector, child in node.table().items():
-        if selector not in platforms.KNOWN and selector not in platforms.FAMILIES:
-            raise HeaderError(
-                f"`{shown(selector)}` is not a platform",
-                where=child.key_where,
-                hint=nearest(selector, (*platforms.FAMILIES, platform)),
-            )
+    for selector, child in dependencies.by_platform(node, platform).items():
         commands[selector] = parse(child.string('write the command in quotes: `"..."`'), child.where)
     for selector in (platform, *platforms.families(platform)):
         if selector in commands:

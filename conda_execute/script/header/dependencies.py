@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from ...errors import HeaderError, Location
-from ...specs import condition
+from ...specs import condition, platforms
 from ...specs.match_spec import spec_name
 from ...specs.requirement import requirement_name
 from ...text import nearest, shown
@@ -17,12 +17,12 @@ from . import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from .toml import Node
 
 #: Compiled where they are used.
-_NAME = r"[a-z0-9_][a-z0-9_.-]*\Z"
+_NAME = r"(?ai)[a-z0-9_][a-z0-9_.-]*\Z"
 _VERSION = r"[A-Za-z0-9.*!+_<>=|,~()^$-]+\Z"
 _HASHES = {"md5": r"[0-9a-fA-F]{32}\Z", "sha256": r"[0-9a-fA-F]{64}\Z"}
 _BUILD_NUMBER = r"(?a)(==|!=|<=|>=|<|>|=)?\s*\d{1,9}\Z"
@@ -60,27 +60,32 @@ def with_python(specs: Iterable[str], version: str = "") -> tuple[str, ...]:
 def table_specs(table: Node, platform: str, locations: list[tuple[str, Location]]) -> dict[str, str]:
     """The specs of a table of dependencies by package name, those whose `when` does not hold left out."""
     specs: dict[str, str] = {}
-    seen: dict[str, Location] = {}
-    for written, node in table.table().items():
-        name = written.lower()
-        if not re.match(_NAME, name):
-            raise HeaderError(
-                f"`{shown(written)}` is not a package name",
-                where=node.key_where,
-                hint='write `name = "version"`, and `"*"` for any version',
-            )
-        if name in seen:
-            raise HeaderError(
-                f"`{name}` appears twice: upper and lower case are the same in package names",
-                where=(seen[name], node.key_where),
-                hint="keep one of them",
-            )
-        seen[name] = node.key_where
+    for name, _, node in by_name(table, _NAME, str.lower, ": upper and lower case are the same in package names"):
         spec = _spec(name, node, platform)
         if spec is not None:
             specs[name] = spec
             locations.append((spec, node.key_where))
     return specs
+
+
+def by_name(
+    table: Node, pattern: str, normalise: Callable[[str], str], why_the_same: str = ""
+) -> Iterator[tuple[str, str, Node]]:
+    """The entries of a table of packages: the normalised name, the name as written, and the value."""
+    seen: dict[str, Location] = {}
+    for written, node in table.table().items():
+        if not re.match(pattern, written):
+            raise HeaderError(
+                f"`{shown(written)}` is not a package name",
+                where=node.key_where,
+                hint='write `name = "version"`, and `"*"` for any version',
+            )
+        name = normalise(written)
+        if name in seen:
+            places = (seen[name], node.key_where)
+            raise HeaderError(f"`{name}` appears twice{why_the_same}", where=places, hint="keep one of them")
+        seen[name] = node.key_where
+        yield name, written, node
 
 
 def _spec(name: str, node: Node, platform: str) -> str | None:
@@ -209,6 +214,16 @@ def _for_the_engine(text: str, node: Node) -> str:
     if any(character in text for character in "\"'[]"):
         raise node.error(f"`{node.name}` contains a quotation mark or a bracket", "write it without")
     return text
+
+
+def by_platform(table: Node, platform: str) -> dict[str, Node]:
+    """The entries of a table whose keys are platforms, or families of them."""
+    entries = table.table()
+    for selector, node in entries.items():
+        if selector not in platforms.KNOWN and selector not in platforms.FAMILIES:
+            hint = nearest(selector, (*platforms.FAMILIES, platform))
+            raise HeaderError(f"`{shown(selector)}` is not a platform", where=node.key_where, hint=hint)
+    return entries
 
 
 def channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ...]:

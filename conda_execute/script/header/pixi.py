@@ -12,7 +12,7 @@ from ...errors import HeaderError, Location
 from ...lean.values import replace
 from ...specs import platforms
 from ...specs.requirement import canonical
-from ...text import nearest, shown
+from ...text import shown
 from . import dependencies, fields
 from .dependencies import channels, moment
 
@@ -53,7 +53,7 @@ _PYPI_KEYS = (
     "version", "extras", "env-markers", "index", "url", "git", "branch", "tag", "rev", "subdirectory", "path",
     "editable",
 )  # fmt: skip
-_PYPI_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z", re.ASCII)
+_PYPI_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
 
@@ -139,14 +139,8 @@ def _targets(node: Node | None, platform: str) -> list[Node]:
     """The targets that hold for the platform, from the widest to the narrowest; all of them are checked."""
     if node is None:
         return []
-    targets = node.table()
-    for selector, target in targets.items():
-        if selector not in platforms.KNOWN and selector not in platforms.FAMILIES:
-            raise HeaderError(
-                f"`{shown(selector)}` is not a platform",
-                where=target.key_where,
-                hint=nearest(selector, (*platforms.FAMILIES, platform)),
-            )
+    targets = dependencies.by_platform(node, platform)
+    for target in targets.values():
         target.known(_TARGET_KEYS)
     order = (*reversed(platforms.families(platform)), platform)
     return [targets[selector] for selector in order if selector in targets]
@@ -228,20 +222,7 @@ def _variables(node: Node) -> dict[str, str]:
 def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str, tuple[str, dict[str, object]]]:
     """The PyPI requirements of a table by normalised name, each with its entry in uv's `sources`, empty for most."""
     found: dict[str, tuple[str, dict[str, object]]] = {}
-    seen: dict[str, Location] = {}
-    for name, node in table.table().items():
-        if not _PYPI_NAME.match(name):
-            raise HeaderError(
-                f"`{shown(name)}` is not a package name",
-                where=node.key_where,
-                hint='write `name = "version"`, and `"*"` for any version',
-            )
-        normal = canonical(name)
-        if normal in seen:
-            raise HeaderError(
-                f"`{normal}` appears twice", where=(seen[normal], node.key_where), hint="keep one of them"
-            )
-        seen[normal] = node.key_where
+    for normal, name, node in dependencies.by_name(table, _PYPI_NAME, canonical):
         requirement, source = _requirement(name, node)
         found[normal] = fields.requirement(requirement, node.where), source
         locations.append((found[normal][0], node.key_where))
