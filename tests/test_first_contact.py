@@ -554,6 +554,12 @@ MISTAKES = {
             "# [dependencies]\n# python = \"*\"\n# /// end-conda-script\n"
         },
     ),
+    "shebang of another system": case(
+        "execute --check s.py",
+        "conda-execute: `s.py` has lines that end in CR LF: started as a program, its first line is not understood",
+        {"s.py": "#!/usr/bin/env conda-execute\r\n# conda execute\r\n# env: [python]\r\n"},
+        status=0,
+    ),
     "several for one --add": case(
         "execute --add numpy pip s.py",
         "conda-execute: `s.py` now asks for python, numpy, pip",

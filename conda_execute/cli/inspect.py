@@ -24,6 +24,10 @@ def check(options: RunOptions) -> int:
         plan.recipe().check()
         for notice in plan.header.notices if not (one.verbose or one.json) else ():
             plan.voice.notice(notice)
+        shebang = plan.script.head.partition(b"\n")[0]
+        if shebang.startswith(b"#!") and shebang.endswith(b"\r"):
+            said = "has lines that end in CR LF: started as a program, its first line is not understood"
+            plan.voice.notice(f"`{plan.script.title}` {said}")
         return meaning_of(plan, plan.store().prefix(plan.name) if plan.sandbox else "")
 
     return for_each(options, meaning, print_meaning if options.verbose else _print_line)
