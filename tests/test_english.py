@@ -30,7 +30,8 @@ INSTEAD = {
     r"whoever|whosoever": "anyone who, the person who",
     r"stands? (?:in|on|at|for|here|there|before|alone|within|among|beside|below|above|as)\b": "is",
     r"left aside": "ignored",
-    r"(?<!there )is no (?:version|date|number|spec|platform|error|JSON|YAML)": "is not a",
+    r"(?<!there )is no (?:version|date|number|spec|platform|error|JSON|YAML|script|file|channel|link|lock|record"
+    r"|name|list|text|type|key|value|option|command|program|directory|address|match)": "is not a",
     r"beside": "next to, together with",
     r"of ours|of theirs": "our, their",
     r"vouch(?:ed|es)?": "trust",
@@ -38,6 +39,20 @@ INSTEAD = {
     r"as good as": "the same as",
     r"its like": "similar",
     r"(?:is|are) told (?:of|with|once)": "is reported",
+    r"part (?:\w+ )?(?:by|with)": "separate with",
+    r"for ever": "forever, endlessly",
+    r"has not(?=[,.;]|$)": "does not have",
+    r"leads? (?:round|nowhere)": "redirects in circles, is a broken link",
+    r"(?<=, )say(?=[,.;)])": "for example",
+    r"word for word": "literally",
+    r"in good time": "early enough",
+    r"somebody else's": "another user's",
+    r"told apart|tells? \w+ apart": "distinguished, distinguishes",
+    r"throws? \w+ away|thrown away": "deletes, deleted",
+    r"ha(?:s|ve|d) (?:its|their) (?:way|say)": "takes precedence",
+    r"is understood, and never": "works too, and is never",
+    r"hung up": "closed",
+    r"was exchanged for": "was replaced with",
 }  # fmt: skip
 WORDS = re.compile(rf"(?i)(?<![\w`-])(?:{'|'.join(INSTEAD)})(?![\w`-])")
 #: Developers read of values of ours, and of the other programs that theirs come from.

@@ -53,7 +53,7 @@ class Note:
 def place() -> str:
     """Identifies the pid namespace in which pids and starts are valid: `<host>+<boot id>+<start of process 1>`.
 
-    The boot id tells boots apart, the start of process 1 tells containers of one host apart. Each process reads them
+    The boot id identifies the boot, the start of process 1 the container on a host. Each process reads them
     again, since containers are copied, suspended and renamed.
 
     The machine itself, whose process 1 starts once per boot, has `MACHINE` there. It is known by its process 2, which

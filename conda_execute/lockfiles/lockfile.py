@@ -163,8 +163,8 @@ def solution(lock: Lockfile, request: Request) -> Solution:
 
 
 def _platform(lock: Lockfile, environment: Environment, request: Request) -> LockPlatform:
-    """What the lock calls the request's platform. pixi may have several names for one, told apart by virtual packages;
-    the one that asks for most of what this machine has is the best."""
+    """What the lock calls the request's platform. pixi may have several names for one, distinguished by virtual
+    packages; the one that asks for most of what this machine has is the best."""
     there = sorted(environment.platforms(), key=lambda each: (-len(each.virtual_packages), each.name))
     fitting = [each for each in there if str(each.subdir) == request.platform]
     if not fitting:
@@ -179,7 +179,8 @@ def _platform(lock: Lockfile, environment: Environment, request: Request) -> Loc
 
 
 def _missing(records: Sequence[RepoDataRecord], request: Request) -> list[str]:
-    """What the script or the packages need and this machine has not, where they are for this machine."""
+    """Virtual packages that the script or the packages need and this machine lacks, if the request is for this
+    machine."""
     from ..engines import virtual_packages
 
     if request.platform != request.host_platform:

@@ -1,8 +1,8 @@
 """A program of a package, run without a script: `conda execute -x samtools view`.
 
-It runs by a script that we write into the cache, whose header asks for the package and whose name says the program. So
-all that holds for scripts holds for it: environments are shared and cleaned, and the launcher, which finds that script
-by the word after `-x`, runs it again without Python.
+We write a script into the cache whose header asks for the package and whose name is that of the program. So it works
+like any script: environments are shared and cleaned, and the launcher, which finds the script by the word after `-x`,
+runs it again without Python.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: Where programs are whose packages `--with` names; no word after `-x` begins so.
+#: The folder of programs whose packages `--with` names; no word after `-x` begins like this.
 _WITH = ".with"
 
 #: How many programs an error lists.
@@ -30,7 +30,7 @@ _SHOWN = 20
 def script_of(word: str, environ: Mapping[str, str], *, has_package: bool) -> str:
     """The path of the script that runs the program of a package: its name, or a spec such as `samtools=1.20`.
 
-    `has_package`: something else says which package has the program. Raises UsageError for what is not a name.
+    `has_package`: the package of the program is given elsewhere. Raises UsageError for what is not a name.
     """
     name = program(word)
     if not name or os.sep in word or word.startswith((".", "-")):
@@ -53,7 +53,7 @@ def script_of(word: str, environ: Mapping[str, str], *, has_package: bool) -> st
 
 
 def program(word: str) -> str:
-    """The program that a package is run for.
+    """The program of a package to run.
 
     >>> program("samtools=1.20"), program("bioconda::samtools"), program("pypi:ruff")
     ('samtools', 'samtools', 'ruff')
@@ -91,7 +91,7 @@ def lacks(name: str, specs: Sequence[str], prefix: str) -> NotFoundError:
 
 
 def _programs(prefix: str, package: str) -> list[str]:
-    """What a package has in `bin`, by its record."""
+    """The programs of a package in `bin`, by its record."""
     import glob
     import json
 
@@ -104,5 +104,5 @@ def _programs(prefix: str, package: str) -> list[str]:
 
 
 def entrypoint(name: str) -> Entrypoint:
-    """What runs it: the arguments follow."""
+    """The command that runs the program; the arguments follow."""
     return Entrypoint(((Word((Text(name),)),),))

@@ -1,11 +1,11 @@
 """Notebooks as scripts: the header is in the first code cell, and jupyter's own tools run the notebook.
 
-The cell holds any of the headers that a script may have; juv writes the one of PEP 723 there. Nothing of the notebook
-is changed: `jupyter execute` runs it, `--inplace` after the notebook keeps the outputs, and where only nbconvert is in
-the environment the notebook with its outputs goes to standard output.
+The cell has one of the headers that a script may have; juv writes PEP 723. The notebook is not changed: `jupyter
+execute` runs it, `--inplace` after the notebook keeps the outputs, and if the environment only has nbconvert, the
+notebook with its outputs goes to standard output.
 
 The kernel is the environment's own. A notebook names the one that it was last opened with, which may be unknown here,
-or worse: known, and somebody else's environment.
+or worse, known, but of another environment.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from json import JSONDecodeError
     from typing import Any
 
-#: Bytes. Outputs may be large; what is larger than this is no notebook that anybody opens.
+#: Bytes. Outputs may be large, but nobody can work with a notebook larger than this.
 LARGEST = 256 * 1024 * 1024
 
 _SAVED = "give the file that Jupyter saved; a Python script has a name in `.py`"
 
-#: What brings the kernel for a language.
+#: The package with the kernel for a language.
 _KERNELS = {"python": "ipykernel", "r": "r-irkernel"}
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """What of a notebook matters for running it."""
+    """The parts of a notebook that matter for running it."""
 
     #: The text of the first code cell, and which cell that is, counted from 1.
     code: bytes
@@ -44,12 +44,12 @@ class Notebook:
 
     @property
     def variables(self) -> tuple[tuple[str, str], ...]:
-        """jupyter may otherwise look for kernels in the user's directory before the environment's."""
+        """Variables without which jupyter may search kernels in the user's directory before the environment's."""
         return (("JUPYTER_PREFER_ENV_PATH", "1"),)
 
 
 def parse(data: bytes, path: str) -> Notebook:
-    """The notebook with these contents. Raises HeaderError for what is none, or has no code."""
+    """Parse a notebook. Raises HeaderError if the text is not a notebook, or has no code."""
     content = _content(data, path)
     cells = content.get("cells")
     if not isinstance(cells, list):
@@ -107,7 +107,7 @@ def _text(source: object) -> str:
 
 
 def no_header(place: str) -> HeaderError:
-    """The error for a notebook whose first code cell says nothing of its needs."""
+    """The error for a notebook whose first code cell has no header."""
     return HeaderError("the notebook's first code cell has no header", where=Location(place), hint=_hint())
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def render(error: ExecuteError, colour: bool = False, width: int | None = None) -> str:
-    """The text of an error, without a final newline. Where there is a width, message and hint are wrapped; of what they
-    quote, the part with the mistake is shown."""
+    """The text of an error, without a final newline. With a width, message and hint are wrapped, and quoted lines are
+    cut around the mistake."""
     bold_red, dim, bold, plain = ("\x1b[1;31m", "\x1b[2m", "\x1b[1;36m", "\x1b[0m") if colour else ("", "", "", "")
     step = f" ({error.step})" if error.step else ""
     first, *more = _wrapped(f"error{step}: {error.message}", width)

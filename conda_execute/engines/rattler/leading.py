@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Links lead to links, but not for ever.
+#: Links may lead to links, but not endlessly.
 _MOST = 40
 
 #: Where modules are: packages for any version of Python do not say of which it is.

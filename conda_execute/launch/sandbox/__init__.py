@@ -2,14 +2,15 @@
 
 The promises, where `enter` returns:
 
-- what the policy does not allow cannot be opened, written to or connected to, whatever path leads there;
-- there is no network, but for loopback of its own, unless the policy allows one;
-- no process outside can be signalled, traced or given other limits;
+- what the policy does not allow cannot be opened, written to or connected to, by any path;
+- there is no network, except a loopback of its own, unless the policy allows one;
+- processes outside cannot be signalled or traced, and their limits cannot be changed;
 - the process id, the streams and the user's own ids are what they were.
 
-Namespaces give the first two, Landlock the first and the third, a filter of system calls what is between them. Where
-user namespaces are forbidden, the filter forbids sockets, and loopback and Unix sockets with them. What cannot be
-entered whole is refused: `SandboxError`, whose exit status is 126. This process may then be half inside, and must end.
+Namespaces provide the first two, Landlock the first and the third, a filter of system calls what is between them. If
+user namespaces are forbidden, the filter forbids sockets, including loopback and Unix sockets. A sandbox that cannot be
+entered completely is refused: `SandboxError`, whose exit status is 126. This process may then be half inside, and must
+end.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def require(*, environments_only: bool) -> None:
-    """Raise SandboxError if there can be no such sandbox here: in good time, before an environment is made for it."""
+    """Raise SandboxError if there can be no such sandbox here, before an environment is created for it."""
     if sys.platform == "win32":
         raise SandboxError(
             "there is no sandbox for scripts on Windows",
@@ -57,10 +58,10 @@ def _require(kernel: Kernel, environments_only: bool) -> None:
 
 
 def run_inside(policy: SandboxPolicy, go_on: Callable[..., NoReturn], *arguments: Any) -> NoReturn:
-    """Enter, and go on with what TMPDIR is in there and these arguments.
+    """Enter the sandbox, and call `go_on` with its TMPDIR and these arguments.
 
-    A user namespace is for a process of one thread. One that has made an environment has more; it starts again as a
-    process that only goes on, with the same id.
+    Only a process with one thread can enter a user namespace. A process that has created an environment has more: it
+    replaces itself with a new one that only continues, with the same id.
     """
     if sys.platform == "linux" and len(os.listdir("/proc/self/task")) > 1:
         _start_again(policy, go_on, arguments)
@@ -68,7 +69,7 @@ def run_inside(policy: SandboxPolicy, go_on: Callable[..., NoReturn], *arguments
 
 
 def enter(policy: SandboxPolicy, kernel: Kernel | None = None) -> str:
-    """Enter, and return what TMPDIR is in there; nothing where only environments are protected. Raises SandboxError."""
+    """Enter the sandbox, and return its TMPDIR; empty if only environments are protected. Raises SandboxError."""
     if sys.platform == "darwin":
         from . import seatbelt
 
@@ -127,7 +128,7 @@ def _enter(kernel: Kernel, policy: SandboxPolicy) -> str:
 
 
 def _close_directories() -> None:
-    """Descriptors that were inherited and name a directory: paths that begin there would lead around the new root."""
+    """Close inherited descriptors of directories: paths that begin there would lead out of the new root."""
     for name in os.listdir("/proc/self/fd"):
         number = int(name)
         try:
@@ -136,11 +137,11 @@ def _close_directories() -> None:
                 if number < 3:
                     os.open(os.devnull, os.O_RDWR)
         except OSError:
-            pass  # it was the list's own
+            pass  # it was the descriptor of the list itself
 
 
 def _scratch() -> str:
-    """A temporary directory for this process, where there are no namespaces; those of processes that ended go."""
+    """A temporary directory for this process, without namespaces; those of ended processes are deleted."""
     folder = os.path.join(private_directory(os.environ), "sandbox")
     os.makedirs(folder, 0o700, exist_ok=True)
     for name in os.listdir(folder):
@@ -189,7 +190,7 @@ def _package() -> str:
 
 
 def go_on(descriptor: int) -> NoReturn:
-    """What `run_inside` would have done, in the new process."""
+    """Continue what `run_inside` began, in the new process."""
     import pickle
 
     with open(descriptor, "rb") as file:
@@ -204,7 +205,7 @@ def go_on(descriptor: int) -> NoReturn:
 
 
 def command_inside(policy: SandboxPolicy, command: list[str]) -> list[str]:
-    """A command that enters the sandbox and becomes `command`, for who starts it as a child."""
+    """A command that enters the sandbox and becomes `command`, to be started as a child."""
     import json
 
     return [sys.executable, "-I", "-c", _CHILD, _package(), json.dumps(vars(policy)), *command]

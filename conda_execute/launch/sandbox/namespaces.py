@@ -1,4 +1,4 @@
-"""Namespaces: a root directory of its own, in which only what is allowed exists, and a network that leads nowhere.
+"""Namespaces: a root directory of its own, with only the allowed files, and a network without connections.
 
 A process that has a user namespace of its own may arrange its mounts, network and queues as it likes. Here it does so,
 keeps its own id, and gives every privilege up. What is not in the new root cannot be opened, changed, listed, or

@@ -1,9 +1,8 @@
 """Editing the header of a script in place, in its own format, and giving a script its first one.
 
-Pure functions from bytes to bytes: anyone who calls them looks at the result, solves it, and only then lets `rewrite`
-put it in the place of the script. Line endings, encoding, shebang and every byte outside of the header stay as they
-are, and so does every line of the header that need not change. An edit whose result would not read as what was asked
-for is a HeaderError, and nothing is returned.
+Pure functions from bytes to bytes: the caller checks and solves the result, and only then lets `rewrite` replace the
+script. Line endings, encoding, shebang and every byte outside of the header stay as they are, and so does every line of
+the header that need not change. If the result would not read as requested, HeaderError is raised.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ if TYPE_CHECKING:
         """How the headers of a format are edited: a module of this package."""
 
         def add(self, data: bytes, found: FoundHeader, text: str, kind: str, platform: str) -> bytes:
-            """The script with one more spec or requirement (`kind` is "spec" or "pypi"), or in place of one."""
+            """The script with one more spec or requirement (`kind` is "spec" or "pypi"), which may replace one."""
 
         def remove(self, data: bytes, found: FoundHeader, name: str, kind: str) -> bytes | None:
-            """The script without the specs or requirements of this name; None where there is none."""
+            """The script without the specs or requirements of this name; None if there are none."""
 
 
-#: Lines that only mean something where they stand.
+#: Lines that only have a meaning at their position.
 _PHP = r"<\?(?:php)?(?:[ \t](?!.*\?>)|$)"
 _OPENING = rf"{_PHP}|<\?xml|@echo off"
 _CODING = r"[ \t\f]*#.*?coding[:=]"
@@ -47,9 +46,9 @@ _MODELINE = r"[ \t]*[^\w\s\"'].*(?:-\*-.*-\*-|\b(?:vim?|ex):)"
 def add_specs(
     data: bytes, path: str, specs: Sequence[str] = (), pypi: Sequence[str] = (), *, platform: str | None = None
 ) -> bytes:
-    """The script with these specs and PyPI requirements in its header, each in place of one of the same name.
+    """The script with these specs and PyPI requirements in its header; each replaces one of the same name.
 
-    Raises HeaderError where the script has no header, or one that cannot be edited so.
+    Raises HeaderError if the script has no header, or one that cannot be edited automatically.
     """
     return _each(data, path, (("spec", specs), ("pypi", pypi)), _add, platform or platforms.host())
 
@@ -57,9 +56,9 @@ def add_specs(
 def remove_specs(
     data: bytes, path: str, specs: Sequence[str] = (), pypi: Sequence[str] = (), *, platform: str | None = None
 ) -> bytes:
-    """The script without what has the names of these specs and PyPI requirements, on any platform.
+    """The script without the specs and PyPI requirements of these names, on any platform.
 
-    Raises HeaderError where there is no header, nothing of that name, or nothing would be left.
+    Raises HeaderError if there is no header, nothing of that name, or if nothing would be left.
     """
     return _each(data, path, (("spec", specs), ("pypi", pypi)), _remove, platform or platforms.host())
 
@@ -84,7 +83,7 @@ def initial(
 ) -> bytes:
     """The script with a first header for its language, after the shebang and what else must come first.
 
-    Raises HeaderError where the script has one already, or cannot have one.
+    Raises HeaderError if the script has one already, or cannot have one.
     """
     from ..header import find_header
     from ..header.text import read_script
@@ -136,7 +135,7 @@ def _found(data: bytes, path: str) -> FoundHeader:
 
 
 def _checked(before: bytes, after: bytes, path: str, *, text: str, kind: str, platform: str) -> bytes:
-    """The edited script, if it reads, and all but what was asked for reads as it did before."""
+    """Check that the edited script is valid, and that everything else reads as before."""
     name = named(text, kind)
     old = _read(before, path, platform)
     try:
@@ -156,7 +155,8 @@ def _checked(before: bytes, after: bytes, path: str, *, text: str, kind: str, pl
 
 
 def _others(header: Header, name: str, kind: str) -> object:
-    """All that the header says, but for what has this name. Python may come and go with what needs it."""
+    """Everything that the header says, except entries with this name. Python may be added and removed with packages
+    that need it."""
     gone = (name, "python") if kind == "spec" else ("python",)
     specs = tuple(spec for spec in header.specs if named(spec, "spec") not in gone)
     pypi = tuple(text for text in header.pypi if kind == "spec" or named(text, "pypi") != name)
@@ -165,7 +165,7 @@ def _others(header: Header, name: str, kind: str) -> object:
         from ..header.pixi import without_source
 
         uv = without_source(uv, name)
-    # Those of a native header are of lines after it, which move.
+    # Notices of a native header name lines after it, which move.
     notices = () if header.format == "conda execute" else header.notices
     return replace(header, specs=specs, pypi=pypi, uv=uv, notices=notices, lines=(0, 0), locations=())
 
@@ -242,7 +242,7 @@ def _put_in(data: bytes, script: Head, header: list[str]) -> bytes:
     after = _first_lines(script)
     is_php = any(re.match(_PHP, line, re.IGNORECASE) for line in script.lines[:after])
     if os.path.splitext(script.path)[1].lower() == ".php" and not is_php:
-        # What stands outside of `<?php` and `?>` is printed.
+        # PHP prints text outside of `<?php` and `?>`.
         header = ["<?php", *header, *(["?>"] if after < len(script.lines) else [])]
     elif after < len(script.lines) and script.lines[after].strip():
         header = [*header, ""]

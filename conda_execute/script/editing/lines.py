@@ -1,4 +1,4 @@
-"""The lines of a header, being edited: every byte around them, and every line that is not touched, stays as it is."""
+"""The lines of a header during an edit: every byte around them, and every line that is not touched, stays as it is."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Lines:
         return next((ending for ending in self.endings if ending), "\n")
 
     def replace(self, line: int, start: int, end: int, text: str) -> None:
-        """Put text in the place of these columns."""
+        """Replace these columns with text."""
         old = self.lines[line - 1]
         self.lines[line - 1] = old[:start] + text + old[end:]
 
     def insert(self, after: int, texts: list[str]) -> None:
-        """Add lines behind a line; behind 0 means at the very beginning."""
+        """Add lines after a line; after 0 means at the very beginning."""
         endings = [self.newline] * len(texts)
         if after and not self.endings[after - 1]:
             self.endings[after - 1] = self.newline

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..header.text import Head
     from ..header.yaml import Value
 
-#: Text that means itself in YAML without quotes, outside of brackets and within them.
+#: Text that needs no quotes in YAML, outside of brackets and within them.
 _PLAIN = re.compile(r"[A-Za-z0-9_./](?:[A-Za-z0-9_./<>=!*|~+@,;()'^$-]|:(?=[^\s,])| (?!#))*(?<![ :])\Z", re.ASCII)
 _PLAIN_IN_BRACKETS = re.compile(r"[A-Za-z0-9_./](?:[A-Za-z0-9_./<>=!*|~+-]| (?!#))*(?<! )\Z", re.ASCII)
 
@@ -32,7 +32,7 @@ class _Entry:
     where: Location
     #: It is in a list in brackets.
     in_brackets: bool
-    #: It holds on some platforms only.
+    #: It applies on some platforms only.
     conditional: bool
 
     @property
@@ -55,7 +55,8 @@ class _Entry:
 
 
 def add(data: bytes, found: FoundHeader, text: str, kind: str, platform: str) -> bytes:
-    """The script with one more spec or requirement (`kind` is "spec" or "pypi"), in place of one of the same name."""
+    """The script with one more spec or requirement (`kind` is "spec" or "pypi"), which replaces one of the same
+    name."""
     entries = _entries(found.script, found.block)
     lines = Lines(data, found.last)
     name = named(text, kind)
@@ -76,7 +77,7 @@ def add(data: bytes, found: FoundHeader, text: str, kind: str, platform: str) ->
 
 
 def remove(data: bytes, found: FoundHeader, name: str, kind: str) -> bytes | None:
-    """The script without the specs or requirements of this name; None where there is none."""
+    """The script without the specs or requirements of this name; None if there are none."""
     entries = _entries(found.script, found.block)
     gone = [entry for entry in entries if entry.kind == kind and entry.name == name]
     if not gone:
@@ -166,7 +167,7 @@ def _insert_pip(lines: Lines, neighbour: _Entry, text: str) -> None:
 
 
 def _remove_in_brackets(lines: Lines, entry: _Entry, prefix: str) -> None:
-    """Take out an entry with one of the commas around it, and its line if nothing else is there."""
+    """Remove an entry with one of the commas around it, and its line if nothing else is there."""
     line = lines.lines[entry.line - 1]
     before, after = line[: entry.start], line[entry.end :]
     if comma := re.match(r"[ \t]*,[ \t]*", after):
@@ -180,7 +181,7 @@ def _remove_in_brackets(lines: Lines, entry: _Entry, prefix: str) -> None:
 
 
 def _remove_pip(lines: Lines, pip: _Entry, gone: list[_Entry]) -> None:
-    """Take out `pip:` with all that it holds."""
+    """Remove `pip:` with its content."""
     if pip.in_brackets:
         raise HeaderError(
             "`pip` would be left empty",

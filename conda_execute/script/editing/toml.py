@@ -40,7 +40,7 @@ class Targets:
 
     path: Path
     is_table: bool
-    #: What an entry means as a spec, where that is not what it says: R packages.
+    #: Converts an entry to a spec, if they differ: for R packages.
     meaning: Callable[[str], str] = str
 
 
@@ -60,7 +60,7 @@ class Editor:
         return self.lines.content()
 
     def edit(self, start: int, end: int, text: str) -> None:
-        """Put text in the place of these characters of the TOML."""
+        """Replace these characters of the TOML with text."""
         self.edits.append((start, end, text))
 
     def place(self, path: Path) -> Place | None:
@@ -75,7 +75,7 @@ class Editor:
     # Lists
 
     def add_to_list(self, path: Path, text: str) -> None:
-        """One more text in a list, or a list with it where there is none."""
+        """Add a text to a list; make the list if there is none."""
         place = self.place(path)
         if place is None:
             self.add_to_table(path[:-1], str(path[-1]), f"[{quoted(text)}]")
@@ -96,7 +96,7 @@ class Editor:
     # Tables
 
     def add_to_table(self, path: Path, key: str, value: str) -> None:
-        """One more pair in a table, or the table with it where there is none."""
+        """Add a pair to a table; make the table if there is none."""
         place = self.place(path) if path else None
         pair = f"{key_text(key)} = {value}"
         if not path:
@@ -172,7 +172,7 @@ class Editor:
         self.edit(len(self.text), len(self.text), f"{gap}{header}\n{pair}\n")
 
     def _add_item(self, container: tuple[int, int], spans: list[tuple[int, int]], text: str) -> None:
-        """One more item in brackets or braces, in the layout of those that are there."""
+        """Add an item in brackets or braces, in the layout of the existing ones."""
         if not spans:
             brace = self.text[container[0]] == "{"
             self.edit(container[0] + 1, container[0] + 1, f" {text} " if brace else text)
@@ -192,7 +192,7 @@ class Editor:
             self.edit(end, end, f", {text}")
 
     def _remove_item(self, span: tuple[int, int], end_before: int | None) -> None:
-        """An item less, with one of the commas around it, and its line if nothing else is there."""
+        """Remove an item with one of the commas around it, and its line if nothing else is there."""
         start, end = span
         line = self.text.rfind("\n", 0, start) + 1
         comma = re.compile(r"[ \t]*,").match(self.text, end)
@@ -209,7 +209,7 @@ class Editor:
             self.edit(start, end, "")
 
     def _apply(self, start: int, end: int, text: str) -> None:
-        """One edit of the TOML as one of the script's lines."""
+        """Apply an edit of the TOML to the script's lines."""
         first, column = self._position(start)
         last, last_column = self._position(end)
         if column == 0 and last_column == 0 and (end > start or text.endswith("\n")):
@@ -242,7 +242,8 @@ class Editor:
 
 
 def add(data: bytes, found: FoundHeader, text: str, kind: str, platform: str) -> bytes:
-    """The script with one more spec or requirement (`kind` is "spec" or "pypi"), in place of one of the same name."""
+    """The script with one more spec or requirement (`kind` is "spec" or "pypi"), which replaces one of the same
+    name."""
     editor = Editor(data, found.script, found.block)
     targets = _targets(editor, found, kind)
     name = named(text, kind)
@@ -260,14 +261,14 @@ def add(data: bytes, found: FoundHeader, text: str, kind: str, platform: str) ->
 
 
 def remove(data: bytes, found: FoundHeader, name: str, kind: str) -> bytes | None:
-    """The script without the specs or requirements of this name; None where there is none."""
+    """The script without the specs or requirements of this name; None if there are none."""
     editor = Editor(data, found.script, found.block)
     removed = [_remove_from(editor, target, name, kind) for target in _targets(editor, found, kind)]
     return editor.content() if any(removed) else None
 
 
 def _holds(path: Path, platform: str) -> bool:
-    """Whether this is a table of `tool.pixi.target` that has the last word on the platform."""
+    """Whether this is a table of `tool.pixi.target` that applies to the platform."""
     return len(path) > 3 and path[2] == "target" and path[3] in (platform, *platforms.families(platform))
 
 
@@ -280,18 +281,18 @@ def _targets(editor: Editor, found: FoundHeader, kind: str) -> list[Targets]:
         pixi += [Targets(("tool", "pixi", "target", selector, key), True) for selector in selectors]
     if found.format == "conda-script":
         return [Targets(("dependencies",), True), *pixi] if kind == "spec" else pixi
-    # Where there is `tool.conda`, `tool.pixi` is not read.
+    # If there is `tool.conda`, `tool.pixi` is not read.
     reads_pixi = editor.value(("tool", "pixi")) is not None and editor.value(("tool", "conda")) is None
     conda = pixi if reads_pixi else [Targets(("tool", "conda", "dependencies"), False)]
     if pep723.is_r(found.script):
-        # PyPI's have a table of pixi alone, which `tool.conda` would hide.
+        # PyPI requirements have a table only in pixi, which `tool.conda` would hide.
         conda = conda if editor.value(("tool", "conda")) is not None else pixi
         return pixi if kind == "pypi" else [*conda, Targets(("dependencies",), False, pep723.r_package)]
     return conda if kind == "spec" else [Targets(("dependencies",), False), *(pixi if reads_pixi else [])]
 
 
 def _add_to(editor: Editor, target: Targets, text: str, kind: str) -> None:
-    """One more spec or requirement, in place of one of the same name."""
+    """Add a spec or requirement, which replaces one of the same name."""
     name = named(text, kind)
     found = matching(editor, target, name, kind)
     if target.is_table:
@@ -309,7 +310,7 @@ def _add_to(editor: Editor, target: Targets, text: str, kind: str) -> None:
 
 
 def _remove_from(editor: Editor, target: Targets, name: str, kind: str) -> bool:
-    """Take out what has this name; whether there was any."""
+    """Remove entries with this name; False if there were none."""
     found = matching(editor, target, name, kind)
     for key in found:
         if target.is_table:
@@ -321,7 +322,7 @@ def _remove_from(editor: Editor, target: Targets, name: str, kind: str) -> bool:
 
 
 def matching(editor: Editor, target: Targets, name: str, kind: str) -> list[str | int]:
-    """Keys or indexes of what has this name."""
+    """Keys or indexes of the entries with this name."""
     value = editor.value(target.path)
     if isinstance(value, dict):
         return [key for key in value if named(key, kind) == name]
@@ -335,7 +336,8 @@ def matching(editor: Editor, target: Targets, name: str, kind: str) -> list[str 
 
 
 def spec_pair(spec: str) -> tuple[str, str]:
-    """A match spec as key and value: `numpy >=2` as `numpy` and `">=2"`. Raises HeaderError where there is no such."""
+    """A match spec as key and value: `numpy >=2` as `numpy` and `">=2"`. Raises HeaderError if there is no such
+    pair."""
     found = _SPEC.match(spec)
     if not found:
         raise _no_pair(spec)

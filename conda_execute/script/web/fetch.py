@@ -1,12 +1,12 @@
-"""A script from the web: fetched as the network settings say, and given up early when it is not one.
+"""A script from the web: fetched as the network settings say, and abandoned early if it is not a script.
 
 What `fetch` promises:
 
 - At most `LARGEST` bytes are taken in, packed or unpacked, whatever the server says or sends.
-- No step takes for ever: connecting and every silence are limited by conda's `remote_connect_timeout_secs` and
+- Every step ends: connecting and every silence are limited by conda's `remote_connect_timeout_secs` and
   `remote_read_timeout_secs`, and so is a body that trickles (`SLOWEST`).
 - Redirects are followed, a few of them, and never from `https` to `http`. User and password stay with their server.
-- The whole file or nothing: a body that ends early is an error, and so is one that is not what the pin says.
+- The whole file or nothing: a body that ends early is an error, and so is one that does not match the pin.
 - A page (HTML) or a picture is not a script, whatever status it came with.
 - Proxies and certificates are those of the settings and the environment, as for packages. What this module cannot do
   (a client's certificate, a SOCKS proxy) is refused.
@@ -14,7 +14,7 @@ What `fetch` promises:
 The conversation itself is urllib3's: connections, proxies, TLS, repetitions.
 
 Nothing here decides whether a script is trusted, and nothing runs it. The last copy of each address is kept, for
-`--offline` and for pins; a copy is believed only when its content still has its hash.
+`--offline` and for pins; a copy is used only if its content still has its hash.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from ...configuration.declared import Settings
 
-#: Bytes. The largest script that anybody wrote by hand is far smaller; what is larger is data, or an attack.
+#: Bytes. Scripts written by hand are far smaller; a larger file is data, or an attack.
 LARGEST = 10 * 1024 * 1024
 
 #: Bytes in a second, on average, once a body has taken longer than `remote_read_timeout_secs`.
@@ -55,7 +55,7 @@ SLOWEST = 10 * 1024
 
 REDIRECTS = 10
 
-#: Statuses of a server that may do better in a moment.
+#: Statuses of a server after which another attempt may succeed.
 _PASSING = frozenset((429, 502, 503, 504))
 
 #: Seconds before the second repetition; twice as long before each further one.
@@ -66,7 +66,7 @@ _PIECE = 64 * 1024
 
 @dataclass(frozen=True)
 class Fetched:
-    """The content of a script, and how it was come by."""
+    """The content of a script, and where it came from."""
 
     #: What was asked for.
     address: Address
@@ -134,7 +134,7 @@ def _told(way: list[Address]) -> str:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a server said, understood: where to look instead, or the content."""
+    """The parsed answer of a server: a redirect, or the content."""
 
     location: str | None = None
     #: The media type, in lower case and without parameters.
@@ -143,7 +143,7 @@ class _Answer:
 
 
 def _check_kind(answer: _Answer, asked: Address, address: Address) -> None:
-    """That the content may be a script. Whether it is text the reader of headers will say."""
+    """Check that the content may be a script. The reader of headers checks whether it is text."""
     family = answer.kind.partition("/")[0]
     shown = f"`{asked}`" if asked.url == address.url else f"`{asked}`, which redirects to `{address}`,"
     start = answer.content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
@@ -174,13 +174,13 @@ def _check_status(status: int, address: Address) -> None:
 
 
 def _answer(address: Address, settings: Settings, environ: Mapping[str, str]) -> _Answer:
-    """One address asked, again where the connection broke or the server was busy."""
+    """Ask one address, again if the connection broke or the server was busy."""
     with _asked(address, settings, environ, redirect=False) as response:
         return _understood(response, address, settings)
 
 
 def ask(address: Address, settings: Settings, environ: Mapping[str, str], body: bytes | None = None) -> bytes:
-    """What a service answers, to JSON that is posted if there is some. Raises ExecuteError for any failure."""
+    """The answer of a service, to a GET, or a POST of JSON. Raises ExecuteError for any failure."""
     with _asked(address, settings, environ, body=body, method="GET" if body is None else "POST") as response:
         if response.status != 200:
             raise ExecuteError(f"`{address.host}` answered with status {response.status} for `{address}`", step="fetch")
@@ -191,7 +191,7 @@ def ask(address: Address, settings: Settings, environ: Mapping[str, str], body: 
 def _asked(
     address: Address, settings: Settings, environ: Mapping[str, str], *, method: str = "GET", **how: Any
 ) -> Iterator[BaseHTTPResponse]:
-    """A response of which the head is there. What breaks, then or later, is an ExecuteError."""
+    """A response whose head has arrived. Failures, now or later, become an ExecuteError."""
     import urllib3
 
     patience = urllib3.Timeout(connect=settings.remote_connect_timeout_secs, read=settings.remote_read_timeout_secs)
@@ -212,7 +212,7 @@ def _retries(settings: Settings) -> Retry:
 
     class Retries(Retry):
         def increment(self, method=None, url=None, response=None, error=None, *rest, **more):  # type: ignore[no-untyped-def]
-            # A server that was silent for so long is not asked again.
+            # A server that did not answer within the timeout is not asked again.
             if isinstance(error, ReadTimeoutError):
                 raise error
             return super().increment(method, url, response, error, *rest, **more)
@@ -230,7 +230,7 @@ def _retries(settings: Settings) -> Retry:
 
 @contextmanager
 def _deadline(socket: socket.socket | None, seconds: float) -> Iterator[None]:
-    """End what is done within by TimeoutError after this time: a head that trickles never falls silent."""
+    """End the block with TimeoutError after this time: a head that trickles is never silent."""
     import socket as sockets
     import threading
 
@@ -239,7 +239,7 @@ def _deadline(socket: socket.socket | None, seconds: float) -> Iterator[None]:
     def hang_up() -> None:
         late.set()
         try:
-            # Of the socket itself: the reader is in the midst of what TLS makes of it.
+            # Close the socket itself: the reader is in the middle of reading through TLS.
             sockets.socket.shutdown(socket, sockets.SHUT_RDWR)  # type: ignore[arg-type]
         except OSError:
             pass  # it is closed already
@@ -254,7 +254,7 @@ def _deadline(socket: socket.socket | None, seconds: float) -> Iterator[None]:
             raise
     finally:
         timer.cancel()
-    if late.is_set():  # the reader may also have taken the end for that of the head
+    if late.is_set():  # the reader may also have taken the end of the connection for the end of the head
         raise TimeoutError
 
 
@@ -306,9 +306,9 @@ def _body(response: BaseHTTPResponse, address: Address, settings: Settings) -> b
 
 
 def _unpacked(body: bytes, encoding: str | None, address: Address) -> bytes:
-    """The content of a body that was packed for the way although nobody asked for that.
+    """The content of a body that was compressed although we did not ask for that.
 
-    urllib3 unpacks too, but takes a body that was cut off for whole.
+    urllib3 can decompress too, but accepts a truncated body.
     """
     name = (encoding or "identity").strip().lower()
     if name == "identity":
@@ -344,7 +344,7 @@ def _causes(error: object) -> Iterator[BaseException]:
 
 
 def _failure(broken: HTTPError, address: Address, settings: Settings) -> ExecuteError:
-    """What broke a conversation, in words that hold nothing but host and reason."""
+    """The error for a broken connection, which mentions only the host and the reason."""
     import socket
     import ssl
 
@@ -406,7 +406,7 @@ def _pools(address: Address, settings: Settings, environ: Mapping[str, str]) -> 
         pools = urllib3.PoolManager(ssl_context=tls)
         if proxy is not None:
             pools = urllib3.ProxyManager(proxy[0], proxy_headers=proxy[1], ssl_context=tls)
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # `ssl_verify: false` was somebody's wish
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the user asked for it
     plain = type("Plain", (urllib3.HTTPConnectionPool,), {"ConnectionCls": Prompt})
     secure = type("Secure", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": PromptTLS})
     pools.pool_classes_by_scheme = {"http": plain, "https": secure}
@@ -476,7 +476,7 @@ def _with_certificates(path: str, settings: Settings) -> ssl.SSLContext:
 
 
 def _copy_path(address: Address, cache: str) -> str:
-    """Next to the code that runs, and cleaned with it when it has not been fetched or run for long."""
+    """Next to cached code, and deleted like it if it was not fetched or run for long."""
     digest = hashlib.sha256(address.url.encode()).hexdigest()[:20]
     return os.path.join(code_folder(cache, digest), "fetched")
 
