@@ -30,7 +30,7 @@ from ..errors import CreationError, SettingsError
 from ..files import make_directory
 from ..lean.values import replace
 from ..model import Built
-from ..specs.match_spec import spec_name
+from ..specs.match_spec import has_condition, spec_name
 from . import Options, Package, Solution, stem, subprocesses
 from . import records as seal
 from .rattler import explain
@@ -192,7 +192,7 @@ def _settings(custom_channels: Mapping[str, str], environ: Mapping[str, str]) ->
 
 
 def _refuse_impossible(request: Request, options: Options) -> None:
-    conditional = [spec for spec in request.specs if re.search(r"[\[,]\s*when\s*=", spec)]
+    conditional = [spec for spec in request.specs if has_condition(spec)]
     if conditional and _shown("solver", options) != "rattler":
         raise CreationError(
             f"this conda's solver ignores the condition of `{conditional[0]}`",
@@ -369,7 +369,8 @@ def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solu
     expected = {entry["name"] for entry in said.get("actions", {}).get("LINK", ())}
     if locked is not None:
         expected |= {package.name for package in locked.packages}
-    asked = {name for name in map(spec_name, request.specs) if not name.startswith("__")}
+    certain = (spec_name(spec) for spec in request.specs if not has_condition(spec))
+    asked = {name for name in certain if not name.startswith("__")}
     missing = sorted((expected | asked) - set(installed))
     if missing:
         raise CreationError(

@@ -11,6 +11,7 @@ import rattler
 from rattler.exceptions import DetectVirtualPackageError, InvalidVersionError
 
 from ..specs import condition
+from ..specs.match_spec import has_condition
 from .rattler import bridge, explain
 
 TYPE_CHECKING = False
@@ -100,7 +101,7 @@ def decisive(
     """What conditions (`when`) of these specs and of packages require from this machine: a match spec that it
     satisfies, or `!` and one that it does not."""
     conditional = {
-        spec for spec in (*asked, *(spec for record in records for spec in record.depends)) if "when" in spec
+        spec for spec in (*asked, *(spec for record in records for spec in record.depends)) if has_condition(spec)
     }
     terms: set[str] = set()
 

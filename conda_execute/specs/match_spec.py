@@ -12,6 +12,7 @@ _SPEC = re.compile(
 _ARCHIVE = r"([A-Za-z0-9_.-]+)-[^-/]+-[^-/]+\.(?:conda|tar\.bz2)(?:#.*)?$"
 #: Spaces that mean nothing: around the commas of a version, and after operators.
 _IDLE = r" ?([,|]) ?|(?<=[<>=!~]) "
+_CONDITION = r"[\[,]\s*when\s*="
 
 
 def normalise_spec(spec: str) -> str:
@@ -62,3 +63,12 @@ def spec_name(spec: str) -> str:
         return ""
     # After a channel and a namespace.
     return spec_name(text.rpartition(":")[2]) if match["rest"].startswith(":") else match["name"].lower()
+
+
+def has_condition(spec: str) -> bool:
+    """Whether a match spec counts only under a condition.
+
+    >>> has_condition('numpy[when="python <3.13"]'), has_condition("whenever >=1")
+    (True, False)
+    """
+    return re.search(_CONDITION, spec) is not None
