@@ -850,7 +850,7 @@ def test_yes_on_a_terminal_runs_it_and_is_remembered(world: World, site: Site) -
 @pytest.mark.parametrize("answer", ["n\n", "\n", "\x04", "yess\n"], ids=["no", "nothing", "end of file", "mistyped"])
 def test_anything_but_yes_on_a_terminal_runs_nothing(answer: str, world: World, site: Site) -> None:
     status, shown = _on_a_terminal(world, site.script(), answer)
-    assert status == 125
+    assert (status, shown.splitlines()[-1]) == (125, f"error: cancelled: `{site.url}/s.sh` was not run")
     assert "it ran" not in shown.replace("echo it ran", "")
     assert not world.prefixes()
     assert not Path(trusted_file(str(world.cache))).exists()

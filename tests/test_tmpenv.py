@@ -402,11 +402,21 @@ def test_a_lock_that_cannot_be_opened_is_named(used: World) -> None:
     assert (done.returncode, f"`{lock}`" in done.stderr) == (125, True), done.stderr
 
 
-def test_who_waits_for_a_cleaner_hears_what_it_does(used: World) -> None:
+@pytest.mark.parametrize(
+    ("holder", "said"),
+    [
+        (layout.CLEANER, "(conda tmpenv clear), which is deleting this environment"),
+        ("train.py", "(train.py), which is creating this environment"),
+    ],
+    ids=["cleaner", "creator"],
+)
+def test_who_waits_hears_for_what(used: World, holder: str, said: str) -> None:
     (prefix,) = used.prefixes()
-    held = take(str(used.tmp_envs / layout.LOCKS / f"{prefix.name}.lock"), layout.CLEANER)
+    held = take(str(used.tmp_envs / layout.LOCKS / f"{prefix.name}.lock"), holder)
     running = used.start(["conda-execute", "--force-env", "s.sh"])
-    said = next(line for line in running.stderr if "waiting" in line)
-    held.release()
+    line = next(line for line in running.stderr if "waiting" in line)
+    running.terminate()
     running.communicate()
-    assert "(conda tmpenv clear), which is deleting this environment" in said
+    held.release()
+    assert line.startswith(f"conda-execute: waiting for process {os.getpid()} on ")
+    assert line.endswith(f" {said}\n")
