@@ -1,6 +1,6 @@
 """The day of a script's last commit: what `exclude-newer: commit` means.
 
-The settings of the repository may be by the author of the script, so nothing that they say is run.
+The author of the script may control the settings of the repository, so no program that they name is run.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: A repository may verify signatures by a program of its own, and fetch what it lacks by a transport of its own.
+#: A repository may name its own programs for signatures, and its own transports for missing objects.
 _CAREFULLY = ("-c", "log.showSignature=false", "-c", "core.fsmonitor=false")
 _ALONE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "TZ": "UTC"}
 
 
 def commit_day(path: str, trusted: Sequence[str] = ()) -> str:
-    """The day, in UTC, on which git last saw a change to the file at `path`. Raises ExecuteError where it saw none."""
+    """The day, in UTC, on which git last saw a change to the file at `path`. Raises ExecuteError if there is none."""
     hint = "write a date instead, such as `2026-03-31`"
     if not path:
         raise ExecuteError(f"`exclude-newer: {COMMIT}` needs a script that is a file", hint=hint)

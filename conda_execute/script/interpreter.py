@@ -1,7 +1,7 @@
-"""Which command runs a script: the order in which it is looked for, and nothing about how it is started.
+"""Which command runs a script: only how it is chosen, not how it is started.
 
 `run_with` of the header; else the script's shebang, unless that names conda-execute or another runner of such scripts;
-else the suffix; else `python` where the environment has it; else `sh`.
+else the suffix; else `python` if the environment has it; else `sh`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def shebang(data: bytes) -> tuple[str, ...] | None:
     """The words of the script's first line after `#!`, or None.
 
-    Words are split as a shell does: what follows the interpreter is one argument to the kernel, but a header cannot
-    know that, and `#!/usr/bin/env python -u` is meant the way it reads.
+    Words are split as a shell does: to the kernel, everything after the interpreter is one argument, but authors of
+    `#!/usr/bin/env python -u` expect two.
     """
     if not data.startswith(b"#!"):
         return None
@@ -43,7 +43,7 @@ def shebang(data: bytes) -> tuple[str, ...] | None:
 def without_env(words: tuple[str, ...]) -> tuple[str, ...]:
     """`/usr/bin/env -S NAME ARGS` as `NAME ARGS`: the environment's PATH is searched anyway.
 
-    An `env` with other options or assignments is left as it is, since it then does something of its own.
+    An `env` with other options or assignments is kept, since it has an effect.
     """
     if os.path.basename(words[0]) != "env" or len(words) < 2:
         return words
@@ -58,12 +58,12 @@ def without_env(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def said(run_with: tuple[str, ...] | None, data: bytes, path: str) -> tuple[str, ...] | None:
-    """The words that go before the script's path, where the script says them at all."""
+    """The words before the script's path, if the script names them."""
     if run_with is not None:
         return run_with
     words = shebang(data)
     if words is not None and not _is_runner(words):
-        # marimo's sandbox would be an environment of its own, and this one is there already.
+        # marimo's sandbox would create its own environment, but this one exists already.
         return tuple(word for word in words if word != "--sandbox" or "marimo" not in words)
     language = languages.of(path)
     return language.command or None if language else None
@@ -78,7 +78,7 @@ def _is_runner(words: Sequence[str]) -> bool:
 def choose(
     run_with: tuple[str, ...] | None, data: bytes, path: str, provides: Callable[[str], bool]
 ) -> tuple[str, ...]:
-    """The words that go before the script's path, as the script says them, or else as its environment does.
+    """The words before the script's path, from the script, or else by its environment.
 
     `provides(name)` tells whether the environment has a program of that name in its `bin`.
     """
@@ -96,8 +96,8 @@ def _begins_with_command(data: bytes, provides: Callable[[str], bool]) -> bool:
 
 
 def effective(words: tuple[str, ...], provides: Callable[[str], bool]) -> tuple[str, ...]:
-    """What is started for `words`: `env NAME` is NAME, and an absolute path is the environment's own program of that
-    name where it has one.
+    """The words that are started: `env NAME` is NAME, and an absolute path is the environment's own program of that
+    name, if it has one.
 
     A script that asks for numpy and begins with `#!/usr/bin/python3` cannot mean the system's Python.
     """
@@ -118,14 +118,14 @@ def started(words: Sequence[str]) -> str:
 
 
 def is_elsewhere(program: str, provides: Callable[[str], bool]) -> bool:
-    """Whether a program is looked for on PATH since the environment lacks it. What is named by its path is meant as it
-    is, and every system has `sh`."""
+    """Whether a program is searched on PATH because the environment lacks it. A path means exactly that program, and
+    every system has `sh`."""
     return sys.platform != "win32" and os.sep not in program and program != "sh" and not provides(program)
 
 
 def require_own(program: str, prefix: str, provides: Callable[[str], bool]) -> None:
-    """Raise NotFoundError for an interpreter that the environment lacks: another one of PATH would run without the
-    environment's packages. What a system has itself is meant as it is."""
+    """Raise NotFoundError for an interpreter that the environment lacks: another one on PATH would run without the
+    environment's packages. System commands are allowed."""
     if not is_elsewhere(program, provides) or not languages.is_of_packages(program):
         return
     package = languages.package_of(program)

@@ -1,4 +1,4 @@
-"""What is known of each language: one row, and nothing about languages anywhere else.
+"""Everything about each language, in one row and nowhere else.
 
 To add a language, add its row. The row gives the suffixes its meaning, `--init` its header, a shebang or `run_with` the
 package to look for, and a script without a header the comment sign of the sample in its error.
@@ -15,19 +15,19 @@ from ..lean.values import dataclass
 @dataclass(frozen=True)
 class Language:
     suffixes: tuple[str, ...]
-    #: The words before the script's path: what the language's own community would type.
+    #: The words before the script's path, as users of the language type them.
     command: tuple[str, ...] = ()
     #: The conda package that `--init` asks for.
     package: str = ""
-    #: The programs that this package brings.
+    #: The programs in this package.
     programs: tuple[str, ...] = ()
-    #: What starts a comment.
+    #: The comment sign.
     comment: str = "#"
-    #: What else does.
+    #: Other comment signs.
     also: str = ""
-    #: Compiled first: the `entrypoint` of a conda-script header.
+    #: For compiled languages: the `entrypoint` of a conda-script header.
     entrypoint: str = ""
-    #: Whether systems bring the command themselves, and scripts may mean that one.
+    #: Whether systems provide the command, and scripts may mean that one.
     of_system: bool = False
     #: Where the package is, if conda-forge does not have it.
     channels: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ LANGUAGES = (
     Language((".r",), ("Rscript",), "r-base", ("Rscript", "R")),
     Language((".rb",), ("ruby",), "ruby", ("ruby",)),
     Language((".scm",), ("guile", "-s"), "guile", ("guile",), ";"),
-    # The package bash has no `sh`: that is the system's, and its bash counts as one.
+    # The package bash has no `sh`: that is the system's, and so is bash.
     Language((".sh",), ("sh",), "bash", of_system=True),
     Language((".tcl",), ("tclsh",), "tk", ("tclsh", "wish")),
     Language((".tex", ".sty"), ("tectonic",), "tectonic", ("tectonic",), "%"),
@@ -75,7 +75,7 @@ LANGUAGES = (
     _compiled((".cc", ".cpp"), "gxx", "g++", "//"),
     _compiled((".f90",), "gfortran", "gfortran", "!"),
     _compiled((".rs",), "rust", "rustc", "//"),
-    # A channel has what compiles or reads these, and none of it is the one way to run them.
+    # Channels have tools for these languages, but there is no single way to run them.
     Language((".h", ".cxx", ".cs", ".fs", ".zig", ".proto", ".v", ".d"), comment="//"),
     Language((".sql",), comment="--"),
     Language((".el", ".rkt", ".asm"), comment=";"),
@@ -89,7 +89,7 @@ BY_PROGRAM = {program: language for language in LANGUAGES for program in languag
 
 
 def of(path: str) -> Language | None:
-    """The language that the suffix of a path says."""
+    """The language for the suffix of a path."""
     return BY_SUFFIX.get(os.path.splitext(path)[1].lower())
 
 
@@ -108,26 +108,26 @@ def by_program(name: str) -> Language | None:
 
 
 def is_of_packages(program: str) -> bool:
-    """Whether this is an interpreter that a package would bring, and no tool that a system has."""
+    """Whether this is an interpreter from a package, and not a tool of the system."""
     language = by_program(program)
     return language is not None and bool(language.command) and not language.of_system
 
 
 def package_of(program: str) -> str:
-    """The conda package that brings a program: the one of its language, else the one of its own name."""
+    """The conda package of a program: the one of its language, else the one with its name."""
     language = BY_PROGRAM.get(program)
     return language.package if language else program
 
 
 def comment_sign(path: str, first_line: str = "") -> str:
-    """What starts a comment in a script, as its suffix says, or its shebang where it has none."""
+    """The comment sign of a script, by its suffix, or by its shebang if it has none."""
     language = of(path)
     if language is None and not os.path.splitext(path)[1]:
         language = of_shebang(first_line)
     return language.comment if language else "#"
 
 
-#: What opens a comment, or a text, of several lines: the words of a header need lines of their own in it.
+#: What opens a comment or string of several lines: a header needs lines of its own in it.
 BLOCK_SIGNS = ("/*", "(*", "{-", "{*", "<!--", "<#", "#|", "#=", "#[", "--[", "%{", "%%{", '"""', "'''")
 
 
@@ -136,7 +136,7 @@ def require_comment(path: str, head: bytes, first: int, where: Location) -> None
     lines = head.decode("utf-8", "replace").split("\n", first)
     language = of_shebang(lines[0]) or of(path)
     opening = lines[first - 1].lstrip("\ufeff \t")
-    # What is compiled needs `run_with` anyway; with `#`, a shell would try to run it.
+    # Compiled languages need `run_with` anyway; with `#`, a shell would try to run the file.
     if language is None or not (language.command or (language.entrypoint and opening.startswith("#"))):
         return
     signs = tuple(filter(None, (language.comment, language.also)))

@@ -1,7 +1,7 @@
-"""Packages of PyPI's kind that lie on this machine (`./lib`): what tells that one has changed.
+"""Local Python packages (`./lib`): how to notice that one has changed.
 
-A change is what uv takes for one: of `pyproject.toml`, `setup.py` or `setup.cfg`, or of what `[tool.uv] cache-keys` of
-the package names. Files count by their content, so that a copy of the same package is the same.
+The same changes count as in uv: of `pyproject.toml`, `setup.py` or `setup.cfg`, or of what the package's `[tool.uv]
+cache-keys` name. Files are compared by content, so a copy of a package is the same.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
 def keys(pypi: Sequence[str], uv: str | None, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The local packages among requirements with absolute paths and in uv's `sources`, each with a digest of what it
-    is now."""
+    """The local packages among requirements with absolute paths and in uv's `sources`, each with a digest of its
+    content."""
     found = sorted({*_required(pypi), *_sources(uv)})
     return tuple((path, _digest(path, environ)) for path in found if os.path.exists(path))
 
@@ -60,7 +60,7 @@ def _digest(path: str, environ: Mapping[str, str]) -> str:
 
 
 def _contents(folder: str, environ: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    """What `cache-keys` of a package in a folder name, and what that is now."""
+    """What the `cache-keys` of a package in a folder name, and its present content."""
     for key in _cache_keys(folder):
         if isinstance(key, str) or "file" in key:
             yield from _files(folder, key if isinstance(key, str) else str(key["file"]))
@@ -97,11 +97,11 @@ def _files(folder: str, pattern: str) -> Iterator[tuple[str, bytes]]:
             with open(os.path.join(folder, name), "rb") as file:
                 yield f"file {name}", file.read()
         except OSError:
-            continue  # a directory, or what cannot be read: uv does not key with it either
+            continue  # a directory, or unreadable: uv ignores it, too
 
 
 def _time(path: str) -> bytes:
-    """When a directory got another entry, or lost one; nothing where it is not there."""
+    """When an entry of a directory was added or removed; empty if it does not exist."""
     try:
         return str(os.stat(path).st_mtime_ns).encode()
     except OSError:
@@ -109,7 +109,7 @@ def _time(path: str) -> bytes:
 
 
 def _git(folder: str, wanted: object) -> bytes:
-    """The commit, and the tags at it, that the folder is at; nothing outside of a repository."""
+    """The commit of the folder and its tags; empty outside of a repository."""
     import subprocess
 
     commands = [["rev-parse", "HEAD"]]

@@ -1,6 +1,6 @@
-"""Other runners in a shebang: what says who starts the script, and what it asks of uv.
+"""Other runners in a shebang: which words start the script, and which options of uv matter.
 
-`#!/usr/bin/env -S uv run --with rich --script` says nothing of the interpreter, and asks for `rich`.
+`#!/usr/bin/env -S uv run --with rich --script` does not name the interpreter, but asks for `rich`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RUNNERS = frozenset((
     "ce", "conda", "conda-exec", "conda-execute", "hatch", "juv", "mamba", "micromamba", "pdm", "pip-run", "pipx",
     "pixi", "rye", "uv", "uvx",
 ))  # fmt: skip
-#: Programs that become another one, and those of their options that take a value.
+#: Programs that start another one, and their options that take a value.
 _WRAPPERS = {
     "caffeinate": (),
     "env": ("-u", "--unset", "-C", "--chdir"),
@@ -39,7 +39,7 @@ _POSITIONALS = {"timeout": 1}
 
 
 def command(words: Sequence[str]) -> list[str]:
-    """What is started in the end: `env -S A=1 nice uv run` is `uv run`."""
+    """The program that is finally started: `env -S A=1 nice uv run` is `uv run`."""
     rest = list(words)
     while rest and (valued := _WRAPPERS.get(name := os.path.basename(rest[0]))) is not None:
         del rest[0]
@@ -54,7 +54,7 @@ def command(words: Sequence[str]) -> list[str]:
 
 
 def is_runner(words: Sequence[str]) -> bool:
-    """Whether these words of a shebang start a runner of scripts, whatever is before it."""
+    """Whether these words of a shebang start a runner of scripts, directly or through other programs."""
     found = command(words)
     return bool(found) and os.path.basename(found[0]) in _RUNNERS
 
@@ -82,8 +82,8 @@ _ASKING = {"-w": "--with", "-p": "--python"}
 
 
 def with_options_of_uv(header: Header, words: Sequence[str]) -> Header:
-    """The header with what a shebang asks of uv next to it: `--with`, `--with-editable`, `--python`; notices of what is
-    done in another way, or not at all."""
+    """The header with the options of uv in a shebang added: `--with`, `--with-editable`, `--python`; and notices about
+    those that work differently or not at all."""
     found = command(words)
     if not found or os.path.basename(found[0]) != "uv":
         return header
@@ -108,7 +108,7 @@ def with_options_of_uv(header: Header, words: Sequence[str]) -> Header:
 
 
 def _version(asked: str) -> str:
-    """The versions of Python that uv takes this for, as conda writes them; empty for a path or an implementation."""
+    """The Python versions that uv reads from this, in conda's form; empty for a path or an implementation."""
     found = re.fullmatch(r"(?:c?python@?)?(\d+(?:\.\d+){0,2}|[<>=!~][\d.,<>=!~* ]*)", asked)
     if not found:
         return ""

@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 class Script:
     """A script that is on disk and whose beginning has been read."""
 
-    #: As the person gave it, and as the interpreter gets it: relative paths stay relative.
+    #: As the user gave it, and as the interpreter gets it: relative paths stay relative.
     given: str
     #: Absolute; symbolic links and `..` are left alone.
     path: str
     #: The first 64 KiB, and a byte more where there is one.
     head: bytes
-    #: What to call it in messages and in the marker.
+    #: Its name in messages and in the marker.
     title: str
-    #: A file that was there before: only such scripts have launch records, locks and neighbours.
+    #: Whether it is a file of the user: only such scripts have launch records, lock files and files next to them.
     is_file: bool = True
-    #: Where it came from on the web: it runs only if that is trusted.
+    #: Its address on the web: it runs only if that is trusted.
     fetched: Fetched | None = None
-    #: A notebook's `head` is that of its first code cell.
+    #: Set for a notebook, whose `head` is its first code cell.
     notebook: Notebook | None = None
-    #: What a script that `command` wrote is there for.
+    #: The program for which `command` wrote the script.
     program: str | None = None
 
     @property
@@ -52,12 +52,12 @@ class Script:
 
     @property
     def recorded(self) -> str:
-        """What to call it where another directory is the working one: a file by its absolute path."""
+        """Its name for other working directories: a file by its absolute path."""
         return self.path if self.is_file and self.program is None else self.title
 
     @property
     def place(self) -> str:
-        """What lines of the head are lines of, in messages."""
+        """The name of the file or cell whose lines the head has, in messages."""
         return f"{self.title} (cell {self.notebook.cell})" if self.notebook else self.title
 
 
@@ -67,7 +67,7 @@ def from_file(given: str) -> Script:
     Raises NotFoundError (127) or NotExecutableError (126), as a shell would for a program.
     """
     try:
-        # Non-blocking, since a FIFO without a writer would hold us up; regular files do not care.
+        # Non-blocking, since a FIFO without a writer would block us; it makes no difference for regular files.
         descriptor = os.open(given, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise NotFoundError(f"there is no script `{given}`", hint=_near(given)) from None
@@ -80,7 +80,7 @@ def from_file(given: str) -> Script:
         raise NotExecutableError(f"`{given}` is a directory, not a script", hint=_main_in(given))
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(mode):
-            # /dev/stdin, <(process substitution), a FIFO: what is read is gone for the interpreter.
+            # /dev/stdin, <(process substitution), a FIFO: the interpreter could not read it again.
             if sys.platform != "win32":
                 os.set_blocking(descriptor, True)
             return _kept(file.read(), given)
@@ -92,7 +92,7 @@ def from_file(given: str) -> Script:
 
 
 def from_standard_input(stream: BinaryIO) -> Script:
-    """The script that is on standard input, which is at its end afterwards."""
+    """The script on standard input, which is read to its end."""
     return _kept(stream.read(), "-")
 
 
@@ -100,7 +100,7 @@ def from_words(words: Sequence[str]) -> Script:
     """The code given after `-c`: each word is a line, as in the original."""
     import re
 
-    # Elsewhere `-c` names a channel. One word that is no statement, and then a file, is not code.
+    # In other tools `-c` names a channel. One word that is not a statement, followed by a file, is not code.
     if len(words) > 1 and re.fullmatch(r"[\w./:-]+", words[0]) and os.path.isfile(words[1]):
         raise UsageError(
             f"`-c` runs code, and `{words[0]} {words[1]}` looks like a channel and a script",
@@ -120,7 +120,7 @@ def is_address(word: str) -> bool:
 
 
 def from_web(fetched: Fetched) -> Script:
-    """What was fetched, as a file; the suffix of its address goes along, since it may say what runs it."""
+    """The fetched script as a file, with the suffix of its address, which may say what runs it."""
     script = _kept(fetched.content, str(fetched.address), fetched.suffix)
     return _opened(replace(script, fetched=fetched))
 

@@ -1,6 +1,6 @@
-"""What `--file` names: a list of specs, one a line, or an `environment.yml`.
+"""Files for `--file`: a list of specs, one per line, or an `environment.yml`.
 
-Both become a `Header`, so that what follows need not know where the wishes came from.
+Both become a `Header`, so that other modules need not know their origin.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _requirement(text: str) -> str:
 
 
 def read(path: str) -> Header:
-    """The wishes in the file at `path`: by its suffix `environment.yml`, else one spec a line.
+    """Read the file at `path`: an `environment.yml` by its suffix, else one spec per line.
 
     Raises HeaderError with the line for what is wrong in it.
     """

@@ -1,8 +1,8 @@
 """From a script's own comments to a `Header`.
 
 One script has one header, in one of the formats below; each has its module, which knows nothing of the others.
-What is wrong is a `HeaderError` with the line and the column in the script and a hint with the fix. Reading costs
-milliseconds and no memory to speak of, whatever the script holds.
+What is wrong is a `HeaderError` with the line and the column in the script and a hint with the fix. Reading takes
+milliseconds and little memory, whatever the script contains.
 
 =====================  =======================================================
 `# conda execute`      YAML, in the comments of any language (`native`)
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
         EDITING: str
 
         def blocks(self, script: Head) -> Iterable[Any]:
-            """Where each header of this format stands, with `first` and `last` line. Raises HeaderError."""
+            """The position of each header of this format, with `first` and `last` line. Raises HeaderError."""
 
         def read(self, script: Head, block: Any, platform: str) -> Header:
-            """The header that is there, for one platform. Raises HeaderError."""
+            """Read the header, for one platform. Raises HeaderError."""
 
 
 __all__ = ["ENOUGH", "HEAD", "Found", "extent", "find_header", "read_header"]
 
-#: The words without which no line opens a header of a format, and the format's module: imported where they occur.
+#: Words that are in the opening line of each format, and the format's module, which is imported only if they occur.
 _FORMATS = {"conda execute": "native", "/// script": "pep723", "/// conda-script": "conda_script"}
 
 
 @dataclass(frozen=True)
 class FoundHeader:
-    """A header that is there, not yet read; its lines are counted from 1."""
+    """A header that was found but not read yet; its lines are counted from 1."""
 
     reader: Format
     script: Head
@@ -72,7 +72,7 @@ class FoundHeader:
 def read_header(data: bytes, path: str, platform: str, cache: str | None = None) -> Header:
     """The header of the script with these contents, for one platform (a conda subdir such as `linux-64`).
 
-    `cache` is the user's. Raises HeaderError where there is no header, more than one, or one that is wrong.
+    `cache` is the user's. Raises HeaderError if there is no header, more than one, or a faulty one.
     """
     script = read_script(data, path, cache)
     try:
@@ -89,9 +89,9 @@ def read_header(data: bytes, path: str, platform: str, cache: str | None = None)
 
 
 def find_header(data: bytes, path: str) -> FoundHeader | None:
-    """Where the header stands, without reading it; None where there is none, or where the file is not text.
+    """Find the header without reading it; None if there is none, or if the file is not text.
 
-    Raises HeaderError where there are two headers, or one that is not closed.
+    Raises HeaderError if there are two headers, or one that is not closed.
     """
     try:
         script = read_script(data, path)
@@ -101,7 +101,8 @@ def find_header(data: bytes, path: str) -> FoundHeader | None:
 
 
 def extent(data: bytes, header: Header | FoundHeader) -> int:
-    """How many bytes of the file reach to the end of the header's last line, its line ending included."""
+    """The number of bytes from the start of the file to the end of the header's last line, including its line
+    ending."""
     last = header.last if isinstance(header, FoundHeader) else header.lines[1]
     end = 0
     for _ in range(last):
@@ -126,8 +127,8 @@ def _find(script: Head) -> FoundHeader | None:
 def _all(script: Head) -> list[FoundHeader]:
     """Every header of the script, in the order of their lines.
 
-    A block that is not closed is an error only where there is no header of another kind: the words may as well stand
-    in a text, and PEP 723 has such blocks ignored.
+    A block that is not closed is an error only if there is no header of another kind: the words may be part of a text,
+    and PEP 723 ignores such blocks.
     """
     found: list[FoundHeader] = []
     broken: list[tuple[str, HeaderError]] = []

@@ -10,8 +10,8 @@
     // gcc = "*"
     // /// end-conda-script
 
-The rules are those of the proposal (prefix-dev/pixi issue 3751): the prefix is whatever is before the opening
-mark and holds no letter or digit, every line repeats it, and nothing but the keys listed here may occur.
+The rules are those of the proposal (prefix-dev/pixi issue 3751): the prefix is what comes before the opening line,
+without letters or digits; every line repeats it, and only the keys listed here may occur.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def opening(line: str) -> str | None:
 
 
 def blocks(script: Head) -> Iterator[Block]:
-    """Every block, in order. Raises HeaderError where one is not closed, or opened within another."""
+    """Every block, in order. Raises HeaderError if one is not closed, or opened inside another."""
     index = 0
     while index < len(script.lines):
         prefix = opening(script.lines[index]) if OPENING in script.lines[index] else None
@@ -111,7 +111,7 @@ def _block(script: Head, first: int, prefix: str) -> Block:
 
 
 def read(script: Head, block: Block, platform: str) -> Header:
-    """The header that is there, for one platform. Raises HeaderError."""
+    """Read the header, for one platform. Raises HeaderError."""
     document = Document(script, block)
     root = document.root()
     keys = root.known(_KEYS, _FOREIGN_KEYS)
@@ -141,7 +141,7 @@ def read(script: Head, block: Block, platform: str) -> Header:
 
 
 def _entrypoint(node: Node, platform: str) -> Entrypoint:
-    """The command for the platform; those for others are read too, so that a mistake shows everywhere."""
+    """The command for the platform. Those for other platforms are read too, so that mistakes show on every platform."""
     from .entrypoint import parse
 
     if isinstance(node.value, str):

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from .toml import Node
 
-#: Compiled where they are used.
+#: Compiled when they are used.
 _NAME = r"(?ai)[a-z0-9_][a-z0-9_.-]*\Z"
 _VERSION = r"[A-Za-z0-9.*!+_<>=|,~()^$-]+\Z"
 _HASHES = {"md5": r"[0-9a-fA-F]{32}\Z", "sha256": r"[0-9a-fA-F]{64}\Z"}
 _BUILD_NUMBER = r"(?a)(==|!=|<=|>=|<|>|=)?\s*\d{1,9}\Z"
 
-#: What may be said of a dependency, and how the bracket form calls it.
+#: The keys of a dependency, and their names in the bracket form.
 KEYS = {
     "version": "version",
     "build": "build",
@@ -45,7 +45,7 @@ _SOURCES = ("git", "path", "branch", "tag", "rev", "subdirectory")
 
 
 def named(text: str, kind: str) -> str:
-    """What a spec or a PyPI requirement (`kind` is "spec" or "pypi") is called; its text where it has no name."""
+    """The name of a spec or a PyPI requirement (`kind` is "spec" or "pypi"); its text if it has no name."""
     return (spec_name if kind == "spec" else requirement_name)(text) or text.strip()
 
 
@@ -58,7 +58,7 @@ def with_python(specs: Iterable[str], version: str = "") -> tuple[str, ...]:
 
 
 def table_specs(table: Node, platform: str, locations: list[tuple[str, Location]]) -> dict[str, str]:
-    """The specs of a table of dependencies by package name, those whose `when` does not hold left out."""
+    """The specs of a table of dependencies by package name, without those whose `when` is false."""
     specs: dict[str, str] = {}
     for name, _, node in by_name(table, _NAME, str.lower, ": upper and lower case are the same in package names"):
         spec = _spec(name, node, platform)
@@ -182,7 +182,7 @@ def _version(node: Node) -> str:
 
 
 def _condition(node: Node, platform: str) -> bool | str:
-    """A `when`: whether it holds, where it is about the platform alone; else the condition, for the engine to judge.
+    """A `when`: its truth if it is only about the platform; otherwise the condition, which the engine evaluates.
 
     It is text, or a table with `all` or `any` of several.
     """
@@ -243,7 +243,7 @@ def channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ..
 
 
 def channel_moments(node: Node) -> tuple[tuple[str, str], ...]:
-    """The `exclude-newer` that channels given as tables have of their own."""
+    """The `exclude-newer` of channels given as tables."""
     tables = [item.known(("channel", "exclude-newer")) for item in node.items() if isinstance(item.value, dict)]
     return tuple(
         (f"channel {table['channel'].text('a channel')}", moment(table["exclude-newer"]))
@@ -253,13 +253,13 @@ def channel_moments(node: Node) -> tuple[tuple[str, str], ...]:
 
 
 def system(node: Node) -> tuple[tuple[str, str], ...]:
-    """What a table says of the machine, as `CONDA_OVERRIDE_*`."""
+    """The description of the machine in a table, as `CONDA_OVERRIDE_*` variables."""
     table = node.table()
     return fields.overrides([(name, each.key_where, each.text(), each.where) for name, each in table.items()])
 
 
 def moment(node: Node) -> str:
-    """A date, a date-time or a duration; TOML has dates of its own, which count as if they were in quotes."""
+    """A date, a date-time or a duration; TOML's own dates are read as if they were in quotes."""
     from datetime import date
 
     if isinstance(node.value, date):

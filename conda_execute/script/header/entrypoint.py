@@ -8,8 +8,8 @@
     variable      = "${SCRIPT}" / "${CACHE}"             also within double quotes
     substitution  = "$(" commands ")"                    also within double quotes; bare, its output is split at spaces
 
-There are no escapes: a backslash is a backslash. What a shell would treat in some way of its own, and this language
-does not have, is an error, so that an entrypoint never means one thing here and another elsewhere.
+There are no escapes: a backslash is a backslash. Shell syntax that this language does not have is an error, so that an
+entrypoint has the same meaning everywhere.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _REFUSED = {
 
 
 def parse(text: str, location: Location) -> Entrypoint:
-    """The commands of an entrypoint; `location` is where its text stands. Raises HeaderError."""
+    """Parse the commands of an entrypoint; `location` is the position of its text. Raises HeaderError."""
     return Entrypoint(_Reader(text, location).commands(0))
 
 
@@ -55,7 +55,7 @@ class _Reader:
         self.position = 0
 
     def error(self, message: str, start: int, end: int, hint: str) -> HeaderError:
-        """Points at characters of the text where the script holds them as they are, else at all of the text."""
+        """An error at these characters of the text if they are literally in the script, otherwise at the whole text."""
         where = self.location
         column = where.column
         if where.text is not None and column is not None:
@@ -189,7 +189,7 @@ class _Reader:
         )
 
     def _braces(self, start: int) -> str:
-        """What may be meant by a `$` without them."""
+        """The hint for a `$` without braces."""
         import re
 
         literally = "put it in single quotes if it is meant literally"
@@ -198,7 +198,8 @@ class _Reader:
 
 
 def _written_offset(written: str, offset: int) -> int:
-    """Where a character of a text is in its TOML string, whose escapes are longer than what they mean."""
+    """The position of a character in its TOML string, in which escapes are longer than the characters that they
+    mean."""
     place = 0
     for _ in range(offset):
         found = _ESCAPE.match(written, place)

@@ -1,6 +1,6 @@
 """Readers for single values that all formats share.
 
-A value arrives as text with the place where it stands; what comes back is known to be usable.
+A value arrives as text with its position; the returned value is valid.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from ...errors import ExecuteError, HeaderError, Location
 from ...model import COMMIT
 from ...text import nearest, shown
 
-#: Compiled where it is used: most headers have no control character.
+#: Compiled when it is used: most headers have no control character.
 _CONTROL = "[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]"
 
 
 def plain(text: str, what: str, where: Location) -> str:
-    """Text without the spaces around it, not empty, and free of control characters."""
+    """The text without surrounding spaces; it must not be empty or contain control characters."""
     if not text.isprintable() and (found := re.search(_CONTROL, text)):
         raise HeaderError(
             f"{what} holds the control character U+{ord(found.group()):04X}", where=where, hint="remove it"
@@ -28,7 +28,7 @@ def plain(text: str, what: str, where: Location) -> str:
 
 
 def spec(text: str, where: Location) -> str:
-    """A conda match spec, as far as it can be judged without an engine."""
+    """A conda match spec, checked as far as possible without an engine."""
     spec = plain(text, "a spec", where)
     if not (spec[0].isascii() and spec[0].isalnum()) and spec[0] not in "_*./~":
         raise HeaderError(
@@ -38,7 +38,7 @@ def spec(text: str, where: Location) -> str:
             "it needs quotes, since a comma would split it",
         )
     if spec.startswith("pypi:") and not spec.startswith("pypi::"):
-        # To conda's engines this is a package of conda with a namespace before its name.
+        # conda's engines would read this as a conda package with a namespace before its name.
         raise HeaderError(
             f"`{spec}` is listed among conda's packages; `pypi:` is for the command line",
             where=where,
@@ -48,7 +48,7 @@ def spec(text: str, where: Location) -> str:
 
 
 def requirement(text: str, where: Location) -> str:
-    """A PyPI requirement, as far as it can be judged without an installer: PEP 508, or a URL or path of a package."""
+    """A PyPI requirement, checked as far as possible without an installer: PEP 508, or a URL or path of a package."""
     requirement = plain(text, "a requirement", where)
     if requirement.startswith("-"):
         hint = "name packages only, such as `rich >=13`; indexes are set in `[tool.uv]` of a `# /// script` header"
@@ -57,7 +57,7 @@ def requirement(text: str, where: Location) -> str:
                 "write the path alone, such as `./lib`; `[tool.uv.sources]` of a `# /// script` header has `editable`"
             )
         raise HeaderError(f"`{requirement}` is an option of pip, not a requirement", where=where, hint=hint)
-    # A URL, or a path, with extras and markers after it, is the installer's to read.
+    # The installer reads a URL or a path with its extras and markers.
     if not re.match(r"(\.{0,2}|~)/|[A-Za-z][A-Za-z0-9+.-]*://|\.{1,2}(?:$|[\[\s;])", requirement):
         _check_pep_508(requirement, where)
     return requirement
@@ -119,7 +119,7 @@ def exclude_newer(text: str, key: str, where: Location) -> str:
 
 
 def days(text: str, key: str, where: Location) -> float:
-    """A number of days that is more than none."""
+    """A positive number of days."""
     try:
         number = float(text)
     except ValueError:
@@ -152,12 +152,12 @@ def command(text: str, key: str, where: Location) -> tuple[str, ...]:
     return words
 
 
-#: What can be said of the machine: conda's virtual packages with a version.
+#: The properties of a machine: conda's virtual packages with a version.
 _SYSTEM = ("cuda", "glibc", "linux", "osx", "win")
 
 
 def overrides(said: list[tuple[str, Location, str, Location]]) -> tuple[tuple[str, str], ...]:
-    """What a header says of the machine, pairs of a key and a text with their places, as `CONDA_OVERRIDE_*`."""
+    """The description of a machine, as pairs of a key and a text with their places, as `CONDA_OVERRIDE_*` variables."""
     found: dict[str, str] = {}
     for name, key_where, text, where in said:
         if name not in _SYSTEM:

@@ -1,10 +1,10 @@
-"""Characters that look like those of a header and are not: what editors, mail programs and web pages put there."""
+"""Characters that look like those of a header but are different: editors, mail programs and web pages insert them."""
 
 from __future__ import annotations
 
 from ...errors import HeaderError
 
-#: What is seen, and what was meant.
+#: A character, and the one that it looks like.
 _MEANT = {
     "\u00a0": "a space",
     "\u2007": "a space",
@@ -26,7 +26,7 @@ _MEANT = {
 
 
 def told(error: HeaderError) -> HeaderError:
-    """The error, whose hint also names the first such character in the lines that it shows."""
+    """The error with the first such character in its lines added to the hint."""
     for where in error.where:
         for character in where.text or "":
             if character in _MEANT:

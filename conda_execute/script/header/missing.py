@@ -1,4 +1,4 @@
-"""What to say of a script without a header: what it looks as if somebody meant, and what a header looks like."""
+"""Errors for scripts without a header: what the author probably meant, and what a header looks like."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .text import Head
 
-#: Words that are alone after a comment sign, and are close to an opening line.
+#: Words that are similar to an opening line and alone after a comment sign.
 _NEARLY_NATIVE = re.compile(r"[^\w\s]{1,4}[ \t]*conda[-_\s]{0,3}exec(?:ute)?\b", re.IGNORECASE)
 _NEARLY_BLOCK = re.compile(r"[^\w\s]{1,4}[ \t]*/{2,4}[ \t]*(conda[-_ ]?|end-conda-)?script\b", re.IGNORECASE)
 
 #: One or two words and nothing else after a comment sign.
 _WORDS = re.compile(r"[^\w\s]{1,4}[ \t]*(/{2,4})?[ \t]*([A-Za-z]+(?:[-_ ][A-Za-z]+){0,2})[ \t]*:?")
-#: How alike those of a slip are: one letter is missing, wrong, or in the wrong place.
+#: How similar misspelt words must be: one letter is missing, wrong, or in the wrong place.
 _ALIKE = 0.82
 #: How many lines are compared with those words, letter by letter: a header is near the top.
 _FIRST_LINES = 100
 
 
 def minimal(prefix: str, spec: str = "python >=3") -> str:
-    """The smallest header, in the comments of one language."""
+    """The smallest header, with the comment sign of one language."""
     return "\n".join(f"{prefix} {line}" for line in ("conda execute", "env:", f" - {spec}"))
 
 
@@ -53,7 +53,7 @@ def no_header(script: Head) -> HeaderError:
     first = script.lines[0] if script.lines else ""
     prefix, language = comment_sign(script.path, first), languages.of_shebang(first) or languages.of(script.path)
     searched = "" if script.whole else " in its first 64 KiB"
-    # Code from `-c`, from standard input or from the web is not a file that could be given one.
+    # Code from `-c`, from standard input or from the web is not a file to which a header could be added.
     is_file = not script.path.startswith("-") and "://" not in script.path
     of_words = {
         "-c": "name what the code needs: `conda execute --with python -c CODE`, or begin it with a header:",
@@ -62,7 +62,7 @@ def no_header(script: Head) -> HeaderError:
     init = f"`conda execute --init {shlex.quote(script.path)}` writes one" if is_file else ""
     say = of_words.get(script.path, f"{init}{'; or ' if init else ''}write in a comment what the script needs:")
     sample = minimal(prefix, language.package if language and language.package not in ("", "python") else "python >=3")
-    # What compiles has to be said, too.
+    # The compiler is needed, too.
     hint = init if init and language and language.entrypoint else f"{say}\n{sample}"
     return HeaderError(
         f"`{name}` has no header{searched}",
@@ -72,7 +72,7 @@ def no_header(script: Head) -> HeaderError:
 
 
 def _slip(stripped: str) -> str | None:
-    """The words of an opening line that those of this line are nearly: `conda execute`, `script`, `conda-script`."""
+    """The words of an opening line that this line nearly has: `conda execute`, `script`, `conda-script`."""
     found = _WORDS.fullmatch(stripped)
     if found is None:
         return None

@@ -9,9 +9,9 @@
     # run_with: python
 
 The header ends at the first line that is not a comment with the same prefix. YAML is read as events and never
-constructed: every scalar stays the text it was, so that `3.10` and dates survive, with its place for a caret.
-Aliases, anchors, tags and repeated keys are refused, and so is a value of several lines, which is nearly always a
-slip of indentation.
+constructed: every scalar stays text, so that `3.10` and dates keep their form, and knows its position for the caret.
+Aliases, anchors, tags and repeated keys are refused, and so is a value of several lines, which is nearly always wrong
+indentation.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 FORMAT = "conda execute"
 EDITING = "native"
 
-#: What begins a comment in one language or another. Words must be separated from what follows by a space.
+#: The comment signs of many languages. Words must be followed by a space.
 _PREFIX = r"(?:#+'?|//+!?|--+|;+|%+|!+|\*+|::)(?=[ \t]|conda execute)|(?:\"|(?i:@?rem|dnl|c))(?=[ \t])"
 
-#: A platform condition: a comment at the end of a line that is nothing but words in brackets.
+#: A platform condition: a comment at the end of a line that consists of words in brackets.
 _CONDITION = r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$"
 
-#: A header is for people; the bound keeps a hostile one cheap.
+#: Headers are written by people; the limit keeps a hostile one cheap.
 _LONGEST = 16 * 1024
 
 _KEYS = ("env", "channels", "run_with", "exclude-newer", *OWN, "system", "quiet", "verbose")
@@ -61,8 +61,8 @@ _FOREIGN_KEYS = {
     "run-with": "run_with",
 }
 
-#: A line after the header that looks as if it had lost its comment sign: an entry of a list, or a key.
-#: Compiled where it is used: most headers are right.
+#: A line after the header that seems to have lost its comment sign: an entry of a list, or a key.
+#: Compiled when it is used: most headers are valid.
 _LOST = rf"[ \t]*(?:-[ \t]+[\w\"'*]|(?:{'|'.join(_KEYS)}|pip)[ \t]*:)"
 
 _ONE_SPEC = "write one spec per line, each after `- `"
@@ -70,7 +70,7 @@ _ONE_SPEC = "write one spec per line, each after `- `"
 
 @dataclass(frozen=True)
 class CommentBlock:
-    """Where the header stands: its lines, counted from 1, and what makes them comments."""
+    """The position of the header: its lines, counted from 1, and their comment prefix."""
 
     first: int
     last: int
@@ -81,7 +81,7 @@ def opening(line: str) -> str | None:
     """The comment prefix, if this line opens a native header."""
     stripped = line.strip(" \t")
     if stripped in ("# conda execute", "# conda execute:"):
-        return "#"  # as nearly all are: nothing to compile
+        return "#"  # as in nearly all scripts: nothing to compile
     found = re.match(_PREFIX, stripped)
     if found and stripped[found.end() :].lstrip(" \t") in ("conda execute", "conda execute:"):
         return found.group()
@@ -103,7 +103,7 @@ def blocks(script: Head) -> Iterator[CommentBlock]:
 
 
 def _body(line: str, prefix: str) -> int | None:
-    """Where the text of a comment line begins; None where the line is no comment with this prefix."""
+    """Where the text of a comment line begins; None if the line is not a comment with this prefix."""
     indent = len(line) - len(line.lstrip(" \t"))
     start = indent + len(prefix)
     if not line.startswith(prefix, indent):
@@ -117,12 +117,12 @@ def _body(line: str, prefix: str) -> int | None:
 
 
 def keys_of(script: Head, block: CommentBlock, platform: str) -> tuple[dict[str, Value], bool]:
-    """The values of the header by their keys, `env` among them, and whether the platform has lines left out."""
+    """The values of the header by key, including `env`, and whether lines were left out for this platform."""
     starts, texts, omitted = _texts(script, block, platform)
     try:
         root = Reader(script, block.first + 1, starts, _hint(block.prefix)).tree("\n".join(texts))
     except HeaderError as error:
-        # YAML takes a key without a colon for a text that goes on in the next line.
+        # YAML reads a key without a colon as a text that continues in the next line.
         raise _without_colon(script, block, texts) or error from None
     opened = script.line(block.first)
     if root is None:
@@ -142,8 +142,8 @@ def keys_of(script: Head, block: CommentBlock, platform: str) -> tuple[dict[str,
 
 
 def _without_colon(script: Head, block: CommentBlock, texts: list[str]) -> HeaderError | None:
-    """The error for a line that would open a list if its colon were there, or separated from what follows."""
-    # A key is as far left as the first line is; what stands further right is part of a value.
+    """The error for a line that would open a list with a colon, or with a space after its colon."""
+    # Keys have the indentation of the first line; lines with more indentation are part of a value.
     first = next((text for text in texts if text.strip()), "")
     indent = first[: len(first) - len(first.lstrip(" \t"))]
     for number, text in enumerate(texts, block.first + 1):
@@ -159,12 +159,12 @@ def _without_colon(script: Head, block: CommentBlock, texts: list[str]) -> Heade
 
 
 def is_conditional(line: str) -> bool:
-    """Whether this line holds on some platforms only."""
+    """Whether this line applies on some platforms only."""
     return "[" in line and re.search(_CONDITION, line) is not None
 
 
 def read(script: Head, block: CommentBlock, platform: str) -> Header:
-    """The header that is there, for one platform. Raises HeaderError."""
+    """Read the header, for one platform. Raises HeaderError."""
     keys, omitted = keys_of(script, block, platform)
     locations: list[tuple[str, Location]] = [(name, value.key_where) for name, value in keys.items()]
     if keys["env"].kind == "nothing":
@@ -210,7 +210,8 @@ def _hint(prefix: str) -> str:
 def _texts(script: Head, block: CommentBlock, platform: str) -> tuple[list[int], list[str], bool]:
     """The column (from 0) where the YAML of each line after the first begins, the YAML, and whether lines are left out.
 
-    Comments inside the comment and lines whose condition does not hold are left empty, so that lines stay lines.
+    Comments inside the comment and lines whose condition is false become empty lines, so that line numbers stay the
+    same.
     """
     starts: list[int] = []
     texts: list[str] = []
@@ -241,7 +242,7 @@ def _is_note(text: str, prefix: str) -> bool:
     """Whether the text of a comment line is a comment itself: `## note`, `# # note`, `// // note`."""
     stripped = text.lstrip(" \t")
     if prefix[0] in '"*':
-        # These open values in YAML: only directly after the prefix are they its repetition.
+        # These open values in YAML, unless they directly repeat the prefix.
         return text.startswith(prefix[0]) or stripped.startswith("#")
     if prefix[0] != "-" and not prefix[0].isalpha() and text.startswith(prefix[0]):
         return True
@@ -249,7 +250,7 @@ def _is_note(text: str, prefix: str) -> bool:
 
 
 def _conditional(script: Head, number: int, start: int, text: str, platform: str) -> str:
-    """The text without its platform condition, or nothing where that does not hold."""
+    """The text without its platform condition, or nothing if the condition is false."""
     if "[" not in text and "(" not in text:
         return text
     if not (found := re.search(_CONDITION, text)):
@@ -281,7 +282,8 @@ def _conditional(script: Head, number: int, start: int, text: str, platform: str
 
 
 def _check_closed(script: Head, number: int, start: int, text: str, platform: str) -> None:
-    """Refuse a condition in other brackets, or without the last one: as a comment, it would hold on every platform."""
+    """Refuse a condition in other brackets, or without the closing one: it would be a comment, and the line would apply
+    on every platform."""
     pattern = r"(?:^|[ \t])(#[ \t]*(?:\[([^\[\]#]*)|\(([^()#]*)\)[ \t]*))$"
     found = re.search(pattern, text)
     inner = (found[2] or found[3] or "").split() if found else []
@@ -313,7 +315,7 @@ def _entry(item: Value, key: str, hint: str) -> str:
 
 
 def _empty_env(script: Head, block: CommentBlock, where: Location, here: str) -> HeaderError:
-    """The error for an `env` with nothing in it; `here` is the platform, if it has lines left out."""
+    """The error for an empty `env`; `here` is the platform, if lines were left out for it."""
     if not here and (separated := _separated(script, block, "`env` is empty", where)):
         return separated
     following = script.lines[block.last] if block.last < len(script.lines) else ""
@@ -327,7 +329,7 @@ def _empty_env(script: Head, block: CommentBlock, where: Location, here: str) ->
 
 
 def _behind_empty_line(script: Head, block: CommentBlock) -> int | None:
-    """The number of a comment line with the header's prefix that only empty lines part from it, if there is one."""
+    """The number of a comment line with the header's prefix after the header and empty lines, if there is one."""
     after = block.last
     while after < len(script.lines) and not script.lines[after].strip():
         after += 1
@@ -337,7 +339,7 @@ def _behind_empty_line(script: Head, block: CommentBlock) -> int | None:
 
 
 def _separated(script: Head, block: CommentBlock, problem: str, where: Location) -> HeaderError | None:
-    """The error for a header that lacks something because an empty line is within it, if one does."""
+    """The error for a header that lacks something because of an empty line in it, if there is one."""
     number = _behind_empty_line(script, block)
     if number is None:
         return None
@@ -352,7 +354,7 @@ def _separated(script: Head, block: CommentBlock, problem: str, where: Location)
 
 
 def _lost_entries(script: Head, block: CommentBlock) -> tuple[str, ...]:
-    """A notice of entries that an empty line parts from their list: they look as if they counted."""
+    """A notice about entries that an empty line separates from their list: they seem to count, but do not."""
     number = _behind_empty_line(script, block)
     if number is None:
         return ()
@@ -404,7 +406,7 @@ def _pip(item: Value, following: list[Value]) -> list[Value]:
 
 
 def _nothing_below(where: Location, following: list[Value]) -> HeaderError:
-    """The error for `- pip:` with nothing in it: what belongs to it may be indented as it is itself."""
+    """The error for an empty `- pip:`: its entries may have the same indentation as the key."""
     line, column = where.text or "", (where.column or 1) - 1
     entry = next((one.text for one in following if one.kind == "a string"), "NAME")
     dash = line.rfind("-", 0, column)

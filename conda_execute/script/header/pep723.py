@@ -9,9 +9,9 @@
     # dependencies = ["numpy"]
     # ///
 
-Blocks are found as the specification's reference expression finds them, in one pass over the lines instead of a
-search that may try every line again; a block with nothing in it is one too, as for uv. `dependencies` come from PyPI;
-`[tool.conda]`, or else `[tool.pixi]`, adds conda packages; `[tool.uv]` is handed to uv.
+Blocks are found as by the specification's reference expression, but in one pass over the lines instead of a search that
+may try every line again; an empty block counts too, as in uv. `dependencies` come from PyPI; `[tool.conda]`, or else
+`[tool.pixi]`, adds conda packages; `[tool.uv]` is handed to uv.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _CONDA_FOREIGN_KEYS = {
 
 @dataclass(frozen=True)
 class AnyBlock:
-    """A block of any type: its lines, counted from 1, the marks included."""
+    """A block of any type: its lines, counted from 1, including the opening and closing lines."""
 
     type: str
     first: int
@@ -69,7 +69,7 @@ class AnyBlock:
 
 
 def find(lines: Sequence[str]) -> Iterator[AnyBlock]:
-    """Every block, as the reference expression finds them: a run of content lines up to its last closing mark."""
+    """Every block, as the reference expression finds it: consecutive content lines up to the last closing line."""
     index = 0
     run_end = 0
     closing = -1
@@ -94,7 +94,7 @@ def find(lines: Sequence[str]) -> Iterator[AnyBlock]:
 
 
 def blocks(script: Head) -> list[Block]:
-    """The blocks of the type `script`, in order. Raises HeaderError where there is only one that is not closed."""
+    """The blocks of the type `script`, in order. Raises HeaderError if there is only one that is not closed."""
     if "# /// script" not in script.lines:
         return []
     found = list(find(script.lines))
@@ -139,7 +139,7 @@ def _not_closed(script: Head, opening: int) -> HeaderError:
 
 
 def read(script: Head, block: Block, platform: str) -> Header:
-    """The header that is there, for one platform. Raises HeaderError."""
+    """Read the header, for one platform. Raises HeaderError."""
     document = Document(script, block)
     keys = document.root().table()
     locations: list[tuple[str, Location]] = [(name, keys[name].key_where) for name in _KEYS[:2] if name in keys]
@@ -166,7 +166,7 @@ def read(script: Head, block: Block, platform: str) -> Header:
 
 
 def is_r(script: Head) -> bool:
-    """Whether the script is one of R, whose packages are not PyPI's."""
+    """Whether this is an R script, whose packages are not on PyPI."""
     if script.path.endswith(".py"):
         return False
     from .. import languages
@@ -178,7 +178,7 @@ def is_r(script: Head) -> bool:
 def _of_r(
     header: Header, keys: dict[str, Node], tool: dict[str, Node], platform: str, locations: list[tuple[str, Location]]
 ) -> Header:
-    """The header of an R script, whose `dependencies` are R packages to every tool that reads them: never PyPI's."""
+    """The header of an R script, whose `dependencies` are R packages in all tools, never PyPI packages."""
     if "requires-python" in keys:
         raise HeaderError(
             "an R script has no `requires-python`",
@@ -215,12 +215,12 @@ def r_package(text: str, where: Location | tuple[()] = ()) -> str:
         )
     name = ("bioconda::bioconductor-" if found["source"] == "bioc" else "r-") + found["name"].lower()
     versions = f"=={found['exact']}" if found["exact"] else "".join((found["versions"] or "").split())
-    # A dash in a version of R is an underscore in conda's.
+    # A dash in a version of an R package is an underscore in conda.
     return f"{name} {versions.replace('-', '_')}".strip()
 
 
 def _ignored(keys: dict[str, Node]) -> tuple[str, ...]:
-    """A notice of each key that PEP 723 does not know: other runners ignore them, and run the script."""
+    """A notice for each key that is not in PEP 723: other runners ignore them, and run the script."""
     return tuple(
         f"`{shown(name)}` is not a key of PEP 723 and is ignored"
         + (f"; {hint}" if (hint := nearest(name, _KEYS, _FOREIGN_KEYS)).startswith("did") else "")
@@ -251,7 +251,7 @@ def _with_python(specs: tuple[str, ...], node: Node | None, locations: list[tupl
 def _with_conda_part(
     header: Header, tool: dict[str, Node], platform: str, locations: list[tuple[str, Location]]
 ) -> Header:
-    """The header with what `[tool.conda]` says, or else `[tool.pixi]`, and `[tool.conda-execute]`."""
+    """The header with the values of `[tool.conda]`, or else `[tool.pixi]`, and of `[tool.conda-execute]`."""
     if "conda-execute" in tool:
         header = replace(header, **own(tool["conda-execute"].known(OWN)))
     if "conda" in tool:
@@ -292,11 +292,11 @@ def _run_with(node: Node) -> tuple[str, ...]:
 
 
 def _uv(node: Node) -> str | None:
-    """The table as JSON in one form only, since it is part of what is installed."""
+    """The table as canonical JSON, since it decides what is installed."""
     table = node.table()
     if not table:
         return None
-    # These are read here as well, for their paths; the rest is uv's to check.
+    # These are read here for their paths; uv checks the rest.
     if "sources" in table:
         table["sources"].table()
     for index in table["index"].items("write `[[tool.uv.index]]`, and `url` below it") if "index" in table else ():

@@ -1,7 +1,6 @@
 """The `[tool.pixi]` table of a script: the part that describes one environment.
 
-A key that would change what is installed and is not understood is an error. One that would not is left out, and
-named in a notice.
+An unsupported key that would change what is installed is an error. Others are ignored, with a notice.
 """
 
 from __future__ import annotations
@@ -41,13 +40,13 @@ _WORKSPACE_KEYS = (
 )
 _PRIORITIES = ("strict", "flexible", "disabled")
 _STRATEGIES = ("highest", "lowest", "lowest-direct")
-#: And what uv calls them.
+#: And their names in uv.
 _PYPI_OPTIONS = {
     "index-url": "index", "extra-index-urls": "extra-index-url", "find-links": "find-links",
     "index-strategy": "index-strategy", "no-build-isolation": "no-build-isolation", "no-build": "no-build",
     "no-binary": "no-binary", "dependency-overrides": "override-dependencies", "prerelease-mode": "prerelease",
 }  # fmt: skip
-#: Keys that describe a workspace and change nothing of what is installed for one script.
+#: Keys that describe a workspace and do not change what is installed for a script.
 _UNREAD = ("requires-pixi", "preview", "platforms", "name", "version", "description", "authors", "conda-pypi-map")
 _PYPI_KEYS = (
     "version", "extras", "env-markers", "index", "url", "git", "branch", "tag", "rev", "subdirectory", "path",
@@ -58,7 +57,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
 
 def added(header: Header, table: Node, platform: str, locations: list[tuple[str, Location]]) -> Header:
-    """The header with what `[tool.pixi]` says; one that has channels of its own must not have others there."""
+    """The header with the values of `[tool.pixi]`; a header with channels must not have others there."""
     keys = table.known(_KEYS, unread=_UNREAD)
     workspace = keys["workspace"].known(_WORKSPACE_KEYS, unread=_UNREAD) if "workspace" in keys else {}
     if "channels" in workspace and header.channels is not None:
@@ -102,7 +101,7 @@ def added(header: Header, table: Node, platform: str, locations: list[tuple[str,
 
 
 class _Layers:
-    """What one target says replaces what a wider one says of the same package or variable."""
+    """The values of a target replace those of a wider one for the same package or variable."""
 
     def __init__(self, platform: str) -> None:
         self.platform = platform
@@ -136,7 +135,7 @@ class _Layers:
 
 
 def _targets(node: Node | None, platform: str) -> list[Node]:
-    """The targets that hold for the platform, from the widest to the narrowest; all of them are checked."""
+    """The targets that apply to the platform, from the widest to the narrowest; all targets are checked."""
     if node is None:
         return []
     targets = dependencies.by_platform(node, platform)
@@ -147,7 +146,7 @@ def _targets(node: Node | None, platform: str) -> list[Node]:
 
 
 def _system(node: Node) -> tuple[tuple[str, str], ...]:
-    """pixi calls `__glibc` libc, and `__osx` macos."""
+    """The description of the machine: pixi calls `__glibc` libc, and `__osx` macos."""
     said: list[tuple[str, Location, str, Location]] = []
     for name, child in node.table().items():
         version = child
@@ -164,7 +163,7 @@ def _of_packages(node: Node | None) -> tuple[tuple[str, str], ...]:
 
 
 def _of_package(node: Node) -> str:
-    """A moment; `false` and no time at all exempt the package."""
+    """A moment; `false` and a time of zero exempt the package."""
     return "no" if node.value is False or node.value in ("0d", "0s", "0h", "0m") else dependencies.moment(node)
 
 
@@ -172,7 +171,7 @@ def _when(node: Node | None) -> str | None:
     if node is None:
         return None
     if isinstance(node.value, dict):
-        return None  # a table of packages, which have moments of their own
+        return None  # a table of packages with their own moments
     return moment(node)
 
 
@@ -199,7 +198,7 @@ def _pypi_options(node: Node | None) -> dict[str, object]:
 
 
 def _variables(node: Node) -> dict[str, str]:
-    """Environment variables; anything that a shell would have to work out is an error."""
+    """Environment variables; values that a shell would have to expand are an error."""
     variables: dict[str, str] = {}
     for name, value in node.table().items():
         if not _VARIABLE.match(name):
@@ -232,8 +231,8 @@ def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str
 def with_sources(
     uv: str | None, sources: Sequence[tuple[str, dict[str, object]]], options: dict[str, object]
 ) -> str | None:
-    """A `[tool.uv]` table as JSON, and in it where these packages come from and pixi's options; what it says of one
-    itself holds."""
+    """A `[tool.uv]` table as JSON, with the sources of these packages and pixi's options added; its own entries take
+    precedence."""
     if not sources and not options:
         return uv
     import json
@@ -252,7 +251,7 @@ def with_sources(
 
 
 def without_source(uv: str | None, name: str) -> str | None:
-    """The same without where this package comes from."""
+    """The same table without the source of this package."""
     if uv is None:
         return None
     import json
@@ -265,7 +264,7 @@ def without_source(uv: str | None, name: str) -> str | None:
 
 
 def index_of(name: str) -> str:
-    """What uv is to call the index that one package is taken from."""
+    """The name for uv of the index of one package."""
     return f"pixi-{name}"
 
 
@@ -341,7 +340,7 @@ def _git(fields: dict[str, Node]) -> str:
 
 
 def _check_company(fields: dict[str, Node], sources: Sequence[str]) -> None:
-    """Refuse keys that say more of a source that is not given."""
+    """Refuse keys that describe a source that is not given."""
     for key in ("branch", "tag", "rev", "subdirectory", "editable"):
         source = "path" if key == "editable" else "git"
         if key in fields and sources != [source]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass, field
 
-#: A header is looked for in this many bytes at the start of a file.
+#: The number of bytes at the start of a file in which a header is searched.
 HEAD = 64 * 1024
 
-#: So much is read of a file: the byte more tells whether the file goes on, and with it what is at the cut.
+#: The number of bytes that are read: one byte more shows whether the file continues, and what is at the cut.
 ENOUGH = HEAD + 1
 
 _BOM = b"\xef\xbb\xbf"
@@ -21,12 +21,12 @@ _OTHER_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 @dataclass(frozen=True)
 class Head:
-    """The first lines of a script, without their endings; `whole` where that is all of it."""
+    """The first lines of a script, without line endings; `whole` if that is the complete script."""
 
     path: str
     lines: tuple[str, ...] = field(repr=False)
     whole: bool = True
-    #: The user's cache, for what takes long to work out; None: there is none.
+    #: The user's cache, for results that take long to compute; None: there is none.
     cache: str | None = field(default=None, compare=False, repr=False)
 
     def at(self, line: int, column: int | None = None, length: int = 1) -> Location:
@@ -35,7 +35,7 @@ class Head:
         return Location(self.path, line, column, length, text)
 
     def not_within(self, first: int) -> HeaderError:
-        """The error for a header that begins in this line and goes on after what is looked at."""
+        """The error for a header that begins in this line and continues after the part that is read."""
         return HeaderError(
             f"the header does not end within the first {HEAD // 1024} KiB of the script",
             where=self.line(first),
@@ -43,14 +43,14 @@ class Head:
         )
 
     def line(self, line: int) -> Location:
-        """All of a line but the spaces around it."""
+        """The place of a line without the spaces around it."""
         text = self.lines[line - 1]
         stripped = text.strip()
         return self.at(line, text.find(stripped) + 1, max(1, len(stripped)))
 
 
 def read_script(data: bytes, path: str, cache: str | None = None) -> Head:
-    """The script's head as text. Raises HeaderError where it is not text in UTF-8."""
+    """The script's head as text. Raises HeaderError if it is not UTF-8."""
     head = data[:HEAD]
     whole = len(data) <= HEAD
     if not whole:

@@ -1,7 +1,7 @@
 """TOML in comments, as values that know their places.
 
-`tomli` reads the text; a scanner of our own, for text that `tomli` has found to be right, says where every key and
-every value stands. Depth and length are bounded before anything is done with the values.
+`tomli` reads the text; a scanner of our own, for text that `tomli` has accepted, finds the position of every key and
+value. Depth and length are limited before the values are used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Path = tuple["str | int", ...]
 
 _DEEPEST = 20
-#: A header is for people; the bound keeps a hostile one cheap.
+#: Headers are written by people; the limit keeps a hostile one cheap.
 _LONGEST = 16 * 1024
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -42,7 +42,7 @@ _SCALAR = re.compile(r"\d{4}-\d\d-\d\d [\d:.]+(?:[Zz]|[+-][\d:]+)?|[^\s,\]}#]+")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a key and its value stand: offsets from the first to after the last character.
+    """The positions of a key and its value: offsets from the first to after the last character.
 
     `table` is the table whose header they are below. A table with a header of its own has that as its key, and
     `header` is true; a table that is only part of a longer header or of a dotted key has all of that as its key.
@@ -58,7 +58,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Block:
-    """A TOML block in the comments of a script, not yet read.
+    """A TOML block in the comments of a script, not read yet.
 
     `first` and `last` are its lines with the marks that open and close it, `starts` the column from 0 where the TOML of
     each line between them begins.
@@ -79,7 +79,7 @@ class Document:
     """A block that has been read."""
 
     def __init__(self, script: Head, block: Block) -> None:
-        """Raises HeaderError where it is not TOML, too long, or nested too deeply."""
+        """Raises HeaderError if it is not TOML, too long, or nested too deeply."""
         self.script = script
         self.block = block
         self.text = block.text
@@ -140,7 +140,7 @@ class Document:
             (message[:1].lower() + message[1:], _SAMPLE),
         )
         if problem.startswith(("a key is given", "a table is declared")):
-            # The reader stops after it.
+            # The parser stops after it.
             line = self.text.rfind("\n", 0, max(0, position - 1)) + 1
             position = line + len(self.text[line:]) - len(self.text[line:].lstrip(" \t"))
         elif position >= len(self.text):
@@ -158,7 +158,7 @@ class Document:
 
 
 _SAMPLE = 'TOML is written `key = "value"`, `key = ["value", "value"]`, or `[table]`'
-#: The reader's messages in our words, each with a hint.
+#: The parser's messages in our words, each with a hint.
 _PROBLEMS = {
     "Cannot overwrite": ("a key is given twice", "keep one of them"),
     "Duplicate inline table key": ("a key is given twice", "keep one of them"),
@@ -189,7 +189,7 @@ class Node:
 
     @property
     def name(self) -> str:
-        """What to call it in a message."""
+        """Its name in messages."""
         names: list[str] = []
         for part in self.path:
             if isinstance(part, str):
@@ -198,7 +198,7 @@ class Node:
 
     @property
     def where(self) -> Location:
-        """Where the value stands, or what is known of it: a table is at its header."""
+        """The place of the value; a table is at its header."""
         place = self.document.places.get(self.path)
         if place is None:
             return self.document.script.line(self.document.block.first)
@@ -229,7 +229,7 @@ class Node:
         return next((name for kind, name in kinds if isinstance(self.value, kind)), "a date")
 
     def table(self) -> dict[str, Node]:
-        """What the table holds."""
+        """The content of the table."""
         if not isinstance(self.value, dict):
             raise self.error(
                 f"`{self.name}` must be a table, found {self.kind}", f"write `[{self.name}]`, and its keys below it"
@@ -239,7 +239,7 @@ class Node:
     def known(
         self, keys: Iterable[str], foreign: Mapping[str, str] | None = None, unread: Iterable[str] = ()
     ) -> dict[str, Node]:
-        """What the table holds, where it may hold only these keys; `unread` ones are not offered in the hint."""
+        """The content of the table, which may have only these keys; `unread` ones are not offered in the hint."""
         known = tuple(keys)
         table = self.table()
         for key, node in table.items():
@@ -301,11 +301,11 @@ class Node:
         return found
 
 
-# Where everything stands
+# Positions
 
 
 def places(text: str) -> dict[Path, Place]:
-    """Where every key and value of a valid TOML document stands. Tables are at their header, without a value."""
+    """The positions of all keys and values of a valid TOML document. Tables are at their header, without a value."""
     scanner = _Scanner(text)
     scanner.document()
     return scanner.places
@@ -364,7 +364,7 @@ class _Scanner:
         self.places.setdefault(path, Place(key, value, self.table, part=part))
 
     def key(self) -> list[tuple[str, tuple[int, int]]]:
-        """The parts of a key, and where each stands."""
+        """The parts of a key, and the position of each."""
         parts: list[tuple[str, tuple[int, int]]] = []
         while True:
             self.skip(_IN_LINE)

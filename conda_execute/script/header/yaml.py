@@ -1,7 +1,7 @@
-"""YAML as values that know their places: read as events, never constructed.
+"""YAML as values with their places: read as events, never constructed.
 
-Every scalar stays the text it was. Aliases, anchors, tags, repeated keys, values of several lines, more than twenty
-levels or a thousand values are a HeaderError, before they cost anything.
+Every scalar stays text. Aliases, anchors, tags, repeated keys, values of several lines, more than twenty
+levels or a thousand values are a HeaderError, before they cost time.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ...specs.yaml import Event, Mark, NotYAMLError
     from .text import Head
 
-#: What to do where a header's last lines were none of it.
+#: The hint if the last lines do not belong to the header.
 PARTED = "the header ends at the first line that is not a comment: separate it from other comments with an empty line"
 
-#: A header is for people. The bound keeps a hostile one cheap: pure-Python YAML takes 20 to 50 µs for a value.
+#: Headers are written by people. The limit keeps a hostile one cheap: pure-Python YAML takes 20 to 50 µs for a value.
 _MOST_VALUES = 1000
 
 
@@ -60,7 +60,7 @@ class Value:
     def known(
         self, keys: Iterable[str], foreign: Mapping[str, str] | None = None, of: str = "a header", ends: bool = False
     ) -> dict[str, Value]:
-        """The values of a mapping by key, where it may hold only these; `ends`: where no comment follows."""
+        """The values of a mapping by key, which may have only these; `ends`: where no comment follows."""
         keys = tuple(keys)
         for key, _ in self.pairs():
             if key.text not in keys:
@@ -78,7 +78,7 @@ class Value:
         return [item for item in self.content if isinstance(item, Value)]
 
     def string(self, what: str, kind: str, hint: str | None) -> str:
-        """Text, and not nothing; `what` it is of, and which `kind` is wanted, for the error."""
+        """Text that is not empty; `what` and `kind` are for the error."""
         if self.kind != "a string":
             raise HeaderError(f"{what} must be {kind}, found {self.kind}", where=self.where, hint=hint)
         return self.text
@@ -106,12 +106,12 @@ class Value:
 
 
 def _or_a_comment(key: str, hint: str) -> str:
-    """The hint for a key that a header does not have: a slip, or a comment right below the header."""
+    """The hint for an unknown key: a misspelt one, or a comment right below the header."""
     if key == "pip":
         return "`pip:` is an entry of `env`, which begins with a dash: `- pip:`"
     if hint.startswith("did"):
         return hint
-    # Keys are in lower case: what is not is a comment that goes on.
+    # Keys are in lower case: anything else is a comment.
     return PARTED if " " in key else f"{PARTED}\n{hint}" if key[:1].isupper() else f"{hint}\n{PARTED}"
 
 
@@ -124,7 +124,7 @@ class Reader:
         self.first = first
         #: The column, from 0, at which the YAML of each line begins.
         self.starts = starts
-        #: What to show where nothing better can be said.
+        #: The place to show if there is no better one.
         self.sample = sample
         self.last: Mark | None = None
         self._count = 0
@@ -145,7 +145,7 @@ class Reader:
         return HeaderError(problem, where=where, hint=hint or self.sample)
 
     def tree(self, text: str) -> Value | None:
-        """The document; None where there is none. Raises HeaderError."""
+        """The document; None if there is none. Raises HeaderError."""
         for character in "\r\x85\u2028\u2029\ufeff":
             if character in text:
                 line = text.count("\n", 0, text.index(character))

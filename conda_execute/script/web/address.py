@@ -1,11 +1,11 @@
-"""Addresses of scripts on the web: what may be written, what is fetched for it, and what of it may be shown.
+"""Addresses of scripts on the web: which are allowed, what is fetched for them, and how they are shown.
 
-- `https` to anywhere; plain `http` to this machine alone.
+- `https` to any host; plain `http` only to this machine.
 - A page of GitHub, a gist or GitLab that shows a file means the file itself.
 - `#sha256=...` pins the content; any other fragment is a place in a page and means nothing here.
-- User and password are taken out at once, so that nothing else ever holds a URL with them in it. Values in the query
-  that look like secrets are fetched with, and never shown.
-- The host is shown as the network knows it: a name with letters of other alphabets that look alike is `xn--...`.
+- User and password are removed at once, so that no other module ever sees a URL with them. Values in the query that
+  look like secrets are sent, but never shown.
+- The host is shown in its network form: a name with similar letters of other alphabets is `xn--...`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Address:
 
     #: What is fetched: scheme, host, path and query.
     url: str
-    #: The page that was given, where a file was meant that is somewhere else.
+    #: The page that was given, if the file itself has another address.
     page: str | None = None
     #: User and password, for this host alone.
     credentials: tuple[str, str] | None = field(default=None, repr=False)
@@ -67,12 +67,12 @@ class Address:
 
 
 def parse(word: str) -> Address:
-    """The address that a URL means. Raises UsageError for one that is not fetched."""
+    """Parse a URL. Raises UsageError for one that is not allowed."""
     try:
         parts = urlsplit(word)
         port = parts.port
         host = _host(parts.hostname or "")
-    except ValueError:  # a port or an address in brackets that is none, a name that cannot be a host
+    except ValueError:  # an invalid port, address in brackets or host name
         raise UsageError("the address of the script is not a URL", hint="https://HOST/PATH") from None
     _check_scheme(parts, host)
     if not host:
@@ -118,7 +118,7 @@ def _check_scheme(parts: SplitResult, host: str) -> None:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether what is sent to this host stays on this machine.
+    """Whether requests to this host stay on this machine.
 
     >>> is_this_machine("localhost"), is_this_machine("127.1.2.3"), is_this_machine("[::1]"), is_this_machine("127.org")
     (True, True, True, False)
@@ -174,7 +174,7 @@ def _file_of_gist(fragment: str) -> tuple[str, ...]:
 
 
 def hint_for_page(address: Address) -> str:
-    """What to give instead of a page: the address of the file in it, as far as addresses tell."""
+    """The hint for a page: the address of the file in it, as far as the address shows."""
     parts = urlsplit(address.url)
     for shown, raw in (("/blob/", "/raw/"), ("/src/branch/", "/raw/branch/"), ("/src/", "/raw/")):
         if shown in parts.path:

@@ -1,15 +1,15 @@
-"""Which scripts from the web may run: those that somebody trusted, and nothing else.
+"""Which scripts from the web may run: only trusted ones.
 
 A script is trusted if
 
 - its address was given with the hash of its content (`URL#sha256=...`); or
-- every address on the way to it fits one of the patterns in the setting `trusted-urls`; or
-- somebody said yes to it before, on a terminal or with `--trust`: to this content at this address. What changes under
-  an address is asked about again.
+- every address of its redirects matches one of the patterns in the setting `trusted-urls`; or
+- the user agreed before, on a terminal or with `--trust`, to this content at this address. If the content changes, the
+  user is asked again.
 
-What was said yes to is in the file `cache.trusted_file`, one line each, SHA-256 and address; a line `forget` and an
-address takes back all before it. It is only appended to, a line at a time, and believed only if it belongs to this user
-and nobody else may write to it. What the script was is kept next to it, to show what has changed.
+The file `cache.trusted_file` has a line for each trusted script, SHA-256 and address; a line with `forget` and an
+address cancels earlier ones. Lines are only appended, and the file is used only if it belongs to this user and nobody
+else may write to it. The trusted content is kept next to it, to show later changes.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ if TYPE_CHECKING:
     from .fetch import Fetched
 
 TRUSTED = "trusted"
-#: Something else was trusted at this address.
+#: Another content was trusted at this address.
 CHANGED = "changed"
 UNKNOWN = "unknown"
 
 #: GitHub shows commits of forks and of pull requests, which anybody can make, under the address of the repository.
 _FORK = re.compile(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/([0-9a-f]{7,40}|refs/pull/[^/]+)/", re.IGNORECASE)
 
-#: As many lines of a header are shown to the person who is asked, and as many characters of each.
+#: How many lines of a header are shown with the question, and how many characters of each.
 _LINES = 40
 _CHARACTERS = 200
 
-#: As many lines of what has changed.
+#: How many changed lines are shown.
 _CHANGES = 200
 
-#: Begins a line that takes trust back.
+#: Begins a line that cancels trust.
 _FORGET = "forget"
 
 
@@ -76,7 +76,7 @@ def _fits(fetched: Fetched, patterns: Sequence[str]) -> bool:
 
 
 def matches(pattern: str, address: str) -> bool:
-    """Whether an address fits a pattern of `trusted-urls`.
+    """Whether an address matches a pattern of `trusted-urls`.
 
     `*` means anything, but within the host for no slash; a pattern without a path, or whose path ends with a
     slash, means all that is below. Without a scheme it means `https`.
@@ -108,7 +108,8 @@ def _like(pattern: str, text: str, anything: str) -> bool:
 
 
 def _leaves_its_folder(path: str) -> bool:
-    """A server may read `me/../you` as `you`, and so may a proxy before it; some take `..;` for `..`."""
+    """Whether a path may lead out of its folder: servers and proxies may read `me/../you` as `you`, and some read `..;`
+    as `..`."""
     plain = unquote(path).replace("\\", "/")
     return any(part.partition(";")[0] == ".." for part in plain.split("/"))
 
@@ -117,7 +118,7 @@ def _leaves_its_folder(path: str) -> bool:
 
 
 def _said(cache: str | None) -> list[tuple[str, str]]:
-    """Hash and address of all that was trusted; a line that is neither is passed over."""
+    """Hash and address of all trusted scripts; other lines are ignored."""
     if cache is None:
         return []
     try:
@@ -144,21 +145,21 @@ def _private(descriptor: int) -> bool:
 
 
 def remember(fetched: Fetched, cache: str | None) -> None:
-    """Note that this content at this address is trusted from now on. Raises PlaceError where that cannot be noted."""
+    """Record that this content at this address is trusted. Raises PlaceError if that cannot be recorded."""
     if cache is None:
         return
-    with contextlib.suppress(OSError):  # without it, what changes later cannot be shown
+    with contextlib.suppress(OSError):  # without it, later changes cannot be shown
         write_whole(trusted_copy(cache, fetched.digest), fetched.content)
     _append(f"{fetched.digest} {fetched.address}", cache)
 
 
 def trusted(cache: str | None) -> list[tuple[str, str]]:
-    """SHA-256 and address of every script that is trusted by what somebody said."""
+    """SHA-256 and address of every script that the user trusted."""
     return _said(cache)
 
 
 def forget(address: str, cache: str | None) -> bool:
-    """Trust nothing at this address any more; whether something was. Raises PlaceError."""
+    """Cancel the trust in this address; False if there was none. Raises PlaceError."""
     digests = [digest for digest, other in _said(cache) if other == address]
     if cache is None or not digests:
         return False
@@ -187,7 +188,7 @@ def _append(line: str, cache: str) -> None:
 
 
 def refusal(fetched: Fetched, standing: str) -> ExecuteError:
-    """The error where there is nobody to ask."""
+    """The error if there is nobody to ask."""
     address, changed = fetched.address, "is no longer what was trusted" if standing == CHANGED else "is not trusted"
     via = "".join(f"\nby way of {passed}" for passed in fetched.way[1:])
     return ExecuteError(
