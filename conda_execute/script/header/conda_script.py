@@ -19,7 +19,7 @@ from __future__ import annotations
 from ...errors import HeaderError, Location
 from ...lean.values import replace
 from ...specs import platforms
-from . import dependencies
+from . import dependencies, fields
 from .keys import OWN, Header, own
 from .toml import Block, Document
 
@@ -38,7 +38,7 @@ OPENING = "/// conda-script"
 CLOSING = "/// end-conda-script"
 
 _KEYS = ("channels", "entrypoint", "dependencies", "tool")
-_FOREIGN_KEYS = {"run_with": "entrypoint", "run-with": "entrypoint", "command": "entrypoint", "env": "dependencies"}
+_FOREIGN_KEYS = fields.foreign("dependencies", "entrypoint")
 
 
 def opening(line: str) -> str | None:

@@ -15,6 +15,17 @@ from ...text import nearest, shown
 _CONTROL = "[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]"
 
 
+#: Keys of other tools and of other formats: for what a script needs, and for what runs it.
+_NEEDS = ("env", "dependencies", "packages", "requirements", "requires", "environment", "enviroment", "conda", "deps",
+          "specs")  # fmt: skip
+_RUNS = ("run-with", "run", "command", "interpreter", "entrypoint")
+
+
+def foreign(needs: str, runs: str | None = None) -> dict[str, str]:
+    """The keys of others, and what a format calls them itself."""
+    return dict.fromkeys(_NEEDS, needs) | (dict.fromkeys(_RUNS, runs) if runs else {})
+
+
 def plain(text: str, what: str, where: Location) -> str:
     """The text without surrounding spaces; it must not be empty or contain control characters."""
     if not text.isprintable() and (found := re.search(_CONTROL, text)):

@@ -44,22 +44,7 @@ _CONDITION = r"(?:^|[ \t])(#[ \t]*\[([^\[\]#]*)\][ \t]*)$"
 _LONGEST = 16 * 1024
 
 _KEYS = ("env", "channels", "run_with", "exclude-newer", *OWN, "system", "quiet", "verbose")
-_FOREIGN_KEYS = {
-    "dependencies": "env",
-    "packages": "env",
-    "requirements": "env",
-    "requires": "env",
-    "environment": "env",
-    "enviroment": "env",
-    "conda": "env",
-    "deps": "env",
-    "specs": "env",
-    "interpreter": "run_with",
-    "command": "run_with",
-    "entrypoint": "run_with",
-    "run": "run_with",
-    "run-with": "run_with",
-}
+_FOREIGN_KEYS = fields.foreign("env", "run_with")
 
 #: A line after the header that seems to have lost its comment sign: an entry of a list, or a key.
 #: Compiled when it is used: most headers are valid.

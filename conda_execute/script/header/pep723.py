@@ -42,21 +42,9 @@ _OPENING = r"# /// ([a-zA-Z0-9-]+)\Z"
 _CLOSING = "# ///"
 
 _KEYS = ("requires-python", "dependencies", "tool")
-_FOREIGN_KEYS = {
-    "python-requires": "requires-python",
-    "python": "requires-python",
-    "env": "dependencies",
-    "requires": "dependencies",
-    "requirements": "dependencies",
-    "packages": "dependencies",
-}
+_FOREIGN_KEYS = {"python-requires": "requires-python", "python": "requires-python", **fields.foreign("dependencies")}
 _CONDA_KEYS = ("dependencies", "channels", "exclude-newer", "run-with", "system")
-_CONDA_FOREIGN_KEYS = {
-    "env": "dependencies",
-    "specs": "dependencies",
-    "packages": "dependencies",
-    "channel": "channels",
-}
+_CONDA_FOREIGN_KEYS = {"channel": "channels", **fields.foreign("dependencies", "run-with")}
 
 
 @dataclass(frozen=True)
