@@ -252,7 +252,8 @@ def _settle(
         if not said:
             continue
         for value in said:
-            _check_shape(setting, value)
+            if value.content is not None:
+                _check_shape(setting, value, _SHAPES[setting.shape])
         value = MERGE[setting.shape](said)
         if value.content is None and setting.empty is DEFAULT:
             continue  # the default again
@@ -336,30 +337,27 @@ def _unknown(key: str, start: str, value: Written, known: Iterable[str]) -> Sett
     return SettingsError(f"unknown setting `{key}`", where=value.key or value.where, hint=nearest(key, spelt))
 
 
-def _check_shape(setting: Setting, value: Written) -> None:
-    """Check that a value has the declared shape: one text, a list of texts, a mapping to texts or a mapping to lists of
-    texts."""
-    if setting.shape == "one":
-        if value.content is not None:
-            _require(setting, value, str)
-    elif setting.shape == "list":
-        _require(setting, value, tuple)
-        for item in items(value):
-            _require(setting, item, str, "an item of ")
-    elif setting.shape == "list of maps":
-        _require(setting, value, tuple)
-        for item in items(value):
-            _require(setting, item, dict, "an item of ")
-    else:
-        _require(setting, value, dict)
-        assert isinstance(value.content, dict)
+#: What a value of each shape is, and what is in it.
+_SHAPES: dict[str, tuple[type, ...]] = {
+    "one": (str,),
+    "list": (tuple, str),
+    "map": (dict, str),
+    "map of lists": (dict, tuple, str),
+    "list of maps": (tuple, dict),
+}
+
+
+def _check_shape(setting: Setting, value: Written, shape: Sequence[type], of: str = "") -> None:
+    """Check that a value has this shape, and so does everything in it."""
+    expected, *inner = shape
+    _require(setting, value, expected, of)
+    if inner and isinstance(value.content, dict):
         for item in value.content.values():
-            if setting.shape == "map of lists":
-                _require(setting, item, tuple, "a value of ")
-                for part in items(item):
-                    _require(setting, part, str, "an item of ")
-            elif not setting.nullable or item.content is not None:
-                _require(setting, item, str, "a value of ")
+            if item.content is not None or not setting.nullable:
+                _check_shape(setting, item, inner, "a value of ")
+    elif inner:
+        for item in items(value):
+            _check_shape(setting, item, inner, "an item of ")
 
 
 _TYPES: dict[type, str] = {str: "a single value", tuple: "a list", dict: "a mapping"}
