@@ -105,16 +105,19 @@ def _print_line(meaning: dict[str, Any]) -> None:
 
 
 def print_meaning(meaning: dict[str, Any]) -> None:
-    width = max(map(len, meaning)) + 2
-    for name, value in meaning.items():
-        lines = [f"{key}={_text(one)}" for key, one in value.items()] if isinstance(value, dict) else value
-        if name == "run_with":
-            import shlex
+    from ..terminal.table import described
 
-            lines = [shlex.join(value)]
-        texts = map(printable, lines if isinstance(lines, list) else [_text(lines)])
-        text = ("\n" + " " * width).join(texts)
-        print(f"{name.replace('_', ' ') + ':':{width}}{text}", flush=True)
+    print(described({name: _lines(name, value) for name, value in meaning.items()}), flush=True)
+
+
+def _lines(name: str, value: Any) -> list[str]:
+    if name == "run_with":
+        import shlex
+
+        return [shlex.join(value)]
+    if isinstance(value, dict):
+        return [f"{key}={_text(one)}" for key, one in value.items()]
+    return value if isinstance(value, list) else [_text(value)]
 
 
 def _text(value: Any) -> str:

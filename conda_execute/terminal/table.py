@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 
 from ..lean.values import dataclass
+from ..text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import TextIO
 
 #: Spaces between columns.
@@ -31,6 +32,15 @@ class Column:
     right: bool = False
     #: Whether it is cut before it is left out.
     shrinks: bool = False
+
+
+def described(said: Mapping[str, Sequence[str]]) -> str:
+    """Names and their values, which are below each other."""
+    width = max(map(len, said)) + 2
+    below = "\n" + " " * width
+    return "\n".join(
+        f"{name.replace('_', ' ') + ':':{width}}{below.join(map(printable, lines))}" for name, lines in said.items()
+    )
 
 
 def width_of(stream: TextIO | None) -> int | None:

@@ -10,7 +10,8 @@ from ...environments import layout
 from ...environments.removal import Policy
 from ...environments.sweep import survey
 from ...terminal.messages import print_json, say
-from ...text import age, as_called, printable
+from ...terminal.table import described
+from ...text import age, as_called
 from .list import as_json, elsewhere, size
 from .which import one, opened
 
@@ -74,10 +75,7 @@ def _print(said: dict[str, Any]) -> None:
     said["packages"] = [f"{one['name']} {one['version']} {one['build']}" for one in said["packages"]]
     said["kept"] = "yes" if said["kept"] else None
     said["request"] = said["request"].splitlines()
-    width = max(map(len, said)) + 2
-    for name, value in said.items():
-        if value in (None, [], ()):
-            continue
-        texts = map(printable, value if isinstance(value, (list, tuple)) else [str(value)])
-        text = ("\n" + " " * width).join(texts)
-        print(f"{name.replace('_', ' ') + ':':{width}}{text}")
+    shown = {name: value for name, value in said.items() if value not in (None, [], ())}
+    print(
+        described({name: value if isinstance(value, (list, tuple)) else [str(value)] for name, value in shown.items()})
+    )

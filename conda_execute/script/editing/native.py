@@ -68,11 +68,11 @@ def add(data: bytes, found: FoundHeader, text: str, kind: str, platform: str) ->
         return lines.content()
     neighbours = [entry for entry in entries if entry.kind == kind]
     if neighbours:
-        _insert_after(lines, neighbours[-1], text)
+        _insert(lines, neighbours[-1], text)
     elif kind == "pypi":
         _insert_pip(lines, [entry for entry in entries if entry.kind == "spec"][-1], text)
     else:
-        _insert_before(lines, entries[0], text)
+        _insert(lines, entries[0], text, before=True)
     return lines.content()
 
 
@@ -141,20 +141,14 @@ def _entry(kind: str, text: str, where: Location, container: Value, script: Head
     return _Entry(kind, text, where, in_brackets, native.is_conditional(script.lines[where.line - 1]))
 
 
-def _insert_after(lines: Lines, neighbour: _Entry, text: str) -> None:
+def _insert(lines: Lines, neighbour: _Entry, text: str, *, before: bool = False) -> None:
+    """Put an entry after its neighbour, or before it."""
     if neighbour.in_brackets:
-        lines.replace(neighbour.line, neighbour.end, neighbour.end, f", {quoted(text, True)}")
+        at = neighbour.start if before else neighbour.end
+        lines.replace(neighbour.line, at, at, f"{quoted(text, True)}, " if before else f", {quoted(text, True)}")
     else:
         lead = lines.lines[neighbour.line - 1][: neighbour.start]
-        lines.insert(neighbour.line, [lead + quoted(text, False)])
-
-
-def _insert_before(lines: Lines, neighbour: _Entry, text: str) -> None:
-    if neighbour.in_brackets:
-        lines.replace(neighbour.line, neighbour.start, neighbour.start, f"{quoted(text, True)}, ")
-    else:
-        lead = lines.lines[neighbour.line - 1][: neighbour.start]
-        lines.insert(neighbour.line - 1, [lead + quoted(text, False)])
+        lines.insert(neighbour.line - before, [lead + quoted(text, False)])
 
 
 def _insert_pip(lines: Lines, neighbour: _Entry, text: str) -> None:
