@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+#: What a path fails with that leads to nothing; a link in a circle does so too.
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
 
 def make_directory(path: str) -> None:
     """Make a directory and its parents, for this user only, whatever the umask; it may exist already. Raises OSError.
@@ -50,8 +53,9 @@ def unlink(path: str) -> None:
     """Remove a file, if it exists. Raises other kinds of OSError."""
     try:
         os.unlink(path)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
+    except OSError as error:
+        if error.errno not in ABSENT:
+            raise
 
 
 def try_to_unlink(path: str) -> None:
@@ -66,7 +70,9 @@ def listed(directory: str) -> list[str]:
     """The names in a directory; none if it does not exist."""
     try:
         return os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in ABSENT:
+            raise
         return []
 
 

@@ -215,7 +215,9 @@ class _Aside:
 def _rename(source: str, target: str) -> bool:
     try:
         os.rename(source, target)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in files.ABSENT:
+            raise
         return False
     return True
 

@@ -22,6 +22,7 @@ import re
 
 from ..environments import name as key
 from ..errors import CreationError, PlaceError
+from ..files import open_plain
 from ..lean.digest import digest
 from ..lean.values import dataclass, replace
 from . import BEGINNING, SUFFIXES, candidates
@@ -98,8 +99,8 @@ def find(script: str, data: bytes | None = None) -> Lockfile | None:
 def read(path: str) -> Lockfile:
     """The lock in this file. Raises CreationError if it cannot be read."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return Lockfile(path, file.read().replace("\r\n", "\n"))
+        with open_plain(os.path.realpath(path)) as file:
+            return Lockfile(path, file.read().decode().replace("\r\n", "\n"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise CreationError(f"the lock `{path}` cannot be read: {reason}", step="lock") from None
