@@ -33,6 +33,13 @@ def test_too_few_files(world: World) -> None:
     assert create(world, "-n 256")[0] == 0  # nothing of it is left
 
 
+def test_files_that_may_not_be_large(world: World) -> None:
+    """While an environment is linked, and while a package is unpacked, which is not broken for that."""
+    for limit, here in (("-f 0", world), ("-f 8", world.with_(RATTLER_CACHE_DIR=str(world.root / "rattler")))):
+        status, _, said = create(here, limit)
+        assert (status, "`ulimit -f` raises" in said, "is broken" in said) == (125, True, False), said
+
+
 @pytest.mark.parametrize("kilobytes", [60_000, 120_000, 300_000])
 def test_too_little_memory(world: World, kilobytes: int) -> None:
     status, _, said = create(world, f"-v {kilobytes}")

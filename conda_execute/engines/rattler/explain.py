@@ -51,8 +51,11 @@ _NO_DANGLING_LINKS = "could not update file modification and access time"
 
 _NO_ACCESS = ("401", "403", "407")
 _DISK_FULL = ("os error 28", "No space left", "os error 122", "os error 112")
-_TOO_MANY_FILES = "os error 24"
-_MORE_FILES = "`ulimit -n` raises how many files a process may have open"
+#: Signs of a limit that was reached, with what to do.
+_LIMITS = {
+    "os error 24": "`ulimit -n` raises how many files a process may have open",
+    "os error 27": "`ulimit -f` raises how large a file may be",
+}
 _NOT_WRITABLE = (
     "os error 30",
     "os error 13",
@@ -292,14 +295,17 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
         return error
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, "solve", cache)
-    hint = "check that this is the address of a channel, and that no proxy answers in its place"
-    if _TOO_MANY_FILES in text:
-        hint = _MORE_FILES
+    hint = _raise_limit(text) or "check that this is the address of a channel, and that no proxy answers in its place"
     if is_undated(text):
         sentences = ["the server answered `304 Not Modified` without a date"]
         hint = "set `repodata_use_shards: false` to use another protocol"
     problem = f"cannot read the packages of {named}" + (f" at {url}" if url else "")
     return fail(problem, details="\n".join(sentences), hint=hint)
+
+
+def _raise_limit(text: str) -> str | None:
+    """What to do if a limit of the process was reached."""
+    return next((hint for sign, hint in _LIMITS.items() if sign in text), None)
 
 
 def panicked(text: str) -> CreationError:
@@ -320,13 +326,13 @@ def is_undated(text: str) -> bool:
 
 def may_be_damaged(text: str) -> bool:
     """Whether damaged cached repodata may be the reason: the text mentions neither the network nor the disk."""
-    signs = (*_NETWORK, *_DISK_FULL, *_NOT_WRITABLE, _TOO_MANY_FILES, "could not find subdir")
+    signs = (*_NETWORK, *_DISK_FULL, *_NOT_WRITABLE, *_LIMITS, "could not find subdir")
     return not re.search(_STATUS, text) and not any(sign in text for sign in signs)
 
 
 def not_linked(text: str) -> str | None:
     """The archive that could not be linked, unless the disk is full or not writable."""
-    signs = (*_DISK_FULL, *_NOT_WRITABLE, _TOO_MANY_FILES)
+    signs = (*_DISK_FULL, *_NOT_WRITABLE, *_LIMITS)
     found = None if any(sign in text for sign in signs) else re.search(_FAILED_LINK, text)
     return found[1] if found else None
 
@@ -406,7 +412,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
         f"cannot {'fetch' if fetched else 'link'} {archive}" if archive else "cannot install the packages",
         step=step,
         details="\n".join([*sentences, url] if url else sentences),
-        hint=_MORE_FILES if _TOO_MANY_FILES in text else None,
+        hint=_raise_limit(text),
     )
 
 
@@ -445,7 +451,7 @@ def _fetch_failed(text: str, archive: str, url: str, request: Request, locate: L
     if error := _not_served(text, named, url, partial(CreationError, step="download")):
         return error
     # A name such as `zstd-1.5-0.tar.bz2` must not count as a sign of what went wrong.
-    if any(sign in reason.replace(archive, "") for sign in _CORRUPT):
+    if any(sign in reason.replace(archive, "") for sign in _CORRUPT) and not _raise_limit(text):
         return CreationError(
             f"the package {archive} is broken: {reason}",
             step="download",
