@@ -550,7 +550,7 @@ def test_output_that_cannot_be_written_is_one_message(world: World, words: list[
     world.script("s.py", PYTHON)
     with open("/dev/full", "w") as full:
         done = world.execute(*words, stdout=full)
-    assert done.returncode != 0
+    assert done.returncode == 125
     assert done.stderr == "error: the output cannot be written: No space left on device\n"
 
 

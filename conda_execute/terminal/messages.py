@@ -209,7 +209,7 @@ def leave(status: int) -> NoReturn:
             # Success would be a lie: the output is lost. A reader that went away knows.
             if stream is sys.stdout and not status and not isinstance(error, BrokenPipeError):
                 say(f"error: the output cannot be written: {getattr(error, 'strerror', None) or error}")
-            status = status or 1
+            status = status or 125
     os._exit(status)
 
 
