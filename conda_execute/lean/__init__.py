@@ -1,1 +1,1 @@
-"""What the standard library does, for runs that cannot afford to import it."""
+"""Replacements for parts of the standard library that take too long to import in a warm run."""

@@ -1,6 +1,6 @@
-"""SHA-256 of a few bytes, without loading OpenSSL for it: `hashlib` does, and takes 2 ms of a warm run.
+"""SHA-256 of a few bytes without OpenSSL: `hashlib` loads it, which takes 2 ms of a warm run.
 
-The interpreter's own implementation, which `hashlib` falls back to where there is no OpenSSL, has had two names.
+The interpreter's own implementation, which `hashlib` uses without OpenSSL, has had two names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`signal` without its enumerations, which take longer to make than a signal may go unhandled: what it is made of."""
+"""`signal` without its enumerations: creating them would leave signals unhandled for too long."""
 
 from __future__ import annotations
 

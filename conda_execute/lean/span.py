@@ -1,4 +1,4 @@
-"""`timedelta` alone: until Python 3.12, importing `datetime` makes every class twice, in Python and then in C."""
+"""Only `timedelta`: until Python 3.12, importing `datetime` creates every class twice, in Python and then in C."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Values as `dataclasses` makes them, without what importing it costs.
+"""Values like those of `dataclasses`, without the cost of importing it.
 
 `dataclass` of the standard library imports `inspect`, `ast` and `tokenize` and compiles four functions for each class:
-a third of what a warm run through Python takes. The decorator here gives the same classes by looking at the fields when
-a value is made, which is slower for millions of values and much quicker for a process that makes a dozen. Type
-checkers see the standard library's.
+a third of what a warm run through Python takes. The decorator here makes equivalent classes that read their fields when
+a value is created, which is slower for millions of values but much faster for a process with a dozen. Type checkers see
+the standard library's.
 
-Only what this package uses is there: `dataclass`, plain or with `frozen=True`; `field` with `default`,
+Only what this package uses is implemented: `dataclass`, plain or with `frozen=True`; `field` with `default`,
 `default_factory`, `compare` and `repr`; `replace`. No inheritance of fields, no `__post_init__`.
 """
 
@@ -20,7 +20,7 @@ else:
     _MISSING = object()
 
     class _Field:
-        """What is said of one field."""
+        """The declaration of one field."""
 
         def __init__(self, default=_MISSING, default_factory=_MISSING, compare=True, repr=True):  # noqa: A002
             self.default = default
@@ -32,7 +32,7 @@ else:
         return _Field(**said)
 
     def replace(value, /, **changes):
-        """The same value, but for these fields."""
+        """The same value, except for these fields."""
         return type(value)(**{**vars(value), **changes})
 
     def dataclass(cls=None, /, *, frozen=False):
@@ -50,7 +50,7 @@ else:
         cls.__match_args__ = tuple(cls._value_fields)
         cls.__init__ = _init
         cls.__eq__ = _eq
-        # As in the standard library, what can change has no hash.
+        # As in the standard library, mutable values have no hash.
         cls.__hash__ = _hash if frozen else None
         if "__repr__" not in vars(cls):
             cls.__repr__ = _repr

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 
-#: What is after the script's name, in the order of precedence.
+#: The suffixes of lock files after the script's name, in the order of precedence.
 SUFFIXES = (".conda-execute.lock", ".conda-exec.lock", ".pixi.lock")
 
-#: The line that an embedded lock leaves in the header. It changes whenever the lock does, so that anyone who compares
-#: headers (the launcher does, and reads no further) notices a new lock at the other end of the script.
+#: The line that an embedded lock leaves in the header. It changes whenever the lock does, so that a comparison of the
+#: header (the launcher reads no further) shows a new lock at the other end of the script.
 POINTER = "# embedded lock: "
 
-#: What every lock in a script begins with, whichever of the tools wrote it.
+#: What every embedded lock begins with, from any tool.
 BEGINNING = b"/// conda-exec"
 
 
 def candidates(script: str) -> tuple[str, ...]:
-    """Where a lock of this script may lie: anyone who remembers that there was none watches these.
+    """Where a lock file of this script may be. To rely on its absence, watch these paths.
 
     Next to a symbolic link first, then next to its target.
     """
@@ -29,5 +29,6 @@ def candidates(script: str) -> tuple[str, ...]:
 
 
 def may_be_there(script: str, data: bytes) -> bool:
-    """Whether a script, whose bytes are `data`, may have a lock or name one. Without, no run imports `choice`."""
+    """Whether a script with the content `data` may have a lock or name one. Otherwise a run does not import
+    `choice`."""
     return BEGINNING in data or POINTER.encode() in data or any(map(os.path.exists, candidates(script)))

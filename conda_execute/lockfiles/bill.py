@@ -1,7 +1,6 @@
 """An environment as a bill of materials, in JSON: CycloneDX 1.6 or SPDX 2.3; the same text for the same packages.
 
-Only SPDX asks when it was written. Licenses are expressions of SPDX where they are valid ones, else what the package
-says.
+Only SPDX contains the time. Licenses are SPDX expressions if they are valid ones, otherwise the package's text.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..engines.inventory import Component
 
-#: What our serial numbers are made from: they are those of the content.
+#: The namespace of our serial numbers, which are derived from the content.
 _NAMESPACE = uuid.UUID("6f2c1f7e-5d0b-4f5e-9c57-0f7d2f2f9a3a")
 
 #: The script's own id.
@@ -28,7 +27,7 @@ _ROOT = "script"
 
 
 def _graph(listed: Sequence[Component]) -> dict[str, list[str]]:
-    """What each needs, by package URLs; the script what nothing else does."""
+    """The dependencies of each package, by package URL; the script depends on those that nothing else needs."""
     needed = {purl for one in listed for purl in one.requires if purl != one.purl}
     graph = {_ROOT: sorted({one.purl for one in listed} - needed)}
     return graph | {one.purl: [purl for purl in one.requires if purl != one.purl] for one in listed}
@@ -108,7 +107,7 @@ _UNKNOWN = {"downloadLocation": "NOASSERTION", "filesAnalyzed": False}
 
 
 def _package(one: Component, id_: str, licenses: dict[str, str]) -> dict[str, Any]:
-    """A package; `licenses` gets what it says of its license where SPDX has no name for it."""
+    """A package; `licenses` collects license texts for which SPDX has no name."""
     declared = expression(one.license)
     if one.license and not declared:
         declared = "LicenseRef-" + re.sub(r"[^A-Za-z0-9.-]+", "-", one.license)[:60].strip("-")

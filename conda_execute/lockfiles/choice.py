@@ -1,8 +1,8 @@
-"""Locks at the door: which lock decides a run, what a launch record must compare, and how a lock is written.
+"""Choosing locks: which one decides a run, what a launch record must compare, and how a lock is embedded.
 
-`lock` knows the files; here is decided whether one counts. A lock that does not fit any more (the header was changed)
-is ignored with one line of notice, or refused where it was required. One that says something wrong (edited by hand,
-nothing for this platform) is refused in any case: to solve again in silence is what a lock is there to prevent.
+`lockfile` reads the files; this module decides whether one is used. A lock that does not fit any more (the header was
+changed) is ignored with a notice, or refused if it was required. A faulty one (edited by hand, nothing for this
+platform) is always refused: a lock exists to prevent that packages are silently solved again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _BESIDE = "leave out `--embed` to write the lock file next to the script"
 
-#: What a lock of ours begins with: title, inputs, and the digest of all the rest.
+#: The beginning of our own locks: title, inputs, and the digest of the rest.
 _BEGINNING = r"(?:#[^\n]*\n)+"
 
 
@@ -42,11 +42,11 @@ def deciding(
     trusted: Sequence[str] = (),
     notice: Callable[[str], None],
 ) -> tuple[Lockfile | None, bool]:
-    """The lock that decides the packages of this run, if any, and whether one was ignored.
+    """Return the lock that decides the packages of this run, if any, and whether one was ignored.
 
     `data` is the whole script, `path` the file that was asked for, `changed_by` an option that changes the request.
-    Raises CreationError for a lock that is required (`--locked`) and missing or stale, or that is wrong; PlaceError for
-    one that another user laid next to the script. `trusted` are groups whose members may.
+    Raises CreationError for a lock that is required (`--locked`) and missing or stale, or faulty; PlaceError for one
+    that another user put next to the script. `trusted` are groups whose members may.
     """
     lock = locks.read(path) if path is not None and os.path.exists(path) else None
     if lock is None and path is None and data is not None:
@@ -76,7 +76,7 @@ def deciding(
 
 
 def _check_pointer(data: bytes, script: Script, lock: Lockfile | None) -> None:
-    """That the script holds the lock which its header names: a file that was cut off has lost its end."""
+    """Check that the script contains the lock that its header names: a truncated file has lost its end."""
     named = re.search(_pointer(), data, re.MULTILINE) if POINTER.encode() in data else None
     if named is None or (lock is not None and lock.embedded and lock.digest.startswith(named[1].decode())):
         return
@@ -103,9 +103,9 @@ def _again(script: Script, path: str | None) -> str:
 
 
 def satisfied(lock: Lockfile, request: Request, *, required: bool, notice: Callable[[str], None]) -> Solution | None:
-    """The packages of a lock of another tool, which does not say what it was made for; None where they do not fit.
+    """The packages of another tool's lock, which does not say what it was written for; None if they do not fit.
 
-    A lock of our own that does not say it either is a damaged one: that is never passed over.
+    One of our own locks without that information is damaged, and never ignored.
     """
     try:
         return locks.solution(lock, request)
@@ -119,13 +119,13 @@ def satisfied(lock: Lockfile, request: Request, *, required: bool, notice: Calla
 def watched(
     script: str, lock: Lockfile | None, path: str | None
 ) -> tuple[list[tuple[str, bytes | None]], list[tuple[str, bytes]]] | None:
-    """What a launch record compares: files that are absent, and files by their first lines. None: it cannot.
+    """What a launch record must compare: absent files, and first lines of files. None: it cannot be compared.
 
-    The first lines of our own lock hold the digest of the rest, and an embedded one has its digest in the header.
+    The first lines of our own locks contain the digest of the rest, and an embedded one has its digest in the header.
     """
     asked = [path] if path is not None else candidates(script)
     if lock is not None and lock.embedded and not lock.inputs:
-        return None  # another tool's, which says nothing of itself in the header
+        return None  # another tool's, whose digest is not in the header
     if lock is not None and not lock.embedded:
         beginning = re.match(_BEGINNING, lock.text)
         if not lock.inputs or beginning is None:
@@ -155,7 +155,7 @@ def embed(data: bytes, header: Header, text: str, path: str) -> bytes:
     if header.format == "conda execute" and at == len(data):
         raise UsageError("nothing comes after the header, and a lock there would become part of it", hint=_BESIDE)
     if header.format != "conda execute":
-        # TOML blocks end with a line of their own, which stays the last one.
+        # TOML blocks end with a closing line, which must stay the last one.
         at = data.rindex(b"\n", 0, at - 1) + 1
     elif not data[:at].endswith(b"\n"):
         line = newline + line.rstrip(b"\r\n")
@@ -163,7 +163,7 @@ def embed(data: bytes, header: Header, text: str, path: str) -> bytes:
 
 
 def _prefix_at_end(data: bytes, prefix: str, path: str) -> str:
-    """What opens a comment behind everything else: lines within `/*` and `*/` are comments only there."""
+    """The comment prefix for the end of the script: lines within `/*` and `*/` are comments only there."""
     from ..script import languages
 
     suffix = os.path.splitext(path)[1].lower()
@@ -186,7 +186,7 @@ def unembed(data: bytes) -> bytes:
 
 
 def _prefix(data: bytes, header: Header) -> str:
-    """What opens a comment line of this script, as its header's first line does."""
+    """The comment prefix of this script, from the first line of its header."""
     line = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")[header.lines[0] - 1].decode("utf-8").rstrip()
     if header.format == "conda execute":
         from ..script.header.native import opening

@@ -1,8 +1,8 @@
-"""A script's environment, passed on to other tools: as a file that makes it again, or as an archive.
+"""A script's environment for other tools: as a file to create it from, or as an archive.
 
-What is written is what is installed, with exact versions: `environment.yml` for `conda env create`, `explicit` (URLs
+Exports contain what is installed, with exact versions: `environment.yml` for `conda env create`, `explicit` (URLs
 and hashes, for `conda create --file`), a `pixi.lock`, or a bill of materials (`cyclonedx`, `spdx`). `pack` makes an
-archive with conda-pack: unpacked anywhere, with no network and no conda, `bin/conda-unpack` makes it right for its new
+archive with conda-pack: unpacked anywhere, with no network and no conda, `bin/conda-unpack` adjusts it to its new
 place.
 """
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from ..engines.pypi.installed import Distribution
     from ..model import Request
 
-#: What the name of an archive may end in; conda-pack knows a few more, which few programs can unpack.
+#: Suffixes of archives; conda-pack supports a few more, which few programs can unpack.
 ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar", ".zip", ".squashfs")
 
 FORMATS = ("environment.yml", "explicit", "pixi.lock", "cyclonedx", "spdx")
 
-#: Ours alone, and of no meaning elsewhere.
+#: Our own files, which have no meaning elsewhere.
 _OURS = (
     "conda-meta/conda-execute*",
     "conda-meta/frozen",
@@ -49,9 +49,8 @@ def export(
 ) -> str:
     """The text of the environment in `prefix`, which was made for `request`, in one of `FORMATS`.
 
-    `name` is what `environment.yml` calls it; `hashes` are those of PyPI packages, by name. Raises UsageError for a
-    format that there is not, and CreationError where PyPI packages have to be looked up (for a `pixi.lock`) and cannot
-    be.
+    `name` is what `environment.yml` calls it; `hashes` are those of PyPI packages, by name. Raises UsageError for an
+    unknown format, and CreationError if PyPI packages cannot be looked up (for a `pixi.lock`).
     """
     from ..engines.pypi.installed import from_pypi
     from ..engines.rattler.packages import installed
@@ -87,7 +86,7 @@ def _environment_yml(name: str, request: Request, records: Sequence[Any], added:
         lines.append(f"  - {record.name.normalized}={record.version}={record.build}")
     if added:
         if not any(record.name.normalized == "pip" for record in records):
-            lines.append("  - pip")  # `conda env create` installs what follows with it
+            lines.append("  - pip")  # `conda env create` installs the following entries with it
         lines.append("  - pip:")
         lines += [f"      - {_quoted(one.pinned)}" for one in added]
     return "\n".join(lines) + "\n"
@@ -108,7 +107,7 @@ def _explicit(request: Request, records: Sequence[Any], added: Sequence[Distribu
 
 
 def _quoted(text: str) -> str:
-    """A string of YAML: as it is where nothing in it means anything to YAML."""
+    """A YAML string, in quotes only if needed."""
     import json
     import re
 
@@ -129,7 +128,7 @@ def check_archive(target: str) -> None:
 def pack(prefix: str, target: str) -> None:
     """Write the environment to a relocatable archive; the suffix of `target` says which kind.
 
-    Raises ExecuteError without conda-pack, and CreationError where it fails.
+    Raises ExecuteError without conda-pack, and CreationError if it fails.
     """
     from ..files import umask
 
@@ -144,7 +143,7 @@ def pack(prefix: str, target: str) -> None:
         for pattern in (*_OURS, *records.stand_ins(prefix)):
             environment = environment.exclude(pattern)
         environment.pack(output=target, force=True)
-        os.chmod(target, 0o666 & ~umask())  # conda-pack makes it for its owner alone
+        os.chmod(target, 0o666 & ~umask())  # conda-pack makes it readable only for its owner
     except ModuleNotFoundError as error:
         raise CreationError(
             f"the environment cannot be packed into `{target}` without the Python package {error.name}",

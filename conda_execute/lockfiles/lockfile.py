@@ -1,16 +1,16 @@
-"""Locks: the packages of a script's environment written down, so that it is the same tomorrow and elsewhere.
+"""Locks: the packages of a script's environment, recorded so that it is the same tomorrow and elsewhere.
 
 A lock is a rattler-lock file (version 7; 6 is read too), next to the script as `SCRIPT.conda-execute.lock` or in it,
-as a comment block at its end. It holds conda and PyPI packages with their hashes for one platform or several. Lines
-of comment before it, which other readers skip, say what it was made from and what it says::
+as a comment block at its end. It has the conda and PyPI packages with their hashes, for one platform or several.
+Comment lines before it, which other readers skip, have digests of its input and its content::
 
     # conda-execute lock, written by `conda execute --lock`
     # input linux-64: <SHA-256 of what the script asks for there>
     # packages: <SHA-256 of all lines after this one>
 
-A lock fits while the script still asks for the same; then nothing is solved and no channel is asked. One that was
-edited by hand is refused. Locks of pixi (`SCRIPT.pixi.lock`) and conda-exec (`SCRIPT.conda-exec.lock`, or a block in
-the script) say nothing about their input that we could check: they fit if their packages satisfy the requests.
+A lock fits as long as the script's requirements are the same; then nothing is solved and no channel is asked. One that
+was edited by hand is refused. Locks of pixi (`SCRIPT.pixi.lock`) and conda-exec (`SCRIPT.conda-exec.lock`, or a block
+in the script) have no digest of their input: they fit if their packages satisfy the requests.
 
 The digest of a lock's text is part of the environment's name.
 """
@@ -41,26 +41,26 @@ if TYPE_CHECKING:
 _BEGIN, _END = "/// conda-execute-lock", "/// end-conda-execute-lock"
 _FOREIGN_BEGIN, _FOREIGN_END = "# /// conda-exec-lock", "# ///"
 
-#: What may be before these in a line: whatever a header's comments begin with, words among it (`REM`, `dnl`).
+#: What may be before these in a line: any comment sign of a header, including words (`REM`, `dnl`).
 MARK = r"[^\w\r\n]*(?:(?i:@?rem|dnl|c)[ \t]+)?"
 
 _TITLE = "# conda-execute lock, written by `conda execute --lock`"
 _INPUT = r"^# input ([\w-]+): ([0-9a-f]{64})$"
 _PACKAGES = r"^# packages: ([0-9a-f]{64})$"
 
-#: The name that rattler-lock gives to an environment that needs none.
+#: The name of the only environment in rattler-lock files.
 _ENVIRONMENT = "default"
 
 
 @dataclass(frozen=True)
 class Lockfile:
-    """The text of a lock and where it stands."""
+    """The text of a lock and its place."""
 
     path: str
     text: str
     #: In the script itself.
     embedded: bool = False
-    #: Between marks of ours.
+    #: Between our own marks.
     marked: bool = False
 
     @property
@@ -75,7 +75,7 @@ class Lockfile:
 
     @property
     def is_ours(self) -> bool:
-        """Whether we wrote it: it must then say what it was made for, and what it says."""
+        """Whether conda-execute wrote it: then it must have digests of its input and content."""
         return self.marked or bool(self.inputs) or _TITLE in self.text or self.path.endswith(SUFFIXES[0])
 
 
@@ -83,8 +83,8 @@ class Lockfile:
 
 
 def find(script: str, data: bytes | None = None) -> Lockfile | None:
-    """The lock of a script: in the script, whose bytes are `data`, else next to it. Another tool's in the script counts
-    where there is none of ours: `--lock` leaves it there, and is to be heard."""
+    """The lock of a script: embedded in its content `data`, else next to it. One that another tool embedded is used
+    only without one of ours: `--lock` does not remove it, but must take precedence."""
     embedded = extract(data) if data is not None else None
     if data is not None and embedded is not None:
         marked = _BEGIN.encode() in data
@@ -107,7 +107,7 @@ def read(path: str) -> Lockfile:
 
 
 def input_digest(request: Request, folder: str) -> str:
-    """SHA-256 of what a script in `folder` asks for: the same on every machine, and wherever the folder lies."""
+    """SHA-256 of what a script in `folder` asks for: the same on every machine and for every path of the folder."""
     plain = replace(
         request, host_platform=request.platform, lock=None, overrides=request.system, builds=True, attested=False
     )
@@ -118,7 +118,7 @@ def input_digest(request: Request, folder: str) -> str:
 
 
 def stale(lock: Lockfile, request: Request, folder: str) -> str | None:
-    """Why the lock does not fit the request, or None if it does, as far as its text says."""
+    """Why the lock does not fit the request, by its digests; None if it does."""
     inputs = lock.inputs
     if not inputs:
         return "it does not say what it was written for: lines at its beginning are missing" if lock.is_ours else None
@@ -164,8 +164,8 @@ def solution(lock: Lockfile, request: Request) -> Solution:
 
 
 def _platform(lock: Lockfile, environment: Environment, request: Request) -> LockPlatform:
-    """What the lock calls the request's platform. pixi may have several names for one, distinguished by virtual
-    packages; the one that asks for most of what this machine has is the best."""
+    """The name of the request's platform in the lock. pixi may have several names for one, distinguished by virtual
+    packages; the best is the one that uses most of those that this machine has."""
     there = sorted(environment.platforms(), key=lambda each: (-len(each.virtual_packages), each.name))
     fitting = [each for each in there if str(each.subdir) == request.platform]
     if not fitting:
@@ -219,7 +219,7 @@ def _environment(lock: Lockfile) -> Environment:
 
 
 def _parse(text: str) -> LockFile:
-    """py-rattler reads locks from files only."""
+    """Parse a lock through a temporary file: py-rattler reads only files."""
     import tempfile
 
     from rattler.lock import LockFile
@@ -232,7 +232,7 @@ def _parse(text: str) -> LockFile:
 
 
 def _sha256(package: object) -> str | None:
-    """py-rattler 0.28 wraps hashes that are not there, and fails when they are looked at; a URL may carry one too."""
+    """The hash of a package: py-rattler 0.28 wraps missing hashes, and fails on access; a URL may contain one, too."""
     fragment: str = package.location.partition("#sha256=")[2]  # type: ignore[attr-defined]
     hashes = package._package.hashes  # type: ignore[attr-defined]
     return hashes.sha256.hex() if hashes is not None and hashes.sha256 else fragment or None
@@ -246,7 +246,7 @@ def _beside(path: str, location: str) -> str:
 
 
 def _check_satisfied(lock: Lockfile, request: Request, found: Solution) -> None:
-    """Whether what the script asks for is among the packages: another tool's lock does not say what it was made for."""
+    """Check that the packages satisfy the script: another tool's lock does not say what it was written for."""
     import rattler
 
     from ..engines import virtual_packages
@@ -254,7 +254,7 @@ def _check_satisfied(lock: Lockfile, request: Request, found: Solution) -> None:
 
     for text in request.specs:
         if text.startswith("__"):
-            continue  # the machine has it, and not a package
+            continue  # the machine provides it, not a package
         spec = rattler.MatchSpec(text, strict=False)
         if not virtual_packages.applies(spec, found.records, request):
             continue
@@ -262,12 +262,12 @@ def _check_satisfied(lock: Lockfile, request: Request, found: Solution) -> None:
         mine = [record for record in found.records if record.name.normalized == name]
         plain = rattler.MatchSpec(
             str(spec).rpartition("::")[2], strict=False
-        )  # by whatever name the channel goes there
+        )  # the channel may have another name there
         if not any(record.matches(plain) for record in mine):
             there = f"{name} {mine[0].version}" if mine else f"no {name}"
             raise refused(lock, f"the script asks for `{text}`, but it contains {there}")
     if lock.inputs:
-        return  # ours: it was made for these very requirements
+        return  # ours: it was written for exactly these requirements
     versions = {canonical(record.name.normalized): str(record.version) for record in found.records}
     versions.update({canonical(package.name): package.version for package in found.pypi or ()})
     for requirement in request.pypi:
@@ -292,11 +292,11 @@ def make(
     there: Mapping[str, Solution] | None = None,
     update: Sequence[str] | None = None,
 ) -> str:
-    """The text of a lock for these requests, one for each platform. It is to lie in the directory `home`.
+    """The text of a lock for these requests, one for each platform. The file will be in the directory `home`.
 
-    Packages that are `there` for a platform are taken as they are; or with `update`, all but those of these names,
-    where that is possible. `accept` is called with each solution, to raise what must not be installed here and to say
-    what a user should know of how it was chosen. Raises CreationError where a request has no solution.
+    Packages that are `there` for a platform are kept; with `update`, all except these, if possible. `accept` is called
+    with each solution: it raises for packages that are not allowed, and prints notices. Raises CreationError if a
+    request has no solution.
     """
     from ..engines.pypi import resolve
 
@@ -317,9 +317,9 @@ def make(
 
 
 def of_environment(prefix: str, request: Request, backend: Backend, options: Options) -> Solution:
-    """What is installed in a prefix that was made for a request, with the hashes of all of it.
+    """The packages installed in a prefix that was created for a request, with all hashes.
 
-    Raises CreationError where PyPI packages have to be looked up and cannot be.
+    Raises CreationError if PyPI packages cannot be looked up.
     """
     from ..engines import Solution
     from ..engines.pypi import resolve
@@ -337,7 +337,7 @@ def text_of(
     packages: Mapping[str, tuple[Sequence[RepoDataRecord], Sequence[PyPIPackage]]],
     home: str,
 ) -> str:
-    """A rattler-lock file of these conda and PyPI packages for each platform, without any word of ours."""
+    """A rattler-lock file of these conda and PyPI packages for each platform, without our comment lines."""
     from rattler.lock import LockChannel, LockFile, LockPlatform
 
     platforms = {platform: LockPlatform(platform) for platform in packages}
@@ -356,7 +356,7 @@ def text_of(
 
 
 def write(path: str, text: str) -> None:
-    """Put the lock there, whole or not at all; a link is followed. Raises CreationError where that cannot be done."""
+    """Write the lock, completely or not at all; a link is followed. Raises CreationError if that fails."""
     from ..files import rewrite
 
     try:
@@ -404,7 +404,7 @@ def _with_hashes(text: str, hashes: dict[str, str]) -> str:
 
 
 def is_embedded(data: bytes) -> bool:
-    """Whether a script's bytes hold a lock of ours, or the beginning of one."""
+    """Whether a script contains one of our locks, or the beginning of one."""
     return _opening(data) is not None
 
 
@@ -442,7 +442,8 @@ def _body(lines: Sequence[str], prefix: str, end: str) -> str:
 
 
 def embed(data: bytes, text: str, prefix: str) -> bytes:
-    """The script with the lock as its last comment block, in place of one that it has; `prefix` opens a comment line.
+    """The script with the lock as its last comment block, which replaces an existing one; `prefix` opens a comment
+    line.
 
     Every other byte stays, and the lines of the block end as the script's lines do.
     """
@@ -472,7 +473,7 @@ def remove(data: bytes) -> bytes:
 
 
 def components(lock: Lockfile) -> list[Component]:
-    """The packages of a lock, for all its platforms, where no environment was made of it: what it calls them.
+    """The packages of a lock for all its platforms, as it names them; for locks without an environment.
 
     A conda package's names on PyPI are known if the lock has them (`purls`, which pixi writes).
     """

@@ -1,7 +1,7 @@
 """Conditions: `linux`, `not win`, `__unix and not __osx`, `linux-64 or (osx and not osx-64)`, `python >=3 and __unix`.
 
-The operators are `not`, `and`, `or` (in this order of strength) and parentheses. What a name means is the caller's
-matter: `# [...]` comments of the YAML format use platforms and families, `when` virtual packages and match specs.
+The operators are `not`, `and`, `or` (in this order of strength) and parentheses. The caller decides what a name means:
+`# [...]` comments of the YAML format use platforms and families, `when` virtual packages and match specs.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
 
-#: What ends a match spec.
+#: Words and signs that end a match spec.
 _WORDS = ("(", ")", "and", "or", "not")
 
-#: Nobody nests deeper; a parser that recurses needs a bound.
+#: A recursive parser needs a limit; people do not nest deeper.
 _DEEPEST = 20
 
 
 class ConditionError(ValueError):
-    """What is wrong with a condition, and from which to which character; `name` where a name is not known."""
+    """What is wrong with a condition, and the range of characters; `name` for an unknown name."""
 
     def __init__(self, problem: str, start: int, end: int, name: str | None = None) -> None:
         super().__init__(problem)
@@ -35,19 +35,19 @@ class ConditionError(ValueError):
 
 
 def platform_names(platform: str) -> dict[str, bool]:
-    """What the names of platforms and families mean on one platform."""
+    """The truth of the names of platforms and families on one platform."""
     true = {platform, *families(platform)}
     return {name: name in true for name in (*KNOWN, *FAMILIES, platform)}
 
 
 def virtual_package_names(platform: str) -> dict[str, bool]:
-    """What the virtual packages that say an operating system mean on one platform."""
+    """The truth of the virtual packages for operating systems on one platform."""
     true = {f"__{family}" for family in families(platform)}
     return {name: name in true for name in ("__linux", "__osx", "__win", "__unix")}
 
 
 def holds(text: str, names: Mapping[str, bool], judge: Callable[[str], bool] | None = None) -> bool:
-    """Whether the condition is true; `judge` says so of a match spec. Raises ConditionError, for an unknown name or
+    """Whether the condition is true; `judge` decides about a match spec. Raises ConditionError for an unknown name or
     another mistake."""
     tokens = [(found.group(1), found.start(1)) for found in _TOKEN.finditer(text)]
     parser = _Parser(tokens, names, len(text), judge)

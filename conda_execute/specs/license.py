@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def expression(text: str) -> str:
-    """A license as an expression of SPDX; nothing where it is not a valid one."""
+    """A license as an SPDX expression; empty if it is not a valid one."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     try:

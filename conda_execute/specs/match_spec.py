@@ -1,4 +1,4 @@
-"""The text of a conda match spec: one spelling of each, and the package that it names."""
+"""The text of a conda match spec: its normal form, and the package that it names."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import re
 _SPEC = re.compile(
     r"(?P<channel>[^\s\[\]=<>!~,|]*::)?(?P<name>[A-Za-z0-9_.-]+)(?P<rest>(?:[\s\[=<>!~:].*)?)", re.DOTALL
 )
-#: Compiled where it is used: most specs are no archives.
+#: Compiled when it is used: most specs are not archives.
 _ARCHIVE = r"([A-Za-z0-9_.-]+)-[^-/]+-[^-/]+\.(?:conda|tar\.bz2)(?:#.*)?$"
-#: Spaces that mean nothing: around the commas of a version, and after operators.
+#: Spaces without a meaning: around the commas of a version, and after operators.
 _IDLE = r" ?([,|]) ?|(?<=[<>=!~]) "
 _CONDITION = r"[\[,]\s*when\s*="
 
@@ -47,7 +47,7 @@ def _attach_build(version: str) -> str:
 
 
 def spec_name(spec: str) -> str:
-    """The package that a match spec, an archive's URL or an archive's path is about; empty where it does not say.
+    """The package of a match spec, or of an archive's URL or path; empty if it is not in the text.
 
     >>> spec_name("conda-forge::Python >=3"), spec_name("conda-forge:space:numpy"), spec_name("numpy[version='>=2']")
     ('python', 'numpy', 'numpy')

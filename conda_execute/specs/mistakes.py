@@ -1,4 +1,4 @@
-"""What people write for a match spec who know pip, Poetry or npm, and what they mean. No channel is asked."""
+"""What users of pip, Poetry or npm write instead of a match spec, and what they mean. No channel is asked."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CONDA_NAMES = {
 }
 
 
-#: Channels that many use.
+#: Well-known channels.
 CHANNELS = (
     *("anaconda", "bioconda", "conda-forge", "defaults", "dask", "esri", "fastai", "huggingface", "intel", "main"),
     *("microsoft", "msys2", "nvidia", "plotly", "pytorch", "pytorch-nightly", "r", "rapidsai", "robostack-staging"),
@@ -90,8 +90,8 @@ _PATTERNS: tuple[tuple[str, ...], ...] = (
 
 
 def meant(spec: str, *, in_file: bool = True) -> str | None:
-    """A hint for a spec that is written as another tool has it; None where it looks like conda's. `in_file`: it is a
-    line of a file, else a word of a command line.
+    """A hint for a spec in the style of another tool; None if it looks like conda's. `in_file`: it is in a file, not an
+    argument.
 
     >>> meant("numpy^1.26"), meant("numpy@1.26"), meant("python3.11")
     ('did you mean `numpy >=1.26,<2`?', 'did you mean `numpy 1.26.*`?', 'did you mean `python 3.11.*`?')
@@ -136,7 +136,7 @@ def channel(name: str) -> str | None:
     return f"did you mean `{found[0]}`?" if found else None
 
 
-#: One version and nothing else, perhaps of a channel or a build: `python 3.11`, `python[version=3.11]`.
+#: A single version, perhaps with a channel or a build: `python 3.11`, `python[version=3.11]`.
 _EXACT = (
     r"((?:[^\s:]+::)?[\w.-]+)(?: (?:==)?|\[version=['\"]?(?:==)?| =(?=[^=]+=))"
     r"(\d[\d.]*)(?:['\"]?\]|([ =][^\s=<>,|]+))?"

@@ -1,7 +1,7 @@
 """`exclude-newer`: the moment after which published packages are ignored, in a header, an option or a setting.
 
 Written as a date (`2024-05-01`: that day, in UTC, still counts), as a date and time (RFC 3339; UTC where no offset is
-given), or as a length of time before now (`7 days`, `1 week 2 days`, `P7D`).
+given), or as a duration before now (`7 days`, `1 week 2 days`, `P7D`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..errors import Location
 
-# Compiled where they are used: a header has one form.
+# Compiled when they are used: a header has one form.
 _DATE = r"\d{4}-\d{2}-\d{2}"
 _DATE_TIME = (
     rf"(?P<day>{_DATE})[Tt ](?P<time>\d{{2}}:\d{{2}}(?::\d{{2}})?)(?:\.\d+)?\s*(?P<offset>[Zz]|[+-]\d{{2}}:?\d{{2}})?"
@@ -26,7 +26,7 @@ _ISO_LENGTH = (
     r"(?i)P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
 )
-#: Nothing was published earlier.
+#: No package was published earlier.
 _BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _UNITS = {
@@ -40,7 +40,7 @@ _UNIT = {written: unit for unit, all_written in _UNITS.items() for written in al
 
 
 def cutoff(when: str, now: datetime, where: Location | None = None) -> datetime:
-    """The last moment that still counts, in UTC. `now` is an aware time. Raises ExecuteError for anything else.
+    """The last moment that still counts, in UTC. `now` is an aware time. Raises ExecuteError for an invalid text.
 
     >>> str(cutoff("2024-05-01", datetime.now(timezone.utc)))
     '2024-05-01 23:59:59.999000+00:00'
@@ -49,7 +49,7 @@ def cutoff(when: str, now: datetime, where: Location | None = None) -> datetime:
     try:
         if re.fullmatch(_DATE, text, re.ASCII):
             day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=timezone.utc)
-            # Not a day more and a millisecond less: there is a last day of the calendar.
+            # Not the next day minus a millisecond: the calendar has a last day.
             return day.replace(hour=23, minute=59, second=59, microsecond=999_000)
         if match := re.fullmatch(_DATE_TIME, text, re.ASCII):
             return _date_time(match)
@@ -67,7 +67,7 @@ def cutoff(when: str, now: datetime, where: Location | None = None) -> datetime:
 
 
 def _no_moment(text: str, where: Location | None) -> ExecuteError:
-    """The error for what has the form of a moment, but is none."""
+    """The error for a text that has the form of a moment but is invalid."""
     if re.fullmatch(_DATE, text):
         problem, hint = "is not a date", "write year-month-day, such as `2026-03-31`"
     elif re.fullmatch(_DATE_TIME, text):

@@ -1,7 +1,7 @@
 """Version specifiers of Python packages (PEP 440) as version specs of conda.
 
-Read by expressions of ours and not by `packaging`: `requires-python` decides the name of an environment, so each warm
-run needs it, and the import alone would be a third of what the run takes.
+Parsed by our own expressions and not by `packaging`: `requires-python` decides the name of an environment, so each warm
+run needs it, and the import alone would take a third of its time.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _HINT = 'write versions such as `requires-python = ">=3.10,<4"`'
 
 
 def conda_version(specifiers: str, key: str, where: Location) -> str:
-    """The version spec that allows the same versions; empty where every version is allowed.
+    """The version spec that allows the same versions; empty if every version is allowed.
 
-    `~=3.10` is `>=3.10,3.*`, and `<4` keeps out 4.0a1 as well, which conda orders before 4. Raises HeaderError.
+    `~=3.10` is `>=3.10,3.*`, and `<4` also excludes 4.0a1, which conda orders before 4. Raises HeaderError.
     """
     clauses = [clause.strip() for clause in specifiers.split(",")]
     return ",".join(_clause(clause, key, where) for clause in clauses if clause)
@@ -71,8 +71,8 @@ def _clause(clause: str, key: str, where: Location) -> str:
 def _normal(version: re.Match[str], suffix: str = "") -> str:
     """The version in the form that conda orders as PEP 440 does.
 
-    With a suffix, the release has three numbers at least and `dev` no dot before it: conda takes 3.13rc1 for earlier
-    than 3.13.0a1, and 3.13.0.dev1 for later.
+    With a suffix, the release has three numbers at least and `dev` no dot before it: conda orders 3.13rc1 before
+    3.13.0a1, and 3.13.0.dev1 after it.
     """
     if version["pre"]:
         suffix += _PRE[version["pre"].lower()] + str(int(version["pre_number"] or 0))

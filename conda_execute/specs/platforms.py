@@ -1,7 +1,7 @@
 """The names that conda gives to platforms (subdirs), and what each of them is.
 
-Source: conda's documentation of `subdir`, and CEP 26. Only names: what the machine can run beyond its own platform is
-nothing that conda-execute has to know.
+Source: conda's documentation of `subdir`, and CEP 26. Only names: conda-execute need not know which other platforms a
+machine can run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FAMILIES = ("linux", "osx", "win", "unix")
 
 
 def host() -> str:
-    """The subdir of this machine, by what its kernel says: `linux-64`, `osx-arm64`, ...
+    """The subdir of this machine, by its kernel: `linux-64`, `osx-arm64`, ...
 
     A 32-bit Python on a 64-bit kernel still means the kernel's platform, since the environment brings its own.
     """

@@ -1,7 +1,7 @@
 """The text of a requirement for a PyPI package (PEP 508): the package that it names, and what it allows.
 
-The name is read by an expression of ours, since a warm run asks for it; the rest is `packaging`'s to know, which takes
-tens of milliseconds to import.
+The name is read by our own expression, since a warm run needs it; `packaging`, which takes tens of milliseconds to
+import, does the rest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""YAML read as events, in one pass and without recursion; nothing is constructed but what its reader makes of it.
+"""YAML read as events, in one pass and without recursion; only the reader constructs values.
 
-To import PyYAML takes longer than all else that a warm run does. So it reads each text once: the events are kept, as
-JSON, under the digest of the text, unless it has a secret in a URL.
+Importing PyYAML takes longer than everything else in a warm run. So it reads each text once: the events are stored as
+JSON, under the digest of the text, unless it contains a secret in a URL.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     Mark = tuple[int, int]
 
     class Reader(Protocol):
-        """Who reads: judges each event, and makes the values. Raises what it likes."""
+        """The consumer: checks each event, and makes the values. It may raise any exception."""
 
         def check(self, event: Event, documents: int, depth: int) -> None:
-            """Refuse what must not come here: the documents begun, this one among them, and the open collections."""
+            """Refuse events that are not allowed here; `documents` have begun, including this one, and `depth`
+            collections are open."""
 
         def leaf(self, event: Event) -> Any:
             """The value of a scalar or an alias."""
@@ -30,20 +31,20 @@ if TYPE_CHECKING:
             """The value of a list, or of a mapping as keys and values in turn; each after its first event."""
 
     class Memory(Protocol):
-        """What keeps the events of texts from one run to the next (`cache.Parsed`). A failure does no harm."""
+        """Stores the events of texts between runs (`cache.Parsed`). A failure does no harm."""
 
         def recall(self, name: str) -> bytes | None: ...
 
         def keep(self, name: str, data: bytes) -> None: ...
 
 
-#: Nobody nests deeper.
+#: People do not nest deeper.
 DEEPEST = 20
 
-#: Begins what is digested: the form of what is kept.
+#: The first part of the digested text: the version of the stored format.
 _FORM = b"1\n"
 
-#: The events of PyYAML that matter, by the kind that they are here.
+#: The PyYAML events that matter, by their kind here.
 _KINDS = {
     "DocumentStartEvent": "document",
     "ScalarEvent": "scalar",
@@ -57,7 +58,8 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Event:
-    """One event. `kind` is "scalar", "alias", "list", "mapping", "end" or "document", and "" for what has no value."""
+    """One event. `kind` is "scalar", "alias", "list", "mapping", "end" or "document", and "" for events without a
+    value."""
 
     kind: str
     start: Mark
@@ -71,17 +73,17 @@ class Event:
 
 
 class NotYAMLError(Exception):
-    """What PyYAML says of a text: the problem, where it is, and where began what it is in."""
+    """A problem that PyYAML found: its description, its place, and the start of the construct that it is in."""
 
     def __init__(self, problem: str, where: Mark | None = None, begun: Mark | None = None, character: str = "") -> None:
         super().__init__(problem)
         self.problem, self.where, self.begun = problem, where, begun
-        #: One that no YAML may hold.
+        #: A character that YAML does not allow.
         self.character = character
 
 
 def read(text: str, reader: Reader, memory: Memory | None) -> Any:
-    """The value of the document; None where there is none. Raises what the reader raises, and NotYAMLError."""
+    """The value of the document; None if there is none. Raises exceptions of the reader, and NotYAMLError."""
     name = digest(_FORM + text.encode("utf-8", "surrogatepass"))
     known = _recalled(memory, name)
     fresh: list[Event] = []
@@ -107,7 +109,7 @@ def read(text: str, reader: Reader, memory: Memory | None) -> Any:
     if memory is not None and not known:
         from ..credentials import holds
 
-        if not holds(text):  # a secret stays in the one file that it was written into
+        if not holds(text):  # a secret must only be in the file that it was written into
             import json
 
             memory.keep(name, json.dumps([name, [list(vars(event).values()) for event in fresh]]).encode())
@@ -115,7 +117,8 @@ def read(text: str, reader: Reader, memory: Memory | None) -> Any:
 
 
 def _parsed(text: str, fresh: list[Event]) -> Iterator[Event]:
-    """The events as PyYAML finds them, one at a time, so that what is refused costs no more; also put into a list."""
+    """The events as PyYAML finds them, one at a time, so that parsing stops when one is refused; they are also put into
+    a list."""
     import yaml
 
     try:
@@ -144,7 +147,7 @@ def _mark(mark: Any) -> Mark:
 
 
 def _recalled(memory: Memory | None, name: str) -> list[Event] | None:
-    """The events that are remembered of this text, if it is they."""
+    """The stored events of this text, if they are valid."""
     data = memory.recall(name) if memory is not None else None
     if data is None:
         return None

@@ -1,4 +1,4 @@
-"""What PyYAML says of a text that is not YAML, in words that say what to write."""
+"""PyYAML's errors, in words that say what to write."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ QUOTES = "put it in quotes"
 _COMMAS = "separate the entries with commas, and close the bracket"
 _SAME = "give keys the same indentation, and entries of a list at least that of their key"
 
-#: What PyYAML says, in part; what the matter is, with `{}` for the character that PyYAML names; the hint; and where it
-#: is: there, where began what it is in, or from there on.
+#: Part of PyYAML's message; the problem, with `{}` for the character that PyYAML names; the hint; and the place:
+#: "there", where the construct was "begun", or "from" there on.
 _MISTAKES = (
     ("'\\t'", "there is a tab, and YAML is indented with spaces", "indent with spaces", "there"),
     # `>` and `|` open a text of several lines.
@@ -58,7 +58,7 @@ _MISTAKES = (
 
 
 def meant(said: str, *, ends: str = "") -> tuple[str, str, str]:
-    """What the matter is, a hint, and where: "there", where "begun" what it is in, or "from" there on.
+    """The problem, a hint, and the place: "there", where the construct was "begun", or "from" there on.
 
     `ends` is a hint about a text that may go on too far.
 

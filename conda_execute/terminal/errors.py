@@ -32,13 +32,13 @@ def render(error: ExecuteError, colour: bool = False, width: int | None = None) 
 
 
 def _wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
-    """Lines that fit after this many columns; one that fits is left as it is."""
+    """Lines that fit after this many columns; a text that fits is not changed."""
     text = printable(as_called(text))
     return [text] if width is None or indent + cells(text) < width else wrap(text, width - indent - 1)
 
 
 def _detail(line: str, width: int | None) -> list[str]:
-    """A line of an engine's explanation, indented; what is too long goes on below, a little further in."""
+    """A line of an engine's explanation, indented; a long line continues below with more indentation."""
     line = printable(line.expandtabs()).rstrip()
     text = line.lstrip()
     indent = 2 + len(line) - len(text)

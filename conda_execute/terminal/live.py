@@ -1,9 +1,9 @@
-"""The line on a terminal that shows how far an environment's creation is.
+"""The line on a terminal that shows the progress of an environment's creation.
 
-It appears only when the work has taken a moment, fits the terminal at every redraw, and is the only thing that is ever
-erased; the cursor is never hidden, so that no kind of death leaves a terminal to repair. Engines report from any
-thread; only one thread of our own draws. Where it is cut depends on the terminal alone, never on the figures: nothing
-jumps or comes and goes while they change.
+It appears only after the work has taken a moment, fits the terminal at every redraw, and is the only text that is ever
+erased; the cursor is never hidden, so a killed process leaves the terminal intact. Engines report from any thread; only
+one thread of our own draws. Where it is cut depends only on the terminal, never on the figures, so nothing moves or
+flickers while they change.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PATIENCE = 0.25
 TICK = 0.1
 
-#: Seconds over which the rate of a download is averaged, and after which no rate is a rate.
+#: Seconds over which the rate of a download is averaged, and after which an old rate is not shown.
 _WINDOW = 3.0
 _RECENT = 1.5
 
@@ -63,7 +63,7 @@ class Terminal(Heard):
             if drawn:
                 self._write(_CLEAR)
         except (OSError, ValueError):
-            return  # the terminal went away; the work goes on
+            return  # the terminal is gone; the work continues
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
@@ -78,7 +78,7 @@ class Terminal(Heard):
         return columns or (int(asked) if asked.isdigit() else 0) or 80
 
     def line(self, width: int, seconds: float) -> str:
-        """The line as it is to look now. The last column stays free, since writing to it makes some terminals wrap."""
+        """The line to show now. The last column stays free, since writing to it makes some terminals wrap."""
         room = max(width - 1, 1)
         frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if self._unicode else "|/-\\"
         spinner = frames[int(seconds / TICK) % len(frames)]
@@ -91,7 +91,7 @@ class Terminal(Heard):
         return f"{self._dim(text)} {self._bar(bar, space)}"
 
     def _words(self, seconds: float, room: int) -> tuple[str, float | None]:
-        """What is done, and which share of it, in so many columns."""
+        """The text about the current work and its done share, in this many columns."""
         done, begun = self._fetched()
         if stalled := self._stalled():
             return stalled, None
@@ -150,7 +150,7 @@ class Terminal(Heard):
 
 
 class _Above:
-    """The stream for lines that stay: each takes the place of the line that is redrawn."""
+    """The stream for lines that stay: each replaces the redrawn line."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -176,7 +176,7 @@ def _part(done: float, size: float) -> str:
 def progress(
     stream: TextIO | None, environ: Mapping[str, str], *, title: str = "", quiet: bool = False, verbose: bool = False
 ) -> Progress:
-    """What suits this stream: a line that is redrawn, lines of a log, or nothing."""
+    """The progress display for this stream: a line that is redrawn, lines of a log, or nothing."""
     if quiet or stream is None:
         return Progress()
     try:

@@ -1,6 +1,6 @@
-"""What the doors say to a person, and how a process of ours ends.
+"""Messages of the entry points, and the end of our process.
 
-Everything goes to standard error: standard output belongs to the script, and to what a command was asked to print.
+Everything goes to standard error: standard output is for the script, and for requested output of a command.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, TextIO
 
 
-#: What writing to a full disk, or to one that fails, ends in.
+#: Errors of writing to a full or failing disk.
 _OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def colourful(stream: TextIO) -> bool:
-    """Whether text for `stream` may carry colour: a terminal that can show it, and nobody said NO_COLOR."""
+    """Whether text for `stream` may have colours: it is a terminal that supports them, and NO_COLOR is not set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def say(text: str, *, is_rendered: bool = False) -> None:
-    """One message for the person, without secrets, on standard error where there is one. `is_rendered`: may hold
-    colours, and came from `render`."""
+    """Print a message without secrets to standard error, if it is open. `is_rendered`: it may contain colours, and
+    comes from `render`."""
     text = text if is_rendered else "\n".join(map(printable, text.split("\n")))
     try:
         if sys.stderr is None:  # it is closed, or Python could open no more files
@@ -40,15 +40,15 @@ def say(text: str, *, is_rendered: bool = False) -> None:
         else:
             print(text, file=sys.stderr, flush=True)
     except OSError:
-        pass  # nobody listens any more: the script must run all the same
+        pass  # no reader any more: the script must run anyway
 
 
 def report(error: ExecuteError, as_json: bool = False) -> None:
-    """Tell of a failure: as JSON on standard output where that was asked for, as text otherwise."""
+    """Report a failure: as JSON on standard output if that was asked for, as text otherwise."""
     if as_json:
         print_json(failure(error))
     elif isinstance(error, InterruptError):
-        say(error.message)  # the person knows: it is no mistake to fix
+        say(error.message)  # the user knows: there is nothing to fix
     else:
         from .errors import render
         from .table import width_of
@@ -58,7 +58,7 @@ def report(error: ExecuteError, as_json: bool = False) -> None:
 
 
 def failure(error: ExecuteError) -> dict[str, Any]:
-    """An error as a mapping for JSON; keys that have nothing to say are left out."""
+    """An error as a mapping for JSON, without empty keys."""
 
     def shown(text: str | None) -> str | None:
         return None if text is None else as_called(text)
@@ -79,17 +79,17 @@ def failure(error: ExecuteError) -> dict[str, Any]:
 
 
 def can_ask() -> bool:
-    """Whether there is a person who sees a question and can answer it."""
+    """Whether there is a terminal on which a question can be asked and answered."""
     return sys.stdin is not None and sys.stderr is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask(question: str) -> bool:
-    """A question that is answered with yes or no; whatever is not a yes is a no.
+    """Ask a yes-or-no question; anything but a yes is a no.
 
     Reads no byte beyond the line: what was typed ahead belongs to the script.
     """
     print(hide(question), end=" ", file=sys.stderr, flush=True)
-    # A terminal hands out one line at a time, however much is asked for.
+    # A terminal returns one line at a time, however many bytes are requested.
     answer = os.read(sys.stdin.fileno(), 1024)
     if not answer.endswith(b"\n"):
         print(file=sys.stderr)
@@ -97,8 +97,8 @@ def ask(question: str) -> bool:
 
 
 def print_json(value: Any) -> None:
-    """As UTF-8, whatever the locale. What no terminal prints is escaped, and so is a byte that no text has: Python's
-    `os.fsencode` makes it of what JSON says."""
+    """Print JSON as UTF-8 in any locale. Unprintable characters are escaped, and so are bytes that are not text:
+    Python's `os.fsencode` restores them."""
     import io
     import json
 
@@ -110,7 +110,7 @@ def print_json(value: Any) -> None:
 
 
 def guard(work: Callable[[], int], *, as_json: bool) -> int:
-    """The exit status of `work`; an error that is not a bug is reported, and becomes the status it means."""
+    """The exit status of `work`; errors that are not bugs are reported, and determine the status."""
     try:
         interrupts.take()
         return _work_or_signal(work)
@@ -125,7 +125,8 @@ def guard(work: Callable[[], int], *, as_json: bool) -> int:
 
 
 def _work_or_signal(work: Callable[[], int]) -> int:
-    """An interrupt may arrive as another error: until Python 3.12, what `__set_name__` raises is a RuntimeError."""
+    """An interrupt may arrive as another error: until Python 3.12, an exception in `__set_name__` becomes a
+    RuntimeError."""
     try:
         return work()
     except RuntimeError:
@@ -150,7 +151,7 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
     except interrupts.Terminated as signal:
         leave(128 + signal.number)
     except BrokenPipeError:
-        leave(141)  # 128 + SIGPIPE: what a program in a pipe ends with when its reader is gone
+        leave(141)  # 128 + SIGPIPE: the status of a program in a pipe whose reader is gone
     except OSError as error:
         if error.errno in _OUTPUT_LOST:
             say(f"error: the output cannot be written: {error.strerror}")
@@ -164,7 +165,7 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
 
 
 def _say_all_of(error: BaseException) -> None:
-    """What is not one of our errors: a limit that was reached, or a bug, which must be seen whole."""
+    """Report an unexpected error: a limit that was reached, or a bug, with its traceback."""
     limit = limits.reached(error)
     if limit is None:
         sys.excepthook(type(error), error, error.__traceback__)
@@ -173,19 +174,20 @@ def _say_all_of(error: BaseException) -> None:
 
 
 def _hold_standard_streams() -> None:
-    """Let no file of ours take the number of a stream that is closed: what is written to that stream would end in it.
+    """Prevent that one of our files gets the number of a closed stream: output for that stream would go into the file.
 
-    For us alone: what Python opens is closed in the script, as it was.
+    Only for our process: descriptors that Python opens are closed in the script.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # this gets the lowest free number, which is that of the stream
 
 
 def _print_all() -> None:
-    """Let no character end us: a byte of a name is printed as it is, and what the locale lacks is escaped."""
+    """Make sure that no character raises an error: bytes of names are printed unchanged, and characters that the locale
+    lacks are escaped."""
     import codecs
 
     def instead(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -200,13 +202,13 @@ def _print_all() -> None:
 
 
 def leave(status: int) -> NoReturn:
-    """End the process with what was printed written out, and no interpreter to tear down."""
+    """Write out what was printed, and end the process without tearing down the interpreter."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
         except (OSError, ValueError) as error:
-            # Success would be a lie: the output is lost. A reader that went away knows.
+            # Success would be wrong: the output is lost. A reader that closed the pipe knows.
             if stream is sys.stdout and not status and not isinstance(error, BrokenPipeError):
                 say(f"error: the output cannot be written: {getattr(error, 'strerror', None) or error}")
             status = status or 125
@@ -215,13 +217,13 @@ def leave(status: int) -> NoReturn:
 
 @dataclass(frozen=True)
 class Voice:
-    """How much is told, on standard error: errors only, what matters, or every step."""
+    """How much is printed to standard error: errors only, notices, or every step."""
 
     verbose: bool = False
     quiet: bool = False
 
     def notice(self, text: str, *more: str) -> None:
-        """Lines, however many a name in them seems to have."""
+        """Print a notice; line ends in names are escaped."""
         if not self.quiet:
             say("\n  ".join(map(printable, (f"conda-execute: {as_called(text)}", *more))))
 

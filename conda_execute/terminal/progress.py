@@ -1,8 +1,8 @@
 """What a person sees while an environment is created: one line on a terminal, gone when the work is done.
 
-Elsewhere (a log, a dumb terminal) work of more than two seconds gets one line when its size is clear and one at its
-end, and a server that says nothing is named; with `verbose` each step has its line, and each package. When asked to be
-quiet nothing is shown.
+Elsewhere (a log, a dumb terminal) work of more than two seconds gets one line when its size is known and one at its
+end, and a server that does not answer is named; with `verbose` each step and each package has a line. With `quiet`
+nothing is shown.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Lines(Protocol):
-        """What a log is written to."""
+        """The output of a log."""
 
         def write(self, text: str, /) -> object: ...
 
         def flush(self) -> None: ...
 
 
-#: Seconds before a log says that something takes time, and how much longer that line waits for the size of the work.
+#: Seconds before a log reports long work, and how much longer that line waits for the size of the work.
 SLOW = 2.0
 _WAIT_FOR_FIGURES = 3.0
 
-#: Seconds without news after which the hosts are named that have to answer.
+#: Seconds without data after which the hosts are named that must answer.
 STALLED = 10.0
 
-#: A solver works, and so does not wait for a host, when it has used this share of the time.
+#: A solver that has used this share of the processor time is working, not waiting for a host.
 _AT_WORK = 0.1
 
 _SENTENCES = {
@@ -45,35 +45,35 @@ _SENTENCES = {
 
 
 class Progress:
-    """Takes the news of an engine's work and shows nothing. Methods may be called from any thread."""
+    """Receives the progress of an engine's work, and shows nothing. Methods may be called from any thread."""
 
-    #: Whether bytes are shown while they come.
+    #: Whether bytes are shown while they arrive.
     shows_bytes = False
 
     def step(self, name: str, total: int = 0, hosts: Sequence[str] = ()) -> None:
-        """A step begins (`solve`, `joint`, `install`, `pypi`), or is repeated; it deals with `total` packages, where
-        that is known, and needs answers from `hosts`."""
+        """A step begins (`solve`, `joint`, `install`, `pypi`), or is repeated; it handles `total` packages, if known,
+        and needs answers from `hosts`."""
 
     def received(self, total: int) -> None:
-        """So many bytes came from hosts since the step began."""
+        """The number of bytes received from hosts since the step began."""
 
     def packages(self, lines: Sequence[str], size: int) -> None:
-        """What is installed, one line a package, and how many bytes of it are still to be downloaded."""
+        """The packages that will be installed, one line each, and how many bytes must be downloaded."""
 
     def done(self) -> None:
-        """All of it worked."""
+        """Everything succeeded."""
 
     def download(self, package: str, done: int, size: int | None) -> None:
-        """Of the archive of `package`, `done` bytes of `size` are here."""
+        """`done` bytes of `size` of the archive of `package` have arrived."""
 
     def linked(self, package: str) -> None:
         """One more package is in the prefix."""
 
     def installed(self, lines: Sequence[str]) -> None:
-        """What a step has added, one line a package."""
+        """The packages that a step has added, one line each."""
 
     def doing(self, what: str) -> None:
-        """Work that may take long and needs no host has begun, as in `building numpy`; it is over where empty."""
+        """Work that may take long and needs no host has begun, as in `building numpy`; an empty text ends it."""
 
     def close(self) -> None:
         """Leave the terminal as it was. May be called twice; the object can be used again."""
@@ -115,7 +115,7 @@ class Steps(Progress):
 
 
 class Heard(Progress):
-    """Remembers what was heard of the work, and when; a thread looks at it from the first step until `close`."""
+    """Stores the reported progress and its time; a thread checks it from the first step until `close`."""
 
     def __init__(self, steps: Steps | None) -> None:
         self._steps = steps
@@ -154,7 +154,7 @@ class Heard(Progress):
             self._thread.start()
 
     def _watch(self) -> None:
-        """What the thread shows, until `_over` is set: each kind of output has its own way."""
+        """What the thread does until `_over` is set, for each kind of output."""
         raise NotImplementedError
 
     def packages(self, lines: Sequence[str], size: int) -> None:
@@ -203,11 +203,11 @@ class Heard(Progress):
                 self._hear()
 
     def _fetched(self) -> tuple[int, int]:
-        """Bytes that are here, and bytes of all downloads that have begun."""
+        """The received bytes, and the size of all downloads that have begun."""
         return sum(done for done, _ in self._downloads.values()), sum(size for _, size in self._downloads.values())
 
     def _stalled(self) -> str | None:
-        """What to say of hosts that have to answer and do not."""
+        """The message about hosts that must answer but do not."""
         done, begun = self._fetched()
         awaits = done < begun or (self._step != "install" and not self._downloads)
         if not self._hosts or not awaits or self._doing:
@@ -277,7 +277,7 @@ class Log(Heard):
 
 
 def duration(seconds: float, digits: int = 1) -> str:
-    """A time for people; short ones with so many digits.
+    """A duration for people; short ones with this many decimals.
 
     >>> duration(0.4), duration(4.2, 0), duration(59), duration(192), duration(7300)
     ('0.4 s', '4 s', '59 s', '3 min 12 s', '2 h 1 min')
@@ -299,4 +299,4 @@ def write(stream: Lines, line: str) -> None:
         stream.write(f"{line}\n")
         stream.flush()
     except (OSError, ValueError):
-        pass  # nobody reads it any more; the work goes on
+        pass  # no reader any more; the work continues

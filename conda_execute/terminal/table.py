@@ -1,7 +1,6 @@
 """Tables that fit: columns of text, as wide as the terminal allows and no wider.
 
-Only columns that may shrink do; what cannot be shown whole ends in `…`. Where there is no terminal nothing is cut,
-since a program reads it.
+Only columns that may shrink do; a cut text ends in `…`. Without a terminal nothing is cut, since a program reads it.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ if TYPE_CHECKING:
 #: Spaces between columns.
 _GAP = 2
 
-#: A column cut below this says nothing any more: it is left out.
+#: A column below this width would be useless: it is left out.
 _NARROWEST = 8
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its title, and what gives way first when there is no room (the highest number; 0 never does)."""
+    """One column: its title, and its rank for shrinking (the highest number first; 0 never)."""
 
     title: str
     gives_way: int = 0
@@ -44,7 +43,7 @@ def described(said: Mapping[str, Sequence[str]]) -> str:
 
 
 def width_of(stream: TextIO | None) -> int | None:
-    """The columns of the terminal behind `stream`; None where there is no terminal, or no stream at all."""
+    """The width of the terminal of `stream`; None if it is not a terminal, or closed."""
     if stream is None or not stream.isatty():
         return None
     columns = os.environ.get("COLUMNS", "")
@@ -57,7 +56,7 @@ def width_of(stream: TextIO | None) -> int | None:
 
 
 def cells(text: str) -> int:
-    """The columns of a terminal that a text takes: a wide character two, one that combines with another none.
+    """The width of a text on a terminal: a wide character takes two columns, a combining one none.
 
     >>> cells("plot.py"), cells("日本.py"), cells("u\u0308.py")
     (7, 7, 4)
@@ -70,7 +69,7 @@ def cells(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """The text, ended with `…` if it takes more columns than that.
+    """The text, cut and ended with `…` if it is wider than this.
 
     >>> cut("plot.py", 7), cut("plot.py", 6), cut("日本.py", 4)
     ('plot.py', 'plot.…', '日…')
@@ -84,7 +83,8 @@ def cut(text: str, width: int) -> str:
 
 
 def layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """The lines of a table, its titles first. No line is longer than `width`, unless what never gives way is."""
+    """The lines of a table, its titles first. No line is longer than `width`, unless the columns that never shrink
+    are."""
     shown = list(range(len(columns)))
     widths = [
         max(cells(columns[i].title), *(cells(row[i]) for row in rows)) if rows else cells(columns[i].title)
@@ -120,7 +120,7 @@ def _fit(columns: Sequence[Column], shown: list[int], widths: list[int], width: 
 
 
 def _grow(columns: Sequence[Column], shown: Sequence[int], widths: list[int], room: int) -> None:
-    """Give the room that a removed column left to the columns that were cut, the most important one first."""
+    """Give the space of a removed column to the cut columns, the most important one first."""
     for i in sorted(shown, key=lambda i: columns[i].gives_way):
         if room > 0 and columns[i].shrinks:
             widths[i] += room
