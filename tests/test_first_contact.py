@@ -279,6 +279,12 @@ MISTAKES = {
         "hint: indent them more than `- pip:`:\n      #  - pip:\n      #    - humanize",
         {"s.py": "# conda execute\n# env:\n#  - pip:\n#  - humanize\n"},
     ),
+    "pip: in brackets with nothing in it": case(
+        "execute --check s.py",
+        "error: `pip:` has no entries of its own\n"
+        "  s.py:2:17\n  2 | # env: [python, pip: ]\n                      ^^^\nhint: write `pip: [NAME]`",
+        {"s.py": "# conda execute\n# env: [python, pip: ]\n"},
+    ),
     "binary": case(
         "execute s",
         "error: found a NUL byte: this is a binary file, not a script\n  s:1\n"

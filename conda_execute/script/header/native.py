@@ -396,9 +396,11 @@ def _nothing_below(where: Location, following: list[Value]) -> HeaderError:
     entry = next((one.text for one in following if one.kind == "a string"), "NAME")
     dash = line.rfind("-", 0, column)
     below = f"{line[:dash]} {' ' * (column - dash - 1)}- {entry}"
-    return HeaderError(
-        "`pip:` has no entries of its own", where=where, hint=f"indent them more than `- pip:`:\n{line}\n{below}"
-    )
+    # In brackets there is nothing to indent.
+    hint = f"write `pip: [{entry}]`"
+    if dash >= 0 and not line[dash + 1 : column].strip():
+        hint = f"indent them more than `- pip:`:\n{line}\n{below}"
+    return HeaderError("`pip:` has no entries of its own", where=where, hint=hint)
 
 
 def _channels(value: Value, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
