@@ -163,11 +163,15 @@ def test_where_wheels_come_next_no_link_leads_out_of_the_modules(tmp_path: Path)
 def test_no_program_is_written_through_a_link_that_a_package_brings(
     world: World, make_channel: Callable[..., str], secret: Path
 ) -> None:
-    good = Package("good", noarch="python", files={"site-packages/good.py": "x = 1"}, entry_points=["good = good:main"])
-    url = make_channel(good, Package("evil", files={"bin/good": Link(str(secret))}))
+    """Their names are of this test alone: the cache is shared with others, which refuse packages as well."""
+    points = ["program = programs:main"]
+    url = make_channel(
+        Package("programs", noarch="python", files={"site-packages/programs.py": "x = 1"}, entry_points=points),
+        Package("leads-out", files={"bin/program": Link(str(secret))}),
+    )
     for _ in range(2):  # the second time, the packages are in the cache
-        done = world.tmpenv("create", "-c", url, "-c", "conda-forge", "evil", "good", "python")
-        assert (done.returncode, "evil-1.0-h0_0: `bin/good`" in done.stderr) == (125, True), done.stderr
+        done = world.tmpenv("create", "-c", url, "-c", "conda-forge", "leads-out", "programs", "python")
+        assert (done.returncode, "leads-out-1.0-h0_0: `bin/program`" in done.stderr) == (125, True), done.stderr
         assert world.prefixes() == []
         assert_untouched(secret)
 

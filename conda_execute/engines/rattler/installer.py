@@ -134,6 +134,8 @@ async def _install(
         installing.cached.clear()  # a package that was just downloaded and cannot be linked is broken at its source
         delete(installing.prefix)
     else:
+        if installing.refused:  # the engine knew all that it needed
+            raise explain.refused(installing.refused)
         return
     await _install(source, records, request, options, installing)
 
