@@ -288,6 +288,17 @@ def test_offline_a_damaged_package_of_uv_s_cache_is_named(wheels: Wheels) -> Non
     assert (status, f"`{module}` has" in told, "`--offline` does not allow" in told) == (125, True, True), told
 
 
+def test_a_locked_package_that_is_gone_from_uv_s_cache_is_fetched_again(wheels: Wheels) -> None:
+    """A power cut may leave the entry of the cache and not what it leads to."""
+    wheels.world.execute("--lock", wheels.script, check=True)
+    assert wheels.make("--force-env")[:2] == (0, "tool 1.0\n")
+    for archive in wheels.place.glob("archive-v*/*"):
+        shutil.rmtree(archive)
+    status, _, told = wheels.make("--force-env", "--offline")
+    assert (status, "`--offline` does not allow downloading it again" in told) == (125, True), told
+    assert wheels.make("--force-env")[:2] == (0, "tool 1.0\n")
+
+
 @pytest.mark.stress
 @pytest.mark.parametrize("how", DAMAGES)
 def test_each_damaged_file_of_uv_s_cache_is_made_good_or_named(wheels: Wheels, how: Callable[[Path], None]) -> None:

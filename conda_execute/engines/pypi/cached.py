@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 
 from ...errors import CreationError
 from ...files import delete
@@ -18,6 +19,9 @@ from .installed import Distribution
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+
+#: What uv says of an unpacked package that is gone.
+_GONE = r"failed to read directory `(.+?)`: No such file"
 
 
 def damaged(present: Iterable[Distribution], *, whole: bool) -> dict[Distribution, str]:
@@ -61,14 +65,38 @@ def forget_damaged(cache: str, names: Collection[str] | None, *, offline: bool, 
     found = damaged((one for one in _unpacked(cache) if names is None or one.name in names), whole=whole)
     for one, problem in found.items():
         if offline:
-            raise CreationError(
-                f"the package {one.name} is damaged in uv's cache, and `--offline` does not allow downloading it again",
-                step="pypi",
-                details=problem,
-                hint="run once without `--offline`",
-            )
+            raise _not_offline(f"the package {one.name}", problem)
         delete(os.path.dirname(one.path))
     return bool(found)
+
+
+def forget_gone(said: str, *, offline: bool) -> bool:
+    """Delete what leads to an unpacked package that is gone, by uv's message; False if there is nothing. uv 0.13 looks
+    whether the package exists for those of an index, not for those of a lock, which have a URL. Raises as above."""
+    for path in re.findall(_GONE, said):
+        archives, name = os.path.split(path)
+        pointers = os.path.join(glob.escape(os.path.dirname(archives)), "wheels-v*", "**")
+        for pointer in glob.iglob(pointers, recursive=True):
+            if os.path.isfile(pointer) and _has(pointer, name.encode()):
+                if offline:
+                    raise _not_offline("a package", f"`{path}` is gone")
+                os.unlink(pointer)
+                return True
+    return False
+
+
+def _has(path: str, text: bytes) -> bool:
+    with open(path, "rb") as file:
+        return text in file.read()
+
+
+def _not_offline(package: str, problem: str) -> CreationError:
+    return CreationError(
+        f"{package} is damaged in uv's cache, and `--offline` does not allow downloading it again",
+        step="pypi",
+        details=problem,
+        hint="run once without `--offline`",
+    )
 
 
 def _unpacked(cache: str) -> Iterator[Distribution]:

@@ -273,6 +273,8 @@ def run(
         return status, printed + complaints
 
     status, said = once()
+    while status and cached.forget_gone(said, offline=options.offline):
+        status, said = once()
     whole = options.verify or options.verify_files
     if status and re.search(_DAMAGE, said) and forgets_damaged(request, options, folders[0], whole=whole):
         return once()
