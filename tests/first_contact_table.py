@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Slow(SimpleHTTPRequestHandler):
-    """Keeps whoever creates an environment busy for a while."""
+    """Keeps the creator of an environment busy for a while."""
 
     def do_GET(self) -> None:
         if self.path.endswith((".tar.bz2", ".conda")):

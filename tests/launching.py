@@ -113,7 +113,7 @@ class Place:
     root: Path
     environment: Environment
     environ: dict[str, str] = field(repr=False)
-    #: What stands before the launcher's path.
+    #: What comes before the launcher's path.
     shell: tuple[str, ...] = ()
 
     @property

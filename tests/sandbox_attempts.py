@@ -711,7 +711,7 @@ def _own_user_namespace(flags):
         file.write(f"0 {group} 1")
 
 
-#: All ways, in the order in which they stand here.
+#: All ways, in the order in which they are listed here.
 ATTEMPTS = [
     name
     for name, value in list(globals().items())

@@ -29,7 +29,7 @@ def write_json(prefix: str, path: str, content: object) -> None:
     file.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
 
 
-def test_prefix_stands_first_on_path_and_is_named(prefix: str) -> None:
+def test_prefix_comes_first_on_path_and_is_named(prefix: str) -> None:
     child = activate(prefix, OUTSIDE).environ
     assert child["PATH"] == f"{prefix}/bin:/usr/bin:/bin"
     assert {child[name] for name in ("CONDA_PREFIX", "CONDA_DEFAULT_ENV", "PREFIX")} == {prefix}

@@ -282,7 +282,7 @@ def test_malicious_package_from_pypi_is_refused_and_leaves_nothing(here: World, 
     assert "never checked" in careful.execute("--offline", unasked).stderr
 
 
-def test_advisory_that_was_withdrawn_or_is_of_an_alias_is_told_of_once(here: World, script: str, osv: Osv) -> None:
+def test_advisory_that_was_withdrawn_or_is_of_an_alias_is_reported_once(here: World, script: str, osv: Osv) -> None:
     osv.known = ["GHSA-with-draw-n000"]
     assert here.tmpenv("audit", script).returncode == 0
     osv.known = ["PYSEC-2024-60", "GHSA-jjg7-2v4v-x38h"]

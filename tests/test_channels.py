@@ -252,7 +252,7 @@ def test_any_text_is_a_channel_or_a_settings_error(start: str, text: str) -> Non
             continue
         assert channel.name
         assert all("://" in url for url in channel.urls)
-        # A name that was found leads back to the same place, since environments are told apart by it.
+        # A name that was found leads back to the same place, since it distinguishes environments.
         (again,) = resolve_channels([channel.name], configured)
         assert (again.name, again.urls) == (channel.name, channel.urls)
 

@@ -62,7 +62,7 @@ def test_what_with_asked_for_once_is_not_what_runs_without_it(machine: World) ->
 
 
 def test_the_third_run_needs_no_python(machine: World, tmp_path: Path) -> None:
-    """A launcher that has no Python half beside it runs it all the same."""
+    """A launcher that has no Python half next to it runs it nevertheless."""
     programs = shutil.copytree(machine.environ["PATH"].split(":")[0], tmp_path / "programs")
     world = machine.with_(PATH=f"{programs}:/usr/bin:/bin")
     for _ in range(2):

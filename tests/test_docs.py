@@ -121,7 +121,7 @@ def commands(block: Block) -> list[Command]:
 
 def pattern(expected: str) -> re.Pattern[str]:
     """What a transcript allows: `...` is anything, on a line of its own any lines or none; a decimal number that is no
-    version is any such number; an age of `now`, in a table, may be minutes; and runs of blanks are one."""
+    version is any such number; an age of `now`, in a table, may be minutes; and runs of spaces are one."""
     text = "".join(".*" if line == "..." else _line(line) + "\\n" for line in expected.strip().splitlines())
     return re.compile(text, re.DOTALL)
 

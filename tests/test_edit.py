@@ -51,7 +51,7 @@ REQUIREMENTS = st.sampled_from(
 
 
 def around(data: bytes) -> tuple[bytes, bytes]:
-    """What stands before and behind the header."""
+    """What comes before and after the header."""
     found = find_header(data, "script")
     assert found is not None
     lines = data.split(b"\n")
@@ -391,7 +391,7 @@ def test_the_layout_of_the_header_is_kept(
             b"\xef\xbb\xbf" + ("#!/x\n\n" + header + "\ncode \u2603\n").replace("\n", ending).encode() + b"\xff\r\r\n"
         )
 
-    # Bytes behind the first 64 KiB may be anything.
+    # Bytes after the first 64 KiB may be anything.
     rest = b"x" * (1 << 16) + b"\n\xff\0"
     edited = editor.add_specs(script(before)[:-4] + rest, "a", specs, pypi, platform=PLATFORM)
     assert edited.decode("utf-8", "replace") == (script(after)[:-4] + rest).decode("utf-8", "replace")
@@ -632,7 +632,7 @@ FIRST = {
 @pytest.mark.parametrize("pypi", [[], ["rich >=13"]], ids=["", "with requirements"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "byte order mark"])
 def test_first_header_reads_as_what_was_asked_for(name: str, wanted: list[str], pypi: list[str], mark: bytes) -> None:
-    """It stands behind what must come first, every line of the script is still there, and it reads back equal."""
+    """It comes after what must come first, every line of the script is still there, and it reads back equal."""
     text, line, specs = FIRST[name]
     before = mark + text.encode()
     after = editor.initial(before, name, wanted, pypi, platform=PLATFORM)

@@ -575,7 +575,7 @@ def test_link_scripts_left_out_make_another_environment(world: World) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 3])
-def test_what_a_post_link_script_says_is_told(world: World, make_channel: Callable[..., str], status: int) -> None:
+def test_what_a_post_link_script_says_is_shown(world: World, make_channel: Callable[..., str], status: int) -> None:
     """As conda does: in `.messages.txt` some say what to do before they are of use, or why they failed."""
     says = f'#!/bin/sh\nprintf "fetch the data\\nof %s" $PKG_NAME >>"$PREFIX/.messages.txt"\nexit {status}\n'
     packages = [Package(name, "1.0", {f"bin/.{name}-post-link.sh": says}) for name in ("one", "two")]

@@ -1,4 +1,4 @@
-"""Reading headers: every script of the corpus gives what stands beside it."""
+"""Reading headers: every script of the corpus gives what is in the file next to it."""
 
 from __future__ import annotations
 

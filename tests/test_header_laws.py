@@ -27,7 +27,7 @@ SCRIPTS = headers.scripts()
 SETTINGS = load({})
 GOOD = [path for path in SCRIPTS if not path.with_name(path.name + headers.EXPECTED).read_text().startswith("error")]
 
-#: The expression that PEP 723 gives, word for word.
+#: The expression in PEP 723, literally.
 REFERENCE = r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)*)^# ///$"
 
 COMMENTS = st.lists(

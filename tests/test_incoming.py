@@ -1,4 +1,4 @@
-"""A creation holds up no other one: each fetches its packages beside the cache, and locks that for a moment only."""
+"""A creation holds up no other one: each fetches its packages next to the cache, and locks that for a moment only."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class TestMovingIn:
 
 
 def slow(world: World, make_channel: object, log: Path) -> Path:
-    """A script whose environment takes for ever: a link script of a package says that it runs, and sleeps."""
+    """A script whose environment is never finished: a link script of a package says that it runs, and sleeps."""
     assert callable(make_channel)
     url = make_channel(Package("slow", "1.0", {"bin/.slow-post-link.sh": f"#!/bin/sh\necho >> {log}; sleep 600\n"}))
     return world.script("slow.sh", f"# conda execute\n# env: [slow]\n# channels: ['{url}']\n# run_with: sh\n")

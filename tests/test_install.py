@@ -111,7 +111,7 @@ def uv() -> str:
 def test_program_is_the_launcher(
     install: Callable[[Path, Path, Path], Path], place: str, wheel: Path, source: Path, tmp_path: Path
 ) -> None:
-    """Also where the path is too long for a shebang, or has blanks in it."""
+    """Also where the path is too long for a shebang, or has spaces in it."""
     folder = tmp_path / place
     try:
         programs = install(folder, wheel, source)

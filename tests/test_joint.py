@@ -586,7 +586,7 @@ class TestRun:
         assert channel_of_two.execute("--locked", script).stdout == "2.0 1.0\n"
         assert "shapes-core-1.0" in Path(f"{script}.conda-execute.lock").read_text(), lock.stderr
 
-    def test_what_was_kept_is_told_once(self, channel_of_two: World) -> None:
+    def test_what_was_kept_is_reported_once(self, channel_of_two: World) -> None:
         script = self.script(channel_of_two, "shapes-core >=2")
         runs = [channel_of_two.execute(script) for _ in range(2)]
         assert [run.stdout for run in runs] == ["1.0 2.0\n"] * 2

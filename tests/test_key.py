@@ -42,7 +42,7 @@ def clauses(draw: st.DrawFn) -> str:
 
 @st.composite
 def match_specs(draw: st.DrawFn) -> str:
-    """Specs in the forms that people write, with blanks where people put them."""
+    """Specs in the forms that people write, with spaces where people put them."""
     package = draw(names)
     if draw(st.booleans()):
         package = draw(st.sampled_from(["conda-forge::", "bioconda/linux-64::"])) + package

@@ -134,7 +134,7 @@ class TestFormerBoot:
     def test_clone_that_remembers_that_boot_is_foreign_once_the_other_shows_signs_of_life(
         self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Cloned, disk and all, while it ran: nothing tells them apart but that both are there."""
+        """Cloned, disk and all, while it ran: nothing distinguishes them but that both exist."""
         one.boots(monkeypatch, "first", HOUR)
         register(tmp_envs, age=11 * HOUR)
         one.boots(monkeypatch, "second", HOUR)
@@ -250,7 +250,7 @@ class TestContainers:
 
 
 class TestForgetting:
-    """Notes of runs that have ended go with the first cleaning of their own host, whoever does it."""
+    """Notes of runs that have ended go with the first cleaning of their own host, whichever process does it."""
 
     def ended(self, tmp_envs: str) -> Path:
         environment = idle(tmp_envs)

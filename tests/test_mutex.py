@@ -56,7 +56,7 @@ class TestLock:
             assert lock is not None
             lock.release()
 
-    def test_waiter_says_after_a_second_whom_it_waits_for(self, tmp_envs: str) -> None:
+    def test_waiter_says_after_a_second_which_process_it_waits_for(self, tmp_envs: str) -> None:
         process = holder(tmp_envs, 3)
         told: list[tuple[float, Holder]] = []
         started = time.monotonic()
@@ -142,7 +142,7 @@ os.kill(os.getpid(), signal.SIGKILL)
             pass
         assert os.path.exists(layout.lock(tmp_envs, NAME))
 
-    def test_lock_on_a_file_that_a_person_deleted_is_taken_anew(self, tmp_envs: str) -> None:
+    def test_lock_on_a_file_that_a_person_deleted_is_taken_again(self, tmp_envs: str) -> None:
         first = Store(tmp_envs).lock(NAME)
         assert first is not None
         waiter = small.python(HOLD, tmp_envs, NAME, "60")

@@ -269,7 +269,7 @@ def test_a_token_opens_a_channel_and_is_recorded_nowhere(
         assert TOKEN not in file.read_text()
 
 
-def test_the_token_of_a_site_below_a_path_stands_behind_the_path(machine: Machine, site: Site) -> None:
+def test_the_token_of_a_site_below_a_path_comes_after_the_path(machine: Machine, site: Site) -> None:
     site.token = TOKEN
     machine.install(f"channel_alias: {site.url}/t/{TOKEN}/api\nchannels: [inner]\n")
     assert f"/api/t/{TOKEN}/inner/noarch/app-1.0-0.tar.bz2" in site.paths
@@ -481,7 +481,7 @@ def test_no_secret_is_said_in_an_error(planted: Planted, site: Site) -> None:
 
 
 @pytest.mark.parametrize("locked", [False, True])
-def test_conda_is_told_no_secret_in_its_words(planted: Planted, world: World, tmp_path: Path, locked: bool) -> None:
+def test_conda_gets_no_secret_in_its_arguments(planted: Planted, world: World, tmp_path: Path, locked: bool) -> None:
     """Everyone on the machine can read them, and conda writes them into the history of the environment."""
     solver = os.environ.get("CONDA_EXECUTE_TEST_CONDA_SOLVER", "classic")
     # Settings that do not know the channel: the header alone says what opens it.

@@ -214,7 +214,7 @@ def test_home_without_room_is_left_for_a_place_with_some(world: World) -> None:
     assert "no space left on the disk" in done.stderr
 
 
-def test_prefix_that_is_too_long_is_told_of_with_a_remedy(world: World) -> None:
+def test_prefix_that_is_too_long_is_reported_with_a_hint(world: World) -> None:
     long = world.root.joinpath(*("d" * 90 for _ in range(3)))
     script = world.script("p.sh", "# conda execute\n# env: [prefixed-binary]\n# run_with: sh\nprefixed-binary\n")
     done = world.execute(script, env={"CONDA_EXECUTE_ENV_DIR": str(long)})

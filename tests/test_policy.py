@@ -53,7 +53,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Site:
-    """A channel, a backend, and the settings of whoever runs the machine."""
+    """A channel, a backend, and the settings of the administrator."""
 
     world: World
     words: tuple[str, ...]

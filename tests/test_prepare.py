@@ -276,7 +276,7 @@ class TestInUse:
 
 
 class TestForce:
-    def test_forced_environment_is_made_anew(self, tmp_envs: str) -> None:
+    def test_forced_environment_is_created_again(self, tmp_envs: str) -> None:
         first = small.ensure(tmp_envs)
         small.forget(first)
         second = small.ensure(tmp_envs, force=True)
@@ -349,7 +349,9 @@ small.ensure(sys.argv[1], force=True, notice=lambda text: print(text, flush=True
         assert "KeyboardInterrupt" in process.communicate()[1]
         assert Store(tmp_envs).find(first.name) == first
 
-    def test_what_somebody_made_meanwhile_is_made_anew(self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_another_process_made_meanwhile_is_created_again(
+        self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         first = small.ensure(tmp_envs)
         small.forget(first)
         lock = Store(tmp_envs).lock(first.name)
@@ -553,7 +555,7 @@ def test_environment_that_cannot_be_read_is_an_error() -> None:
 
 
 @pytest.mark.usefixtures("namespaces")
-def test_where_no_process_can_be_seen_nothing_is_made_anew(tmp_envs: str) -> None:
+def test_where_no_process_can_be_seen_nothing_is_created_again(tmp_envs: str) -> None:
     first = small.ensure(tmp_envs)
     small.forget(first)
     os.unlink(os.path.join(first.prefix, "conda-meta", "package-0.json"))

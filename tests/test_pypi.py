@@ -1,4 +1,4 @@
-"""PyPI packages beside conda's, in one prefix: real interpreters, real wheels, real uv."""
+"""PyPI packages next to conda's, in one prefix: real interpreters, real wheels, real uv."""
 
 from __future__ import annotations
 

@@ -407,7 +407,7 @@ class TestExplained:
         assert "this machine has no __cuda" in str(error.hint)
         assert "CONDA_OVERRIDE_CUDA=12" in str(error.hint)
 
-    def test_an_override_stands_for_the_virtual_package(self, main, options, monkeypatch):
+    def test_an_override_replaces_the_virtual_package(self, main, options, monkeypatch):
         monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
         assert names(ENGINE.solve(tiny.request("gpu", channels={"conda-forge": main}), options)) == ["gpu 1.0"]
 

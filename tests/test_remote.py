@@ -90,7 +90,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             answer(self)
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
-            pass  # whoever asked has heard enough
+            pass  # the client has heard enough
 
     def do_CONNECT(self) -> None:
         self.site.asked.append((self.path, self.headers["Proxy-Authorization"]))

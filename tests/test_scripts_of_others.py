@@ -266,7 +266,7 @@ IGNORED = "`{}` in the shebang is for uv and is ignored"
         ("--index=https://x.org/simple", (), (), "--index https://x.org/simple"),
     ],
 )
-def test_options_for_uv_in_a_shebang_are_honoured_or_told_of(
+def test_options_for_uv_in_a_shebang_are_honoured_or_reported(
     options: str, pypi: tuple[str, ...], python: tuple[str, ...], ignored: str | None
 ) -> None:
     text = f"#!/usr/bin/env -S uv run {options}\n# /// script\n# dependencies = ['six']\n# ///\n"
@@ -294,7 +294,7 @@ def test_options_of_other_programs_are_none_of_uv() -> None:
     assert read_header(text, "s.py", "linux-64").pypi == ()
 
 
-def test_a_lock_of_uv_is_told_of(world: World) -> None:
+def test_a_lock_of_uv_is_reported(world: World) -> None:
     script = world.script("s.py", "# /// script\n# ///\n")
     assert "lock of uv" not in world.execute("--check", "--json", script.name, check=True).stdout
     world.script("s.py.lock", "version = 1\n")

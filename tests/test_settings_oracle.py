@@ -135,7 +135,7 @@ def test_files_are_looked_for_where_conda_looks() -> None:
 
 FILES = ("root/.condarc", "root/condarc.d/10.yml", "home/.condarc", "active/.condarc")
 
-#: What stands in which file; the environment.
+#: What is in which file; the environment.
 CORPUS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "nothing": ({}, {}),
     "empty files": ({"root/.condarc": "", "home/.condarc": "# nothing\n", "active/.condarc": "---\n"}, {}),
@@ -530,7 +530,7 @@ def test_a_file_that_is_no_yaml_is_refused(fresh_conda: Question, machine: Path)
         load(environ, search_path=path)
 
 
-def test_a_mark_counts_whatever_stands_in_the_line_below(fresh_conda: Question, machine: Path) -> None:
+def test_a_mark_counts_whatever_is_in_the_line_below(fresh_conda: Question, machine: Path) -> None:
     """conda takes a comment in the next line for a part of the mark, and does not know it any more."""
     write(
         machine,

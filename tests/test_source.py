@@ -76,7 +76,7 @@ def test_a_character_that_is_cut_where_reading_ends_is_no_mistake(tmp_path: Path
     assert read_header(read.head, read.path, "linux-64").specs == ("python",)
 
 
-def test_a_header_behind_what_is_read_is_told_of(tmp_path: Path) -> None:
+def test_a_header_after_what_is_read_is_reported(tmp_path: Path) -> None:
     script = tmp_path / "s.py"
     script.write_text("x = 1\n" * HEAD + "# conda execute\n# env: [python]\n")
     read = source.from_file(str(script))

@@ -155,7 +155,7 @@ class TestClear:
         timer.cancel()
         lock.release()
 
-    def test_environment_that_was_made_anew_meanwhile_stays(
+    def test_environment_that_was_created_again_meanwhile_stays(
         self, tmp_envs: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nobody asked for that one to go."""

@@ -56,7 +56,7 @@ def test_name_is_where_create_puts_it(world: World) -> None:
 
 
 def test_create_and_name_take_a_script(used: World) -> None:
-    """A file without a header is no script, and its name a spec."""
+    """A file without a header is not a script, and its name is a spec."""
     prefix = f"{used.tmp_envs / name_of(used)}\n"
     assert used.tmpenv("name", "s.sh", check=True).stdout == prefix
     assert used.tmpenv("create", "-q", "./s.sh", check=True).stdout == prefix

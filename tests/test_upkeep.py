@@ -180,7 +180,7 @@ def test_an_environment_that_is_too_old_is_made_again_beside_the_old_one(world: 
     assert world.with_(CONDA_EXECUTE_RENEW_AFTER="30").execute(script, check=True).stdout == "1.1\n"
 
 
-def test_a_stale_lock_is_left_aside_with_one_line_or_refused(world: World) -> None:
+def test_a_stale_lock_is_ignored_with_one_line_or_refused(world: World) -> None:
     script = world.script("s.py", SIX)
     world.execute("--lock", script, check=True)
     script.write_text(SIX.replace("six\n\n", "six >=1\n\n"))
@@ -331,7 +331,7 @@ def test_an_embedded_lock_is_found_and_leaves_the_rest_of_the_script(world: Worl
 
 @pytest.mark.parametrize("left", [0, 900], ids=["all", "half"])
 def test_a_script_that_lost_the_lock_at_its_end_does_not_run_without(world: World, left: int) -> None:
-    """A file that was cut off must not be solved anew in silence; and `--lock` mends it."""
+    """A file that was cut off must not be solved again in silence; and `--lock` fixes it."""
     script = world.script("s.py", SIX)
     world.execute("--lock", "--embed", script, check=True)
     whole = script.read_text()

@@ -427,5 +427,5 @@ class TestInhabitants:
         process.wait()
 
 
-def test_a_long_command_is_cut_where_it_stands_in_a_sentence() -> None:
+def test_a_long_command_is_cut_in_a_sentence() -> None:
     assert str(Process(7, "/a/b/python " + "x" * 3000, "noted")) == "7 (python " + "x" * 92 + "…)"

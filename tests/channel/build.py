@@ -8,7 +8,7 @@ written as `.conda` archives and indexed by a real indexer. What it takes is in 
     making.lock              held while it is made
 
 The key covers the builder's code and the machine's interpreters. A channel is put together in a directory of its own
-and renamed into place, so whoever finds one finds a whole one, however many processes wanted it at once.
+and renamed into place, so a process that finds one finds a complete one, however many processes wanted it at once.
 """
 
 from __future__ import annotations

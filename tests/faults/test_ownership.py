@@ -106,7 +106,7 @@ class TestTheOneAnswer:
             assert ownership.others(str(way)) is not None, way
 
     def test_of_an_access_control_list(self, open_world: Path) -> None:
-        """Its mask is the bits of the group, whoever may write by it."""
+        """Its mask is the group bits, whoever it allows to write."""
         place = owned(owned(open_world / "above", 0, 0o775) / "mine")
         assert ownership.others(str(place)) is None
         entries = ((1, 7, -1), (2, 7, OTHER), (4, 5, -1), (0x10, 7, -1), (0x20, 5, -1))

@@ -38,7 +38,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
     from conda.common.configuration import YamlRawParameter
     from conda.models.channel import Channel
 
-    # An old conda reads files anew by itself, and knows fewer settings.
+    # An old conda reads files again by itself, and knows fewer settings.
     getattr(YamlRawParameter, "cache_clear", bool)()
     try:
         reset_context(question["search_path"])

@@ -256,7 +256,7 @@ def _cold(world: World, me: int, actor: Actor, setting: Setting) -> Iterator[tup
         after = world._replace(prefix=Prefix(world.builds + 1), builds=world.builds + 1)
         yield "begins", _to(after, me, "install" if laws.marker_last else "uses", build=world.builds + 1)
     elif (prefix is None or prefix.build != actor.build) and any(one.kind == "wipe" for one in world.actors):
-        # Its files were deleted, its lock with them: whoever has the lock now makes what is there.
+        # Its files were deleted, its lock with them: the holder of the lock now makes what is there.
         left = world if laws.own_token else world._replace(prefix=None)
         yield "finds that its place was deleted", _to(_without_lock(left, me), me, "refused")
     elif prefix is None or prefix.build != actor.build:
