@@ -80,7 +80,7 @@ def resolve(
         # conda's word for a constraint that holds for every environment.
         constraints=tuple(sorted({normalise_spec(spec) for spec in (*header.constraints, *settings.pinned_packages)})),
         uv=credentials.leave_out(uv) if uv is not None else None,
-        local=_local(pypi, uv, environ),
+        local=_local(pypi, uv, environ, settings),
         lock=options.lock,
         link_scripts=settings.run_link_scripts and not options.sandboxed,
         builds=not options.sandboxed,
@@ -217,12 +217,14 @@ def _absolute_uv(table: str, folder: str, script: str) -> str:
     return json.dumps(settings, sort_keys=True, separators=(",", ":"))
 
 
-def _local(pypi: Sequence[str], uv: str | None, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def _local(
+    pypi: Sequence[str], uv: str | None, environ: Mapping[str, str], settings: Settings
+) -> tuple[tuple[str, str], ...]:
     if not any("/" in requirement for requirement in pypi) and '"path"' not in (uv or ""):
         return ()
     from .script import local_package
 
-    return local_package.keys(pypi, uv, environ)
+    return local_package.keys(pypi, uv, environ, settings.trusted_groups)
 
 
 def _overrides(environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,8 @@ import hashlib
 import json
 import os
 
+from ..ownership import refuse_planted
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +19,26 @@ if TYPE_CHECKING:
 _FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
-def keys(pypi: Sequence[str], uv: str | None, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def keys(
+    pypi: Sequence[str], uv: str | None, environ: Mapping[str, str], trusted: Sequence[str] = ()
+) -> tuple[tuple[str, str], ...]:
     """The local packages among requirements with absolute paths and in uv's `sources`, each with a digest of its
     content."""
     found = sorted({*_required(pypi), *_sources(uv)})
+    for path in found:
+        _refuse_planted_project(path, trusted)
     return tuple((path, _digest(path, environ)) for path in found if os.path.exists(path))
+
+
+def _refuse_planted_project(path: str, trusted: Sequence[str]) -> None:
+    """A project above a package, even in `/tmp`, may say that it is a member of its workspace, and where what it needs
+    comes from."""
+    above = os.path.abspath(path) if os.path.isdir(path) else "/"
+    while above != os.path.dirname(above):
+        above = os.path.dirname(above)
+        project = os.path.join(above, "pyproject.toml")
+        if os.path.isfile(project):
+            refuse_planted(project, path, trusted, hint=f"move `{path}` to a directory of your own")
 
 
 def _required(pypi: Sequence[str]) -> Iterator[str]:

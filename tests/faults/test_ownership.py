@@ -20,6 +20,7 @@ from conda_execute.configuration.channels import resolve_channels
 from conda_execute.configuration.declared import Settings
 from conda_execute.configuration.settings import load
 from conda_execute.errors import PlaceError, SettingsError
+from conda_execute.script import local_package
 from tests import tiny
 from tests.channel import File, Package
 from tests.conftest import World
@@ -192,6 +193,17 @@ def test_a_project_above_what_uv_is_told_says_nothing(world: World, tmp_path: Pa
     world.execute("--lock", script, check=True)
     lock = Path(f"{script}.conda-execute.lock").read_text()
     assert ("plain-1.0" in lock, "plain-6" in lock) == (True, False)
+
+
+def test_a_project_that_another_user_put_above_a_local_package_is_refused(open_world: Path) -> None:
+    package = owned(owned(open_world / "tmp", 0, 0o1777) / "mine" / "package")
+    planted = open_world / "tmp" / "pyproject.toml"
+    planted.write_text("[tool.uv.workspace]\nmembers = ['mine/*']\n")
+    assert local_package.keys([str(package)], None, {})
+    os.chown(planted, OTHER, OTHER)
+    with pytest.raises(PlaceError, match=f"`{planted}` belongs to another user"):
+        local_package.keys([str(package)], None, {})
+    assert local_package.keys([str(package)], None, {}, [str(OTHER)])
 
 
 class TestSettings:
