@@ -230,14 +230,17 @@ class Recipe:
         return environ
 
     def _limits_of_uv(self) -> dict[str, str]:
-        """The timeouts and retries of uv, if a setting has them. uv counts whole seconds."""
+        """The timeouts and retries of uv, if a setting has them, and the timeout of git. Both count whole seconds."""
         named = {
             "UV_HTTP_CONNECT_TIMEOUT": "remote_connect_timeout_secs",
             "UV_HTTP_TIMEOUT": "remote_read_timeout_secs",
             "UV_HTTP_RETRIES": "remote_max_retries",
         }
         told = {variable: name for variable, name in named.items() if self.settings.origin(name)}
-        return {variable: str(math.ceil(getattr(self.settings, name))) for variable, name in told.items()}
+        found = {variable: str(math.ceil(getattr(self.settings, name))) for variable, name in told.items()}
+        # git's server sends a byte a second while it prepares a large answer.
+        silence = str(math.ceil(self.settings.remote_read_timeout_secs))
+        return {**found, "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": silence}
 
     def _package_caches(self) -> tuple[str, ...]:
         """The existing package caches of the setting: a mount may be missing on a host."""

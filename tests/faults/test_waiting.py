@@ -6,6 +6,7 @@ The servers are real, on this machine. One says nothing, one falls silent amid a
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import sys
 import threading
@@ -155,6 +156,15 @@ def test_an_index_of_pypi_that_says_nothing_is_asked_once(world: World, server: 
     assert (done.returncode, "PyPI cannot be reached" in done.stderr) == (125, True), done.stderr
     assert f"http://{host}/simple/six/" in done.stderr
     assert asked == ["/simple/six/"]  # and not again, by `remote_max_retries: 0`
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git here")
+def test_a_repository_that_says_nothing(world: World, server: Callable[[Answer], str]) -> None:
+    host = server(lambda path: None)
+    world = world.with_settings(LIMITS).with_(UV_CACHE_DIR=str(world.root / "uv"))
+    done = world.tmpenv("create", "python", f"pypi:six @ git+http://{host}/six.git")
+    assert (done.returncode, "Git operation failed" in done.stderr) == (125, True), done.stderr
+    assert f"http://{host}/six.git" in done.stderr
 
 
 def test_a_server_that_is_slow_is_waited_for(
