@@ -1,9 +1,8 @@
 """The Python half of the program `conda-execute`, and `python -m conda_execute`.
 
-It is here and not in `execute` because it decides what happens before anything else is imported.
+It is here and not in `execute` because it decides what happens before anything else is imported: `__future__` is a
+module as well, so annotations are quoted here.
 """
-
-from __future__ import annotations
 
 import os
 import sys
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 _OBJECTS = 100_000
 
 
-def program() -> NoReturn:
+def program() -> "NoReturn":
     """Run the command line; never returns."""
     import gc
 
@@ -41,7 +40,7 @@ def program() -> NoReturn:
     program()
 
 
-def tmpenv() -> NoReturn:
+def tmpenv() -> "NoReturn":
     """The entry point `conda-tmpenv`, on systems where it is not a script."""
     sys.argv.insert(1, "--tmpenv")
     program()

@@ -127,10 +127,16 @@ def delete(path: str) -> None:
             return
         except IsADirectoryError:
             pass  # a failing disk: isdir() said no of a directory
-    if sys.version_info >= (3, 12):
-        shutil.rmtree(path, onexc=retry)
-    else:
-        shutil.rmtree(path, onerror=lambda function, path, error: retry(function, path, error[1]))
+    try:
+        if sys.version_info >= (3, 12):
+            shutil.rmtree(path, onexc=retry)
+        else:
+            shutil.rmtree(path, onerror=lambda function, path, error: retry(function, path, error[1]))
+    except OSError as error:
+        # A signal whose exception comes between the closing of a directory and the note of it: rmtree closes it again.
+        if error.errno == errno.EBADF and error.__context__ is not None:
+            raise error.__context__ from None
+        raise
 
 
 def _make_writable(path: str) -> None:

@@ -96,3 +96,18 @@ def test_what_is_written_replaces_a_link_and_never_follows_it(tmp_path: Path) ->
     assert (tmp_path / "theirs").read_text() == "theirs"
     assert not (tmp_path / "code").is_symlink()
     assert (tmp_path / "code").read_bytes() == b"mine"
+
+
+def test_a_signal_while_a_tree_is_deleted_stays_that_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rmtree` may be interrupted when it has closed a directory and not noted that yet, and closes it again."""
+    (tmp_path / "tree" / "below").mkdir(parents=True)
+    close = os.close
+
+    def interrupted(descriptor: int) -> None:
+        monkeypatch.setattr(os, "close", close)
+        close(descriptor)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        files.delete(str(tmp_path / "tree"))
