@@ -36,6 +36,12 @@ _MISTAKES = (
         "there",
     ),
     (
+        "sequence entries are not allowed",
+        "an entry of a list is not expected here",
+        "begin each entry in a line of its own",
+        "there",
+    ),
+    (
         "could not find expected ':'",
         "this is neither an entry of a list nor a key",
         "an entry begins with `- `, and a key ends in a colon\n{ends}",

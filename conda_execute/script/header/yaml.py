@@ -126,6 +126,8 @@ class Reader:
         self.starts = starts
         #: The place to show if there is no better one.
         self.sample = sample
+        #: The lines of the YAML.
+        self.lines: list[str] = []
         self.last: Mark | None = None
         self._count = 0
 
@@ -153,6 +155,7 @@ class Reader:
                 where = self.script.at(self.first + line, self.starts[line] + column + 1)
                 raise self.error(f"the header holds the character U+{ord(character):04X}", where, "remove it")
         self._check_brackets(text)
+        self.lines = text.split("\n")
         try:
             memory = Parsed(self.script.cache) if self.script.cache else None
             root: Value | None = yaml_events.read(text, self, memory)
@@ -215,17 +218,17 @@ class Reader:
         if style is None and text in ("", "~"):
             return Value("", "nothing", where)
         if start[0] != end[0]:
-            if style is None and text.startswith("-"):
-                hint = "put a space after the `-` of each entry"
-            elif style in ("|", ">"):
+            problem, hint = "this value is continued in the next line", "close the quotation mark in the same line"
+            following = min(start[0] + 1, len(self.starts) - 1)
+            if style in ("|", ">"):
                 hint = "write it after the key, on one line"
             elif style is None:
-                hint = "give both lines the same indentation if they are two entries"
-            else:
-                hint = "close the quotation mark in the same line"
-            following = min((where.line or 0) + 1, self.first + len(self.starts) - 1)
-            places = (where, self.script.line(following))
-            raise self.error("this value is continued in the next line", places, hint)
+                from . import continued
+
+                # Lines that do not apply to this platform are empty.
+                following = next(at for at in range(following, end[0] + 1) if self.lines[at].strip())
+                problem, hint = continued.meant(self.lines, start[0], start[1], following, self.first)
+            raise self.error(problem, (where, self.script.line(self.first + following)), hint)
         return Value(text, "a string", where)
 
     def collection(self, start: Event, children: Sequence[tuple[Event, Value]], end: Event) -> Value:

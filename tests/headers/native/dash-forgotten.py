@@ -1,0 +1,4 @@
+# conda execute
+# env:
+#  - python
+#    numpy >=2

@@ -1,0 +1,3 @@
+# conda execute
+# env: - python
+#      - numpy

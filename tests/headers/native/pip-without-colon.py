@@ -1,0 +1,4 @@
+# conda execute
+# env:
+#  - pip
+#    - humanize
