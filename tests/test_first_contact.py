@@ -572,6 +572,40 @@ MISTAKES = {
         {"s.py": PLAIN},
         status=0,
     ),
+    "the script before what is added": case(
+        "execute --add s.py numpy",
+        "error: `numpy` comes after the script\n"
+        "hint: the script is the last word: `conda-execute --add numpy s.py`",
+        {"s.py": PLAIN},
+    ),
+    "the script between what is removed": case(
+        "execute --remove numpy s.py pip",
+        "error: `pip` comes after the script\n"
+        "hint: the script is the last word: `conda-execute --remove numpy pip s.py`",
+        {"s.py": PLAIN},
+    ),
+    "--add with nothing but the script": case(
+        "execute --add s.py",
+        "error: no script is named\nhint: the script is the last word: `conda-execute --add SPEC s.py`",
+        {"s.py": PLAIN},
+    ),
+    "--remove with nothing but the script": case(
+        "execute --remove s.py",
+        "error: no script is named\nhint: the script is the last word: `conda-execute --remove NAME s.py`",
+        {"s.py": PLAIN},
+    ),
+    "--add without a script": case(
+        "execute --add numpy",
+        "error: no script is named\nhint: the script is the last word: `conda-execute --add numpy SCRIPT`",
+    ),
+    "--init without a script": case(
+        "execute --init --add numpy",
+        "error: no script is named\nhint: the script is the last word: `conda-execute --init --add numpy SCRIPT`",
+    ),
+    "--init alone": case(
+        "execute --init",
+        "error: no script is named\nhint: the script is the last word: `conda-execute --init SCRIPT`",
+    ),
     "unlike any option": case(
         "execute --qqqq s.py",
         "error: there is no option `--qqqq`\n"

@@ -537,7 +537,7 @@ def test_a_packed_environment_runs_elsewhere_with_the_original_gone(world: World
         (["--add", "six", "--channel", "bioconda", "s.py"], "`--channel` is for one run"),
         (["--remove", "six", "--with", "idna", "s.py"], "`--with` is for one run"),
         (["--init", "--exclude-newer", "2026-01-01", "s.py"], "`--exclude-newer` is for one run"),
-        (["--add", "six", "s.py", "idna"], "the script is the last word: `--add six idna s.py`"),
+        (["--add", "six", "s.py", "idna"], "the script is the last word: `conda-execute --add six idna s.py`"),
         (["--add", "six", "--remove", "idna", "attrs", "s.py"], "`--add attrs` or `--remove attrs`"),
         (["--init", "idna", "s.py"], "unexpected argument"),
     ],

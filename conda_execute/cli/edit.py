@@ -16,7 +16,7 @@ from ..files import check_folder, rewrite
 from ..launch import process
 from ..lean.values import replace
 from ..plan import planned
-from ..script import source, specfile
+from ..script import languages, source, specfile
 from ..script.editing import editor
 from ..script.header import ENOUGH
 from ..specs.match_spec import spec_name
@@ -102,7 +102,11 @@ def _check_solvable(recipe: Recipe) -> None:
 
 def _with_further_specs(options: RunOptions) -> RunOptions:
     """`--add a b c SCRIPT`: the words before the last belong to the option, if there is only one."""
-    *further, path = options.words or ("",)
+    if not options.words:
+        return options
+    *further, path = options.words
+    if not os.path.lexists(path) and languages.of(path) is None and (wrong_order := _script_before(options)):
+        raise wrong_order
     if not further:
         return options
     if options.init and not options.add:
@@ -112,22 +116,50 @@ def _with_further_specs(options: RunOptions) -> RunOptions:
             f"it is not clear whether `{further[0]}` is added or removed",
             hint=f"repeat the option: `--add {further[0]}` or `--remove {further[0]}`",
         )
-    if not os.path.lexists(path) and any(map(os.path.isfile, further)):
-        script = next(filter(os.path.isfile, further))
-        specs = " ".join(word for word in options.words if word != script)
-        option = "--add" if options.add else "--remove"
-        first = (options.add or options.remove)[-1]
-        raise UsageError(
-            f"`{path}` comes after the script",
-            hint=f"the script is the last word: `{option} {first} {specs} {script}`",
-        )
     if options.add:
         return options.replaced(words=(path,), add=(*options.add, *further))
     return options.replaced(words=(path,), remove=(*options.remove, *further))
 
 
+def _script_before(options: RunOptions) -> UsageError | None:
+    """The error for words of which the script is not the last; None if none of them is a file."""
+    from shlex import join
+
+    specs = options.add or options.remove
+    said = [*specs, *options.words]
+    script = next((word for word in said if os.path.isfile(word)), None)
+    if script is None or options.init or (options.add and options.remove):
+        return None
+    others = [word for word in said if word != script]
+    command = join([_verb(options), *others, script])
+    return UsageError(
+        f"`{said[-1]}` comes after the script", hint=f"the script is the last word: `conda execute {command}`"
+    )
+
+
+def _verb(options: RunOptions) -> str:
+    """The option that takes the specs, for a hint."""
+    return "--add" if options.add else "--remove"
+
+
+def _unnamed(options: RunOptions) -> UsageError:
+    """The error for a command line without a script, which may have been taken for the value of an option."""
+    from shlex import join
+
+    *specs, last = options.add or options.remove or ("",)
+    script = last if os.path.isfile(last) else "SCRIPT"
+    if script == "SCRIPT":
+        specs = [*specs, last] if last else []
+    elif not specs:
+        specs = ["SPEC" if options.add else "NAME"]
+    words = [*(["--init"] if options.init else []), *([_verb(options), *specs] if specs else []), script]
+    return UsageError("no script is named", hint=f"the script is the last word: `conda execute {join(words)}`")
+
+
 def _file_to_edit(options: RunOptions) -> str:
-    if options.code is not None or not options.words or options.words[0] == "-":
+    if options.code is None and not options.words:
+        raise _unnamed(options)
+    if options.code is not None or options.words[0] == "-":
         raise _no_file()
     path = options.words[0]
     if source.is_address(path):
