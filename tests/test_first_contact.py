@@ -147,6 +147,11 @@ MISTAKES = {
         "error (solve): `python ,numpy` is not a valid match spec: ...".replace("python ,numpy", "...", 1),
         "write one package per line: `- python`, `- numpy`",
     ),
+    "three packages with commas": spec(
+        "python >=3, numpy, six",
+        no_version("python >=3,numpy,six"),
+        "write one package per line: `- python >=3`, `- numpy`, `- six`\n      there is python 3.12.1, 3.11.2",
+    ),
     "repository": spec(
         "git+https://example.org/team/tool.git@v1",
         "error (solve): `git+https://example.org/team/tool.git@v1` is not a valid match spec: ...",

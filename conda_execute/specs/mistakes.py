@@ -56,6 +56,11 @@ CHANNELS = (
     *("microsoft", "msys2", "nvidia", "plotly", "pytorch", "pytorch-nightly", "r", "rapidsai", "robostack-staging"),
 )
 
+#: The name of a package after another spec: a build may have digits, so after a space a name has none.
+_NEXT = r"(?:,? (?!and\b|or\b)[A-Za-z][A-Za-z.-]*[A-Za-z]|, ?[A-Za-z][\w.-]*)"
+#: What a spec may have after its name.
+_VERSIONS = r"(?:(?: ?[<>=!~]| \d)[^\s,]*(?:,[<>=!~\d*][^\s,]*)*)?"
+
 #: How a spec is written elsewhere, and what to say of it: in a file, and where it differs, on a command line.
 _PATTERNS: tuple[tuple[str, ...], ...] = (
     (
@@ -82,7 +87,7 @@ _PATTERNS: tuple[tuple[str, ...], ...] = (
         "did you mean `{0}`? A comment begins with `#`",
     ),
     (
-        r"([A-Za-z][\w.-]*(?: [<>=!~\d]\S*?)?(?:,? (?!and\b|or\b)[A-Za-z][A-Za-z.-]*[A-Za-z](?: [<>=!~\d]\S*?)?)+)",
+        rf"([A-Za-z][\w.-]*{_VERSIONS}(?:{_NEXT}{_VERSIONS})+)",
         "write one package per line: {lines}",
         "each package is a spec of its own: `{each}`",
     ),
@@ -105,6 +110,8 @@ def meant(spec: str, *, in_file: bool = True) -> str | None:
     'did you mean `python >=3`? A comment begins with `#`'
     >>> meant("python 3.12 numpy"), meant("python, numpy", in_file=False)
     ('write one package per line: `- python 3.12`, `- numpy`', 'each package is a spec of its own: `python`, `numpy`')
+    >>> meant("python >=3,<4,numpy,py7zr >=1")
+    'write one package per line: `- python >=3,<4`, `- numpy`, `- py7zr >=1`'
     >>> meant("git+https://example.org/a/b.git@v1")
     'a repository is a requirement of pip: list it under `pip:` as `b @ git+https://example.org/a/b.git@v1`'
     >>> meant("torch"), meant("numpy >=1.26,<2"), meant("python 3.11.* *_cpython"), meant("numpy 1.26 py311_0")
@@ -114,7 +121,7 @@ def meant(spec: str, *, in_file: bool = True) -> str | None:
         if found := re.fullmatch(pattern, spec):
             hint = hints[0 if in_file else -1]
             parts = [part for part in found.groups() if part is not None]
-            each = re.split(r",? (?![<>=!~\d])", parts[0]) if parts else []
+            each = re.split(r",? (?![<>=!~\d])|,(?=[A-Za-z])", parts[0]) if parts else []
             return hint.format(
                 *parts,
                 next=int(parts[1]) + 1 if "{next}" in hint else "",
