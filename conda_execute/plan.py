@@ -322,8 +322,22 @@ def as_script(options: RunOptions) -> RunOptions:
     if not options.command:
         raise UsageError("`-x` needs the name of a program", hint="such as `conda execute -x samtools view`")
     word, *arguments = options.command
+    if os.path.isfile(word) and _is_meant_as_script(word, has_package=bool(options.extra)):
+        from shlex import join
+
+        given = join([*(each for spec in options.extra for each in ("--with", spec)), *options.command])
+        raise UsageError(
+            f"`{word}` is a script here, not a program of a package", hint=f"leave out `-x`: `conda execute {given}`"
+        )
     path = command.script_of(word, process.inherited_environ(), has_package=bool(options.extra))
     return options.replaced(words=(path, *arguments) if options.action == "run" else (path,), command=None)
+
+
+def _is_meant_as_script(word: str, *, has_package: bool) -> bool:
+    """Whether the name of a file after `-x` cannot be that of a program: packages have some that end in `.py`."""
+    from .script import languages
+
+    return os.sep in word or (languages.of(word) is not None and not has_package)
 
 
 def find_script(options: RunOptions, settings: Settings, environ: dict[str, str]) -> Script:

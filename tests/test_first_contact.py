@@ -301,6 +301,24 @@ MISTAKES = {
         "error: there is no script `python`\nhint: to run a program of a package: `conda-execute -x python`",
         status=127,
     ),
+    "script without its suffix": case(
+        "execute ok",
+        "error: there is no script `ok`\nhint: did you mean `ok.py`?",
+        {"ok.py": PLAIN},
+        status=127,
+    ),
+    "script as a program": case(
+        "execute -x ok.py a",
+        "error: `ok.py` is a script here, not a program of a package\n"
+        "hint: leave out `-x`: `conda-execute ok.py a`",
+        {"ok.py": PLAIN},
+    ),
+    "path of a script as a program": case(
+        "execute --with numpy -x ./ok.py",
+        "error: `./ok.py` is a script here, not a program of a package\n"
+        "hint: leave out `-x`: `conda-execute --with numpy ./ok.py`",
+        {"ok.py": PLAIN},
+    ),
     "nothing": case(
         "execute",
         "error: there is no script to run\nhint: `conda-execute SCRIPT` runs one, `conda-execute --init SCRIPT` starts "

@@ -161,6 +161,7 @@ def _kept(code: bytes, title: str, suffix: str = "") -> Script:
 
 def _near(given: str) -> str | None:
     from ..text import close, listed
+    from . import languages
 
     if os.path.islink(given):
         return f"it is a link to `{os.readlink(given)}`, which is not there"
@@ -169,7 +170,9 @@ def _near(given: str) -> str | None:
         names = os.listdir(folder or os.curdir)
     except OSError:
         return f"there is no directory `{folder}` either"
-    if alike := close(name, names, 3):
+    # With three letters and a suffix, names are not similar.
+    written = [one for one in sorted(names) if languages.of(one) and os.path.splitext(one)[0] == name]
+    if alike := written[:3] or close(name, names, 3):
         return f"did you mean {listed((os.path.join(folder, found) for found in alike), 'or')}?"
     if not folder and name in ("clear", "list", "create", "name", "info"):
         return f"`conda tmpenv {name}` is the command for environments"
