@@ -102,6 +102,12 @@ MISTAKES = {
     "name of an import": spec("torch", no_package("torch"), "conda-forge calls it `pytorch`"),
     "name of an import in capitals": spec("PIL", no_package("pil"), "conda-forge calls it `pillow`"),
     "name of an old package": spec("sklearn", no_package("sklearn"), "conda-forge calls it `scikit-learn`"),
+    "module of Python": spec("os", no_package("os"), "`os` is part of Python: remove this line"),
+    "module of Python as an argument": case(
+        "execute --with json s.py",
+        no_package("json") + "\n  --with json\nhint: `json` is part of Python: leave it out",
+        {"s.py": PLAIN},
+    ),
     "unknown name": spec(
         "unheardof",
         no_package("unheardof"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from ..text import close
 
@@ -116,6 +117,8 @@ def meant(spec: str, *, in_file: bool = True) -> str | None:
     'a repository is a requirement of pip: list it under `pip:` as `b @ git+https://example.org/a/b.git@v1`'
     >>> meant("torch"), meant("numpy >=1.26,<2"), meant("python 3.11.* *_cpython"), meant("numpy 1.26 py311_0")
     ('conda-forge calls it `pytorch`', None, None, None)
+    >>> meant("os"), meant("sys", in_file=False)
+    ('`os` is part of Python: remove this line', '`sys` is part of Python: leave it out')
     """
     for pattern, *hints in _PATTERNS:
         if found := re.fullmatch(pattern, spec):
@@ -129,7 +132,10 @@ def meant(spec: str, *, in_file: bool = True) -> str | None:
                 each="`, `".join(each),
                 lines=", ".join(f"`- {one}`" for one in each),
             )
-    conda = CONDA_NAMES.get(spec.partition(" ")[0].lower())
+    name = spec.partition(" ")[0]
+    conda = CONDA_NAMES.get(name.lower())
+    if conda is None and name in sys.stdlib_module_names:
+        return f"`{name}` is part of Python: {'remove this line' if in_file else 'leave it out'}"
     return f"conda-forge calls it `{conda}`" if conda is not None and conda != spec else None
 
 
