@@ -179,8 +179,8 @@ MISTAKES = {
         {"s.py": PLAIN},
     ),
     "pip: for PyPI": case(
-        "execute --with pip:humanize s.py",
-        no_package("humanize") + "\n  --with pip:humanize\nhint: did you mean `pypi:humanize`?",
+        "execute --with pip:numpy s.py",
+        "error: `pip:numpy` is not a valid match spec\nhint: did you mean `pypi:numpy`?",
         {"s.py": PLAIN},
     ),
     "--with and a version": case(
@@ -295,6 +295,13 @@ MISTAKES = {
         "error: `pip:` has no entries of its own\n"
         "  s.py:2:17\n  2 | # env: [python, pip: ]\n                      ^^^\nhint: write `pip: [NAME]`",
         {"s.py": "# conda execute\n# env: [python, pip: ]\n"},
+    ),
+    "pip: before a requirement": case(
+        "execute --check s.py",
+        "error: `pip:numpy` is listed among conda's packages\n"
+        "  s.py:3:6\n  3 | #  - pip:numpy\n           ^^^^^^^^^\n"
+        "hint: `numpy` belongs under `pip:`, or into `dependencies` of a `# /// script` header",
+        {"s.py": "# conda execute\n# env:\n#  - pip:numpy\n"},
     ),
     "binary": case(
         "execute s",

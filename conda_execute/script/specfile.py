@@ -23,6 +23,11 @@ PYPI = "pypi:"
 
 def from_words(words: Sequence[str]) -> Header:
     """The header of specs given on a command line, `pypi:NAME` among them."""
+    for word in words:
+        if word.startswith("pip:") and not word.startswith("pip::"):  # to conda's engines, a namespace and a package
+            raise UsageError(
+                f"`{word}` is not a valid match spec", hint=f"did you mean `{PYPI}{word.removeprefix('pip:').strip()}`?"
+            )
     specs = tuple(word.strip() for word in words if not word.startswith(PYPI))
     pypi = tuple(word[len(PYPI) :].strip() for word in words if word.startswith(PYPI))
     if not all(specs) or not all(pypi):

@@ -48,12 +48,14 @@ def spec(text: str, where: Location) -> str:
             hint='a spec is a name and then its versions, such as `numpy >=1.20,<2`; in a list like `["...", "..."]` '
             "it needs quotes, since a comma would split it",
         )
-    if spec.startswith("pypi:") and not spec.startswith("pypi::"):
+    prefix, colon, name = spec.partition(":")
+    if prefix in ("pip", "pypi") and colon and not name.startswith(":"):
         # conda's engines would read this as a conda package with a namespace before its name.
         raise HeaderError(
-            f"`{spec}` is listed among conda's packages; `pypi:` is for the command line",
+            f"`{shown(spec)}` is listed among conda's packages"
+            + "; `pypi:` is for the command line" * (prefix == "pypi"),
             where=where,
-            hint=f"`{spec[5:].strip()}` belongs under `pip:`, or into `dependencies` of a `# /// script` header",
+            hint=f"`{name.strip()}` belongs under `pip:`, or into `dependencies` of a `# /// script` header",
         )
     return spec
 
