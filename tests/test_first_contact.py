@@ -111,17 +111,18 @@ MISTAKES = {
     "unknown name": spec(
         "unheardof",
         no_package("unheardof"),
-        "if it is in another channel, add that under `channels:`; if it is only on PyPI, list it under `pip:`",
+        "check the spelling; if it is in another channel, add that under `channels:`; if it is only on PyPI, write"
+        " `- pip: [unheardof]` below `env`",
     ),
     "pip install": spec(
         "pip install humanize",
         no_version("pip install humanize"),
-        "list `humanize` under `pip:`, which is an entry of `env`",
+        "this is a command, not a package; below `env` write `- pip: [humanize]`",
     ),
     "extra": spec(
         "rich[jupyter]",
         "error (solve): `rich[jupyter]` is not a valid match spec: invalid bracket",
-        "a package of PyPI is listed under `pip:`; an extra of a conda package is written `rich[extras=[jupyter]]`",
+        "for a package of PyPI write `- pip: ['rich[jupyter]']`; with conda extras `rich[extras=[jupyter]]`",
     ),
     "caret": spec(
         "numpy^1.26", "error (solve): `numpy^1.26` is not a valid match spec: ...", "did you mean `numpy >=1.26,<2`?"
@@ -142,7 +143,7 @@ MISTAKES = {
     "exact version that is not there": spec(
         "python 3.10",
         no_version("python 3.10"),
-        "`python 3.10` means exactly version 3.10; for any 3.10 write `python 3.10.*`\n"
+        "`python 3.10` means exactly version 3.10, and there is no other 3.10 either\n"
         "      there is python 3.12.1, 3.11.2",
     ),
     "two packages in a line": spec(
@@ -169,7 +170,7 @@ MISTAKES = {
         "tmpenv create --override-channels --channel {url} --file requirements.txt",
         "error (solve): there is no package `humanize` for ... in `.../made`\n"
         "  requirements.txt:1:1\n  1 | humanize\n      ^^^^^^^^\n"
-        "hint: a package of PyPI is asked for with `pypi:NAME`; `--channel CHANNEL` adds another channel",
+        "hint: the file is read as conda specs; if it is only on PyPI, write `pypi:humanize` in its line",
         {"requirements.txt": "humanize\n"},
     ),
     "--with": case(
@@ -281,7 +282,8 @@ MISTAKES = {
         "execute --check s.py",
         "error: the script has no header, only a line that looks almost like the beginning of one\n"
         "  s.py:1:1\n  1 | # /// scirpt\n      ^^^^^^^^^^^^\n"
-        "hint: the first line must be exactly `# /// script`, and in the last `# ///`, without spaces at the end",
+        "hint: the first line must be exactly `# /// script`, and the last one exactly `# ///`, without spaces at the"
+        " end",
         {"s.py": "# /// scirpt\n# dependencies = []\n# ///\n"},
     ),
     "requirements beside pip:": case(
@@ -306,7 +308,7 @@ MISTAKES = {
     "binary": case(
         "execute s",
         "error: found a NUL byte: this is a binary file, not a script\n  s:1\n"
-        "hint: run a program directly; if it belongs to a script, give the script",
+        "hint: run it directly, without conda-execute, which takes the source text of a script",
         {"s": "\0"},
     ),
     "program": case(
@@ -390,7 +392,7 @@ MISTAKES = {
         "execute s.py",
         "error: `/none/python3.9` is not there\n"
         "  s.py:1:3\n  1 | #!/none/python3.9\n        ^^^^^^^^^^^^^^^\n"
-        "hint: add the package that contains `python3.9` to the header",
+        "hint: add `python 3.9.*` to the header",
         {"s.py": "#!/none/python3.9\n" + HEADER.format("numpy")},
         status=127,
     ),
@@ -407,7 +409,7 @@ MISTAKES = {
     ),
     "info of nothing": case(
         "tmpenv info",
-        "error: `conda-tmpenv info` needs a NAME or SCRIPT\nhint: `conda-tmpenv info --help` lists the options",
+        "error: `conda-tmpenv info` needs a NAME or SCRIPT\nhint: `conda-tmpenv list` shows the names",
     ),
     "age in days": case(
         "tmpenv clear --min-age 2d",
@@ -518,7 +520,7 @@ MISTAKES = {
     "project of another tool": case(
         "execute pixi.toml",
         "error: `pixi.toml` is a file of another tool's project, not a script\n"
-        "hint: give the script, with what it needs in its own header",
+        "hint: `conda-execute SCRIPT` runs a script, `conda-execute --init SCRIPT` starts its header",
         {"pixi.toml": "[project]\nname = 'x'\n"},
     ),
     "file of specs that is missing": case(
@@ -531,7 +533,7 @@ MISTAKES = {
     ),
     "command of another kind": case(
         "tmpenv search numpy",
-        "error: there is no command `search`\nhint: there are `list`, `info`, ...`dir`",
+        "error: there is no command `search`\nhint: `conda search SPEC` looks for packages",
     ),
     "run by the other program": case(
         "tmpenv run s.py", "error: there is no command `run`\nhint: `conda-execute SCRIPT` runs a script"
@@ -598,7 +600,8 @@ MISTAKES = {
     ),
     "shebang of another system": case(
         "execute --check s.py",
-        "conda-execute: `s.py` has lines that end in CR LF: started as a program, its first line is not understood",
+        "conda-execute: `s.py` has lines that end in CR LF and does not start as a program; `sed -i 's/\\r$//' FILE`"
+        " changes that",
         {"s.py": "#!/usr/bin/env conda-execute\r\n# conda execute\r\n# env: [python]\r\n"},
         status=0,
     ),

@@ -26,7 +26,7 @@ def check(options: RunOptions) -> int:
             plan.voice.notice(notice)
         shebang = plan.script.head.partition(b"\n")[0]
         if shebang.startswith(b"#!") and shebang.endswith(b"\r"):
-            said = "has lines that end in CR LF: started as a program, its first line is not understood"
+            said = "has lines that end in CR LF and does not start as a program; `sed -i 's/\\r$//' FILE` changes that"
             plan.voice.notice(f"`{plan.script.title}` {said}")
         return meaning_of(plan, plan.store().prefix(plan.name) if plan.sandbox else "")
 

@@ -103,7 +103,8 @@ def _check(line: CommandLine) -> None:
     says."""
     what, least, most = line.WORDS
     if len(line.words) < least:
-        raise UsageError(f"`{line.program()}` needs a {what}", hint=line.help_hint())
+        hint = "`conda tmpenv list` shows the names" if what.startswith("NAME") else line.help_hint()
+        raise UsageError(f"`{line.program()}` needs a {what}", hint=hint)
     if most is not None and len(line.words) > most:
         takes = f"one {what}" if most else "no words"
         raise UsageError(f"unexpected argument `{line.words[most]}`", hint=f"`{line.program()}` takes {takes}")

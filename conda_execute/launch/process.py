@@ -136,15 +136,18 @@ def _not_found(name: str, prefix: str) -> NotFoundError:
         offered = []
     near = close(name, offered, 5, 0.5)
     near += [other for other in offered if other.startswith(name) and other not in near][: 5 - len(near)]
-    hint = (
-        "the environment has " + ", ".join(f"`{other}`" for other in near)
-        if near
-        else f"add the package that contains `{name}` to the header"
-    )
+    hint = "the environment has " + ", ".join(f"`{other}`" for other in near) if near else _package_of(name)
     variable, assigned, _ = name.partition("=")
     if assigned and variable.isidentifier():
         hint = f"`env {name} PROGRAM` sets a variable for a program"
     return NotFoundError(message, hint=hint)
+
+
+def _package_of(program: str) -> str:
+    version = program.removeprefix("python")
+    if version != program and version.replace(".", "").isdecimal():
+        return f"add `python {version}.*` to the header"
+    return f"add the package that contains `{program}` to the header"
 
 
 def become(program: str, argv: list[str], environ: Mapping[str, str]) -> NoReturn:

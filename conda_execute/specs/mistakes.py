@@ -66,10 +66,10 @@ _VERSIONS = r"(?:(?: ?[<>=!~]| \d)[^\s,]*(?:,[<>=!~\d*][^\s,]*)*)?"
 _PATTERNS: tuple[tuple[str, ...], ...] = (
     (
         r"pip3? install (?:-\S+ )*(.+)",
-        "list `{each}` under `pip:`, which is an entry of `env`",
+        "this is a command, not a package; below `env` write `- pip: [{all}]`",
         "`pypi:NAME` asks for a package of PyPI: `pypi:{first}`",
     ),
-    (r"pip3?: ?([^:].*)", "list `{0}` under `pip:`, which is an entry of `env`", "did you mean `pypi:{0}`?"),
+    (r"pip3?: ?([^:].*)", "below `env` write `- pip: [{0}]`", "did you mean `pypi:{0}`?"),
     (
         r"(?=git\+|\S+\.git\b)(?:git\+)?(\w+://\S*?/([\w.-]+?)(?:\.git)?(?:[@#]\S*)?)",
         "a repository is a requirement of pip: list it under `pip:` as `{1} @ git+{0}`",
@@ -81,7 +81,7 @@ _PATTERNS: tuple[tuple[str, ...], ...] = (
     (r"([A-Za-z][\w.-]*):(\d[\d.]*)", "did you mean `{0} {1}.*`? A colon separates a channel from a package"),
     (
         r"([\w.-]+)\[([\w.,-]+)\].*",
-        "a package of PyPI is listed under `pip:`; an extra of a conda package is written `{0}[extras=[{1}]]`",
+        "for a package of PyPI write `- pip: ['{0}[{1}]']`; with conda extras `{0}[extras=[{1}]]`",
     ),
     (
         r"([\w.-]+ ?[=<>!~]+ ?[\d.*]+(?:,[=<>!~]+[\d.*]+)*) +(?!and\b|or\b)[A-Za-z]\w* .*",
@@ -104,9 +104,9 @@ def meant(spec: str, *, in_file: bool = True) -> str | None:
     >>> meant("python:3.11")
     'did you mean `python 3.11.*`? A colon separates a channel from a package'
     >>> meant("rich[jupyter]")
-    'a package of PyPI is listed under `pip:`; an extra of a conda package is written `rich[extras=[jupyter]]`'
+    "for a package of PyPI write `- pip: ['rich[jupyter]']`; with conda extras `rich[extras=[jupyter]]`"
     >>> meant("pip install humanize")
-    'list `humanize` under `pip:`, which is an entry of `env`'
+    'this is a command, not a package; below `env` write `- pip: [humanize]`'
     >>> meant("python >=3 needed for f-strings")
     'did you mean `python >=3`? A comment begins with `#`'
     >>> meant("python 3.12 numpy"), meant("python, numpy", in_file=False)
@@ -130,6 +130,7 @@ def meant(spec: str, *, in_file: bool = True) -> str | None:
                 next=int(parts[1]) + 1 if "{next}" in hint else "",
                 first=each[0],
                 each="`, `".join(each),
+                all=", ".join(each),
                 lines=", ".join(f"`- {one}`" for one in each),
             )
     name = spec.partition(" ")[0]
@@ -166,6 +167,8 @@ def exact(spec: str, versions: list[str]) -> str | None:
     ('`numpy ==2.2` means exactly version 2.2; for any 2.2 write `numpy 2.2.*`', None)
     >>> exact("c::python =3.11=*_cp", ["3.11.7"])
     '`c::python =3.11=*_cp` means exactly version 3.11; for any 3.11 write `c::python 3.11.* *_cp`'
+    >>> exact("python 3.10", ["3.12.1", "3.11.7"])
+    '`python 3.10` means exactly version 3.10, and there is no other 3.10 either'
     """
     found = re.fullmatch(_EXACT, spec)
     if found is None or not any(
@@ -173,5 +176,7 @@ def exact(spec: str, versions: list[str]) -> str | None:
     ):
         return None
     name, version, build = found.groups(default="")
+    if not any(f"{one}.".startswith(f"{version}.") for one in versions):
+        return f"`{spec}` means exactly version {version}, and there is no other {version} either"
     meant = f"{name} {version}.*{build.replace('=', ' ')}"
     return f"`{spec}` means exactly version {version}; for any {version} write `{meant}`"

@@ -19,6 +19,7 @@ _OTHER_WORDS = {
     "show": "did you mean `info`?",
     "gc": "did you mean `prune`?",
     **dict.fromkeys(("path", "find", "prefix"), "did you mean `name`?"),
+    **dict.fromkeys(("search", "query"), "`conda search SPEC` looks for packages"),
     "rename": "environments are named by their contents; `conda tmpenv list` shows them",
     "run": "`conda execute SCRIPT` runs a script",
     "activate": "`conda execute --shell SCRIPT` opens a shell in a script's environment",

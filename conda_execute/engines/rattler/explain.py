@@ -150,10 +150,13 @@ def missing_packages(
     what = "is no package" if len(missing) == 1 else "are no packages"
     where = [place for spec in missing.values() if (place := locate(spec)) is not None]
     if not hints and any(place.path.endswith(".txt") for place in where):
-        hints.append("a package of PyPI is asked for with `pypi:NAME`; `--channel CHANNEL` adds another channel")
+        name = next(iter(missing))
+        hints.append(f"the file is read as conda specs; if it is only on PyPI, write `pypi:{name}` in its line")
     elif not hints and any(map(_in_file, where)):
+        name = next(iter(missing))
         hints.append(
-            "if it is in another channel, add that under `channels:`; if it is only on PyPI, list it under `pip:`"
+            "check the spelling; if it is in another channel, add that under `channels:`; if it is only on PyPI, write"
+            f" `- pip: [{name}]` below `env`"
         )
     elif not hints:
         # Arguments are not in a file.

@@ -88,7 +88,8 @@ def _another_kind(script: Head, name: str) -> HeaderError | None:
     elif re.fullmatch(r"requirements[\w.-]*\.txt", name):
         what, hint = "a list of pip's requirements", "name each with `--with pypi:NAME`, or under `pip:` in a header"
     elif name in ("pixi.toml", "pyproject.toml", "conda-lock.yml", "pixi.lock", "uv.lock"):
-        what, hint = "a file of another tool's project", "give the script, with what it needs in its own header"
+        what = "a file of another tool's project"
+        hint = "`conda execute SCRIPT` runs a script, `conda execute --init SCRIPT` starts its header"
     else:
         return None
     return HeaderError(f"`{name}` is {what}, not a script", where=Location(script.path), hint=hint)
@@ -115,9 +116,9 @@ def _nearly_native(script: Head, number: int, stripped: str) -> HeaderError:
 
 def _nearly_block(script: Head, number: int, stripped: str, kind: str) -> HeaderError:
     if kind:
-        wanted = "`# /// conda-script`, and in the last `# /// end-conda-script`"
+        wanted = "`# /// conda-script`, and the last one exactly `# /// end-conda-script`"
     else:
-        wanted = "`# /// script`, and in the last `# ///`"
+        wanted = "`# /// script`, and the last one exactly `# ///`"
     wanted += ", without spaces at the end"
     if script.lines[number - 1] == "# /// script":
         return HeaderError(

@@ -95,7 +95,7 @@ def _not_text(head: bytes, path: str) -> HeaderError:
     return HeaderError(
         "found a NUL byte: this is a binary file, not a script",
         where=Location(path, line),
-        hint="run a program directly; if it belongs to a script, give the script",
+        hint="run it directly, without conda-execute, which takes the source text of a script",
     )
 
 
