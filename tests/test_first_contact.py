@@ -305,6 +305,12 @@ MISTAKES = {
         "hint: `numpy` belongs under `pip:`, or into `dependencies` of a `# /// script` header",
         {"s.py": "# conda execute\n# env:\n#  - pip:numpy\n"},
     ),
+    "pypi: before a requirement": case(
+        "execute --check s.py",
+        "error: `pypi:humanize >=4` is not a valid PyPI requirement: `pypi:` does not belong to its name\n"
+        "  s.py:4:8\n  4 | #    - pypi:humanize >=4\n             ^^^^^^^^^^^^^^^^^\nhint: write `humanize >=4`",
+        {"s.py": "# conda execute\n# env:\n#  - pip:\n#    - pypi:humanize >=4\n"},
+    ),
     "binary": case(
         "execute s",
         "error: found a NUL byte: this is a binary file, not a script\n  s:1\n"

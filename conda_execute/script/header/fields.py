@@ -70,6 +70,13 @@ def requirement(text: str, where: Location) -> str:
                 "write the path alone, such as `./lib`; `[tool.uv.sources]` of a `# /// script` header has `editable`"
             )
         raise HeaderError(f"`{requirement}` is an option of pip, not a requirement", where=where, hint=hint)
+    prefix, colon, name = requirement.partition(":")
+    if colon and prefix in ("pip", "pypi"):
+        raise HeaderError(
+            f"`{shown(requirement)}` is not a valid PyPI requirement: `{prefix}:` does not belong to its name",
+            where=where,
+            hint=f"write `{name.strip()}`",
+        )
     # The installer reads a URL or a path with its extras and markers.
     if not re.match(r"(\.{0,2}|~)/|[A-Za-z][A-Za-z0-9+.-]*://|\.{1,2}(?:$|[\[\s;])", requirement):
         _check_pep_508(requirement, where)
