@@ -340,6 +340,18 @@ MISTAKES = {
         "hint: leave out `-x`: `conda-execute --with numpy ./ok.py`",
         {"ok.py": PLAIN},
     ),
+    "name of the environment of a missing script": case(
+        "tmpenv name zzzz.py",
+        "error: there is no script `zzzz.py`\n"
+        "hint: if a package is called so, name its versions, too: `'zzzz.py *'`",
+        status=127,
+    ),
+    "environment of a missing script": case(
+        "tmpenv create numpy myscrip.py",
+        "error: there is no script `myscrip.py`\nhint: did you mean `myscript.py`?",
+        {"myscript.py": PLAIN},
+        status=127,
+    ),
     "nothing": case(
         "execute",
         "error: there is no script to run\nhint: `conda-execute SCRIPT` runs one, `conda-execute --init SCRIPT` starts "

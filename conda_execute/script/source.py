@@ -70,7 +70,7 @@ def from_file(given: str) -> Script:
         # Non-blocking, since a FIFO without a writer would block us; it makes no difference for regular files.
         descriptor = os.open(given, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise NotFoundError(f"there is no script `{given}`", hint=_near(given)) from None
+        raise NotFoundError(f"there is no script `{given}`", hint=near(given)) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or "the path is not usable"
         raise NotExecutableError(f"the script `{given}` cannot be read: {reason}") from None
@@ -159,7 +159,8 @@ def _kept(code: bytes, title: str, suffix: str = "") -> Script:
     return Script(given=path, path=path, head=code[:ENOUGH], title=title, is_file=False)
 
 
-def _near(given: str) -> str | None:
+def near(given: str) -> str | None:
+    """A hint for a path at which there is no script."""
     from ..text import close, listed
     from . import languages
 

@@ -10,12 +10,12 @@ from ...environments.ensure import ensure
 from ...environments.name import environment_name
 from ...environments.place import choose_tmp_envs
 from ...environments.store import Store
-from ...errors import PlaceError, UsageError
+from ...errors import NotFoundError, PlaceError, UsageError
 from ...launch import process
 from ...lean.values import replace
 from ...plan import understand
 from ...resolve import Wishes, resolve
-from ...script import specfile
+from ...script import languages, source, specfile
 from ...script.header import ENOUGH, find_header
 from ...specs import platforms
 from ...terminal.messages import print_json, say
@@ -44,7 +44,12 @@ def create(options: CreateOptions) -> int:
 
 
 def _is_script(words: Sequence[str]) -> bool:
-    """Whether the argument is a script with a header, and not a spec."""
+    """Whether the argument is a script with a header, and not a spec. Raises NotFoundError for the name of a script
+    that is not there."""
+    for word in words:
+        if languages.of(word) is not None and not set(":=<>!~*[ ") & set(word) and not os.path.lexists(word):
+            hint = source.near(word) or f"if a package is called so, name its versions, too: `'{word} *'`"
+            raise NotFoundError(f"there is no script `{word}`", hint=hint)
     if len(words) != 1 or not os.path.isfile(words[0]):
         return False
     with open(words[0], "rb") as file:
