@@ -796,3 +796,12 @@ def test_commands_in_texts_have_the_name_that_was_called(world: World, argv: lis
     assert not re.search(r"(?<!# )conda (execute|tmpenv)", by_program.stdout + by_program.stderr)
     assert "conda-execute -" not in by_conda.stdout + by_conda.stderr
     assert re.search(r"conda (execute|tmpenv)", by_conda.stdout + by_conda.stderr) or argv[1:2] == ["none.py"]
+
+
+def test_every_run_reports_an_entry_that_an_empty_line_separates_from_its_header(world: World) -> None:
+    script = world.script("lost.py", "# conda execute\n# env:\n#  - python\n\n#  - numpy\nprint('ran')\n")
+    for words in ([], [], [], ["-v"]):
+        done = world.execute(*words, script)
+        assert done.stdout == "ran\n"
+        assert done.stderr.count("does not count: an empty line ends the header before it") == 1
+    assert world.execute("--quiet", script).stderr == ""

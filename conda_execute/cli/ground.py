@@ -131,6 +131,7 @@ class Start:
         if (
             watched is None
             or plan.has_stale_lock
+            or plan.header.has_lost_lines
             or COMMIT in (plan.header.exclude_newer, plan.header.pypi_exclude_newer)
         ):
             return

@@ -36,6 +36,10 @@ def prepare(plan: Plan, store: Store, use: Use) -> Environment:
     if (passed_over := plan.settings.sources.passed_over) is not None:
         plan.voice.detail(f"CONDARC names `{passed_over}`, which is not a settings file and is ignored\n")
     plan.voice.detail(specification(plan))
+    tells = plan.header.has_lost_lines or plan.voice.verbose
+    if tells and plan.header.notices and not plan.options.force_env and store.find(plan.name):
+        for notice in plan.header.notices:  # creation would print them
+            plan.voice.notice(notice)
     environment = ensure(plan.request, store, plan.recipe(), use, force=plan.options.force_env)
     plan.voice.detail(f"Prefix: {environment.prefix}\n")
     return environment

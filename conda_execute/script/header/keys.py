@@ -89,8 +89,10 @@ class Header:
     narrowing: Narrowing | None = None
     quiet: bool = False
     verbose: bool = False
-    #: Things that the reader understood and ignored, one sentence each, to be printed once on creation.
+    #: Things that the reader understood and ignored, one sentence each, to be printed on creation and with `-v`.
     notices: tuple[str, ...] = ()
+    #: Whether a notice is about lines that only seem to belong to the header, which every run must report.
+    has_lost_lines: bool = field(default=False, compare=False)
     #: Lines of the script, counted from 1, that hold the header: first and last.
     lines: tuple[int, int] = field(default=(0, 0), compare=False)
     #: Where each spec, requirement and channel is, for errors found later, for example by the solver.

@@ -167,6 +167,7 @@ def read(script: Head, block: CommentBlock, platform: str) -> Header:
         from .dependencies import with_python
 
         specs = with_python(specs)
+    lost = _lost_entries(script, block)
     return Header(
         format=FORMAT,
         specs=specs,
@@ -177,7 +178,8 @@ def read(script: Head, block: CommentBlock, platform: str) -> Header:
         overrides=_system(keys["system"]) if "system" in keys else (),
         quiet=quiet,
         verbose=verbose,
-        notices=_lost_entries(script, block),
+        notices=lost,
+        has_lost_lines=bool(lost),
         lines=(block.first, block.last),
         locations=tuple(locations),
         **own(keys),
