@@ -456,7 +456,7 @@ def test_a_path_that_a_linked_script_names_is_found_beside_the_link_and_then_bes
     [
         ("environment.yml", "name: x\ndependencies:\n  - numpy\n", "an environment.yml", "--file environment.yml"),
         ("requirements-dev.txt", "rich>=13\n", "a list of pip's requirements", "--with pypi:NAME"),
-        ("pixi.toml", "[workspace]\n", "another tool's project", "give the script"),
+        ("pixi.toml", "[workspace]\n", "another tool's project", "conda-execute SCRIPT"),
     ],
 )
 def test_a_list_of_packages_given_as_a_script_is_named_as_what_it_is(
