@@ -84,6 +84,12 @@ def pytest_configure() -> None:
             signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: a test that waits for a process, a lock or the disk leaves a core idle."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture
 def tmp_envs(tmp_path: Path) -> str:
     """A directory for environments, without one."""
