@@ -375,7 +375,7 @@ MISTAKES = {
     "-c for a channel": case(
         "execute --with python -c conda-forge s.py",
         "error: `-c` runs code, and `conda-forge s.py` looks like a channel and a script\n"
-        "hint: a channel is given with `--channel`: `conda-execute --channel conda-forge s.py`",
+        "hint: write `--channel conda-forge s.py` instead of `-c conda-forge s.py`",
         {"s.py": PLAIN},
     ),
     "environment.yml": case(
@@ -472,7 +472,7 @@ MISTAKES = {
         "execute --check s.py",
         "error: `“python”` is not a valid match spec: it must start with a package name\n"
         "  s.py:3:6\n  3 | #  - “python”\n           ^^^^^^^^\n"
-        "hint: line 3 contains U+201C, which only looks like `\"`\n      a spec is a name and then its versions, ...",
+        "hint: line 3 contains U+201C, which only looks like `\"`: write `\"`",
         {"s.py": "# conda execute\n# env:\n#  - “python”\n"},
     ),
     "Python that is not there": case(
@@ -499,7 +499,7 @@ MISTAKES = {
     ),
     "value forgotten": case(
         "execute --with",
-        "error: `--with` needs a value: SPEC\nhint: `conda-execute --help` lists the options",
+        "error: `--with` needs a value: SPEC\nhint: such as `--with numpy`, or `--with 'python 3.12.*'`",
     ),
     "notebook cut short": case(
         "execute --check n.ipynb",

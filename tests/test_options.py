@@ -82,7 +82,7 @@ def test_what_was_chosen_can_be_made_without_words() -> None:
         (["--wiht", "numpy", "s.py"], "there is no option `--wiht`", "did you mean `--with`?"),
         (["--overide-channels", "s.py"], "there is no option `--overide-channels`", "`--override-channels`"),
         (["-z", "s.py"], "there is no option `-z`", "come after it"),
-        (["--with"], "`--with` needs a value: SPEC", "--help"),
+        (["--with"], "`--with` needs a value: SPEC", "such as `--with numpy`"),
         (["--check=yes", "s.py"], "there is no option `--check=yes`", "`--check`"),
         (["-vx", "s.py"], "there is no option `-vx`", ""),
         (["--off", "s.py"], "there is no option `--off`", "did you mean `--offline`?"),

@@ -61,7 +61,10 @@ def _take(kind: type[CommandLine], word: str, left: list[str], chosen: dict[str,
         chosen[attribute] = option.bare
     else:
         if not equals and not left:
-            raise UsageError(f"`{name}` needs a value: {option.value}", hint=kind.help_hint())
+            hint = (
+                f"such as `{name} numpy`, or `{name} 'python 3.12.*'`" if option.value == "SPEC" else kind.help_hint()
+            )
+            raise UsageError(f"`{name}` needs a value: {option.value}", hint=hint)
         given = given if equals else left.pop(0)
         if option.words and given not in option.words:
             begun = [one for one in option.words if given and one.startswith(given)]

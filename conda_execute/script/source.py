@@ -104,7 +104,7 @@ def from_words(words: Sequence[str]) -> Script:
     if len(words) > 1 and re.fullmatch(r"[\w./:-]+", words[0]) and os.path.isfile(words[1]):
         raise UsageError(
             f"`-c` runs code, and `{words[0]} {words[1]}` looks like a channel and a script",
-            hint=f"a channel is given with `--channel`: `conda execute --channel {words[0]} {words[1]}`",
+            hint=f"write `--channel {words[0]} {words[1]}` instead of `-c {words[0]} {words[1]}`",
         )
     return _kept("\n".join(words).encode("utf-8", "surrogateescape") + b"\n", "-c")
 

@@ -26,11 +26,13 @@ _MEANT = {
 
 
 def told(error: HeaderError) -> HeaderError:
-    """The error with the first such character in its lines added to the hint."""
+    """The error with a hint to the first such character in its lines, which is the cause of the rest."""
     for where in error.where:
         for character in where.text or "":
             if character in _MEANT:
-                what = f"line {where.line} contains U+{ord(character):04X}, which only looks like {_MEANT[character]}"
-                error.hint = f"{what}\n{error.hint}" if error.hint else what
+                meant = _MEANT[character]
+                error.hint = (
+                    f"line {where.line} contains U+{ord(character):04X}, which only looks like {meant}: write {meant}"
+                )
                 return error
     return error
