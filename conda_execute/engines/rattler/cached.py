@@ -40,14 +40,16 @@ class Unpacked:
         self.has_links_out = True
 
     def damage(self) -> str | None:
-        """What is wrong with its files, by names and sizes; None if nothing is. Looks at its links by the way."""
+        """What is wrong with its files, by names and sizes; None if nothing is. Sets `has_links_out`, too."""
         package = self.directory
         links = []
         try:
             for path in self._listed or ():
-                name, size = path["_path"], path.get("size_in_bytes")
+                name, size, kind = path["_path"], path.get("size_in_bytes"), path.get("path_type", "hardlink")
+                if kind == "directory":
+                    continue  # has no content to be damaged
                 found = os.lstat(f"{package}/{name}")
-                if size not in (None, found.st_size) and path.get("path_type", "hardlink") == "hardlink":
+                if size not in (None, found.st_size) and kind == "hardlink":
                     return f"`{name}` has {found.st_size} bytes instead of {size}"
                 if stat.S_ISLNK(found.st_mode):
                     links.append((name, os.readlink(f"{package}/{name}")))
