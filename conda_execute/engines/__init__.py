@@ -10,22 +10,15 @@ tools how the prefix was created.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from ..configuration.declared import BACKENDS
-from ..errors import SettingsError
+from ..configuration.declared import BACKENDS, Settings
+from ..errors import Location, SettingsError
 from ..lean.values import dataclass, field, replace
-from ..model import Built
+from ..model import Built, Request
 from ..terminal.progress import Progress
 from ..text import nearest
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Any, Protocol
-
-    from ..configuration.declared import Settings
-    from ..errors import Location
-    from ..model import Request
 
 
 @dataclass(frozen=True)
@@ -117,38 +110,36 @@ class Options:
     script: str | None = None
 
 
-if TYPE_CHECKING:
+class Backend(Protocol):
+    """An engine, as `load()` of the module with its name returns it. Solving and creating raise `CreationError`
+    with the step; signals raise `InterruptError`."""
 
-    class Backend(Protocol):
-        """An engine, as `load()` of the module with its name returns it. Solving and creating raise `CreationError`
-        with the step; signals raise `InterruptError`."""
+    name: str
 
-        name: str
+    def program(self, environ: Mapping[str, str]) -> str:
+        """The library and its version, or the path of the program, that does the work. Raises SettingsError."""
 
-        def program(self, environ: Mapping[str, str]) -> str:
-            """The library and its version, or the path of the program, that does the work. Raises SettingsError."""
+    def require(self) -> None:
+        """Raise SettingsError if it cannot work."""
 
-        def require(self) -> None:
-            """Raise SettingsError if it cannot work."""
+    def limits(self, settings: Settings, request: Request) -> Iterator[tuple[str, str]]:
+        """Each setting that it cannot follow, and why."""
 
-        def limits(self, settings: Settings, request: Request) -> Iterator[tuple[str, str]]:
-            """Each setting that it cannot follow, and why."""
+    def check(self, request: Request, options: Options) -> None:
+        """Raise CreationError for a spec that it cannot parse, as far as it can tell without solving."""
 
-        def check(self, request: Request, options: Options) -> None:
-            """Raise CreationError for a spec that it cannot parse, as far as it can tell without solving."""
+    #: Whether `create` takes a solution that was found before instead of solving again.
+    solves_first: bool
 
-        #: Whether `create` takes a solution that was found before instead of solving again.
-        solves_first: bool
+    def solve(
+        self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
+    ) -> Solution:
+        """The packages that `request` asks for. Only repodata is downloaded, and not again if an earlier solution
+        has it. Records to `keep` are preferred."""
 
-        def solve(
-            self, request: Request, options: Options, *, like: Solution | None = None, keep: Sequence[Any] = ()
-        ) -> Solution:
-            """The packages that `request` asks for. Only repodata is downloaded, and not again if an earlier solution
-            has it. Records to `keep` are preferred."""
-
-        def create(self, request: Request, prefix: str, options: Options, solution: Solution | None = None) -> Built:
-            """Install the conda packages of `request` (or exactly those of `solution`, without solving) into
-            `prefix`."""
+    def create(self, request: Request, prefix: str, options: Options, solution: Solution | None = None) -> Built:
+        """Install the conda packages of `request` (or exactly those of `solution`, without solving) into
+        `prefix`."""
 
 
 def engine(name: str | None) -> Backend:

@@ -19,28 +19,23 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from .. import credentials
 from ..cache import cache_dir
+from ..configuration.declared import Settings
 from ..environments import layout
 from ..errors import CreationError, SettingsError
 from ..files import make_directory
 from ..lean.values import replace
-from ..model import Built
+from ..model import Built, Channel, Request
 from ..specs.match_spec import has_condition, spec_name
 from . import Options, Package, Solution, stem, subprocesses
 from . import records as seal
 from .rattler import explain
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ..configuration.declared import Settings
-    from ..model import Channel, Request
 
 #: conda's names for failures, or words from their messages, by the step that failed. Others count as linking.
 _STEPS = {

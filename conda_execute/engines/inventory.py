@@ -9,19 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..environments import layout
 from ..lean.values import dataclass
 from ..specs.requirement import canonical, requirement_name
-from .pypi.installed import distributions
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
-
-    from .pypi.installed import Distribution
+from .pypi.installed import Distribution, distributions
 
 PYPI, CRAN = "PyPI", "CRAN"
 

@@ -8,19 +8,14 @@ what it does here.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
-from ..configuration.declared import BACKENDS
+from ..configuration.declared import BACKENDS, Settings
 from ..errors import CreationError, SettingsError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..configuration.declared import Settings
-    from ..model import Channel, Request
-    from . import Backend, Solution
+from ..model import Channel, Request
+from . import Backend, Solution
 
 #: The index files with all packages of a channel, or the latest ones.
 _WHOLE_INDEXES = ("repodata.json", "current_repodata.json")

@@ -14,13 +14,10 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from ..files import umask, write_atomically
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from typing import Any
 
 FROZEN = "frozen"
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from typing import Any
 
 from . import records
 from .pypi.installed import from_pypi
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
 
 #: Files that may have replaced a package's file: ours, and those of the engine.
 _OURS = (records.MANAGED, records.NO_USER_SITE, "INSTALLER", "RECORD")

@@ -7,20 +7,16 @@ of its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import rattler
+from rattler import GenericVirtualPackage, MatchSpec, RepoDataRecord
 from rattler.exceptions import DetectVirtualPackageError, InvalidVersionError
 
+from ..model import Request
 from ..specs import condition
 from ..specs.match_spec import has_condition
 from .rattler import bridge, explain
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rattler import GenericVirtualPackage, MatchSpec, RepoDataRecord
-
-    from ..model import Request
 
 #: The assumed machines of other platforms: what conda packages can rely on by default.
 _FOREIGN = {

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ...terminal.progress import Progress
+from ...terminal.progress import Progress
 
 #: As in `numpy    ------------     10.88 MiB/16.13 MiB`, and `Building numpy==2.4.6`.
 _BAR = re.compile(r"(\S+) +-+ +([\d.]+) ([KMG]?i?B)/([\d.]+) ([KMG]?i?B)")

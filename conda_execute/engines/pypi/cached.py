@@ -9,16 +9,13 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Collection, Iterable, Iterator
 
 from ...errors import CreationError
 from ...files import delete
 from ...specs.requirement import canonical
 from ..verify import complaint
 from .installed import Distribution
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
 
 #: What uv says of an unpacked package that is gone.
 _GONE = r"failed to read directory `(.+?)`: No such file"

@@ -10,24 +10,19 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator, Sequence
+from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from rattler import RepoDataRecord
 
 from ... import files
 from ...environments import layout
+from ...model import Request
 from ...specs.requirement import canonical
-from .. import PyPIPackage
+from .. import Options, PyPIPackage
 from . import install, installed
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
-
-    from rattler import RepoDataRecord
-
-    from ...model import Request
-    from .. import Options
-    from .installed import Distribution
+from .installed import Distribution
 
 
 def add(request: Request, prefix: str, options: Options, records: Sequence[RepoDataRecord]) -> None:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ... import credentials
-from ...errors import CreationError
+from ...errors import CreationError, Location
+from ...model import Request
 from ...specs.match_spec import spec_name
 from ...specs.requirement import canonical, requirement_name
-from .installed import owners
+from .. import Options
+from .installed import Distribution, owners
 from .project import NAME
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...errors import Location
-    from ...model import Request
-    from .. import Options
-    from .installed import Distribution
 
 
 class UnfitError(CreationError):

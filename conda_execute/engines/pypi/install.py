@@ -12,25 +12,19 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from ...credentials import leave_out
 from ...environments import layout
 from ...errors import CreationError
 from ...files import delete, write_atomically
-from ...model import Built
+from ...model import Built, Request
 from ...specs.requirement import requirement_name
 from ...text import megabytes
+from .. import Options, PyPIPackage
 from . import cached, complaints, project
-from .installed import distributions
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ...model import Request
-    from .. import Options, PyPIPackage
-    from .installed import Distribution
+from .installed import Distribution, distributions
 
 
 def install(

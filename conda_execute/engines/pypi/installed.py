@@ -8,13 +8,10 @@ import glob
 import json
 import os
 import re
+from collections.abc import Iterator, Sequence
 
 from ...lean.values import dataclass
 from ...specs.requirement import canonical
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)

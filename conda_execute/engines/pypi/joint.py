@@ -16,22 +16,16 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ...errors import CreationError
 from ...lean.values import dataclass, replace
+from ...model import Built, Request
 from ...specs.requirement import canonical, requirement_name
-from .. import Solution
+from .. import Backend, Options, Solution
 from . import complaints, install, installed, offer, project
-from .offer import Trial
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
-
-    from ...model import Built, Request
-    from .. import Backend, Options
-    from .offer import Versions
+from .offer import Trial, Versions
 
 #: How often conda's solver is asked again.
 ROUNDS = 3

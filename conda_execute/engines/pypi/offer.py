@@ -12,27 +12,25 @@ from __future__ import annotations
 import os
 import re
 import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from ...errors import CreationError
 from ...lean.values import dataclass
+from ...model import Request
 from ...specs.match_spec import spec_name
 from ...specs.requirement import is_version
+from .. import Options, Solution
 from . import installed
+from .installed import Distribution
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
-
     from rattler import RepoDataRecord
 
-    from ...errors import CreationError
-    from ...model import Request
-    from .. import Options, Solution
-    from .installed import Distribution
-
-    #: PyPI packages by canonical name, and their versions; none, where the place they come from has just one.
-    Versions = Mapping[str, str]
+#: PyPI packages by canonical name, and their versions; none, where the place they come from has just one.
+Versions = Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -12,24 +12,18 @@ import json
 import os
 import re
 import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from ... import credentials
 from ...errors import CreationError
 from ...lean.values import replace
+from ...model import Request
 from ...specs.requirement import is_version, requirement_name
-from .. import subprocesses
+from .. import Options, PyPIPackage, subprocesses
 from . import cached
 from .bars import Bars
-from .installed import python_version
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from typing import Any
-
-    from ...model import Request
-    from .. import Options, PyPIPackage
-    from .installed import Distribution
+from .installed import Distribution, python_version
 
 #: Variables that would lead uv to another interpreter, place or project, or its build processes to foreign modules.
 _DROPPED = frozenset({

@@ -11,23 +11,18 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ... import credentials
 from ...errors import CreationError
 from ...lean.values import replace
+from ...model import Request
 from ...specs.requirement import canonical
-from .. import PyPIPackage
+from .. import Backend, Options, PyPIPackage, Solution
 from . import complaints, install, installed, joint, offer, project
 from .offer import Trial
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-    from ...model import Request
-    from .. import Backend, Options, Solution
 
 _OLDEST = r"(?:manylinux|musllinux|macosx)_(\d+)_(\d+)"
 

@@ -19,25 +19,20 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import rattler
+from rattler import MatchSpec, PackageName, RepoDataRecord
+from rattler.repo_data import Gateway
 
 from ...errors import SettingsError
+from ...model import Channel
 from .. import stem
 from . import cached, unsharded
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from rattler import MatchSpec, PackageName, RepoDataRecord
-    from rattler.repo_data import Gateway
-
-    from ...model import Channel
-    from .incoming import Incoming
+from .incoming import Incoming
 
 #: The oldest version that works: 0.25 lacks `Config`, which the network settings need.
 OLDEST = "0.26"

@@ -15,16 +15,12 @@ import ntpath
 import os
 import posixpath
 import stat
+from collections.abc import Iterable
+from typing import Any
 
 from ...environments import layout
 from ...files import delete
 from .leading import leads_out
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
-
 
 #: Packages built since then (July 2017, in milliseconds) list their paths: without the list, files that contain the
 #: prefix would be linked unchanged.

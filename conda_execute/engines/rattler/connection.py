@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import rattler
+from rattler.networking import Client
+from rattler.repo_data import Gateway
 
 from ...cache import rattler_cache
 from ...configuration.declared import Settings
-from .. import network
+from .. import Options, network
 from . import explain
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rattler.networking import Client
-    from rattler.repo_data import Gateway
-
-    from .. import Options
-
-    #: What `Options.connect` returns: a client for downloads, and a gateway for repodata, which may be offline.
-    Connection = tuple[Client, Gateway]
+#: What `Options.connect` returns: a client for downloads, and a gateway for repodata, which may be offline.
+Connection = tuple[Client, Gateway]
 
 
 def cache_dir(options: Options) -> str:

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
 import rattler
+from rattler import RepoDataRecord
 
 from ... import limits
 from ...cache import HOMES
+from ...configuration.declared import Settings
 from ...lean.values import replace
-from ...model import Built
+from ...model import Built, Request
 from .. import Options, Solution, policy, stem, virtual_packages
 from .. import records as seal
 from ..network import environment
@@ -30,15 +33,6 @@ from .connection import cache_dir
 from .interruptible import Result, inherited, run
 from .packages import is_wheel
 from .silence import Silence
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-
-    from rattler import RepoDataRecord
-
-    from ...configuration.declared import Settings
-    from ...model import Request
 
 
 class Rattler:

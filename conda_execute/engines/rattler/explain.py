@@ -7,21 +7,16 @@ Pure: facts about the channels that an explanation needs arrive as arguments.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from ...credentials import leave_out
-from ...errors import CreationError
+from ...errors import CreationError, Location
+from ...model import Channel, Request
 from ...specs import mistakes, platforms
 from ...text import listed
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from ...errors import Location
-    from ...model import Channel, Request
-
-    Locate = Callable[[str], Location | None]
+Locate = Callable[[str], Location | None]
 
 # Patterns are compiled when something has failed, not on import.
 

@@ -18,13 +18,10 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from . import cached
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 #: Seconds after which directories of killed processes are deleted.
 _LASTS = 24 * 3600.0

@@ -6,14 +6,19 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import rattler
+from rattler import RepoDataRecord
 from rattler.exceptions import InstallerError, IoError
 from rattler.install import InstallerReporter
+from rattler.networking import Client
 
 from ...errors import CreationError
 from ...files import delete, open_plain, try_to_unlink
+from ...model import Request
+from ...terminal.progress import Progress
 from ...text import megabytes
 from .. import Options, Solution, stem
 from . import bridge, cached, explain, solver
@@ -22,18 +27,8 @@ from .incoming import Incoming
 from .leading import Links
 from .packages import is_local, is_wheel, path_of
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rattler import RepoDataRecord
-    from rattler.networking import Client
-
-    from ...model import Request
-    from ...terminal.progress import Progress
-
-    #: Where packages come from: those that are unpacked, and what fetches the others.
-    Source = tuple[bridge.PackageCache, Client]
+#: Where packages come from: those that are unpacked, and what fetches the others.
+Source = tuple[bridge.PackageCache, Client]
 
 #: How many bytes of a package's message after installation are shown.
 _LONGEST_MESSAGE = 1 << 16

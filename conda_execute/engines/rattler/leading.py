@@ -10,12 +10,9 @@ import json
 import os
 import posixpath
 import re
+from collections.abc import Iterator
 
 from ...lean.values import dataclass
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Links may lead to links, but not endlessly.
 _MOST = 40

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 import rattler
+from rattler import RepoDataRecord
 
 from .. import Package, stem
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rattler import RepoDataRecord
 
 
 def installed(prefix: str) -> list[rattler.PrefixRecord]:

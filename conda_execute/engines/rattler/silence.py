@@ -17,11 +17,8 @@ import struct
 import sys
 import threading
 import time
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import TracebackType
+from collections.abc import Callable, Iterator
+from types import TracebackType
 
 _CONNECTIONS = "/proc/self/fd"
 

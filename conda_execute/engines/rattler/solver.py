@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 import rattler
+from rattler import MatchSpec, RepoDataRecord
 from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
+from rattler.repo_data import Gateway
 
 from ...errors import CreationError
 from ...files import delete
+from ...model import Channel, Request
 from .. import Options, Solution, virtual_packages
 from . import bridge, cached, explain, unsharded
 from .connection import cache_dir, connect, hosts
 from .packages import described
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from rattler import MatchSpec, RepoDataRecord
-    from rattler.repo_data import Gateway
-
-    from ...model import Channel, Request
 
 
 async def solve(

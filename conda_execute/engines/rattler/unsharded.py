@@ -10,22 +10,17 @@ import functools
 import json
 import mmap
 import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from rattler import Channel, PackageFormatSelection, SparseRepoData
+from rattler import Channel, PackageFormatSelection, RepoDataRecord, SparseRepoData
 from rattler.exceptions import GatewayError
 
 from ...lean.values import dataclass
 from .packages import is_wheel, path_of
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Any
-
-    from rattler import RepoDataRecord
-
-    #: By a channel's URL.
-    Found = Mapping[str, "Wheels"]
+#: By a channel's URL.
+Found = Mapping[str, "Wheels"]
 
 _WITH_WHEELS = PackageFormatSelection.PREFER_CONDA_WITH_WHL
 
