@@ -344,7 +344,7 @@ def logged(clock: Clock) -> str:
     log = Log(stream, "weather.py", slow=1000)
     log.step("solve")
     log.packages(["python"] * 67, 140_700_000)
-    log._announce()
+    log._say(log._beginning())
     clock.now += 42
     log.done()
     log.close()

@@ -12,7 +12,7 @@ import os
 import time
 
 from ..text import megabytes
-from .progress import SLOW, Heard, Log, Progress, Steps, duration, sentence
+from .progress import SLOW, TICK, Heard, Log, Progress, duration, sentence
 from .table import cut
 
 TYPE_CHECKING = False
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-#: Seconds before anything is drawn, and between two redraws.
+#: Seconds before anything is drawn.
 PATIENCE = 0.25
-TICK = 0.1
 
 #: Seconds over which the rate of a download is averaged, and after which an old rate is not shown.
 _WINDOW = 3.0
@@ -44,30 +43,29 @@ class Terminal(Heard):
     def __init__(
         self, stream: TextIO, environ: Mapping[str, str], patience: float = PATIENCE, *, verbose: bool = False
     ) -> None:
-        super().__init__(Steps(_Above(stream)) if verbose else None)
-        self._stream = stream
+        super().__init__(stream, verbose=verbose)
         self._environ = environ
         self._patience = patience
+        self._is_drawn = False
         self._colour = not environ.get("NO_COLOR")
         self._unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
         self._samples: list[tuple[float, int]] = []
 
-    def _watch(self) -> None:
-        drawn = False
-        beginning = time.monotonic()
-        wait = self._patience
-        try:
-            while not self._over.wait(wait):
-                self._write(_CLEAR + self.line(self._width(), time.monotonic() - beginning))
-                drawn, wait = True, TICK
-            if drawn:
-                self._write(_CLEAR)
-        except (OSError, ValueError):
-            return  # the terminal is gone; the work continues
+    def _news(self) -> str:
+        seconds = time.monotonic() - self._began
+        if seconds < self._patience:
+            return ""
+        self._is_drawn = True
+        return _CLEAR + self.line(self._width(), seconds)
 
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+    def _say(self, line: str) -> None:
+        super()._say(f"{_CLEAR}{line}")
+
+    def close(self) -> None:
+        super().close()
+        if self._is_drawn:
+            self._is_drawn = False
+            self._write(_CLEAR)
 
     def _width(self) -> int:
         try:
@@ -82,8 +80,7 @@ class Terminal(Heard):
         room = max(width - 1, 1)
         frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if self._unicode else "|/-\\"
         spinner = frames[int(seconds / TICK) % len(frames)]
-        with self._lock:
-            words, bar = self._words(seconds, room - 2)
+        words, bar = self._words(seconds, room - 2)
         text = cut(f"{spinner} {words}", room)
         space = min(room - len(text) - 1, _WIDEST_BAR)
         if bar is None or space < _NARROWEST_BAR:
@@ -147,19 +144,6 @@ class Terminal(Heard):
 
     def _dim(self, text: str) -> str:
         return f"\x1b[2m{text}\x1b[0m" if self._colour else text
-
-
-class _Above:
-    """The stream for lines that stay: each replaces the redrawn line."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str, /) -> None:
-        self._stream.write(_CLEAR + text)
-
-    def flush(self) -> None:
-        self._stream.flush()
 
 
 def _part(done: float, size: float) -> str:

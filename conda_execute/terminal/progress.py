@@ -14,17 +14,12 @@ from ..text import counted, megabytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
-    from typing import Protocol
+    from typing import TextIO
 
-    class Lines(Protocol):
-        """The output of a log."""
-
-        def write(self, text: str, /) -> object: ...
-
-        def flush(self) -> None: ...
-
+#: Seconds between two looks at the work, which are two redraws of a terminal's line.
+TICK = 0.1
 
 #: Seconds before a log reports long work, and how much longer that line waits for the size of the work.
 SLOW = 2.0
@@ -90,8 +85,8 @@ class Progress:
 class Steps(Progress):
     """A line for each step and each package, and how long each step took."""
 
-    def __init__(self, stream: Lines) -> None:
-        self._stream = stream
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
         self._step = ""
         self._began = 0.0
 
@@ -100,30 +95,33 @@ class Steps(Progress):
             return
         self.done()
         self._step, self._began = name, time.monotonic()
-        write(self._stream, sentence(name, total))
+        self._say(sentence(name, total))
 
     def packages(self, lines: Sequence[str], size: int) -> None:
-        write(self._stream, "\n".join(f"  {line}" for line in lines))
+        self.installed(lines)
 
     def installed(self, lines: Sequence[str]) -> None:
-        self.packages(lines, 0)
+        self._say("\n".join(f"  {line}" for line in lines))
 
     def done(self) -> None:
         if self._step:
-            write(self._stream, f"  took {duration(time.monotonic() - self._began)}")
+            self._say(f"  took {duration(time.monotonic() - self._began)}")
             self._step = ""
 
 
 class Heard(Progress):
-    """Stores the reported progress and its time; a thread checks it from the first step until `close`."""
+    """Stores the reported progress and its time; a thread shows it from the first step until `close`. With `verbose`,
+    steps have lines too."""
 
-    def __init__(self, steps: Steps | None) -> None:
-        self._steps = steps
+    def __init__(self, stream: TextIO, *, verbose: bool) -> None:
+        self._stream = stream
+        self._verbose = verbose
+        self._steps = Steps(self._say) if verbose else Progress()
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._step = ""
-        self._since = time.monotonic()
+        self._began = self._since = time.monotonic()
         self._forget(0, ())
 
     def _forget(self, total: int, hosts: Sequence[str]) -> None:
@@ -137,13 +135,29 @@ class Heard(Progress):
     def _hear(self) -> None:
         self._heard, self._worked = time.monotonic(), time.process_time()
 
-    def _works(self) -> bool:
-        """Whether the processor has been busy since."""
-        return time.process_time() - self._worked > max(0.1, _AT_WORK * (time.monotonic() - self._heard))
+    def _watch(self) -> None:
+        while not self._over.wait(TICK):
+            with self._lock:
+                text = self._news()
+            self._write(text)  # a terminal may be stopped, but the work continues
+
+    def _news(self) -> str:
+        """What to write now about the work, for each kind of output."""
+        raise NotImplementedError
+
+    def _say(self, line: str) -> None:
+        """Print a line that stays."""
+        self._write(f"{line}\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # no reader any more, or the terminal is gone; the work continues
 
     def step(self, name: str, total: int = 0, hosts: Sequence[str] = ()) -> None:
-        if self._steps is not None:
-            self._steps.step(name, total)
+        self._steps.step(name, total)
         with self._lock:
             if name != self._step:
                 self._step, self._since = name, time.monotonic()
@@ -153,18 +167,12 @@ class Heard(Progress):
             self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
             self._thread.start()
 
-    def _watch(self) -> None:
-        """What the thread does until `_over` is set, for each kind of output."""
-        raise NotImplementedError
-
     def packages(self, lines: Sequence[str], size: int) -> None:
-        if self._steps is not None:
-            self._steps.packages(lines, size)
+        self._steps.packages(lines, size)
         self._expected = size
 
     def done(self) -> None:
-        if self._steps is not None:
-            self._steps.done()
+        self._steps.done()
 
     def close(self) -> None:
         thread, self._thread = self._thread, None
@@ -193,8 +201,7 @@ class Heard(Progress):
             self._hear()
 
     def installed(self, lines: Sequence[str]) -> None:
-        if self._steps is not None:
-            self._steps.installed(lines)
+        self._steps.installed(lines)
 
     def doing(self, what: str) -> None:
         with self._lock:
@@ -212,68 +219,51 @@ class Heard(Progress):
         awaits = done < begun or (self._step != "install" and not self._downloads)
         if not self._hosts or not awaits or self._doing:
             return None
-        if self._works():
+        silent = time.monotonic() - self._heard
+        if time.process_time() - self._worked > max(0.1, _AT_WORK * silent):
             self._hear()
             self._last_work = self._heard
-        silent = time.monotonic() - self._heard
+            return None
         return f"no data from {' and '.join(self._hosts)} for {duration(silent, 0)}" if silent >= STALLED else None
 
 
 class Log(Heard):
     """Lines where nothing is redrawn: the beginning and the end of slow work, and hosts that do not answer."""
 
-    def __init__(self, stream: Lines, title: str = "", *, verbose: bool = False, slow: float = SLOW) -> None:
-        super().__init__(Steps(stream) if verbose else None)
-        self._stream = stream
+    def __init__(self, stream: TextIO, title: str = "", *, verbose: bool = False, slow: float = SLOW) -> None:
+        super().__init__(stream, verbose=verbose)
         self._title = title or "the script"
         self._slow = slow
-        self._first = time.monotonic()
         self._figures = ""
-        self._known = threading.Event()
-        self._announced = verbose  # every step is
+        self._is_announced = self._is_stalled = False
 
     def packages(self, lines: Sequence[str], size: int) -> None:
         super().packages(lines, size)
-        with self._lock:
-            self._figures = f": {counted(len(lines), 'package')}" + (f", {megabytes(size)} to download" if size else "")
-            if self._announced and self._steps is None:
-                self._announce()
-        self._known.set()
+        self._figures = f": {counted(len(lines), 'package')}" + (f", {megabytes(size)} to download" if size else "")
+        if self._is_announced:
+            self._say(self._beginning())
 
     def done(self) -> None:
         super().done()
-        if self._announced and self._steps is None:
-            self._say(f"created in {duration(time.monotonic() - self._first)}")
+        if self._is_announced:
+            self._say(f"conda-execute: created in {duration(time.monotonic() - self._began)}")
 
-    def close(self) -> None:
-        self._over.set()
-        self._known.set()
-        super().close()
-        self._known.clear()
+    def _news(self) -> str:
+        lines = []
+        taken = time.monotonic() - self._began - self._slow
+        if taken > (0 if self._figures else _WAIT_FOR_FIGURES) and not self._verbose and not self._is_announced:
+            lines.append(self._beginning())
+        stalled = self._stalled()
+        if stalled and not self._is_stalled:
+            lines.append(f"conda-execute: {stalled}")
+        self._is_stalled = stalled is not None
+        return "".join(f"{line}\n" for line in lines)
 
-    def _watch(self) -> None:
-        if not self._announced:
-            if self._over.wait(self._slow):
-                return
-            self._known.wait(_WAIT_FOR_FIGURES)
-            with self._lock:
-                if not self._over.is_set() or self._figures:
-                    self._announce()
-        named = False
-        while not self._over.wait(1):
-            with self._lock:
-                stalled = self._stalled()
-            if stalled and not named:
-                self._say(stalled)
-            named = stalled is not None
-
-    def _announce(self) -> None:
-        self._announced = True
-        solves = self._step == "solve" and not self._figures
-        self._say(f"{'solving' if solves else 'creating environment'} for {self._title}{self._figures}")
-
-    def _say(self, text: str) -> None:
-        write(self._stream, f"conda-execute: {text}")
+    def _beginning(self) -> str:
+        """The line about the work, from which on its end has one too."""
+        self._is_announced = True
+        work = "solving" if self._step == "solve" and not self._figures else "creating environment"
+        return f"conda-execute: {work} for {self._title}{self._figures}"
 
 
 def duration(seconds: float, digits: int = 1) -> str:
@@ -292,11 +282,3 @@ def duration(seconds: float, digits: int = 1) -> str:
 
 def sentence(step: str, total: int) -> str:
     return _SENTENCES.get(step, step).format(packages=f" {counted(total, 'package')}" if total else "")
-
-
-def write(stream: Lines, line: str) -> None:
-    try:
-        stream.write(f"{line}\n")
-        stream.flush()
-    except (OSError, ValueError):
-        pass  # no reader any more; the work continues
