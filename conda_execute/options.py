@@ -327,7 +327,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     )
     dry_run = flag(
         "--dry-run",
-        action="dry run",
+        action="dry_run",
         joins=("edit",),
         json=True,
         scripts=True,
@@ -335,14 +335,14 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     )
     print_prefix = flag(
         "--print-prefix",
-        action="print",
+        action="print_prefix",
         json=True,
         scripts=True,
         help="create the environment if needed and print its path",
     )
     print_python = flag(
         "--print-python",
-        action="print python",
+        action="print_python",
         json=True,
         scripts=True,
         help="the same, and print the path of its Python, for editors",
@@ -441,7 +441,7 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         if self.help:
             return "help"
         asked = self.actions()
-        return asked[0].action if asked else "dry run" if self.json else "run"
+        return asked[0].action if asked else "dry_run" if self.json else "run"
 
     def one(self) -> RunOptions:
         """These choices; UsageError if there are arguments, and the action takes only a script."""

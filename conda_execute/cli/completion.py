@@ -1,6 +1,6 @@
-"""Shell completion: the templates in `shells/`, filled from the tables of options.
+"""`--completion`: the templates in `shells/`, filled from the tables of options.
 
-`script` returns the text that a shell evaluates. It completes `conda-execute` and `conda-tmpenv`, and the words after
+The text that a shell evaluates completes `conda-execute` and `conda-tmpenv`, and the words after
 `conda execute` and `conda tmpenv`; other commands of `conda` are completed as before.
 """
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 #: What the help pages call a word that may be the name of an environment.
 _ENVIRONMENT = "NAME or SCRIPT"
+
+
+def completion(options: RunOptions) -> int:
+    """Print the text for a shell."""
+    assert options.completion is not None
+    print(script(options.completion), end="")
+    return 0
 
 
 def script(shell: str) -> str:

@@ -16,7 +16,7 @@ from .several import for_each
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from ..environments.store import Store
@@ -47,14 +47,20 @@ def print_prefix(options: RunOptions) -> int:
 def print_python(options: RunOptions) -> int:
     def find(one: RunOptions) -> dict[str, Any]:
         plan, _, environment = made(one, to_run=True)
-        python = os.path.join(environment.prefix, "python.exe" if sys.platform == "win32" else "bin/python")
-        if not os.access(python, os.X_OK):
+        python = python_of(environment)
+        if python is None:
             raise NotFoundError(
                 f"the environment of `{plan.script.title}` has no Python", hint="add `python` to its header"
             )
         return {"python": python, "prefix": environment.prefix, "name": environment.name}
 
     return for_each(options, find, lambda found: print(found["python"], flush=True))
+
+
+def python_of(environment: Environment) -> str | None:
+    """The path of its Python, if it has one."""
+    python = os.path.join(environment.prefix, "python.exe" if sys.platform == "win32" else "bin/python")
+    return python if os.access(python, os.X_OK) else None
 
 
 def export(options: RunOptions) -> int:
@@ -138,12 +144,3 @@ def _shell(environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
 
         return [shell, "--interactive", "--init-command", f"source {quote(os.path.join(files, 'fishrc'))}"], {}
     return [shell], {}
-
-
-ACTIONS: dict[str, Callable[[RunOptions], int]] = {
-    "print": print_prefix,
-    "print python": print_python,
-    "export": export,
-    "pack": pack,
-    "shell": shell,
-}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from itertools import takewhile
 
 from ..errors import NotFoundError, UsageError
@@ -34,6 +33,16 @@ def main(argv: Sequence[str]) -> int:
     return guard(lambda: _act(options), as_json=options.json)
 
 
+#: The modules of actions that are not alone in a module of their name. The function is called like the action.
+_MODULES = {
+    "version": "help",
+    "check": "inspect",
+    "dry_run": "inspect",
+    "distrust": "trusted",
+    **dict.fromkeys(("print_prefix", "print_python", "export", "pack", "shell"), "environment"),
+}
+
+
 def _act(options: RunOptions) -> int:
     try:
         return act(options)
@@ -60,30 +69,7 @@ def act(options: RunOptions) -> int:
         from .run import run
 
         run(options)
-    if action in ("check", "dry run"):
-        from . import inspect
+    from importlib import import_module
 
-        return inspect.check(options) if action == "check" else inspect.dry_run(options)
-    if action in ("lock", "outdated"):
-        from . import lock, outdated
-
-        return lock.lock(options) if action == "lock" else outdated.outdated(options)
-    if action == "edit":
-        from .edit import edit
-
-        return edit(options)
-    if action in ("help", "version", "completion"):
-        from .help import show_own
-
-        return show_own(options)
-    if action in ("trusted", "distrust"):
-        from . import trusted
-
-        return trusted.ACTIONS[action](options)
-    from . import environment
-
-    return environment.ACTIONS[action](options)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    done: int = getattr(import_module(f".{_MODULES.get(action, action)}", __package__), action)(options)
+    return done

@@ -13,34 +13,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..options import CommandLine, Option, RunOptions
+    from ..options import CommandLine, Option
 
 
 #: The column where explanations start, and the width of a page where there is no terminal.
 _COLUMN, _WIDTH = 25, 80
 
 
-def show(kind: type[CommandLine]) -> int:
-    """Print the page of a command line; the exit status."""
-    print(page(kind, width_of(sys.stdout) or _WIDTH), end="")
+def help(options: CommandLine) -> int:  # noqa: A001  the action's name
+    """Print the page of a command line."""
+    print(page(type(options), width_of(sys.stdout) or _WIDTH), end="")
     return 0
 
 
-def show_version() -> int:
+def version(options: CommandLine) -> int:
     print(f"conda-execute {__version__}")
     return 0
-
-
-def show_own(options: RunOptions) -> int:
-    """What `conda execute` prints about itself."""
-    if options.version:
-        return show_version()
-    if options.completion:
-        from .completion import script
-
-        print(script(options.completion), end="")
-        return 0
-    return show(type(options))
 
 
 def page(kind: type[CommandLine], width: int) -> str:

@@ -12,12 +12,10 @@ from ..text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..options import RunOptions
 
 
-def show(options: RunOptions) -> int:
+def trusted(options: RunOptions) -> int:
     """Show the SHA-256 and address of each trusted script, and the patterns of the setting."""
     environ = inherited_environ()
     said, patterns = trust.trusted(fitting_cache(environ)), load(environ).trusted_urls
@@ -38,6 +36,3 @@ def distrust(options: RunOptions) -> int:
         if not trust.forget(str(address.parse(url)), cache):
             raise UsageError(f"`{url}` is not trusted", hint="`conda execute --trusted` lists the trusted scripts")
     return 0
-
-
-ACTIONS: dict[str, Callable[[RunOptions], int]] = {"trusted": show, "distrust": distrust}

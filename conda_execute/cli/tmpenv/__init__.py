@@ -6,6 +6,8 @@ from ...errors import UsageError
 from ...options import COMMANDS, TmpenvOptions
 from ...terminal.messages import guard
 from ...text import near
+from ..help import help, version  # noqa: A004  the names of the actions
+from ..parsing import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ _OTHER_WORDS = {
 }
 
 
+#: The modules of commands that are not alone in a module of their name. The function is called like the command.
+_MODULES = {"name": "create", "prune": "clear", "keep": "clear", "release": "clear", "dir": "which"}
+
+
 def program() -> NoReturn:
     """The entry point `conda-tmpenv`."""
     from ...terminal.messages import run
@@ -43,21 +49,23 @@ def main(argv: Sequence[str]) -> int:
 
 
 def act(argv: Sequence[str]) -> int:
+    own = parse(TmpenvOptions, _command_first(argv))
+    if own.version:
+        return version(own)
+    name, *rest = own.words or ("help",)
+    if name == "help" and rest:
+        name, *rest = rest[0], "--help"
+    if own.help or name == "help":
+        return help(own)
+    if name not in COMMANDS:
+        known = "there are " + ", ".join(f"`{name}`" for name in COMMANDS)
+        hint = _OTHER_WORDS.get(name) or near(name, tuple(COMMANDS)) or known
+        raise UsageError(f"there is no command `{name}`", hint=hint)
+    options = parse(COMMANDS[name], rest)
+    if options.help:
+        return help(options)
     from importlib import import_module
 
-    from ..parsing import parse
-
-    own = parse(TmpenvOptions, _command_first(argv))
-    name = own.words[0] if own.words else "help"
-    if own.version:
-        from ..help import show_version
-
-        return show_version()
-    if own.help or name == "help":
-        return _help(own.words[1:] if name == "help" else ())
-    options = parse(COMMANDS[_known(name)], own.words[1:])
-    if options.help:
-        return _help([name])
     done: int = getattr(import_module(f".{_MODULES.get(name, name)}", __name__), name)(options)
     return done
 
@@ -67,25 +75,3 @@ def _command_first(argv: Sequence[str]) -> Sequence[str]:
     list`."""
     at = next((at for at, word in enumerate(argv) if not word.startswith("-")), 0)
     return [argv[at], *argv[:at], *argv[at + 1 :]] if at and argv[at] in COMMANDS else argv
-
-
-#: Commands that share a module, which has a function of the command's name.
-_MODULES = {"name": "create", "release": "keep", "prune": "clear", "dir": "which"}
-
-
-def _known(name: str) -> str:
-    if name not in COMMANDS:
-        known = "there are " + ", ".join(f"`{name}`" for name in COMMANDS)
-        hint = _OTHER_WORDS.get(name) or near(name, tuple(COMMANDS)) or known
-        raise UsageError(f"there is no command `{name}`", hint=hint)
-    return name
-
-
-def _help(names: Sequence[str]) -> int:
-    from ..help import show
-
-    return show(COMMANDS[_known(names[0])] if names else TmpenvOptions)
-
-
-if __name__ == "__main__":
-    program()

@@ -1,4 +1,4 @@
-"""`conda tmpenv clear` and `prune`: delete what no process is using."""
+"""`conda tmpenv clear` and `prune`: delete what no process is using; `keep` and `release`: exempt an environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...launch import process
 from ...terminal.messages import print_json, say
 from ...text import as_called, counted, printable
 from .list import size, specs
-from .which import names_of, opened
+from .which import names_of, one, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ...configuration.declared import Settings
     from ...environments.sweep import Report
-    from ...options import ClearOptions, PruneOptions
+    from ...options import ClearOptions, KeepOptions, PruneOptions, ReleaseOptions
 
 
 def clear(options: ClearOptions) -> int:
@@ -41,6 +41,18 @@ def clear(options: ClearOptions) -> int:
 
 def prune(options: PruneOptions) -> int:
     return _delete((), lambda settings: settings.remove_if_unused_for, options)
+
+
+def keep(options: KeepOptions) -> int:
+    _, store = opened()
+    sweep.keep(one(options.words[0], store))
+    return 0
+
+
+def release(options: ReleaseOptions) -> int:
+    _, store = opened()
+    sweep.release(one(options.words[0], store))
+    return 0
 
 
 def _delete(
@@ -68,8 +80,8 @@ def _delete(
     else:
         verb = "would remove" if options.dry_run else "removed"
         _print(done, verb)
-        for one in caches:
-            print(f"{verb} {one['path']} ({size(one['size'])})")
+        for cache in caches:
+            print(f"{verb} {cache['path']} ({size(cache['size'])})")
     # Named, but not deleted: the exit status must show that.
     return 1 if names and done.kept else 0
 

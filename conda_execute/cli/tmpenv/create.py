@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from ...configuration.settings import load
 from ...environments.ensure import ensure
@@ -19,6 +18,7 @@ from ...script import languages, source, specfile
 from ...script.header import ENOUGH, find_header
 from ...specs import platforms
 from ...terminal.messages import print_json, say
+from ..environment import made, python_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 def create(options: CreateOptions) -> int:
     if _is_script(options.words):
-        from ..environment import made
-
         _, _, environment = made(_run_of(options))
     else:
         environment = _of_specs(options)
@@ -148,8 +146,8 @@ def _byte_compile(environment: Environment) -> None:
     """
     import subprocess
 
-    python = os.path.join(environment.prefix, "python.exe" if sys.platform == "win32" else "bin/python")
-    if not os.access(python, os.X_OK):
+    python = python_of(environment)
+    if python is None:
         raise UsageError("`--compile` needs a Python in the environment", hint="add `python` to the specs")
     # Templates for other Python versions cannot be compiled, so the exit status says nothing.
     code = "import compileall, sysconfig; compileall.compile_dir(sysconfig.get_path('stdlib'), quiet=2, workers=0)"
