@@ -16,7 +16,7 @@ from .lean.values import dataclass, replace
 from .lockfiles import may_be_there
 from .model import ENVIRONMENTS, WHOLE
 from .recipe import Recipe
-from .resolve import Wishes, beside, resolve
+from .resolve import beside, resolve
 from .script import command, interpreter, languages, source
 from .script.header import read_header
 from .specs import platforms
@@ -210,7 +210,7 @@ class Plan:
             backend=self.options.backend or self.settings.backend,
             offline=self.options.offline,
             script=self.script.path if self.script.is_file else None,
-            command=f"conda execute {self.script.title}",
+            command=f"conda execute {self.script.title}" if self.script.given else self.script.title,
             header=self.header,
             lock=self.lock,
             renew_after=self.renew_after,
@@ -270,20 +270,40 @@ def planned(options: RunOptions, script: Script, settings: Settings, environ: di
     header = header_of(script, settings.subdir or platforms.host(), options, environ)
     sandbox = sandbox_of(options, settings, script, header)
     path = script.path if script.is_file else ""
-    wishes = asked(options, sandboxed=sandbox == WHOLE)
-    request = resolve(header, settings, wishes, folder=script.folder, script=path, environ=environ)
+    request = resolve(
+        header,
+        settings,
+        options,
+        folder=script.folder,
+        script=path,
+        environ=environ,
+        sandboxed=sandbox == WHOLE,
+    )
     if header.format == "script" and path and os.path.exists(f"{path}.lock"):
         told = (
             f"`{script.title}.lock` is a lock file of uv, which is not read here; "
             "`conda execute --lock` writes one for conda-execute"
         )
         header = replace(header, notices=(*header.notices, told))
-    quiet, verbose = options.quiet or header.quiet, (options.verbose or header.verbose) and not options.quiet
-    voice = Voice(verbose=verbose, quiet=quiet and not verbose)
-    if verbose and (named := unread(settings, environ)):
+    voice = _voice(options, header)
+    if voice.verbose and (named := unread(settings, environ)):
         why = "its name does not end in `.yml` or `.yaml`" if os.path.exists(named) else "it is not there"
         voice.detail(f"`CONDARC` names `{named}`, which is not read: {why}")
     return Plan(options, script, environ, settings, header, request, voice, sandbox=sandbox)
+
+
+def of_specs(options: RunOptions, header: Header) -> Plan:
+    """The plan of an environment in which nothing runs yet; `header` has its specs."""
+    environ = process.inherited_environ()
+    settings = load(environ)
+    script = source.Script("", os.path.join(os.getcwd(), ""), b"", "conda tmpenv create", is_file=False)
+    request = resolve(header, settings, options, folder=script.folder, environ=environ)
+    return Plan(options, script, environ, settings, header, request, _voice(options, header))
+
+
+def _voice(options: RunOptions, header: Header) -> Voice:
+    verbose = (options.verbose or header.verbose) and not options.quiet
+    return Voice(verbose=verbose, quiet=(options.quiet or header.quiet) and not verbose)
 
 
 def open_store(notice: Callable[[str], None]) -> tuple[Settings, Store]:
@@ -305,16 +325,6 @@ def sandbox_of(options: RunOptions, settings: Settings, script: Script, header: 
             hint = f"set it before the command: `{name} conda execute ...`"
             raise UsageError(f"`--allow-env {name}`: only the name of a variable goes here", hint=hint)
     return sandbox
-
-
-def asked(options: RunOptions, *, sandboxed: bool = False) -> Wishes:
-    return Wishes(
-        extra=options.requirements,
-        channels=options.channels,
-        override_channels=options.override_channels,
-        exclude_newer=options.exclude_newer,
-        sandboxed=sandboxed,
-    )
 
 
 def as_script(options: RunOptions) -> RunOptions:

@@ -8,8 +8,7 @@ import sys
 
 from .errors import CreationError, PlaceError, SettingsError
 from .files import is_full, is_writable, may_execute_on
-from .lean.values import dataclass, field, replace
-from .script.header.keys import Header
+from .lean.values import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from .errors import Location
     from .lockfiles.lockfile import Lockfile
     from .model import Built, Environment, Request
+    from .script.header.keys import Header
     from .terminal.messages import Voice
 
 #: Bytes that package builders reserve in programs for the path of a prefix.
@@ -35,27 +35,27 @@ class Recipe:
     voice: Voice
     environ: Mapping[str, str]
     #: The script or command that asks.
-    title: str = ""
+    title: str
     #: The same for the marker, as an absolute path or address.
-    recorded: str = ""
+    recorded: str
     #: The engine's name; None: the one that works here.
-    backend: str | None = None
-    offline: bool = False
+    backend: str | None
+    offline: bool
     #: The folder for local paths in `[tool.uv]`.
-    script: str | None = None
-    command: str = "conda-execute"
+    script: str | None
+    command: str
     #: The header of the request: for its notices, printed on creation, and for places in errors.
-    header: Header = field(default_factory=lambda: Header(format="none"))
+    header: Header
     #: Normalised specs of options, and these options: `--with numpy`.
-    options_for: Mapping[str, str] = field(default_factory=dict)
+    options_for: Mapping[str, str]
     #: The program that will run, if it is known: an environment without it is damaged.
-    program: str | None = None
+    program: str | None
     #: The lock file that decides the packages instead of the engine's solver.
-    lock: Lockfile | None = None
+    lock: Lockfile | None
+    #: Seconds after which an environment is renewed; 0: never.
+    renew_after: float
     #: Whether cached packages are checked completely before they are used.
     verify: bool = False
-    #: Seconds after which an environment is renewed; 0: never.
-    renew_after: float = 0.0
     _options: Options | None = None
 
     def check(self) -> None:

@@ -11,8 +11,9 @@ import os
 from . import credentials
 from .configuration.channels import resolve_channels, split_spec
 from .errors import SettingsError, UsageError
-from .lean.values import dataclass, replace
+from .lean.values import replace
 from .model import COMMIT, Channel, Request
+from .options import RunOptions
 from .script.header.keys import Header
 from .specs import platforms
 from .specs.match_spec import normalise_spec, spec_name
@@ -24,39 +25,24 @@ if TYPE_CHECKING:
     from .configuration.declared import Settings
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What one run asks for besides its script."""
-
-    #: Further requirements, `pypi:NAME` among them.
-    extra: tuple[str, ...] = ()
-    #: Channels before those of the header.
-    channels: tuple[str, ...] = ()
-    override_channels: bool = False
-    exclude_newer: str | None = None
-    platform: str | None = None
-    #: SHA-256 of a lock that decides the packages.
-    lock: str | None = None
-    #: Whether no code of packages may run before the script's sandbox is entered.
-    sandboxed: bool = False
-
-
 def resolve(
     header: Header,
     settings: Settings,
-    options: Wishes = Wishes(),
+    options: RunOptions = RunOptions(),
     *,
     folder: str = "",
     script: str = "",
     environ: Mapping[str, str] | None = None,
+    platform: str | None = None,
+    sandboxed: bool = False,
 ) -> Request:
     """The request of a script in `folder` (relative local paths among its PyPI requirements start there). `script` is
-    its path if it is a file.
+    its path if it is a file. `sandboxed`: no code of packages may run before the script's sandbox is entered.
 
     Raises SettingsError if a channel is not allowed here, UsageError for options that contradict the settings.
     """
     environ = os.environ if environ is None else environ
-    header = _with_extras(header, options.extra)
+    header = _with_extras(header, options.requirements)
     pypi = tuple(sorted({as_asked(requirement, folder, script) for requirement in header.pypi}))
     uv = _absolute_uv(header.uv, folder, script) if pypi and header.uv is not None else None
     secrets = [pair for text in (*header.pypi, uv or "") for pair in credentials.separated(text)[1]]
@@ -64,26 +50,26 @@ def resolve(
     specs = _specs(header, with_python=bool(pypi))
     names = _channel_names(header, settings, options, specs)
     channels = resolve_channels(names, settings, folder=folder or None, where=header.location)
-    newest = _cutoffs(header, settings, options)
+    newest = options.exclude_newer or header.exclude_newer or settings.exclude_newer
+    newest_of_pypi = options.exclude_newer or header.pypi_exclude_newer or newest
     return Request(
         specs=specs,
         channels=channels,
-        platform=options.platform or _platform(settings, platforms.host()),
+        platform=platform or _platform(settings, platforms.host()),
         host_platform=platforms.host(),
         pypi=pypi,
         channel_priority=header.channel_priority or settings.channel_priority,
         solve_strategy=header.solve_strategy,
-        exclude_newer=_moment(newest[0], script, settings),
+        exclude_newer=_moment(newest, script, settings),
         exclude_newer_of=_moments_of(header, settings, channels, folder) if options.exclude_newer is None else (),
         indexed_timestamps=settings.require_indexed_timestamp,
-        pypi_exclude_newer=_moment(newest[1], script, settings) if pypi else None,
+        pypi_exclude_newer=_moment(newest_of_pypi, script, settings) if pypi else None,
         # conda's word for a constraint that holds for every environment.
         constraints=tuple(sorted({normalise_spec(spec) for spec in (*header.constraints, *settings.pinned_packages)})),
         uv=credentials.leave_out(uv) if uv is not None else None,
         local=_local(pypi, uv, environ, settings),
-        lock=options.lock,
-        link_scripts=settings.run_link_scripts and not options.sandboxed,
-        builds=not options.sandboxed,
+        link_scripts=settings.run_link_scripts and not sandboxed,
+        builds=not sandboxed,
         attested=settings.attestations == "require",
         user_libraries=settings.user_libraries,
         system=header.overrides,
@@ -98,13 +84,6 @@ def _specs(header: Header, with_python: bool) -> tuple[str, ...]:
     if with_python and not any(spec_name(spec) == "python" for spec in specs):
         specs.add("python")
     return tuple(sorted(specs))
-
-
-def _cutoffs(header: Header, settings: Settings, options: Wishes) -> tuple[str | None, str | None]:
-    """The moments after which conda packages and PyPI packages are ignored: from the option, else the header, else the
-    setting."""
-    conda = options.exclude_newer or header.exclude_newer or settings.exclude_newer
-    return conda, options.exclude_newer or header.pypi_exclude_newer or conda
 
 
 def _platform(settings: Settings, host: str) -> str:
@@ -126,7 +105,7 @@ def _with_extras(header: Header, extra: tuple[str, ...]) -> Header:
     return replace(header, specs=header.specs + wishes.specs, pypi=header.pypi + wishes.pypi)
 
 
-def _channel_names(header: Header, settings: Settings, options: Wishes, specs: Sequence[str]) -> tuple[str, ...]:
+def _channel_names(header: Header, settings: Settings, options: RunOptions, specs: Sequence[str]) -> tuple[str, ...]:
     """The channels in order of priority; one that only a spec names (`bioconda::samtools`) comes after all others."""
     if options.override_channels:
         if not settings.override_channels_enabled:

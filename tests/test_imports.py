@@ -20,9 +20,9 @@ FLOORS = (
     {"__main__", "plugin"},
     {"cli", "interface"},
     {"plan", "recipe"},
-    {"lockfiles", "conda_plugin", "resolve", "housekeeping", "audit", "options"},
+    {"lockfiles", "conda_plugin", "resolve", "housekeeping", "audit"},
     {"engines"},
-    {"script", "launch", "terminal"},
+    {"script", "launch", "terminal", "options"},
     {"environments", "configuration"},
     {"specs"},
     {

@@ -10,7 +10,7 @@ from ..errors import CreationError, UsageError
 from ..files import rewrite
 from ..lean.values import replace
 from ..lockfiles import SUFFIXES, choice, lockfile
-from ..plan import asked, header_of, understand
+from ..plan import header_of, understand
 from ..resolve import resolve
 from ..script import source
 from ..text import counted
@@ -167,10 +167,16 @@ def _requests(plan: Plan, platforms: Iterable[str] = ()) -> list[Request]:
     requests = []
     for platform in dict.fromkeys(platforms or plan.options.platform or [plan.request.platform]):
         header = header_of(plan.script, platform, plan.options, plan.environ)
-        wishes = replace(asked(plan.options), platform=platform)
-        path = plan.script.path if plan.script.is_file else ""
-        where = {"folder": plan.script.folder, "script": path}
-        requests.append(resolve(header, plan.settings, wishes, **where, environ=plan.environ))
+        request = resolve(
+            header,
+            plan.settings,
+            plan.options,
+            folder=plan.script.folder,
+            script=plan.script.path if plan.script.is_file else "",
+            environ=plan.environ,
+            platform=platform,
+        )
+        requests.append(request)
     return requests
 
 

@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import os
 
-from ...configuration.settings import load
 from ...environments.ensure import ensure
-from ...environments.name import environment_name
-from ...environments.place import choose_tmp_envs
-from ...environments.store import Store
 from ...errors import NotFoundError, PlaceError, UsageError
-from ...launch import process
 from ...lean.values import replace
-from ...plan import understand
-from ...resolve import Wishes, resolve
+from ...plan import of_specs, understand
 from ...script import languages, source, specfile
 from ...script.header import ENOUGH, find_header
-from ...specs import platforms
-from ...terminal.messages import print_json, say
+from ...terminal.messages import print_json
 from ..environment import made, python_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...configuration.declared import Settings
-    from ...model import Environment, Request
+    from ...model import Environment
     from ...options import CreateOptions, NameOptions, RunOptions
-    from ...script.header.keys import Header
+    from ...plan import Plan
 
 
 def create(options: CreateOptions) -> int:
     if _is_script(options.words):
         _, _, environment = made(_run_of(options))
     else:
-        environment = _of_specs(options)
+        plan = _of_specs(options)
+        environment = ensure(plan.request, plan.store(), plan.recipe(), force=options.force_env)
     if options.compile:
         _byte_compile(environment)
     _print(options, environment.prefix, environment.name)
@@ -62,41 +55,10 @@ def _run_of(options: NameOptions) -> RunOptions:
     return RunOptions(options.words, **shared)
 
 
-def _of_specs(options: CreateOptions) -> Environment:
-    from ...recipe import Recipe
-    from ...terminal.messages import Voice
-
-    environ = process.inherited_environ()
-    settings = load(environ)
-    header, request = _resolved(options, settings, environ)
-    recipe = Recipe(
-        request,
-        settings,
-        Voice(verbose=options.verbose and not options.quiet, quiet=options.quiet),
-        environ,
-        title="conda tmpenv create",
-        recorded="conda tmpenv create",
-        backend=options.backend or settings.backend,
-        offline=options.offline,
-        command="conda tmpenv create",
-        header=header,
-    )
-    store = _store(request, settings, environ)
-    return ensure(request, store, recipe, force=options.force_env)
-
-
 def name(options: NameOptions) -> int:
-    if _is_script(options.words):
-        plan = understand(_run_of(options))
-        store = plan.store()
-        return _print_found(options, plan.with_lockfile(store).name, store)
-    environ = process.inherited_environ()
-    settings = load(environ)
-    _, request = _resolved(options, settings, environ)
-    return _print_found(options, environment_name(request), _store(request, settings, environ))
-
-
-def _print_found(options: NameOptions, name: str, store: Store) -> int:
+    plan = understand(_run_of(options)) if _is_script(options.words) else _of_specs(options)
+    store = plan.store()
+    name = plan.with_lockfile(store).name
     environment = store.find(name)
     _print(options, environment.prefix if environment else store.prefix(name), name)
     return 0
@@ -109,20 +71,8 @@ def _print(options: NameOptions, prefix: str, name: str) -> None:
         print(prefix)
 
 
-def _store(request: Request, settings: Settings, environ: dict[str, str]) -> Store:
-    return Store(choose_tmp_envs(settings, environ, platforms.host(), name=environment_name(request), notice=say))
-
-
-def _resolved(options: NameOptions, settings: Settings, environ: dict[str, str]) -> tuple[Header, Request]:
-    header = _wishes(options)
-    asked = Wishes(
-        channels=options.channels, override_channels=options.override_channels, exclude_newer=options.exclude_newer
-    )
-    return header, resolve(header, settings, asked, folder=os.getcwd(), environ=environ)
-
-
-def _wishes(options: NameOptions) -> Header:
-    """What the arguments and the files ask for together."""
+def _of_specs(options: NameOptions) -> Plan:
+    """The plan of what the arguments and the files ask for together."""
     header = specfile.from_words(options.words)
     for path in options.file:
         more = specfile.read(path)
@@ -136,7 +86,8 @@ def _wishes(options: NameOptions) -> Header:
         )
     if not header.specs and not header.pypi:
         raise UsageError("no spec is given", hint="`conda tmpenv create python=3.12 numpy`, or `--file FILE`")
-    return header
+    # Only a script's environment is renewed, whatever the setting says.
+    return of_specs(_run_of(options), replace(header, renew_after=0.0))
 
 
 def _byte_compile(environment: Environment) -> None:
