@@ -207,6 +207,17 @@ def holds(path: str, content: bytes) -> bool:
         return False
 
 
+def digest(path: str, algorithm: str = "sha256") -> bytes:
+    """The digest of a file's content. Raises OSError."""
+    import hashlib
+
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.digest()
+
+
 def is_own(found: os.stat_result) -> bool:
     """Whether the file of this status belongs to this user."""
     return sys.platform == "win32" or found.st_uid == os.geteuid()

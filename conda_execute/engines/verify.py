@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from typing import Any
 
+from .. import files
 from . import records
 from .pypi.installed import from_pypi
 
@@ -60,11 +60,7 @@ def complaint(path: str, digest: str | None) -> str | None:
         if digest is None:
             os.lstat(path)
             return None
-        with open(path, "rb") as file:
-            found = (
-                hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read())
-            )
-        return None if found.hexdigest() == digest else "has changed since it was installed"
+        return None if files.digest(path).hex() == digest else "has changed since it was installed"
     except FileNotFoundError:
         return "is gone"
     except OSError as error:

@@ -14,13 +14,10 @@ names the version that makes it unnecessary, and is not used if that version is 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
+import math
 import os
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,10 +26,12 @@ from rattler import MatchSpec, PackageName, RepoDataRecord
 from rattler.repo_data import Gateway
 
 from ...errors import SettingsError
+from ...files import digest
+from ...lean.values import dataclass
 from ...model import Channel
 from .. import stem
 from . import cached, unsharded
-from .incoming import Incoming
+from .incoming import Incoming, locked
 
 #: The oldest version that works: 0.25 lacks `Config`, which the network settings need.
 OLDEST = "0.26"
@@ -59,7 +58,7 @@ async def sources(
     channels: Sequence[Channel],
     gateway: Gateway,
     platforms: Sequence[Any],
-    counts: Callable[[RepoDataRecord, Channel], bool] | None = None,
+    counts: Callable[[Channel, RepoDataRecord], bool] | None = None,
     wheels: unsharded.Found | None = None,
 ) -> list[Any]:
     """Channels as sources. They keep their names, since a spec may say `name::package` wherever the name leads.
@@ -71,7 +70,7 @@ async def sources(
         urls = [rattler.Channel(url) for url in channel.urls]
         if counts is not None or wheels:
             mine = [wheels[url] for url in channel.urls if wheels and url in wheels]
-            counted = partial(_counted, counts, channel) if counts is not None else None
+            counted = partial(counts, channel) if counts is not None else None
             found.append(await _Group.of(urls, gateway, platforms, counted, mine))
         elif _HAS_GROUPS and (_is_name(channel.name) or len(urls) > 1):
             found.append(rattler.MultiSource(channel.name, urls))
@@ -80,10 +79,6 @@ async def sources(
         else:
             found.append(urls[0])
     return found
-
-
-def _counted(counts: Callable[[RepoDataRecord, Channel], bool], channel: Channel, record: RepoDataRecord) -> bool:
-    return counts(record, channel)
 
 
 def addressed(specs: Sequence[MatchSpec], channels: Sequence[Channel], grouped: bool = False) -> list[MatchSpec]:
@@ -120,27 +115,21 @@ def _is_name(channel: str) -> bool:
     return "://" not in channel and not os.path.isabs(channel)
 
 
+@dataclass(frozen=True)
 class _Group:
     """Several URLs as one channel: to the solver, all their packages are in the first one."""
 
-    def __init__(
-        self,
-        urls: Sequence[rattler.Channel],
-        gateway: Gateway,
-        names: dict[str, list[str]],
-        counts: Callable[[RepoDataRecord], bool] | None,
-        wheels: Sequence[unsharded.Wheels],
-    ) -> None:
-        self._urls = list(urls)
-        self._gateway = gateway
-        self._names = names
-        self._counts = counts
-        self._wheels = wheels
+    urls: list[rattler.Channel]
+    gateway: Gateway
+    #: By subdirectory.
+    names: dict[str, list[str]]
+    counts: Callable[[RepoDataRecord], bool] | None
+    wheels: Sequence[unsharded.Wheels]
 
     @classmethod
     async def of(
         cls,
-        urls: Sequence[rattler.Channel],
+        urls: list[rattler.Channel],
         gateway: Gateway,
         platforms: Sequence[Any],
         counts: Callable[[RepoDataRecord], bool] | None = None,
@@ -153,16 +142,16 @@ class _Group:
         return cls(urls, gateway, names, counts, wheels)
 
     async def fetch_package_records(self, platform: Any, name: PackageName) -> list[RepoDataRecord]:
-        found = await self._gateway.query(self._urls, [platform], [name.normalized], recursive=False)
+        found = await self.gateway.query(self.urls, [platform], [name.normalized], recursive=False)
         listed = {record.url: record for of_url in found for record in of_url}
-        listed |= {record.url: record for each in self._wheels for record in each.records(platform, name.normalized)}
-        records = [record for record in listed.values() if self._counts is None or self._counts(record)]
+        listed |= {record.url: record for each in self.wheels for record in each.records(platform, name.normalized)}
+        records = [record for record in listed.values() if self.counts is None or self.counts(record)]
         for record in records:
-            record.channel = self._urls[0].base_url
+            record.channel = self.urls[0].base_url
         return records
 
     def package_names(self, platform: Any) -> list[str]:
-        return self._names[str(platform)]
+        return self.names[str(platform)]
 
 
 # -- attestations ----------------------------------------------------------------------------------------------------
@@ -246,46 +235,18 @@ class _OlderPackageCache(PackageCache):
         damaged = [package for package in there if not self._is_whole(package)]
         if not damaged:
             return
-        with self._locked(), tempfile.TemporaryDirectory(prefix=".damaged-", dir=self.directory) as trash:
+        trash = tempfile.TemporaryDirectory(prefix=".damaged-", dir=self.directory)
+        with trash, locked(self.directory, math.inf):  # no process links packages from it meanwhile
             for package in damaged:
                 if not self._is_whole(package):
-                    os.rename(package, os.path.join(trash, os.path.basename(package)))
+                    os.rename(package, os.path.join(trash.name, os.path.basename(package)))
 
     def _is_whole(self, package: str) -> bool:
-        try:
-            with open(os.path.join(package, "info", "paths.json"), encoding="utf-8") as file:
-                paths = json.load(file)["paths"]
-        except FileNotFoundError:
-            return os.path.isfile(os.path.join(package, "info", "index.json"))  # an old package lists no hashes
-        except (OSError, ValueError, KeyError):
+        unpacked = cached.Unpacked(package)
+        if not os.path.isfile(os.path.join(package, "info", "index.json")) or unpacked.damage() is not None:
             return False
-        return all(self._is_as_listed(os.path.join(package, entry["_path"]), entry) for entry in paths)
-
-    def _is_as_listed(self, path: str, entry: dict[str, Any]) -> bool:
-        if not self.full or entry.get("path_type") != "hardlink" or not entry.get("sha256"):
-            return os.path.lexists(path)
+        files = (path for path in unpacked.listed or () if path.get("path_type") == "hardlink" and path.get("sha256"))
         try:
-            return bool(file_digest(path, "sha256").hex() == entry["sha256"])
+            return not self.full or all(digest(f"{package}/{file['_path']}").hex() == file["sha256"] for file in files)
         except OSError:
             return False
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold rattler's own lock on its cache: no process links packages from it meanwhile."""
-        if sys.platform == "win32":
-            yield  # a package that is being linked cannot be moved there
-            return
-        import fcntl
-
-        with open(os.path.join(self.directory, ".cache.lock"), "ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-
-def file_digest(path: str, algorithm: str) -> bytes:
-    """The digest of a file's content."""
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()

@@ -40,7 +40,7 @@ class Unpacked:
         package = self.directory
         links = []
         try:
-            for path in self._listed or ():
+            for path in self.listed or ():
                 name, size, kind = path["_path"], path.get("size_in_bytes"), path.get("path_type", "hardlink")
                 if kind == "directory":
                     continue  # has no content to be damaged
@@ -50,7 +50,7 @@ class Unpacked:
                 if stat.S_ISLNK(found.st_mode):
                     links.append((name, os.readlink(f"{package}/{name}")))
             _content(package, "link.json")
-            self.has_links_out = self._listed is None or any(leads_out(*link) for link in links)
+            self.has_links_out = self.listed is None or any(leads_out(*link) for link in links)
         except FileNotFoundError as error:
             return f"`{os.path.relpath(error.filename, package)}` is gone"
         except OSError as error:
@@ -64,7 +64,7 @@ class Unpacked:
     def intrusion(self) -> str | None:
         """A file of it that no package may contain, and why; None if there is none."""
         try:
-            listed = self._listed
+            listed = self.listed
             names = [path["_path"] for path in listed] if listed is not None else _names(self.directory)
         except (OSError, ValueError, AttributeError):
             return None  # the engine reports the problem
@@ -74,7 +74,7 @@ class Unpacked:
         return next((f"`{name}` {why}" for name in names if (why := _why_not(self.directory, name))), None)
 
     @functools.cached_property
-    def _listed(self) -> list[dict[str, Any]] | None:
+    def listed(self) -> list[dict[str, Any]] | None:
         """The package's records of its files; None for an old package, which only lists their names."""
         content = _content(self.directory, "paths.json")
         try:

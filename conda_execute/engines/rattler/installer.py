@@ -16,7 +16,7 @@ from rattler.install import InstallerReporter
 from rattler.networking import Client
 
 from ...errors import CreationError
-from ...files import delete, open_plain, try_to_unlink
+from ...files import delete, digest, open_plain, try_to_unlink
 from ...model import Request
 from ...terminal.progress import Progress
 from ...text import megabytes
@@ -157,7 +157,7 @@ def _check_archive(record: RepoDataRecord) -> None:
     algorithm, expected = ("sha256", record.sha256) if record.sha256 else ("md5", record.md5)
     assert expected is not None
     try:
-        found = bridge.file_digest(path_of(record.url), algorithm)
+        found = digest(path_of(record.url), algorithm)
     except OSError:
         return  # the installer reports the problem
     if found != expected:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -134,7 +134,7 @@ def _newest(request: Request, options: Options) -> datetime | None:
     return cutoff(request.exclude_newer, datetime.now(timezone.utc), options.locate(request.exclude_newer))
 
 
-def _counts(request: Request, options: Options) -> Callable[[RepoDataRecord, Channel], bool] | None:
+def _counts(request: Request, options: Options) -> Callable[[Channel, RepoDataRecord], bool] | None:
     """Returns a function that says whether a record of a channel is old enough, if packages or channels have moments of
     their own; None: one moment is for all, and the solver handles it."""
     if not request.exclude_newer_of and not (request.indexed_timestamps and request.exclude_newer):
@@ -148,7 +148,7 @@ def _counts(request: Request, options: Options) -> Callable[[RepoDataRecord, Cha
         for what, when in request.exclude_newer_of
     }
 
-    def counts(record: RepoDataRecord, channel: Channel) -> bool:
+    def counts(channel: Channel, record: RepoDataRecord) -> bool:
         of_channel = moments.get(f"channel {channel.name}", general)
         newest = moments.get(f"package {record.name.normalized}", of_channel)
         when = getattr(record, "indexed_timestamp", None)
@@ -176,7 +176,7 @@ async def available(
         when = getattr(record, "indexed_timestamp", None) or record.timestamp
         if all(record.matches(spec) for spec in mine) and not (newest and (when is None or when > newest)):
             records[record.name.normalized].append(record)
-    return {name: sorted(each, key=_newest_first) for name, each in records.items()}
+    return {name: _newest_first(each) for name, each in records.items()}
 
 
 async def would_differ_with_cuda(
@@ -257,7 +257,7 @@ async def _explain_unsolvable(text: str, request: Request, options: Options, gat
         mine = [record for record in records if record.name.normalized == name]
         anywhere = rattler.MatchSpec(spec_text.rpartition("::")[2], strict=False)
         if mine and not any(record.matches(anywhere) for record in mine):
-            versions = dict.fromkeys(str(record.version) for record in sorted(mine, key=_newest_first))
+            versions = dict.fromkeys(str(record.version) for record in _newest_first(mine))
             return explain.missing_versions(spec_text, name, list(versions), request, options.locate)
     return explain.unsolvable(text, asked, request, described, options.locate)
 
@@ -266,15 +266,5 @@ def _name(spec: MatchSpec) -> str:
     return str(spec.name.normalized)
 
 
-def _newest_first(record: RepoDataRecord) -> Any:
-    return _Reversed(record.version)
-
-
-class _Reversed:
-    """Sorts in reverse: versions can be compared but not negated."""
-
-    def __init__(self, version: Any) -> None:
-        self.version = version
-
-    def __lt__(self, other: _Reversed) -> bool:
-        return bool(other.version < self.version)
+def _newest_first(records: Iterable[RepoDataRecord]) -> list[RepoDataRecord]:
+    return sorted(records, key=lambda record: record.version, reverse=True)
