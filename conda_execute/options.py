@@ -13,6 +13,7 @@ from itertools import takewhile
 from .configuration.declared import BACKENDS
 from .errors import UsageError
 from .lean.values import dataclass
+from .lockfiles import BILLS, FORMATS
 from .model import ENVIRONMENTS, WHOLE
 from .specs.platforms import KNOWN
 from .text import called, listed
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, TypeVar
 
     Line = TypeVar("Line", bound="CommandLine")
+    Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -77,30 +79,26 @@ class Option:
 
 
 def flag(*names: str, help: str, **more: Any) -> bool:  # noqa: A002  the word for it
-    declared: bool = _declared(Option(names, help, None, False, **more))
-    return declared
+    return _declared(bool, Option(names, help, None, False, **more))
 
 
 def text(*names: str, value: str, help: str, **more: Any) -> str | None:  # noqa: A002
-    declared: str | None = _declared(Option(names, help, value, None, **more))
-    return declared
+    return _declared(str, Option(names, help, value, None, **more))
 
 
 def many(*names: str, value: str, help: str, **more: Any) -> tuple[str, ...]:  # noqa: A002
     """An option that may be repeated."""
-    declared: tuple[str, ...] = _declared(Option(names, help, value, (), **more))
-    return declared
+    return _declared(tuple, Option(names, help, value, (), **more))
 
 
 def rest(*names: str, value: str, help: str, **more: Any) -> tuple[str, ...] | None:  # noqa: A002
     """An option that takes all words after it, or none."""
-    declared: tuple[str, ...] | None = _declared(Option(names, help, value, None, takes_rest=True, **more))
-    return declared
+    return _declared(tuple, Option(names, help, value, None, takes_rest=True, **more))
 
 
-def _declared(option: Option) -> Any:
+def _declared(kind: type[Value], option: Option) -> Value:
     """The option, which an instance replaces with the chosen value: type checkers see only that type."""
-    return option
+    return option  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ class CommandLine:
     #: The name of its words, and how many it takes at least and at most.
     WORDS: ClassVar[tuple[str, int, int | None]] = ("", 0, None)
     #: Headings of the help page, each after the option that it begins with.
-    GROUPS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    GROUPS: ClassVar[Mapping[str, str]] = {}
     #: The help page: usage lines, description, and the text after the options. Paragraphs that are not indented are
     #: wrapped.
     USAGE: ClassVar[str] = ""
@@ -165,11 +163,10 @@ class CommandLine:
     @classmethod
     def groups(cls) -> dict[str, list[Option]]:
         """The options by their headings."""
-        headings = dict(cls.GROUPS)
         found: dict[str, list[Option]] = {}
         heading = "Options"
         for attribute, option in cls.TABLE.items():
-            heading = headings.get(attribute, heading)
+            heading = cls.GROUPS.get(attribute, heading)
             found.setdefault(heading, []).append(option)
         return found
 
@@ -232,13 +229,13 @@ The exit status is the script's own. 125: conda-execute failed before the script
 executed; 127: it was not found. Settings are read from condarc, under `plugins:` (conda_execute_env_dir, ...), and from
 the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     ENDS_AT_WORD = True
-    GROUPS = (
-        ("code", "Run options"),
-        ("check", "Actions, instead of running the script"),
-        ("init", "Edit the header"),
-        ("lock", "Lock files"),
-        ("json", "Output"),
-    )
+    GROUPS: ClassVar[Mapping[str, str]] = {
+        "code": "Run options",
+        "check": "Actions, instead of running the script",
+        "init": "Edit the header",
+        "lock": "Lock files",
+        "json": "Output",
+    }
     CONFLICTS = (
         Conflict(
             _ONE_RUN,
@@ -358,9 +355,10 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     export = text(
         "--export",
         value="FORMAT",
-        words=("environment.yml", "explicit", "pixi.lock", "cyclonedx", "spdx"),
+        words=FORMATS,
         action="export",
-        help="print `environment.yml`, `explicit`, `pixi.lock`, or a bill of materials: `cyclonedx`, `spdx`",
+        help=f"print {', '.join(f'`{one}`' for one in FORMATS[: -len(BILLS)])}, or a bill of materials: "
+        + ", ".join(f"`{one}`" for one in BILLS),
     )
     pack = text(
         "--pack",
@@ -486,7 +484,13 @@ four digits or more, if they are unique. `conda tmpenv COMMAND --help` explains 
     version = flag("-V", "--version", help="show the version")
 
 
-class ListOptions(CommandLine):
+class PrintsJson(CommandLine):
+    """A command that prints JSON if asked to."""
+
+    json = flag("--json", help="print JSON, also for errors")
+
+
+class ListOptions(PrintsJson):
     USAGE = "conda tmpenv list [OPTIONS]"
     PROSE = "Show every environment: its size, age and last use, what runs in it, its script and specs."
     WORDS = ("", 0, 0)
@@ -498,10 +502,9 @@ class ListOptions(CommandLine):
         help="sort by `name`, `size`, `created`, `used` (the default) or `script`",
     )
     verbose = flag("-v", "--verbose", help="list each process noted by other hosts and containers")
-    json = flag("--json", help="print JSON, also for errors")
 
 
-class ClearOptions(CommandLine):
+class ClearOptions(PrintsJson):
     USAGE = "conda tmpenv clear [OPTIONS] [NAME or SCRIPT...]"
     PROSE = """\
 Delete the given environments, or all that no process is using right now. Kept ones (`conda tmpenv keep`) are deleted by
@@ -512,10 +515,9 @@ name only. Shows what was freed, and why the others were not deleted."""
     caches = flag("--caches", help="also launch records, code of `-c` and of URLs, and the `${CACHE}` of scripts")
     packages = flag("--packages", help="also downloaded packages, which pixi and rattler-build also use")
     dry_run = flag("--dry-run", help="show what would be deleted")
-    json = flag("--json", help="print JSON, also for errors")
 
 
-class PruneOptions(CommandLine):
+class PruneOptions(PrintsJson):
     USAGE = "conda tmpenv prune [OPTIONS]"
     PROSE = """\
 Delete expired environments: those unused for the time in the setting `remove-if-unused-for` (25 hours unless
@@ -523,7 +525,6 @@ set). This also happens automatically; `conda tmpenv clear` deletes the others t
     WORDS = ("", 0, 0)
 
     dry_run = flag("--dry-run", help="show what would be deleted")
-    json = flag("--json", help="print JSON, also for errors")
 
 
 class DirOptions(CommandLine):
@@ -532,7 +533,7 @@ class DirOptions(CommandLine):
     WORDS = ("", 0, 0)
 
 
-class NameOptions(CommandLine):
+class NameOptions(PrintsJson):
     USAGE = "conda tmpenv name [OPTIONS] SPEC... or SCRIPT"
     PROSE = "Print the path that an environment with these specs, or the environment of this script, has or would have."
 
@@ -540,7 +541,6 @@ class NameOptions(CommandLine):
     channels = many("-c", "--channel", value="CHANNEL", help="one more channel; repeatable")
     override_channels = flag("--override-channels", help="use only the channels given with `--channel`")
     exclude_newer = text("--exclude-newer", value="WHEN", help="ignore packages published after this date")
-    json = flag("--json", help="print JSON, also for errors")
 
 
 class CreateOptions(NameOptions):
@@ -555,7 +555,7 @@ class CreateOptions(NameOptions):
     quiet = flag("-q", "--quiet", help="show errors only")
 
 
-class InfoOptions(CommandLine):
+class InfoOptions(PrintsJson):
     USAGE = "conda tmpenv info [OPTIONS] NAME or SCRIPT"
     PROSE = "Show one environment in full: its packages and channels, how it was created, who is using it."
     WORDS = (_NAMES, 1, 1)
@@ -564,10 +564,9 @@ class InfoOptions(CommandLine):
     verify = flag(
         "--verify", help="compare the hashes of all files; exit status 1 if one has changed since it was installed"
     )
-    json = flag("--json", help="print JSON, also for errors")
 
 
-class AuditOptions(CommandLine):
+class AuditOptions(PrintsJson):
     USAGE = "conda tmpenv audit [OPTIONS] [NAME or SCRIPT...]"
     PROSE = """\
 Ask OSV which packages have known vulnerabilities, in the given environments or lock files, or in all environments."""
@@ -580,7 +579,6 @@ Ask OSV which packages have known vulnerabilities, in the given environments or 
         "--ignore-until-fixed", value="ID", help="the same, while no version has a fix; repeatable"
     )
     offline = flag("--offline", help="use earlier answers only")
-    json = flag("--json", help="print JSON, also for errors")
     sarif = flag("--sarif", help="print SARIF 2.1.0, for code scanning")
 
 

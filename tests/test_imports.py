@@ -42,6 +42,7 @@ FLOORS = (
 #: Arrows within a floor.
 NEIGHBOURS = {
     ("plan", "recipe"),
+    ("options", "lockfiles"),
     ("model", "errors"),
     ("files", "errors"),
     ("files", "durable"),

@@ -12,6 +12,7 @@ import os
 
 from ..engines import records
 from ..errors import CreationError, ExecuteError, UsageError
+from . import BILLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Suffixes of archives; conda-pack supports a few more, which few programs can unpack.
 ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar", ".zip", ".squashfs")
-
-FORMATS = ("environment.yml", "explicit", "pixi.lock", "cyclonedx", "spdx")
 
 #: Our own files, which have no meaning elsewhere.
 _OURS = (
@@ -47,17 +46,15 @@ def export(
     options: Options,
     hashes: Mapping[str, str] | None = None,
 ) -> str:
-    """The text of the environment in `prefix`, which was made for `request`, in one of `FORMATS`.
+    """The text of the environment in `prefix`, which was made for `request`, in one of `lockfiles.FORMATS`.
 
-    `name` is what `environment.yml` calls it; `hashes` are those of PyPI packages, by name. Raises UsageError for an
-    unknown format, and CreationError if PyPI packages cannot be looked up (for a `pixi.lock`).
+    `name` is what `environment.yml` calls it; `hashes` are those of PyPI packages, by name. Raises CreationError if
+    PyPI packages cannot be looked up (for a `pixi.lock`).
     """
     from ..engines.pypi.installed import from_pypi
     from ..engines.rattler.packages import installed
 
-    if form not in FORMATS:
-        raise UsageError(f"there is no export format `{form}`", hint=", ".join(f"`{each}`" for each in FORMATS))
-    if form in {"cyclonedx", "spdx"}:
+    if form in BILLS:
         from datetime import datetime, timezone
 
         from ..engines.inventory import components
