@@ -12,13 +12,15 @@ import pytest
 import yaml
 
 from conda_execute import engines
+from conda_execute.cli.parsing import parse
 from conda_execute.engines import Options
 from conda_execute.engines.rattler import engine
 from conda_execute.engines.rattler.packages import installed
 from conda_execute.errors import CreationError, PlaceError, UsageError
 from conda_execute.lean.values import replace
-from conda_execute.lockfiles import bill, export, lockfile
+from conda_execute.lockfiles import FORMATS, bill, export, lockfile
 from conda_execute.lockfiles.lockfile import Lockfile
+from conda_execute.options import RunOptions
 from tests import tiny
 from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
 
@@ -77,10 +79,10 @@ def test_pixi_lock_makes_the_same_environment(made, options, tmp_path):  # noqa:
     assert all(package.sha256 for package in found.pypi or ())
 
 
-def test_an_unknown_format_lists_those_there_are(made, options):  # noqa: F811
+def test_an_unknown_format_lists_those_there_are():
     with pytest.raises(UsageError) as caught:
-        exported(made, "conda-lock", options)
-    assert "`pixi.lock`" in str(caught.value.hint)
+        parse(RunOptions, ["--export", "conda-lock", "s.py"])
+    assert all(f"`{each}`" in str(caught.value.hint) for each in FORMATS)
 
 
 @pytest.mark.slow
