@@ -11,7 +11,7 @@ from .environments.place import choose_tmp_envs
 from .environments.store import Store
 from .errors import ExecuteError, HeaderError, Location, UsageError
 from .launch import process
-from .launch.activation import Customs, activate
+from .launch.activation import activate
 from .lean.values import dataclass, replace
 from .lockfiles import may_be_there
 from .model import ENVIRONMENTS, WHOLE
@@ -60,12 +60,6 @@ class Plan:
         return environment_name(self.request)
 
     @property
-    def customs(self) -> Customs:
-        """What the settings say about activation."""
-        settings = self.settings
-        return Customs(uppercase=settings.envvars_force_uppercase, user_libraries=settings.user_libraries)
-
-    @property
     def renew_after(self) -> float:
         """Seconds after which an environment is renewed; 0: never, for example if a lock file decides what is in it."""
         days = self.header.renew_after
@@ -87,7 +81,13 @@ class Plan:
     def activation(self, prefix: str, environ: Mapping[str, str], more: Iterable[tuple[str, str]] = ()) -> Activation:
         """The activation of the environment at this prefix; `more` are further variables."""
         of_notebook = self.script.notebook.variables if self.script.notebook else ()
-        done = activate(prefix, environ, (*self.header.variables, *of_notebook, *more), self.customs)
+        done = activate(
+            prefix,
+            environ,
+            (*self.header.variables, *of_notebook, *more),
+            uppercase=self.settings.envvars_force_uppercase,
+            user_libraries=self.settings.user_libraries,
+        )
         return replace(done, scripts=(*done.scripts, *self.activation_scripts))
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conda_execute.engines import records
-from conda_execute.launch.activation import FOREIGN_LIBRARIES, Customs, activate
+from conda_execute.launch.activation import FOREIGN_LIBRARIES, activate
 from tests.conftest import World
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX prefixes")
@@ -140,7 +140,7 @@ def test_libraries_of_another_interpreter_are_left_out_where_the_environment_has
     )
     (tmp_path / "bin" / program).touch()
     assert {name: activate(str(tmp_path), outside).environ.get(name) for name in names} == names
-    theirs = activate(str(tmp_path), outside, (), Customs(user_libraries=True)).environ
+    theirs = activate(str(tmp_path), outside, user_libraries=True).environ
     assert {name: theirs.get(name) for name in names} == dict.fromkeys(names, "/elsewhere")
 
 

@@ -271,7 +271,7 @@ def word(*pieces):
 entrypoint = eval(sys.argv[2])
 arguments = sys.argv[4:]
 activation = activate(sys.argv[1], inherited_environ())
-execute_entrypoint(entrypoint, arguments, activation, script=sys.argv[3])
+execute_entrypoint(entrypoint, arguments, sys.argv[3], activation)
 """
     )
 

@@ -6,14 +6,14 @@ import os
 
 from ..errors import NotFoundError
 from ..launch import process
-from ..launch.execute import execute, execute_inside
+from ..launch.execute import execute
 from ..model import COMMIT, WHOLE
 from ..script import command, interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import NoReturn
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, NoReturn
 
     from ..launch.activation import Activation
     from ..model import Entrypoint, Environment
@@ -35,24 +35,21 @@ class Ground:
             self.environ = visible(plan.environ, self._allowed)
 
     def execute(self, argv: Sequence[str], activation: Activation) -> NoReturn:
-        if self._policy is None:
-            execute(argv, activation)
-        from ..launch.sandbox import run_inside
-
-        run_inside(self._policy, execute_inside, self._allowed, argv, activation)
+        self._become(activation, execute, argv)
 
     def execute_entrypoint(
         self, commands: Entrypoint, arguments: Sequence[str], activation: Activation, script: str
     ) -> NoReturn:
-        if self._policy is None:
-            from ..launch.entrypoint import execute_entrypoint
+        from ..launch.entrypoint import execute_entrypoint
 
-            execute_entrypoint(commands, arguments, activation, script=script)
-        from ..launch.entrypoint import execute_entrypoint_inside
+        self._become(activation, execute_entrypoint, commands, arguments, script)
+
+    def _become(self, activation: Activation, go_on: Callable[..., NoReturn], *arguments: Any) -> NoReturn:
+        if self._policy is None:
+            go_on(*arguments, activation)
         from ..launch.sandbox import run_inside
 
-        words = (script, *arguments)
-        run_inside(self._policy, execute_entrypoint_inside, self._allowed, commands, activation, words)
+        run_inside(self._policy, self._allowed, activation, go_on, *arguments)
 
 
 class Start:

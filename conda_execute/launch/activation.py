@@ -60,16 +60,6 @@ _SCRIPT_SUFFIX = ".bat" if _WINDOWS else ".sh"
 
 
 @dataclass(frozen=True)
-class Customs:
-    """What settings say about activation."""
-
-    #: Whether names of variables from packages and `conda env config vars` are upper-cased.
-    uppercase: bool = True
-    #: Whether the script may use libraries that the user installed outside of environments.
-    user_libraries: bool = False
-
-
-@dataclass(frozen=True)
 class Activation:
     """The activation of a prefix for one process, which was started with some environment."""
 
@@ -104,23 +94,31 @@ class Activation:
 
 
 def activate(
-    prefix: str, environ: Mapping[str, str], variables: Iterable[tuple[str, str]] = (), customs: Customs | None = None
+    prefix: str,
+    environ: Mapping[str, str],
+    variables: Iterable[tuple[str, str]] = (),
+    *,
+    uppercase: bool = True,
+    user_libraries: bool = False,
 ) -> Activation:
     """The activation of `prefix` for a process whose environment is `environ`.
 
-    `variables` come from the script's header. Raises `ExecuteError` for a file in the prefix that is not what conda
-    would have written.
+    `variables` come from the script's header. `uppercase`: names of variables from packages and `conda env config vars`
+    are upper-cased; `user_libraries`: the script may use libraries that the user installed outside of environments.
+    Raises `ExecuteError` for a file in the prefix that is not what conda would have written.
     """
-    customs = customs or Customs()
+    cased = str.upper if uppercase else str
     wanted = _variables_of(prefix)
     outer_prefix = environ.get("CONDA_PREFIX", "")
     level = shell_level(environ.get("CONDA_SHLVL", ""))
-    left = _left_by(outer_prefix, customs) if outer_prefix not in ("", prefix) else {}
+    left = _left_by(outer_prefix) if outer_prefix not in ("", prefix) else {}
+    left = {cased(name): value for name, value in left.items()}
     moving = _levels(prefix, outer_prefix, level)
     if outer_prefix != prefix or not level:
         replaced = {f"__CONDA_SHLVL_{level}_{name}": environ[name] for name in wanted if name in environ}
-        moving |= {_cased(name, customs): value for name, value in replaced.items()}
-    exports, unsets = _fixed(prefix, wanted, variables, customs)
+        moving |= {cased(name): value for name, value in replaced.items()}
+    own = {cased(name): value for name, value in wanted.items()}
+    exports, unsets = _fixed(prefix, own, variables, user_libraries)
     gone = [name for name, value in left.items() if environ.get(name) == value and name not in exports]
     unsets = tuple(dict.fromkeys((*unsets, *gone)))
     front = path_directories(prefix)
@@ -177,12 +175,12 @@ def join_path(front: Iterable[str], path: str | None, gone: Iterable[str]) -> st
 
 
 def _fixed(
-    prefix: str, wanted: Mapping[str, str | None], variables: Iterable[tuple[str, str]], customs: Customs
+    prefix: str, wanted: Mapping[str, str | None], variables: Iterable[tuple[str, str]], user_libraries: bool
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """What the prefix and the header set and unset, wherever the run starts."""
     name = os.path.basename(prefix) if os.path.basename(os.path.dirname(prefix)) == "envs" else prefix
     all_of: dict[str, str | None] = {**_OF_OTHERS, **_of_conda()}
-    if not customs.user_libraries:
+    if not user_libraries:
         for program, foreign in FOREIGN_LIBRARIES.items():
             if os.path.exists(os.path.join(path_directories(prefix)[0], program)):
                 all_of |= foreign
@@ -192,7 +190,7 @@ def _fixed(
         "CONDA_PROMPT_MODIFIER": f"({name}) ",
         "PREFIX": prefix,
     }
-    all_of |= {_cased(key, customs): value for key, value in wanted.items()}
+    all_of |= wanted
     all_of |= {key: value for key, value in variables if key not in _RESERVED}
     exports = {key: value for key, value in all_of.items() if value is not None}
     return exports, tuple(key for key in all_of if key not in exports)
@@ -207,17 +205,13 @@ def _of_conda() -> dict[str, str | None]:
     return {**names, "CONDA_EXE": conda, "_CONDA_EXE": conda, "_CONDA_ROOT": sys.prefix}
 
 
-def _cased(name: str, customs: Customs) -> str:
-    return name.upper() if customs.uppercase else name
-
-
-def _left_by(prefix: str, customs: Customs) -> dict[str, str]:
+def _left_by(prefix: str) -> dict[str, str]:
     """The variables that an environment sets; none if its files cannot be parsed, since it need not be ours."""
     try:
         wanted = _variables_of(prefix)
     except ExecuteError:
         return {}
-    return {_cased(name, customs): value for name, value in wanted.items() if value is not None}
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def activation_folder(prefix: str) -> str:

@@ -11,21 +11,14 @@ from .process import explain, find_program, flush
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from subprocess import CompletedProcess
     from typing import NoReturn
 
     from .activation import Activation
 
 
-class Done:
-    """How a command that we waited for ended, and its output if that was captured."""
-
-    def __init__(self, returncode: int, output: bytes) -> None:
-        self.returncode = returncode
-        self.output = output
-
-
-def wait(argv: Sequence[str], activation: Activation, capture: bool = False) -> Done:
-    """Run a command of an entrypoint as a child, with signals passed on to it."""
+def wait(argv: Sequence[str], activation: Activation, capture: bool = False) -> CompletedProcess[bytes]:
+    """Run a command of an entrypoint as a child, with signals passed on to it. Its output is `capture`d, or ours."""
     import subprocess
 
     program = find_program(argv[0], activation.environ, activation.prefix)
@@ -44,7 +37,7 @@ def wait(argv: Sequence[str], activation: Activation, capture: bool = False) -> 
         output = child.stdout.read() if child.stdout else b""
         while True:
             try:
-                return Done(child.wait(), output)
+                return subprocess.CompletedProcess(argv, child.wait(), output)
             except KeyboardInterrupt:
                 continue
 
@@ -71,8 +64,7 @@ class _SignalsPassedOn:
     def to(self, pid: int) -> None:
         """The child was started: it gets earlier signals, and those that follow."""
         self.pid = pid
-        for number in self.waiting:
-            self._send(pid, number)
+        self._send()
 
     def __exit__(self, *failure: object) -> None:
         for number, handler in self.before.items():
@@ -81,23 +73,15 @@ class _SignalsPassedOn:
     def _pass_on(self, number: int, _frame: object) -> None:
         if number in (signal.SIGINT, getattr(signal, "SIGQUIT", None), getattr(signal, "SIGBREAK", None)):
             return
-        if self.pid is None:
-            self.waiting.append(number)
-        else:
-            self._send(self.pid, number)
+        self.waiting.append(number)
+        self._send()
 
-    @staticmethod
-    def _send(pid: int, number: int) -> None:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            pass
-
-
-def leave_unless_successful(returncode: int) -> None:
-    """Return only if the child was successful."""
-    if returncode != 0:
-        leave(returncode)
+    def _send(self) -> None:
+        while self.pid is not None and self.waiting:
+            try:
+                os.kill(self.pid, self.waiting.pop(0))
+            except ProcessLookupError:
+                pass
 
 
 def leave(returncode: int) -> NoReturn:

@@ -12,7 +12,7 @@ from ..cache import SCRIPT_LINK, in_a_cache, script_cache
 from ..errors import NotFoundError
 from ..files import is_full, make_directory
 from ..lean.values import replace
-from .execute import execute, inside
+from .execute import execute
 from .sourcing import sourced
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def execute_entrypoint(
-    entrypoint: Entrypoint, arguments: Sequence[str], activation: Activation, *, script: str
+    entrypoint: Entrypoint, arguments: Sequence[str], script: str, activation: Activation
 ) -> NoReturn:
     """Run the commands of a conda-script entrypoint, each only if the one before succeeded.
 
@@ -33,21 +33,12 @@ def execute_entrypoint(
     of `${CACHE}` is made on first use. If a command in `$(...)` fails, the run ends with its status, like for any
     failing command.
     """
-    from .children import leave_unless_successful, wait
-
     environ = sourced(activation)
     activation = replace(activation, environ=environ, scripts=(), outer_scripts=())
     *before, last = entrypoint.commands
     for command in before:
-        leave_unless_successful(wait(_expand_all(command, script, activation), activation).returncode)
+        _run(command, script, activation)
     execute([*_expand_all(last, script, activation), *arguments], activation)
-
-
-def execute_entrypoint_inside(
-    tmp: str, allowed: Sequence[str], entrypoint: Entrypoint, activation: Activation, words: Sequence[str]
-) -> NoReturn:
-    """The same in a sandbox that was entered, like `execute_inside`; `words` are the script and its arguments."""
-    execute_entrypoint(entrypoint, words[1:], inside(tmp, allowed, activation), script=words[0])
 
 
 def programs(entrypoint: Entrypoint) -> list[str]:
@@ -93,7 +84,8 @@ def _expand(word: Word, script: str, activation: Activation) -> list[str]:
             value = script if piece.name == "SCRIPT" else made_cache(script, activation.outer)
             text = (text or "") + value
         else:
-            output = _output(piece.commands, script, activation)
+            said = b"".join(_run(command, script, activation, capture=True) for command in piece.commands)
+            output = os.fsdecode(said).rstrip("\n")
             if not piece.split:
                 text = (text or "") + output
                 continue
@@ -109,16 +101,14 @@ def _expand(word: Word, script: str, activation: Activation) -> list[str]:
     return words if text is None else [*words, text]
 
 
-def _output(commands: Sequence[Sequence[Word]], script: str, activation: Activation) -> str:
-    """The output of the commands, one after the other; the first that fails ends the run."""
-    from .children import leave_unless_successful, wait
+def _run(command: Sequence[Word], script: str, activation: Activation, *, capture: bool = False) -> bytes:
+    """Run a command, and return its output if that is captured. If the command fails, the run ends with its status."""
+    from .children import leave, wait
 
-    output = b""
-    for command in commands:
-        done = wait(_expand_all(command, script, activation), activation, capture=True)
-        leave_unless_successful(done.returncode)
-        output += done.output
-    return os.fsdecode(output).rstrip("\n")
+    done = wait(_expand_all(command, script, activation), activation, capture)
+    if done.returncode != 0:
+        leave(done.returncode)
+    return done.stdout
 
 
 def made_cache(script: str, environ: Mapping[str, str]) -> str:

@@ -15,11 +15,9 @@ Programs that cannot be started raise the errors of `process`.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from ..errors import NotFoundError
-from ..lean.values import replace
 from .process import become, find_program
 
 TYPE_CHECKING = False
@@ -50,20 +48,3 @@ def execute(argv: Sequence[str], activation: Activation) -> NoReturn:
         environ = sourced(activation)
     program = find_program(argv[0], environ, activation.prefix)
     become(program, [program, *argv[1:]], environ)
-
-
-def execute_inside(tmp: str, allowed: Sequence[str], argv: Sequence[str], activation: Activation) -> NoReturn:
-    """The same in a sandbox that was entered: `tmp` is its temporary directory, if it has one, with a home directory in
-    it; `allowed` are variables that stay as they are outside."""
-    execute(argv, inside(tmp, allowed, activation))
-
-
-def inside(tmp: str, allowed: Sequence[str], activation: Activation) -> Activation:
-    """The activation in the sandbox."""
-    if not tmp:
-        return activation
-    environ = {**activation.environ, "TMPDIR": tmp}
-    if "HOME" not in allowed:
-        environ["HOME"] = os.path.join(tmp, "home")
-        os.makedirs(environ["HOME"], 0o700, exist_ok=True)
-    return replace(activation, environ=environ)

@@ -22,33 +22,31 @@ import sys
 
 from ...cache import private_directory
 from ...errors import ExecuteError, SandboxError
-from .policy import DEVICES, is_within
+from ...lean.values import replace
+from ..process import python_command
+from .policy import DEVICES, SandboxPolicy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
+    from ..activation import Activation
     from .kernel import Kernel
-    from .policy import SandboxPolicy
 
 
-def require(*, environments_only: bool) -> None:
+def require(*, environments_only: bool, kernel: Kernel | None = None) -> None:
     """Raise SandboxError if there can be no such sandbox here, before an environment is created for it."""
     if sys.platform == "win32":
         raise SandboxError(
             "there is no sandbox for scripts on Windows",
             hint="run it in a virtual machine or in WSL 2; without `--sandbox` it runs with all your permissions",
         )
-    if sys.platform == "linux":
-        from .kernel import look
+    if sys.platform != "linux":
+        return
+    from .kernel import lack, look
 
-        _require(look(), environments_only)
-
-
-def _require(kernel: Kernel, environments_only: bool) -> None:
-    from .kernel import lack
-
+    kernel = kernel or look()
     lacking = lack(kernel, environments_only=environments_only)
     if lacking is not None:
         raise SandboxError(
@@ -57,15 +55,29 @@ def _require(kernel: Kernel, environments_only: bool) -> None:
         )
 
 
-def run_inside(policy: SandboxPolicy, go_on: Callable[..., NoReturn], *arguments: Any) -> NoReturn:
-    """Enter the sandbox, and call `go_on` with its TMPDIR and these arguments.
+def run_inside(
+    policy: SandboxPolicy,
+    allowed: Sequence[str],
+    activation: Activation,
+    go_on: Callable[..., NoReturn],
+    *arguments: Any,
+) -> NoReturn:
+    """Enter the sandbox, and call `go_on` with these arguments and the activation as it is inside.
+
+    There it has a home directory of its own, unless `HOME` is one of the variables that are `allowed`.
 
     Only a process with one thread can enter a user namespace. A process that has created an environment has more: it
     replaces itself with a new one that only continues, with the same id.
     """
     if sys.platform == "linux" and len(os.listdir("/proc/self/task")) > 1:
-        _start_again(policy, go_on, arguments)
-    go_on(enter(policy), *arguments)
+        _start_again(policy, allowed, activation, go_on, arguments)
+    if tmp := enter(policy):
+        environ = {**activation.environ, "TMPDIR": tmp}
+        if "HOME" not in allowed:
+            environ["HOME"] = os.path.join(tmp, "home")
+            os.makedirs(environ["HOME"], 0o700, exist_ok=True)
+        activation = replace(activation, environ=environ)
+    go_on(*arguments, activation)
 
 
 def enter(policy: SandboxPolicy, kernel: Kernel | None = None) -> str:
@@ -74,12 +86,10 @@ def enter(policy: SandboxPolicy, kernel: Kernel | None = None) -> str:
         from . import seatbelt
 
         return seatbelt.enter(policy, _scratch())
-    if sys.platform != "linux":
-        require(environments_only=bool(policy.protected))
     from .kernel import look
 
     kernel = kernel or look()
-    _require(kernel, bool(policy.protected))
+    require(environments_only=bool(policy.protected), kernel=kernel)
     try:
         if policy.protected:
             return _protect(policy)
@@ -91,7 +101,7 @@ def enter(policy: SandboxPolicy, kernel: Kernel | None = None) -> str:
 
 def _protect(policy: SandboxPolicy) -> str:
     if sys.platform != "linux":
-        raise AssertionError
+        raise AssertionError("Linux only")
     from . import namespaces
 
     if not namespaces.unshare(net=True, queues=False):
@@ -104,7 +114,7 @@ def _protect(policy: SandboxPolicy) -> str:
 
 def _enter(kernel: Kernel, policy: SandboxPolicy) -> str:
     if sys.platform != "linux":
-        raise AssertionError
+        raise AssertionError("Linux only")
     from . import namespaces, restrictions
 
     internet = (*restrictions.INTERNET, restrictions.NETLINK)
@@ -164,60 +174,44 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def _start_again(policy: SandboxPolicy, go_on: Callable[..., NoReturn], arguments: tuple[Any, ...]) -> NoReturn:
+def _start_again(*arguments: Any) -> NoReturn:
+    """Call `run_inside` with these arguments in a new process, which replaces this one."""
     if sys.platform != "linux":
-        raise AssertionError
+        raise AssertionError("Linux only")
     import pickle
 
     descriptor = os.memfd_create("conda-execute", 0)
-    os.write(descriptor, pickle.dumps((policy, go_on, arguments)))
+    os.write(descriptor, pickle.dumps(arguments))
     os.lseek(descriptor, 0, os.SEEK_SET)
-    os.execv(sys.executable, [sys.executable, "-I", "-c", _AGAIN, _package(), str(descriptor)])
-
-
-#: Only what is written in a memory of ours is read, so nobody else can have put it there.
-_AGAIN = """\
-import sys
-sys.path.insert(1, sys.argv[1])
-from conda_execute.launch import sandbox
-sandbox.go_on(int(sys.argv[2]))
-"""
-
-
-def _package() -> str:
-    here = os.path.abspath(__file__)
-    return here.removesuffix(os.path.join("", "conda_execute", "launch", "sandbox", "__init__.py"))
+    command = python_command("from conda_execute.launch import sandbox; sandbox.go_on(int(sys.argv[1]))")
+    os.execv(command[0], [*command, str(descriptor)])
 
 
 def go_on(descriptor: int) -> NoReturn:
-    """Continue what `run_inside` began, in the new process."""
+    """Continue what `run_inside` began, in the new process. Nobody else can write to a memory of ours."""
     import pickle
 
     with open(descriptor, "rb") as file:
-        policy, then, arguments = pickle.load(file)
+        policy, allowed, activation, then, arguments = pickle.load(file)
     try:
-        then(enter(policy), *arguments)
+        run_inside(policy, allowed, activation, then, *arguments)
     except ExecuteError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
         sys.stderr.write(f"error: {error.message}{hint}\n")
         sys.exit(error.exit_status)
-    raise AssertionError("a program was to take over")
 
 
 def command_inside(policy: SandboxPolicy, command: list[str]) -> list[str]:
     """A command that enters the sandbox and becomes `command`, to be started as a child."""
     import json
 
-    return [sys.executable, "-I", "-c", _CHILD, _package(), json.dumps(vars(policy)), *command]
+    code = "from conda_execute.launch import sandbox; sandbox.become(sys.argv[1], sys.argv[2:])"
+    return [*python_command(code), json.dumps(vars(policy)), *command]
 
 
-_CHILD = """\
-import json, os, sys
-sys.path.insert(1, sys.argv[1])
-from conda_execute.launch import sandbox
-from conda_execute.launch.sandbox.policy import SandboxPolicy
-os.environ["TMPDIR"] = sandbox.enter(SandboxPolicy(**json.loads(sys.argv[2])))
-os.execv(sys.argv[3], sys.argv[3:])
-"""
+def become(policy: str, command: list[str]) -> NoReturn:
+    """What a command of `command_inside` does."""
+    import json
 
-__all__ = ["command_inside", "enter", "go_on", "is_within", "require", "run_inside"]
+    os.environ["TMPDIR"] = enter(SandboxPolicy(**json.loads(policy)))
+    os.execv(command[0], command)

@@ -7,6 +7,7 @@ values. All of it is one file, and without `ctypes`, since a run in a sandbox wa
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import sys
 
@@ -96,19 +97,11 @@ def structure(*fields: tuple[int, int]) -> bytes:
     return b"".join([number.to_bytes(size, sys.byteorder) for number, size in fields])
 
 
-_here: list[Kernel] = []
-
-
+@functools.cache
 def look() -> Kernel:
     """This machine's kernel. It is asked once: before an environment is made, and it stays the same."""
-    if not _here:
-        _here.append(_look())
-    return _here[0]
-
-
-def _look() -> Kernel:
     if sys.platform != "linux":
-        raise AssertionError
+        raise AssertionError("Linux only")
     machine = os.uname()
     abi, lack = 0, ""
     try:
@@ -122,7 +115,7 @@ def _look() -> Kernel:
 def _forbids_namespaces() -> str | None:
     """The setting by which this machine forbids user namespaces, so far as they say so."""
     if sys.platform != "linux":
-        raise AssertionError
+        raise AssertionError("Linux only")
     for path, forbidding in _RESTRICTIONS:
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
