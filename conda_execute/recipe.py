@@ -183,7 +183,7 @@ class Recipe:
 
     def _work_out_options(self) -> Options:
         _check_directory()
-        from .engines import Options, network, policy
+        from .engines import Options, network
         from .engines.rattler.connection import cache_dir
         from .terminal.live import progress
 
@@ -198,7 +198,7 @@ class Recipe:
             package_caches=self._package_caches(),
             attestations=self.settings.attestations,
             run_link_scripts=self.request.link_scripts,
-            verify_files=policy.verifies_files(self.settings),
+            verify_files=self.settings.extra_safety_checks or self.settings.safety_checks == "enabled",
             environ=environ,
             connect=network.connector(
                 self.settings,

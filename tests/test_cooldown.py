@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from conda_execute.configuration import settings
-from conda_execute.engines import Options, conda
+from conda_execute.configuration.declared import Settings
+from conda_execute.engines import Options, conda, policy
 from conda_execute.engines.pypi import project
 from conda_execute.engines.rattler import engine
 from conda_execute.environments.name import canonical_text
@@ -90,10 +91,10 @@ def test_build_times_do_not_count_where_indexed_ones_are_asked_for(place: Path, 
         solved(options, "lib", channels={"c": place}, exclude_newer="2024-02-15", indexed_timestamps=True)
 
 
-def test_backend_that_cannot_keep_it_refuses(place: Path, options: Options) -> None:
+def test_backend_that_cannot_keep_it_refuses(place: Path) -> None:
     asked = tiny.request("lib", channels={"c": place}, exclude_newer_of=(("package lib", "no"),))
-    with pytest.raises(CreationError, match="does not support"):
-        conda._environ(asked, options)
+    with pytest.raises(SettingsError, match="one moment for all packages"):
+        policy.check(Settings(), asked, conda.load())
 
 
 def test_uv_is_told_the_same(options: Options) -> None:

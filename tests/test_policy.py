@@ -7,6 +7,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,6 +153,22 @@ def test_the_backend_conda_refuses_what_the_embedded_one_ignores(settings: Setti
     with pytest.raises(SettingsError, match="the backend `conda` would"):
         policy.check(settings, request, engines.engine("conda"))
     policy.check(settings, request, engines.engine("rattler"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"attested": True}, "attestations"),
+        ({"link_scripts": False}, "run-link-scripts"),
+        ({"solve_strategy": "lowest"}, "solve-strategy"),
+        ({"exclude_newer": "2024-02-15", "indexed_timestamps": True}, "exclude-newer"),
+    ],
+)
+def test_the_backend_conda_refuses_requests_that_it_cannot_fulfil(
+    tmp_path: Path, asked: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"^the backend `conda` .* \(`{named}`\)$"):
+        policy.check(Settings(), tiny.request("lib", channels={"c": tmp_path}, **asked), engines.named("conda"))
 
 
 def test_what_is_said_of_other_channels_does_not_matter() -> None:

@@ -87,11 +87,20 @@ class Conda:
         """Nothing to check: which conda is used depends on the variables of a run, and `program` finds it."""
 
     def limits(self, settings: Settings, request: Request) -> Iterator[tuple[str, str]]:
-        """Settings that would change the choice of packages but not the name of the environment."""
-        if settings.track_features:
-            yield "track_features", "the backend `conda` would choose other packages for it"
-        if settings.subdirs:
-            yield "subdirs", "the backend `conda` would take packages of other platforms"
+        """Settings that conda does not have, and its own that would change the choice of packages but not the name of
+        the environment."""
+        dated = request.exclude_newer_of or (request.indexed_timestamps and request.exclude_newer)
+        refused = {
+            "track_features": (settings.track_features, "would choose other packages for it"),
+            "subdirs": (settings.subdirs, "would take packages of other platforms"),
+            "attestations": (request.attested, "does not verify attestations"),
+            "run-link-scripts": (not request.link_scripts, "always runs link scripts"),
+            "solve-strategy": (request.solve_strategy, "always chooses the newest versions"),
+            "exclude-newer": (dated, "has one moment for all packages and channels, and knows no indexed times"),
+        }
+        for name, (applies, problem) in refused.items():
+            if applies:
+                yield name, f"the backend `conda` {problem}"
 
     def check(self, request: Request, options: Options) -> None:
         """Nothing to check: conda reports a faulty spec only when it solves."""
@@ -145,7 +154,7 @@ def find(environ: Mapping[str, str]) -> str:
 
 def _create(request: Request, prefix: str, options: Options, further: Sequence[str]) -> dict[str, Any]:
     """Run `conda create` for a request and return its JSON."""
-    _refuse_impossible(request, options)
+    _refuse_conditions(request, options)
     command = ["create", "--json", "--quiet", "--prefix", prefix, "--no-default-packages", "--override-channels"]
     opened = _opened(request.channels)
     for channel in request.channels:
@@ -186,7 +195,7 @@ def _settings(custom_channels: Mapping[str, str], environ: Mapping[str, str]) ->
         yield {"CONDARC": folder}
 
 
-def _refuse_impossible(request: Request, options: Options) -> None:
+def _refuse_conditions(request: Request, options: Options) -> None:
     conditional = [spec for spec in request.specs if has_condition(spec)]
     if conditional and _shown("solver", options) != "rattler":
         raise CreationError(
@@ -195,24 +204,10 @@ def _refuse_impossible(request: Request, options: Options) -> None:
             where=options.locate(conditional[0]) or (),
             hint="use `--backend rattler`, or conda with the setting `solver: rattler`",
         )
-    if options.attestations == "require":
-        raise CreationError(
-            "the backend `conda` does not verify attestations, and the setting `attestations` requires it",
-            step="solve",
-            hint="use `--backend rattler`",
-        )
-    if not options.run_link_scripts:
-        raise CreationError(
-            "the backend `conda` always runs link scripts, and `run-link-scripts` is off",
-            step="solve",
-            hint="use `--backend rattler`",
-        )
 
 
 def _install_locked(request: Request, prefix: str, options: Options, solution: Solution) -> dict[str, Any]:
     """Install exactly the packages of a lock, by their URLs and hashes."""
-    if not options.run_link_scripts:
-        _refuse_impossible(request, options)
     secrets = dict(pair for channel in request.channels for pair in channel.secrets)
     lines = ["@EXPLICIT", *(_explicit(package, secrets) for package in solution.packages)]
     handle, path = tempfile.mkstemp(prefix="conda-execute-", suffix=".txt")  # 0600: there may be secrets in it
@@ -267,15 +262,6 @@ def _environ(request: Request, options: Options) -> dict[str, str]:
     }
     if request.platform != request.host_platform:
         environ["CONDA_SUBDIR"] = request.platform
-    if request.exclude_newer_of or (request.indexed_timestamps and request.exclude_newer):
-        raise CreationError(
-            "the backend `conda` does not support `exclude-newer` for single packages or channels, or indexed times",
-            step="solve",
-            hint="use `--backend rattler`",
-        )
-    if request.solve_strategy is not None:
-        problem = "conda's solver always chooses the newest versions (`solve-strategy`)"
-        raise CreationError(problem, step="solve", hint="use `--backend rattler`")
     if request.exclude_newer is not None:
         environ["CONDA_EXCLUDE_NEWER"] = _cutoff(request.exclude_newer, options)
     return environ
@@ -313,12 +299,9 @@ def _json(text: str) -> dict[str, Any] | None:
     position, found = text.find("{"), None
     while position >= 0:
         try:
-            value, end = decoder.raw_decode(text, position)
+            found, end = decoder.raw_decode(text, position)
         except ValueError:
-            position = text.find("{", position + 1)
-            continue
-        if isinstance(value, dict):
-            found = value
+            end = position + 1
         position = text.find("{", end)
     return found
 
@@ -359,7 +342,7 @@ def _package(entry: Mapping[str, Any], fetch: Mapping[str, Any] | None) -> Packa
 def _verify(request: Request, prefix: str, said: Mapping[str, Any], locked: Solution | None) -> Built:
     """What is in the prefix now; CreationError unless everything is there that conda reported and the request asked
     for."""
-    records = list(_records(prefix))
+    records = [record for _, record in seal.each(prefix) if record]
     installed = {record["name"]: record for record in records}
     expected = {entry["name"] for entry in said.get("actions", {}).get("LINK", ())}
     if locked is not None:
@@ -395,17 +378,6 @@ def _redact_history(prefix: str) -> None:
             file.seek(0)
             file.write(redacted)
             file.truncate()
-
-
-def _records(prefix: str) -> Iterator[dict[str, Any]]:
-    try:
-        names = sorted(os.listdir(layout.conda_meta(prefix)))
-    except OSError:
-        return
-    for name in names:
-        if name.endswith(".json"):
-            with open(os.path.join(layout.conda_meta(prefix), name), encoding="utf-8") as file:
-                yield json.load(file)
 
 
 def _failure(

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ..environments import layout
 from ..lean.values import dataclass
 from ..specs.requirement import canonical, requirement_name
+from . import records
 from .pypi.installed import Distribution, distributions
 
 PYPI, CRAN = "PyPI", "CRAN"
@@ -48,9 +48,9 @@ class Component:
 
 def components(prefix: str, hashes: Mapping[str, str] | None = None) -> list[Component]:
     """The installed packages, conda's first. `hashes`: SHA-256 of PyPI packages by name, if a lock has them."""
-    records = list(_records(prefix))
+    conda_records = [record for _, record in records.each(prefix)]
     present = distributions(prefix)
-    owned = {path: record for record in records for path in _metadata_of(record)}
+    owned = {path: record for record in conda_records for path in _metadata_of(record)}
     brought: dict[str, list[Distribution]] = {}
     alone = []
     for one in present:
@@ -59,21 +59,13 @@ def components(prefix: str, hashes: Mapping[str, str] | None = None) -> list[Com
             alone.append(one)
         else:
             brought.setdefault(owner["name"], []).append(one)
-    conda = {record["name"]: _conda_purl(record) for record in records}
+    conda = {record["name"]: _conda_purl(record) for record in conda_records}
     pypi = {one.name: conda[name] for name, those in brought.items() for one in those}
     pypi |= {one.name: _pypi_purl(one) for one in alone}
     return [
-        *(_of_conda(record, prefix, brought.get(record["name"], ()), conda) for record in records),
+        *(_of_conda(record, prefix, brought.get(record["name"], ()), conda) for record in conda_records),
         *(_of_pypi(one, pypi, hashes or {}) for one in alone),
     ]
-
-
-def _records(prefix: str) -> Iterator[dict[str, Any]]:
-    folder = layout.conda_meta(prefix)
-    for name in sorted(os.listdir(folder)):
-        if name.endswith(".json"):
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                yield json.load(file)
 
 
 def _metadata_of(record: Mapping[str, Any]) -> set[str]:

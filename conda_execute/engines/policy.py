@@ -74,8 +74,3 @@ def check_packages(settings: Settings, request: Request, solution: Solution) -> 
                     where=where,
                     hint="ask for other packages or versions",
                 )
-
-
-def verifies_files(settings: Settings) -> bool:
-    """Whether to compare files of cached packages with their package records, as for a lock."""
-    return settings.extra_safety_checks or settings.safety_checks == "enabled"

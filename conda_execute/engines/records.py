@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..files import umask, write_atomically
+from ..files import listed, umask, write_atomically
 
 FROZEN = "frozen"
 
@@ -157,7 +157,7 @@ def each(prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
     import json
 
     meta = os.path.join(prefix, "conda-meta")
-    for name in sorted(os.listdir(meta)):
+    for name in sorted(listed(meta)):
         if name.endswith(".json"):
             try:
                 with open(os.path.join(meta, name), encoding="utf-8") as file:
