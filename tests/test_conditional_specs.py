@@ -14,7 +14,7 @@ import rattler
 from conda_execute.engines import Options, virtual_packages
 from conda_execute.engines.rattler import engine
 from conda_execute.errors import ExecuteError
-from conda_execute.script import environment_yml, specfile
+from conda_execute.script import specfile
 from conda_execute.script.header import read_header
 from conda_execute.script.header.keys import Header
 from tests import tiny
@@ -72,7 +72,7 @@ FORMATS: dict[str, Callable[[Said], Header]] = {
     "tool.pixi of conda-script": lambda said: _conda_script(
         'channels = ["a"]', 'entrypoint = "sh"', "[tool.pixi.dependencies]", _table(said)
     ),
-    "environment.yml": lambda said: environment_yml.read(f"dependencies:\n  - {_spec(said)}\n".encode(), "e.yml"),
+    "environment.yml": lambda said: specfile.environment_yml(f"dependencies:\n  - {_spec(said)}\n".encode(), "e.yml"),
     "a word": lambda said: specfile.from_words([_spec(said)]),
 }  # fmt: skip
 

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .header.text import Head
+    from .header.yaml import Value
 
 PYPI = "pypi:"
+
+#: `name` and `prefix` say where conda would put the environment, which is not theirs to say here.
+_YAML_KEYS = ("name", "prefix", "channels", "dependencies", "variables", "platforms")
+
+_SAMPLE = "such a file needs at least this:\ndependencies:\n  - python >=3"
 
 
 def from_words(words: Sequence[str]) -> Header:
@@ -61,9 +67,7 @@ def read(path: str) -> Header:
     if len(content) > HEAD:
         raise HeaderError("the file is too large to be a list of specs", where=Location(path))
     if os.path.splitext(path)[1].lower() in (".yml", ".yaml"):
-        from . import environment_yml
-
-        return environment_yml.read(content, path)
+        return environment_yml(content, path)
     return _lines(read_script(content, path))
 
 
@@ -88,3 +92,42 @@ def _lines(script: Head) -> Header:
             "the file names no package", where=Location(script.path), hint="write one spec a line: `numpy >=2`"
         )
     return replace(from_words(specs), format="file", locations=tuple(locations))
+
+
+def environment_yml(data: bytes, path: str) -> Header:
+    """The `environment.yml` with these contents; `dependencies` is what `env` is in a script. Raises HeaderError."""
+    from .header import fields
+    from .header.yaml import Reader
+
+    script = read_script(data, path)
+    root = Reader(script, 1, [0] * max(1, len(script.lines)), _SAMPLE).tree("\n".join(script.lines))
+    if root is None or root.kind != "a mapping":
+        raise HeaderError("the file is not an environment.yml", where=Location(path), hint=_SAMPLE)
+    keys = root.known(_YAML_KEYS, of="an environment.yml", ends=True)
+    if "dependencies" not in keys:
+        raise HeaderError("the file has no `dependencies`", where=Location(path), hint=_SAMPLE)
+    specs: list[Value] = []
+    pypi: list[Value] = []
+    for item in keys["dependencies"].items():
+        if item.kind != "a mapping":
+            specs.append(_text("dependencies", item))
+            continue
+        for name, value in item.known(("pip",), of="an environment.yml", ends=True).items():
+            pypi += [_text(name, entry) for entry in value.items()]
+    channels = [_text("channels", item) for item in keys["channels"].items()] if "channels" in keys else None
+    return Header(
+        format="environment.yml",
+        specs=tuple(fields.spec(item.text, item.where) for item in specs),
+        pypi=tuple(fields.requirement(item.text, item.where) for item in pypi),
+        channels=None if channels is None else tuple(item.text for item in channels if item.text != "nodefaults"),
+        variables=tuple((name.text, _text(name.text, value).text) for name, value in keys["variables"].pairs())
+        if "variables" in keys
+        else (),
+        lines=(1, len(script.lines)),
+        locations=tuple((item.text, item.where) for item in (*specs, *pypi, *(channels or ()))),
+    )
+
+
+def _text(key: str, value: Value) -> Value:
+    value.string(f"an entry of `{key}`", "a string", None)
+    return value

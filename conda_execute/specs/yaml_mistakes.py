@@ -1,6 +1,12 @@
-"""PyYAML's errors, in words that say what to write."""
+"""Mistakes in YAML, in words that say what to write: PyYAML's errors, and a plain value of several lines."""
 
 from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 QUOTES = "put it in quotes"
 _COMMAS = "separate the entries with commas, and close the bracket"
@@ -74,3 +80,36 @@ def meant(said: str, *, ends: str = "") -> tuple[str, str, str]:
     found = (mistake for mistake in _MISTAKES if mistake[0] in said)
     _, problem, hint, place = next(found, ("", said, "{ends}", "there"))
     return problem.replace("{}", said.partition("'")[2][:1]), hint.replace("{ends}", ends).strip(), place
+
+
+#: A key whose value is a list, at the end of a line.
+_LIST = r"[ \t]*(?:-[ \t]+)?(env|channels|dependencies|pip):[ \t]*\Z"
+
+
+def continued(lines: Sequence[str], index: int, column: int, following: int, first: int) -> tuple[str, str]:
+    """The problem and a hint for a plain value that begins at this index and column and continues in the line of index
+    `following`; `first` is the number of the first line.
+
+    >>> continued(["env:", " python", " numpy"], 1, 1, 2, first=2)
+    ('`env` must be a list', 'begin each entry with `- `')
+    >>> continued(["env:", " - pip", "   - rich"], 1, 3, 2, first=2)
+    ('`pip` needs a colon', 'write `- pip:`')
+    >>> continued(["env:", " - python", "   - rich"], 1, 3, 2, first=2)
+    ('line 4 is indented more than line 3', 'give all entries of a list the same indentation')
+    """
+    line = lines[index]
+    before, value = line[:column], line[column:].rstrip()
+    if value.startswith("-"):
+        return "this value is continued in the next line", "put a space after the `-` of each entry"
+    above = next((one for one in reversed(lines[:index]) if one.strip()), "")
+    if found := re.match(_LIST, before if before.strip() else above):
+        return f"`{found[1]}` must be a list", "begin each entry with `- `"
+    number = first + following
+    if before.strip() == "-" and re.match(r"[ \t]*-[ \t]", lines[following]):
+        if value == "pip":
+            return "`pip` needs a colon", "write `- pip:`"
+        return f"line {number} is indented more than line {first + index}", (
+            "give all entries of a list the same indentation"
+        )
+    hint = f"write it in one line; if line {number} is an entry of its own, begin it with `- `, like those above it"
+    return "this value is continued in the next line", hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 from ...errors import HeaderError
@@ -55,8 +56,15 @@ class Editor:
         self.edits: list[tuple[int, int, str]] = []
 
     def content(self) -> bytes:
-        for start, end, text in sorted(self.edits, reverse=True):
-            self._apply(start, end, text)
+        text = self.text
+        for start, end, new in sorted(self.edits, reverse=True):
+            text = text[:start] + new + text[end:]
+        old, new_lines = self.text.split("\n")[:-1], text.split("\n")[:-1]
+        changes = difflib.SequenceMatcher(None, old, new_lines, autojunk=False).get_opcodes()
+        for tag, first, last, begin, end in reversed(changes):
+            if tag != "equal":
+                self.lines.delete(self.block.first + 1 + first, self.block.first + last)
+                self.lines.insert(self.block.first + first, [self._commented(line) for line in new_lines[begin:end]])
         return self.lines.content()
 
     def edit(self, start: int, end: int, text: str) -> None:
@@ -207,35 +215,6 @@ class Editor:
             self.edit(end_before, end, "")
         else:
             self.edit(start, end, "")
-
-    def _apply(self, start: int, end: int, text: str) -> None:
-        """Apply an edit of the TOML to the script's lines."""
-        first, column = self._position(start)
-        last, last_column = self._position(end)
-        if column == 0 and last_column == 0 and (end > start or text.endswith("\n")):
-            self.lines.delete(first, last - 1)
-            self.lines.insert(first - 1, [self._commented(line) for line in text.split("\n")[:-1]])
-            return
-        start_column, end_column = self._column(first, column), self._column(last, last_column)
-        before, *more = text.split("\n")
-        kept = self.lines.lines[last - 1][end_column:]
-        if first != last:
-            self.lines.delete(first + 1, last)
-        whole = len(self.lines.lines[first - 1])
-        if more:
-            self.lines.replace(first, start_column, whole, before)
-            commented = [self._commented(line) for line in more]
-            self.lines.insert(first, [*commented[:-1], commented[-1] + kept])
-        else:
-            self.lines.replace(first, start_column, whole, before + kept)
-
-    def _position(self, offset: int) -> tuple[int, int]:
-        """Line of the script, counted from 1, and column of the TOML, from 0."""
-        line = self.text.count("\n", 0, offset)
-        return self.block.first + 1 + line, offset - (self.text.rfind("\n", 0, offset) + 1)
-
-    def _column(self, line: int, column: int) -> int:
-        return self.block.starts[line - self.block.first - 1] + column
 
     def _commented(self, line: str) -> str:
         return self.block.prefix + line if line else self.block.prefix.rstrip()

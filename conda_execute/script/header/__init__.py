@@ -83,7 +83,7 @@ def read_header(data: bytes, path: str, platform: str, cache: str | None = None)
             raise no_header(script)
         return found.read(platform)
     except HeaderError as error:
-        from .lookalike import told
+        from .missing import told
 
         raise told(error) from None
 

@@ -1,4 +1,4 @@
-"""Errors for scripts without a header: what the author probably meant, and what a header looks like."""
+"""Errors for headers that are missing or nearly right: what the author probably meant, and a sample."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ _WORDS = re.compile(r"[^\w\s]{1,4}[ \t]*(/{2,4})?[ \t]*([A-Za-z]+(?:[-_ ][A-Za-z
 _ALIKE = 0.82
 #: How many lines are compared with those words, letter by letter: a header is near the top.
 _FIRST_LINES = 100
+
+#: Characters that editors, mail programs and web pages insert for others, by what they look like.
+_LOOKALIKES = {
+    "a space": "\u00a0\u2007\u202f",
+    "`-`": "\u2010\u2011\u2012\u2013\u2014\u2212",
+    '`"`': "\u201c\u201d\u201e",
+    "`'`": "\u2018\u2019",
+    "`:`": "\uff1a",
+    "`#`": "\uff03",
+}
 
 
 def minimal(prefix: str, spec: str = "python >=3") -> str:
@@ -134,3 +144,18 @@ def _nearly_block(script: Head, number: int, stripped: str, kind: str) -> Header
         where=script.line(number),
         hint=f"the first line must be exactly {wanted}{other}",
     )
+
+
+def told(error: HeaderError) -> HeaderError:
+    """The error with a hint to the first lookalike character in its lines, which is the cause of the rest."""
+    found = (
+        (where.line, character, meant)
+        for where in error.where
+        for character in where.text or ""
+        for meant, characters in _LOOKALIKES.items()
+        if character in characters
+    )
+    for line, character, meant in found:
+        error.hint = f"line {line} contains U+{ord(character):04X}, which only looks like {meant}: write {meant}"
+        break
+    return error

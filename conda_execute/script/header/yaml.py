@@ -223,11 +223,11 @@ class Reader:
             if style in ("|", ">"):
                 hint = "write it after the key, on one line"
             elif style is None:
-                from . import continued
+                from ...specs import yaml_mistakes
 
                 # Lines that do not apply to this platform are empty.
                 following = next(at for at in range(following, end[0] + 1) if self.lines[at].strip())
-                problem, hint = continued.meant(self.lines, start[0], start[1], following, self.first)
+                problem, hint = yaml_mistakes.continued(self.lines, start[0], start[1], following, self.first)
             raise self.error(problem, (where, self.script.line(self.first + following)), hint)
         return Value(text, "a string", where)
 
