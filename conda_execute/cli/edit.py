@@ -24,17 +24,13 @@ from ..terminal.messages import Voice, print_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from ..options import RunOptions
     from ..recipe import Recipe
-    from ..script.header.keys import Header
 
 
 def edit(options: RunOptions) -> int:
     """Change the header in place; with `--dry-run`, print the difference."""
-    options = _with_further_specs(options)
-    path = _file_to_edit(options)
+    options, path = _arranged(options)
     before = _content(path) if os.path.lexists(path) or not options.init else b""
     after = _edited(options, path, before)
     environ = process.inherited_environ()
@@ -52,7 +48,9 @@ def edit(options: RunOptions) -> int:
         rewrite(path, after)
     difference = hide(_difference(before, after, path))
     if options.json:
-        print_json(_as_json(header, path, difference, written=not options.dry_run))
+        written = bool(difference) and not options.dry_run
+        said = {"script": os.path.abspath(path), "format": header.format, "specs": header.specs, "pypi": header.pypi}
+        print_json(said | {"difference": difference, "written": written})
     elif after == before:
         voice.notice(f"`{path}` already says so")
     elif options.dry_run:
@@ -60,18 +58,6 @@ def edit(options: RunOptions) -> int:
     else:
         voice.notice(f"`{path}` now asks for {', '.join((*header.specs, *(f'pypi:{name}' for name in header.pypi)))}")
     return 0
-
-
-def _as_json(header: Header, path: str, difference: str, *, written: bool) -> dict[str, Any]:
-    """What the header asks for now, or would."""
-    return {
-        "script": os.path.abspath(path),
-        "format": header.format,
-        "specs": header.specs,
-        "pypi": header.pypi,
-        "difference": difference,
-        "written": written and bool(difference),
-    }
 
 
 def _edited(options: RunOptions, path: str, before: bytes) -> bytes:
@@ -100,15 +86,24 @@ def _check_solvable(recipe: Recipe) -> None:
     resolve.solve(recipe.engine(), recipe.request, recipe.options())
 
 
-def _with_further_specs(options: RunOptions) -> RunOptions:
-    """`--add a b c SCRIPT`: the words before the last belong to the option, if there is only one."""
+def _arranged(options: RunOptions) -> tuple[RunOptions, str]:
+    """The options, and the file to edit. `--add a b c SCRIPT`: the words before the last belong to the option, if there
+    is only one."""
+    if options.code is not None or "-" in options.words[-1:]:
+        raise _no_file()
     if not options.words:
-        return options
+        raise _no_script_last(options)
     *further, path = options.words
-    if not os.path.lexists(path) and languages.of(path) is None and (wrong_order := _script_before(options)):
-        raise wrong_order
+    named = [*options.add, *options.remove, *further]
+    is_clear = not options.init and not (options.add and options.remove)
+    if is_clear and not os.path.lexists(path) and languages.of(path) is None and any(map(os.path.isfile, named)):
+        raise _no_script_last(options)
+    if source.is_address(path):
+        raise UsageError("a script on the web cannot be edited", hint="save it as a file, and edit that")
+    if path.lower().endswith(".ipynb"):
+        raise UsageError("the header of a notebook cannot be edited", hint="write it in the notebook's first code cell")
     if not further:
-        return options
+        return options, path
     if options.init and not options.add:
         raise UsageError(f"unexpected argument `{path}`", hint="`--init` takes one script")
     if options.add and options.remove:
@@ -116,57 +111,22 @@ def _with_further_specs(options: RunOptions) -> RunOptions:
             f"it is not clear whether `{further[0]}` is added or removed",
             hint=f"repeat the option: `--add {further[0]}` or `--remove {further[0]}`",
         )
-    if options.add:
-        return options.replaced(words=(path,), add=(*options.add, *further))
-    return options.replaced(words=(path,), remove=(*options.remove, *further))
+    attribute = "add" if options.add else "remove"
+    return options.replaced(words=(path,), **{attribute: (*options.add, *options.remove, *further)}), path
 
 
-def _script_before(options: RunOptions) -> UsageError | None:
-    """The error for words of which the script is not the last; None if none of them is a file."""
+def _no_script_last(options: RunOptions) -> UsageError:
+    """The error for a command line whose last word is not a script, or was taken for the value of an option."""
     from shlex import join
 
-    specs = options.add or options.remove
-    said = [*specs, *options.words]
-    script = next((word for word in said if os.path.isfile(word)), None)
-    if script is None or options.init or (options.add and options.remove):
-        return None
-    others = [word for word in said if word != script]
-    command = join([_verb(options), *others, script])
-    return UsageError(
-        f"`{said[-1]}` comes after the script", hint=f"the script is the last word: `conda execute {command}`"
-    )
-
-
-def _verb(options: RunOptions) -> str:
-    """The option that takes the specs, for a hint."""
-    return "--add" if options.add else "--remove"
-
-
-def _unnamed(options: RunOptions) -> UsageError:
-    """The error for a command line without a script, which may have been taken for the value of an option."""
-    from shlex import join
-
-    *specs, last = options.add or options.remove or ("",)
-    script = last if os.path.isfile(last) else "SCRIPT"
-    if script == "SCRIPT":
-        specs = [*specs, last] if last else []
-    elif not specs:
-        specs = ["SPEC" if options.add else "NAME"]
-    words = [*(["--init"] if options.init else []), *([_verb(options), *specs] if specs else []), script]
-    return UsageError("no script is named", hint=f"the script is the last word: `conda execute {join(words)}`")
-
-
-def _file_to_edit(options: RunOptions) -> str:
-    if options.code is None and not options.words:
-        raise _unnamed(options)
-    if options.code is not None or options.words[0] == "-":
-        raise _no_file()
-    path = options.words[0]
-    if source.is_address(path):
-        raise UsageError("a script on the web cannot be edited", hint="save it as a file, and edit that")
-    if path.lower().endswith(".ipynb"):
-        raise UsageError("the header of a notebook cannot be edited", hint="write it in the notebook's first code cell")
-    return path
+    words = [*options.add, *options.remove, *options.words]
+    script = next(filter(os.path.isfile, words), "SCRIPT")
+    wrong = "no script is named" if script in ("SCRIPT", *words[-1:]) else f"`{words[-1]}` comes after the script"
+    command = ["--init"] if options.init else []
+    for name, specs, sample in (("--add", options.add, "SPEC"), ("--remove", options.remove, "NAME")):
+        if specs:
+            command += [name, *([one for one in (*specs, *options.words) if one != script] or [sample])]
+    return UsageError(wrong, hint=f"the script is the last word: `conda execute {join([*command, script])}`")
 
 
 def _content(path: str) -> bytes:
