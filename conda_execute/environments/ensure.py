@@ -201,8 +201,8 @@ class _Work:
             refused.add(environment.marker.build)
             return None
 
-        found = self.store.lock_unless(
-            candidate, made, self.recipe.title, lambda holder: self._say_who_is_waited_for(candidate, holder)
+        found = self.store.lock(
+            candidate, self.recipe.title, lambda holder: self._say_who_is_waited_for(candidate, holder), made
         )
         return self._with_lock(candidate, found, force) if isinstance(found, Lock) else found
 
@@ -258,10 +258,13 @@ class _Work:
         else:
             if not sees_processes():
                 if force and environment is not None:
-                    raise _cannot_see(environment.prefix)
+                    raise InUseError(
+                        f"without /proc, the processes that use the environment cannot be seen: `{environment.prefix}`"
+                    )
                 return None
-            # No process may begin to use it while we look for users.
-            with self.store.set_aside(candidate) as was_ready:
+            try:
+                # No process may begin to use it while we look for users.
+                was_ready = self.store.unmark(candidate)
                 processes, foreign = self._users(candidate, was_ready)
                 if processes or foreign:
                     if force and environment is not None:
@@ -269,6 +272,8 @@ class _Work:
                     return None
                 solved = self.recipe.solve(replaces=force)
                 self.store.discard(candidate)
+            finally:
+                self.store.mark_again(candidate)  # unless it was discarded
         return self._make(candidate, lock, solved, started)
 
     def _users(self, candidate: str, was_ready: bool) -> tuple[Sequence[Process], Sequence[Note]]:
@@ -355,10 +360,6 @@ def _remember(path: str) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
     except OSError:
         pass  # read-only, or being deleted: checked again next time
-
-
-def _cannot_see(prefix: str) -> InUseError:
-    return InUseError(f"without /proc, the processes that use the environment cannot be seen: `{prefix}`")
 
 
 def in_use(prefix: str, processes: Sequence[Process], foreign: Sequence[Note]) -> InUseError:

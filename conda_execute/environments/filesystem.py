@@ -53,6 +53,14 @@ def shares_locks(path: str) -> bool:
     return True
 
 
+def linked(path: str) -> str | None:
+    """The holder of the link next to the file of a lock (`SoftLock`); None if there is no link."""
+    try:
+        return os.readlink(layout.link(path))
+    except FileNotFoundError:
+        return None
+
+
 def _mount(path: str) -> tuple[str, str]:
     """Type and mount options of the file system of this path; empty if unknown, which counts as the worse case."""
     real = os.path.realpath(path)

@@ -27,7 +27,6 @@ MARKER_ASIDE = "conda-execute.aside"
 USES = "conda-execute.uses-"
 HOSTS = "conda-execute.hosts-"
 KEEP = "conda-execute.keep"
-RENEW = "conda-execute.renew-"
 
 LOCKS = ".locks"
 #: What a cleaner writes into the lock of an environment that it deletes; a creator writes the name of its script.
@@ -65,7 +64,7 @@ def keep(prefix: str) -> str:
 
 
 def renew(prefix: str, seconds: float) -> str:
-    return os.path.join(prefix, "conda-meta", f"{RENEW}{seconds:g}")
+    return os.path.join(prefix, "conda-meta", f"conda-execute.renew-{seconds:g}")
 
 
 def state(prefix: str) -> str:
@@ -79,6 +78,11 @@ def prefix(tmp_envs: str, name: str) -> str:
 
 def lock(tmp_envs: str, name: str) -> str:
     return os.path.join(tmp_envs, LOCKS, name + ".lock")
+
+
+def link(lock: str) -> str:
+    """The symbolic link that is a lock where a file cannot be locked."""
+    return lock.removesuffix(".lock") + ".softlock"
 
 
 def trash(tmp_envs: str) -> str:

@@ -19,7 +19,7 @@ import sys
 import time
 
 from .. import files
-from .filesystem import shares_locks
+from .filesystem import linked, shares_locks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,19 +68,18 @@ class Lock:
     """An exclusive lock that is held until `release`, or until this process and all that inherited `descriptor` end.
 
     The file says who holds it, for those who wait. Where the file system has no locks, a symbolic link next to the file
-    is the lock (`SoftLock`), and `descriptor` is still there to be inherited, without effect. `text` is what the holder
-    wrote down.
+    is the lock (`SoftLock`), and `descriptor` is still there to be inherited, without effect.
     """
 
     #: What the user should know about this lock.
     notice: str | None = None
 
-    def __init__(self, path: str, descriptor: int, text: str, soft: SoftLock | None = None) -> None:
+    def __init__(self, path: str, descriptor: int, soft: SoftLock | None = None) -> None:
         self.path = path
         self.descriptor = descriptor
-        self._text = text
         self.soft = soft
-        self._is_written = False
+        #: Who holds it, as written into the file.
+        self._written = b""
 
     def is_current(self) -> bool:
         """Whether other processes would find the locked file: a person may have deleted the whole directory."""
@@ -96,28 +95,26 @@ class Lock:
             return False
         try:
             with open(self.path, "rb") as stream:
-                return not self._is_written or stream.read() == self._text.encode("utf-8", "surrogateescape")
+                return not self._written or stream.read() == self._written
         except OSError:
             return sys.platform == "win32"  # on systems where a locked file cannot be read
 
-    def say(self) -> None:
+    def say(self, holder: str) -> None:
         """Write down who holds it."""
-        self._write(self._text)
-
-    def _write(self, text: str) -> None:
+        content = holder.encode("utf-8", "surrogateescape")
         try:
             os.ftruncate(self.descriptor, 0)
             os.lseek(self.descriptor, 0, os.SEEK_SET)
-            os.write(self.descriptor, text.encode("utf-8", "surrogateescape"))
-            self._is_written = True
+            os.write(self.descriptor, content)
+            self._written = content
         except OSError:
             pass  # a full disk: processes that wait will not know which process they wait for
 
     def release(self) -> None:
         """Unlock, also for children that inherited the descriptor: their work is done."""
         if self.descriptor >= 0:
-            if self._is_written:  # otherwise it may belong to a holder on another host
-                self._write("")
+            if self._written:  # otherwise it may belong to a holder on another host
+                self.say("")
             soft, self.soft = self.soft, None
             if soft is not None:
                 soft.release()
@@ -156,18 +153,15 @@ def try_to_take(path: str, script: str = "") -> Lock | None:
     return None if isinstance(taken, str) else taken
 
 
-def take(path: str, script: str = "", on_wait: Callable[[Holder], object] | None = None) -> Lock:
-    """Wait for the lock and return it. After a second, and whenever the holder changes, `on_wait` is called with the
-    holder. A signal ends the wait."""
-    taken = take_unless(path, lambda: None, script, on_wait)
-    assert taken is not None
-    return taken
-
-
-def take_unless(
-    path: str, made: Callable[[], Made | None], script: str = "", on_wait: Callable[[Holder], object] | None = None
+def take(
+    path: str,
+    script: str = "",
+    on_wait: Callable[[Holder], object] = lambda holder: None,
+    made: Callable[[], Made | None] = lambda: None,
 ) -> Lock | Made:
-    """Return the lock, or what `made` finds while another process holds it: then the lock is not needed any more.
+    """Wait for the lock and return it, or what `made` finds while another process holds it: then the lock is not needed
+    any more. After a second, and whenever the holder changes, `on_wait` is called with the holder. A signal ends the
+    wait.
 
     We poll rather than wait in the system call: on NFS that may sleep for half a minute after the lock is free, and
     five hundred processes that wait for one environment need not take its lock in turn once it exists.
@@ -180,10 +174,10 @@ def take_unless(
                 return found
             if taken != holder:
                 since, holder = time.monotonic(), taken
-            if on_wait is not None and told != (holder or "?") and time.monotonic() - since >= QUIET_WAIT:
+            if told != (holder or "?") and time.monotonic() - since >= QUIET_WAIT:
                 told = holder or "?"
                 who = Holder.read(holder)
-                who.has_link = claim.is_kept_by_a_link()
+                who.has_link = linked(path) is not None
                 on_wait(who)
             time.sleep(pause)
             pause = min(pause * 1.5, _LAST_PAUSE)
@@ -238,23 +232,19 @@ class _Claim:
 
     def __init__(self, path: str, script: str) -> None:
         from . import uses
-        from .soft_lock import SoftLock
 
         self._path = path
         self._text = f"{uses.this_process()}\n{script[:_LONGEST_NAME]}\n"
-        self._soft = SoftLock(path, self._text)
         self._descriptor = -1
-        self._is_local: bool | None = None
 
     def attempt(self) -> Lock | str:
         """Return the lock, or what its holder wrote down."""
         try:
             while _try_to_lock(self._open()):
-                lock = self._taken(None)
+                lock = self._taken()
                 if lock.is_current():
                     return self._with_link(lock)
                 lock.release()
-            self._counts_here_alone()  # checked while there is nothing else to do
             return _content(self._open())
         except OSError as error:
             if error.errno not in _NO_LOCKS:
@@ -262,44 +252,45 @@ class _Claim:
             problem = error.strerror
         # Not open while we wait: a process that has it open counts as an installer of the holder (see `SoftLock`).
         self.__exit__()
-        holder = self._soft.take()
+        soft = self._soft_lock()
+        holder = soft.take()
         if holder is not None:
             return holder
-        lock = self._taken(self._soft)
+        lock = self._taken(soft)
         lock.notice = f"the file system of `{self._path}` has no locks ({problem}): a symbolic link is used as one"
-        lock.say()
+        lock.say(self._text)
         return lock
-
-    def _counts_here_alone(self) -> bool:
-        if self._is_local is None:
-            self._is_local = not shares_locks(self._path)
-        return self._is_local
 
     def _with_link(self, lock: Lock) -> Lock | str:
         """Return the same lock, together with the link if the lock may not exclude other hosts; otherwise the holder of
         the link."""
+        holder = soft = None
         try:
-            is_second = self._counts_here_alone()
-            # Another host may find no locks on a file system where we find them: its link counts in any case.
-            holder = self._soft.take(is_second=True) if is_second else self._soft.is_free()
+            if not shares_locks(self._path):
+                soft = self._soft_lock()
+                holder = soft.take(is_second=True)
+            elif linked(self._path) is not None:
+                # Another host may find no locks on a file system where we find them: its link counts in any case.
+                holder = self._soft_lock().is_free()
         except BaseException:
             lock.leave()
             raise
         if holder is not None:
             lock.release()
             return holder
-        if is_second:
-            lock.soft = self._soft
-        lock.say()
+        lock.soft = soft
+        lock.say(self._text)
         return lock
 
-    def is_kept_by_a_link(self) -> bool:
-        return self._soft.is_taken()
+    def _soft_lock(self) -> SoftLock:
+        from .soft_lock import SoftLock  # hundreds of processes may wait for one lock, and few need this
 
-    def _taken(self, soft: SoftLock | None) -> Lock:
+        return SoftLock(self._path, self._text)
+
+    def _taken(self, soft: SoftLock | None = None) -> Lock:
         descriptor = self._open()
         self._descriptor = -1
-        return Lock(self._path, descriptor, self._text, soft)
+        return Lock(self._path, descriptor, soft)
 
     def _open(self) -> int:
         if self._descriptor < 0:

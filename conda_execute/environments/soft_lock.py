@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 
 from .. import files
-from . import machine, uses
-from .filesystem import clock
+from . import layout, machine, uses
+from .filesystem import clock, linked
 from .observer import Observer
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ class SoftLock:
 
     def __init__(self, path: str, holder: str) -> None:
         self._path = path
-        self._link = path.removesuffix(".lock") + ".softlock"
+        self._link = layout.link(path)
         self._breakers = self._link + ".breakers"
         self._holder = holder
 
@@ -53,7 +53,7 @@ class SoftLock:
             except OSError:
                 # sshfs says "not permitted" for a link that another host has made and that its cache hides.
                 if self._can_link():
-                    return self._read() or ""
+                    return linked(self._path) or ""
                 if not is_second:
                     raise
                 return None
@@ -71,47 +71,32 @@ class SoftLock:
 
     def is_free(self, spare_installers: bool = False) -> str | None:
         """None if nobody holds the lock (any more); otherwise its holder."""
-        holder = self._read()
+        holder = linked(self._path)
         if holder is None:
             return None
-        if not self._is_dead(holder) or (spare_installers and self.has_installers()):
+        if self._judge(holder) != "dead" or (spare_installers and self.has_installers()):
             return holder
         return None if self._break(holder) else holder
 
-    def is_taken(self) -> bool:
-        """Whether there is a link, of any process."""
-        return self._read() is not None
-
     def is_ours(self) -> bool:
         """Whether the link is still the one that was taken."""
-        return self._read() == self._holder
+        return linked(self._path) == self._holder
 
     def release(self) -> None:
         if self.is_ours():
             files.unlink(self._link)
 
-    def free(self) -> bool:
+    def free(self) -> None:
         """Remove the link of any holder but a live process of this host: a person asked for it."""
-        holder = self._read()
-        if holder is None or self._judge(holder) == "live":
-            return False
-        files.unlink(self._link)
-        return True
-
-    def _read(self) -> str | None:
-        try:
-            return os.readlink(self._link)
-        except FileNotFoundError:
-            return None
+        holder = linked(self._path)
+        if holder is not None and self._judge(holder) != "live":
+            files.unlink(self._link)
 
     def has_installers(self) -> bool:
         """Whether another process of this host has the lock file open."""
         real, own = os.path.realpath(self._path), str(os.getpid())
         pids = [pid for pid in files.listed("/proc") if pid.isdecimal() and pid != own]
         return any(real in _open_files(pid) for pid in pids)
-
-    def _is_dead(self, holder: str) -> bool:
-        return self._judge(holder) == "dead"
 
     def _judge(self, holder: str) -> Verdict:
         use = uses.parse(holder.partition("\n")[0])
@@ -131,9 +116,9 @@ class SoftLock:
         mine = os.path.join(self._breakers, own)
         os.close(os.open(mine, os.O_WRONLY | os.O_CREAT, 0o600))
         try:
-            if any(other != own and not self._is_dead(other) for other in os.listdir(self._breakers)):
+            if any(other != own and self._judge(other) != "dead" for other in os.listdir(self._breakers)):
                 return False
-            found = self._read()
+            found = linked(self._path)
             if found == holder:
                 files.unlink(self._link)
             return found in (holder, None)

@@ -116,19 +116,17 @@ class Store:
 
         return self._locked(lambda path: lock.try_to_take(path, script), name)
 
-    def lock(self, name: str, script: str = "", on_wait: Callable[[Holder], object] | None = None) -> Lock:
-        """Wait for the lock of this name and return it; see `lock.take`."""
-        from . import lock
-
-        return self._locked(lambda path: lock.take(path, script, on_wait), name)
-
-    def lock_unless(
-        self, name: str, made: Callable[[], Made | None], script: str, on_wait: Callable[[Holder], object]
+    def lock(
+        self,
+        name: str,
+        script: str = "",
+        on_wait: Callable[[Holder], object] = lambda holder: None,
+        made: Callable[[], Made | None] = lambda: None,
     ) -> Lock | Made:
-        """Return the lock of this name, or what `made` finds while we wait for it; see `lock.take_unless`."""
+        """Wait for the lock of this name and return it, or what `made` finds while we wait; see `lock.take`."""
         from . import lock
 
-        return self._locked(lambda path: lock.take_unless(path, made, script, on_wait), name)
+        return self._locked(lambda path: lock.take(path, script, on_wait, made), name)
 
     def _locked(self, take: Callable[[str], Made], name: str) -> Made:
         try:
@@ -163,11 +161,6 @@ class Store:
         prefix = self.prefix(name)
         return _rename(layout.marker_aside(prefix), layout.marker(prefix))
 
-    def set_aside(self, name: str) -> _Aside:
-        """Within this block no process starts to use the environment; unless it is discarded, it is ready again
-        afterwards."""
-        return _Aside(self, name)
-
     def discard(self, name: str) -> None:
         """Move the prefix with everything in it into the trash; `empty_trash` deletes it when the lock is free.
 
@@ -196,20 +189,6 @@ class Store:
         for entry in files.listed(trash):
             if not name or entry.startswith(name + "-"):
                 files.delete(os.path.join(trash, entry))
-
-
-class _Aside:
-    """A context manager, written by hand, since importing `contextlib` costs a warm run milliseconds."""
-
-    def __init__(self, store: Store, name: str) -> None:
-        self._store, self._name = store, name
-
-    def __enter__(self) -> bool:
-        """Put the marker aside; whether there was a ready environment."""
-        return self._store.unmark(self._name)
-
-    def __exit__(self, *problem: object) -> None:
-        self._store.mark_again(self._name)
 
 
 def _rename(source: str, target: str) -> bool:

@@ -38,7 +38,7 @@ class Step:
 _HERE = "conda_execute.environments"
 
 CREATION = {
-    "locked": Step(f"{_HERE}.lock:take_unless"),
+    "locked": Step(f"{_HERE}.lock:take"),
     "begin": Step(f"{_HERE}.ensure:_Work._make", after=False),
     "installed": Step(f"{_HERE}.store:Store.finish", after=False),
     "uses made": Step(f"{_HERE}.marker:text", after=False),
