@@ -33,8 +33,6 @@ def run(options: RunOptions) -> NoReturn:
 
 def prepare(plan: Plan, store: Store, use: Use) -> Environment:
     """The environment, created if it is missing, and held by this use."""
-    if (passed_over := plan.settings.sources.passed_over) is not None:
-        plan.voice.detail(f"CONDARC names `{passed_over}`, which is not a settings file and is ignored\n")
     plan.voice.detail(specification(plan))
     tells = plan.header.has_lost_lines or plan.voice.verbose
     if tells and plan.header.notices and not plan.options.force_env and store.find(plan.name):

@@ -41,15 +41,6 @@ class Sources:
     variables: tuple[tuple[str, str | None], ...] = ()
 
     @property
-    def passed_over(self) -> str | None:
-        """What CONDARC names, if nothing was read there: like in conda, that is not an error."""
-        named = dict(self.variables).get("CONDARC")
-        read = [path for path, data in self.files if data is not None] + [path for path, _ in self.directories]
-        if not named or any(path.endswith(os.path.normpath(named.removeprefix("~"))) for path in read):
-            return None
-        return named
-
-    @property
     def repeatable(self) -> bool:
         """Whether comparing is enough to reuse the settings: no path depends on the working directory."""
         return all(os.path.isabs(path) for path, _ in (*self.files, *self.directories))
@@ -172,6 +163,8 @@ class Setting:
     aliases: tuple[str, ...] = ()
     #: Whether environment variables in its value are replaced.
     expands: bool = False
+    #: Whether it is the path of a directory: absolute, or in the home directory.
+    is_path: bool = False
     #: What separates the items of a list in an environment variable.
     separator: str = ","
     #: What an empty value or null means; `DEFAULT`: the default again.
@@ -200,17 +193,9 @@ class Setting:
         return tuple("CONDA_" + name.upper() for name in (*reversed(self.aliases), self.name))
 
 
-def _text(text: str) -> str:
-    return text
-
-
 def _text_or_none(text: str) -> str | None:
     text = text.strip()
     return None if text.lower() == "none" or not text else text
-
-
-def _text_if_any(text: str) -> str | None:
-    return text or None
 
 
 def _moment(text: str) -> str | None:
@@ -239,24 +224,19 @@ def _boolean(text: str) -> bool:
         raise ValueError("`true` or `false`") from None
 
 
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise ValueError("a number of seconds")
-    return number
+def _amount(kind: Callable[[str], float], what: str) -> Callable[[str], float]:
+    """A finite number from zero up."""
 
+    def convert(text: str) -> float:
+        try:
+            amount = kind(text)
+        except ValueError:
+            amount = -1
+        if not 0 <= amount < float("inf"):
+            raise ValueError(what)
+        return amount
 
-def _count(text: str) -> int:
-    try:
-        count = int(text)
-    except ValueError:
-        count = -1
-    if count < 0:
-        raise ValueError("a whole number")
-    return count
+    return convert
 
 
 def _duration(unit: str) -> Callable[[str], timedelta]:
@@ -291,15 +271,6 @@ def _priority(text: str) -> str:
     raise ValueError("`strict`, `flexible` or `disabled`")
 
 
-def _word(*words: str) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text.strip().lower() not in words:
-            raise ValueError(listed(words, "or"))
-        return text.strip().lower()
-
-    return convert
-
-
 def _verify(text: str) -> bool | str:
     try:
         return _boolean(text)
@@ -311,10 +282,11 @@ def _verify(text: str) -> bool | str:
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
-    """One of these words; what is false to YAML is `off`."""
+    """One of these words, in any case; what is false to YAML is `off`."""
 
     def convert(text: str) -> str:
-        word = "off" if text.strip().lower() in _FALSE else text
+        word = text.strip().lower()
+        word = "off" if word in _FALSE else word
         if word not in words:
             raise ValueError(listed(words, "or"))
         return word
@@ -329,7 +301,7 @@ def _alias(text: str) -> str:
 
 
 OURS = (
-    Setting("env-dir", _text, expands=True, description="Directory for the environments of scripts."),
+    Setting("env-dir", str, expands=True, is_path=True, description="Directory for the environments of scripts."),
     _span("remove-if-unused-for", "hours", description="Hours without use after which an environment is deleted."),
     _span("renew-after", "days", description="Days after which an environment is renewed; 0: never."),
     _span("foreign-use-ttl", "days", description="Days for which a use on another host counts as live."),
@@ -341,15 +313,16 @@ OURS = (
     _flag("auto-clean", description="Delete unused environments automatically."),
     Setting(
         "package-caches",
-        _text,
+        str,
         "list",
         expands=True,
+        is_path=True,
         description="Directories of unpacked packages, such as a site's, that are read before the user's own.",
     ),
-    Setting("trusted-urls", _text, "list", description="Patterns of URLs whose scripts run without a confirmation."),
+    Setting("trusted-urls", str, "list", description="Patterns of URLs whose scripts run without a confirmation."),
     Setting(
         "trusted-groups",
-        _text,
+        str,
         "list",
         description="Groups whose members you trust not to change what your scripts run.",
     ),
@@ -370,39 +343,39 @@ OURS = (
 )
 
 CONDAS = (
-    Setting("channels", _text, "list", ("channel",), expands=True),
-    Setting("default_channels", _text, "list", expands=True),
+    Setting("channels", str, "list", ("channel",), expands=True),
+    Setting("default_channels", str, "list", expands=True),
     Setting("channel_alias", _alias, expands=True),
-    Setting("custom_channels", _text, "map", expands=True),
-    Setting("custom_multichannels", _text, "map of lists", expands=True),
-    Setting("mirrored_channels", _text, "map of lists", expands=True),
-    Setting("allowlist_channels", _text, "list", ("whitelist_channels",), expands=True),
-    Setting("denylist_channels", _text, "list", expands=True),
+    Setting("custom_channels", str, "map", expands=True),
+    Setting("custom_multichannels", str, "map of lists", expands=True),
+    Setting("mirrored_channels", str, "map of lists", expands=True),
+    Setting("allowlist_channels", str, "list", ("whitelist_channels",), expands=True),
+    Setting("denylist_channels", str, "list", expands=True),
     _flag("override_channels_enabled"),
     Setting("channel_priority", _priority),
-    Setting("channel_settings", _text, "list of maps", nullable=True),
-    Setting("pinned_packages", _text, "list", separator="&"),
-    Setting("disallowed_packages", _text, "list", ("disallow",), separator="&"),
-    Setting("override_virtual_packages", _text, "map", ("virtual_packages",), nullable=True),
+    Setting("channel_settings", str, "list of maps", nullable=True),
+    Setting("pinned_packages", str, "list", separator="&"),
+    Setting("disallowed_packages", str, "list", ("disallow",), separator="&"),
+    Setting("override_virtual_packages", str, "map", ("virtual_packages",), nullable=True),
     Setting("exclude_newer", _moment, aliases=("cooldown",)),
     Setting("exclude_newer_package", exempt_or_moment, "map"),
-    Setting("repodata_fns", _text, "list"),
-    Setting("track_features", _text, "list"),
-    Setting("subdirs", _text, "list"),
-    Setting("path_conflict", _word("clobber", "warn", "prevent")),
-    Setting("safety_checks", _word("disabled", "warn", "enabled")),
+    Setting("repodata_fns", str, "list"),
+    Setting("track_features", str, "list"),
+    Setting("subdirs", str, "list"),
+    Setting("path_conflict", _one_of("clobber", "warn", "prevent")),
+    Setting("safety_checks", _one_of("disabled", "warn", "enabled")),
     _flag("extra_safety_checks"),
     Setting("signing_metadata_url_base", _text_or_none),
     _flag("non_admin_enabled"),
-    Setting("subdir", _text_if_any, empty=None),
+    Setting("subdir", _text_or_none, empty=None),
     _flag("offline"),
     Setting("ssl_verify", _verify, aliases=("verify_ssl",), expands=True),
     Setting("client_ssl_cert", _text_or_none, aliases=("client_cert",), expands=True),
     Setting("client_ssl_cert_key", _text_or_none, aliases=("client_cert_key",), expands=True),
     Setting("proxy_servers", _text_or_none, "map", expands=True, nullable=True),
-    Setting("remote_connect_timeout_secs", _number),
-    Setting("remote_read_timeout_secs", _number),
-    Setting("remote_max_retries", _count),
+    Setting("remote_connect_timeout_secs", _amount(float, "a number of seconds")),
+    Setting("remote_read_timeout_secs", _amount(float, "a number of seconds")),
+    Setting("remote_max_retries", _amount(int, "a whole number")),
     _flag("add_anaconda_token", aliases=("add_binstar_token",)),
     _flag("repodata_use_zst"),
     _flag("repodata_use_shards"),

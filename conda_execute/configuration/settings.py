@@ -258,22 +258,12 @@ def _settle(
         if value.content is None and setting.empty is DEFAULT:
             continue  # the default again
         origins += _origins(setting, said)
-        settled[setting.field] = _convert(setting, value, environment)
+        settled[setting.field] = _convert(setting, value, environment, home)
     cutoffs = _channel_cutoffs([layer["channel_settings"] for layer in layers if "channel_settings" in layer])
     if cutoffs:
         settled["exclude_newer_channel"] = tuple(cutoffs.items())
     if not settled.get("channels", True):
         del settled["channels"]
-    if "env_dir" in settled:
-        settled["env_dir"] = _absolute(
-            "env-dir", settled["env_dir"], home, next(w for n, _, w in origins if n == "env-dir")
-        )
-    if "package_caches" in settled:
-        where = {item: place for name, item, place in origins if name == "package-caches"}
-        settled["package_caches"] = tuple(
-            _absolute("package-caches", cache, home, where.get(cache) or next(iter(where.values())))
-            for cache in settled["package_caches"]
-        )
     return settled, origins
 
 
@@ -324,7 +314,10 @@ def _own(layer: dict[str, Written]) -> dict[str, Written]:
                 continue
             name = key[len(start) :].replace("_", "-")
             if name not in known:
-                raise _unknown(key, start, inner, known)
+                spelt = [start + name.replace("-", "_") if start else name for name in known]
+                raise SettingsError(
+                    f"unknown setting `{key}`", where=inner.key or inner.where, hint=nearest(key, spelt)
+                )
             if name in own:
                 places = [place for place in (own[name].key, inner.key) if place]
                 raise SettingsError(f"`{name}` is set twice", where=places, hint="keep one of the two")
@@ -332,10 +325,7 @@ def _own(layer: dict[str, Written]) -> dict[str, Written]:
     return own
 
 
-def _unknown(key: str, start: str, value: Written, known: Iterable[str]) -> SettingsError:
-    spelt = [start + name.replace("-", "_") if start else name for name in known]
-    return SettingsError(f"unknown setting `{key}`", where=value.key or value.where, hint=nearest(key, spelt))
-
+_TYPES: dict[type, str] = {str: "a single value", tuple: "a list", dict: "a mapping"}
 
 #: What a value of each shape is, and what is in it.
 _SHAPES: dict[str, tuple[type, ...]] = {
@@ -350,7 +340,12 @@ _SHAPES: dict[str, tuple[type, ...]] = {
 def _check_shape(setting: Setting, value: Written, shape: Sequence[type], of: str = "") -> None:
     """Check that a value has this shape, and so does everything in it."""
     expected, *inner = shape
-    _require(setting, value, expected, of)
+    if not isinstance(value.content, expected):
+        raise SettingsError(
+            f"{of}`{setting.name}` must be {_TYPES[expected]}, found {value.kind}",
+            where=value.where,
+            hint="write one item per line, each after `- `" if expected is tuple else None,
+        )
     if inner and isinstance(value.content, dict):
         for item in value.content.values():
             if item.content is not None or not setting.nullable:
@@ -358,18 +353,6 @@ def _check_shape(setting: Setting, value: Written, shape: Sequence[type], of: st
     elif inner:
         for item in items(value):
             _check_shape(setting, item, inner, "an item of ")
-
-
-_TYPES: dict[type, str] = {str: "a single value", tuple: "a list", dict: "a mapping"}
-
-
-def _require(setting: Setting, value: Written, expected: type, of: str = "") -> None:
-    if not isinstance(value.content, expected):
-        raise SettingsError(
-            f"{of}`{setting.name}` must be {_TYPES[expected]}, found {value.kind}",
-            where=value.where,
-            hint="write one item per line, each after `- `" if expected is tuple else None,
-        )
 
 
 def _origins(setting: Setting, said: Sequence[Written]) -> Iterator[tuple[str, str | None, Location]]:
@@ -384,12 +367,14 @@ def _origins(setting: Setting, said: Sequence[Written]) -> Iterator[tuple[str, s
             yield setting.name, name, item.key or item.where
 
 
-def _convert(setting: Setting, value: Written, environment: _Environment) -> Any:
+def _convert(setting: Setting, value: Written, environment: _Environment, home: str | None) -> Any:
     def one(item: Written) -> Any:
         if item.content is None:
             return None if setting.empty is DEFAULT else setting.empty
         assert isinstance(item.content, str)
         text = environment.expand(item.content) if setting.expands else item.content
+        if setting.is_path:
+            return _absolute(setting.name, text, home, item.where)
         try:
             return setting.convert(text)
         except ValueError as error:
