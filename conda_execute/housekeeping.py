@@ -95,38 +95,28 @@ def _set_due(store: Store, boot: str, now: float) -> None:
 def _start(store: Store, unused_for: timedelta, foreign_use_ttl: timedelta, cache: str | None) -> None:
     seconds = [str(span.total_seconds()) for span in (unused_for, foreign_use_ttl)]
     command = python_command("from conda_execute.housekeeping import main; main(sys.argv[1:])")
-    command += [store.tmp_envs, *seconds, cache or "", str(os.getpid())]
-    if sys.platform == "win32":
-        import subprocess
-
-        flags = subprocess.DETACHED_PROCESS | subprocess.BELOW_NORMAL_PRIORITY_CLASS
-        subprocess.Popen(command, cwd="C:\\", creationflags=flags, close_fds=True, stdin=subprocess.DEVNULL)
-        return
-    child = os.fork()
-    if child == 0:
-        try:
-            _detach(command)
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)  # the sweeper becomes a grandchild: the script never sees it or waits for it
+    _detach([*command, store.tmp_envs, *seconds, cache or "", str(os.getpid())])
 
 
 def _detach(command: list[str]) -> None:
+    import subprocess
+
     if sys.platform == "win32":
-        raise AssertionError("POSIX only")
-    os.setsid()
-    if os.fork() != 0:
+        flags = subprocess.DETACHED_PROCESS | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+        subprocess.Popen(command, cwd="C:\\", creationflags=flags, close_fds=True, stdin=subprocess.DEVNULL)
         return
-    os.chdir("/")
-    os.nice(19)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    # Descriptors from our parent (a pipe that somebody reads to its end, a lock) are not for the sweeper.
-    os.closerange(3, max(map(int, files.listed("/proc/self/fd")), default=65535) + 1)
-    # The sweeper must not count as a user of an activated environment.
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("CONDA_")}
-    os.execve(command[0], command, environ)
+    subprocess.run(
+        # The sweeper becomes a grandchild: the script never sees it or waits for it.
+        ["/bin/sh", "-c", '"$@" &', "sh", *command],
+        # It must not count as a user of an activated environment.
+        env={name: value for name, value in os.environ.items() if not name.startswith("CONDA_")},
+        cwd="/",
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -171,6 +161,8 @@ def _lower_priority() -> None:
 
     try:
         process = psutil.Process()
+        if sys.platform != "win32":
+            os.nice(19)
         if sys.platform != "darwin" and hasattr(psutil, "IOPRIO_CLASS_IDLE"):
             process.ionice(psutil.IOPRIO_CLASS_IDLE)
     except (psutil.Error, OSError):

@@ -13,7 +13,6 @@ from itertools import takewhile
 from .configuration.declared import BACKENDS
 from .errors import UsageError
 from .lean.values import dataclass
-from .lockfiles import BILLS, FORMATS
 from .model import ENVIRONMENTS, WHOLE
 from .specs.platforms import KNOWN
 from .text import called, listed
@@ -201,6 +200,9 @@ class CommandLine:
 # conda execute -------------------------------------------------------------------------------------------------------
 
 _ENGINES = f"{listed(BACKENDS, 'or')}; the first is built in, and the default"
+#: The formats of exports; the last are bills of materials.
+BILLS = ("cyclonedx", "spdx")
+FORMATS = ("environment.yml", "explicit", "pixi.lock", *BILLS)
 _EDITS = ("init", "add", "remove")
 #: Options that change the request of one run.
 _ONE_RUN = ("extra", "python", "channels", "override_channels", "exclude_newer")

@@ -183,10 +183,8 @@ class Plan:
             data,
             # A sandbox changes which code of packages may run, but not the packages.
             replace(self.request, link_scripts=self.settings.run_link_scripts, builds=True),
-            path=options.lock_file,
-            required=options.locked,
+            options,
             trusted=self.settings.trusted_groups,
-            changed_by=next((option.name for option in options.for_one_run()), None),
             notice=notice,
         )
         if lock is None:

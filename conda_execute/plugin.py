@@ -43,7 +43,7 @@ def conda_subcommands() -> Iterator[types.CondaSubcommand]:
 
 def execute(argv: Sequence[str]) -> NoReturn:
     """Run `conda execute` with these arguments."""
-    from .launch.door import hand_over
+    from .launch.process import hand_over
 
     _forget_conda()
     hand_over(argv)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from functools import cached_property
 
 from .errors import CreationError, PlaceError, SettingsError
 from .files import is_full, is_writable, may_execute_on
@@ -56,7 +57,6 @@ class Recipe:
     renew_after: float
     #: Whether cached packages are checked completely before they are used.
     verify: bool = False
-    _options: Options | None = None
 
     def check(self) -> None:
         """Raise CreationError for a spec that the engine cannot parse, as far as it can tell without solving."""
@@ -83,7 +83,7 @@ class Recipe:
             self._check_allowed(self.lock, found)
             self.accept(self.request, found)
             return found
-        options = self.options()
+        options = self.options
         with options.progress:
             engine = self.engine()
             if whole and self.request.pypi and engine.solves_first:
@@ -135,7 +135,7 @@ class Recipe:
         """Fill the prefix, and print the messages of packages."""
         from . import engines
 
-        options = replace(self.options(), inherited=(lock_fd,))
+        options = replace(self.options, inherited=(lock_fd,))
         is_long = sys.platform != "win32" and len(os.fsencode(prefix)) > _LONGEST_PREFIX
         if is_long:
             self.tell(f"the environment's path is longer than the {_LONGEST_PREFIX} bytes that programs have room for")
@@ -175,13 +175,9 @@ class Recipe:
 
         return engines.engine(self.backend)
 
+    @cached_property
     def options(self) -> Options:
-        """The options of the engine, computed once."""
-        if self._options is None:
-            self._options = self._work_out_options()
-        return self._options
-
-    def _work_out_options(self) -> Options:
+        """The options of the engine."""
         _check_directory()
         from .engines import Options, network
         from .engines.rattler.connection import cache_dir

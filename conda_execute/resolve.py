@@ -50,9 +50,7 @@ def resolve(
     specs = _specs(header, with_python=bool(pypi))
     names = _channel_names(header, settings, options, specs)
     channels = resolve_channels(names, settings, folder=folder or None, where=header.location)
-    newest = options.exclude_newer or header.exclude_newer or settings.exclude_newer
-    newest_of_pypi = options.exclude_newer or header.pypi_exclude_newer or newest
-    return Request(
+    request = Request(
         specs=specs,
         channels=channels,
         platform=platform or _platform(settings, platforms.host()),
@@ -60,10 +58,7 @@ def resolve(
         pypi=pypi,
         channel_priority=header.channel_priority or settings.channel_priority,
         solve_strategy=header.solve_strategy,
-        exclude_newer=_moment(newest, script, settings),
-        exclude_newer_of=_moments_of(header, settings, channels, folder) if options.exclude_newer is None else (),
         indexed_timestamps=settings.require_indexed_timestamp,
-        pypi_exclude_newer=_moment(newest_of_pypi, script, settings) if pypi else None,
         # conda's word for a constraint that holds for every environment.
         constraints=tuple(sorted({normalise_spec(spec) for spec in (*header.constraints, *settings.pinned_packages)})),
         uv=credentials.leave_out(uv) if uv is not None else None,
@@ -76,6 +71,7 @@ def resolve(
         overrides=tuple(sorted({**_configured(settings), **dict(header.overrides), **_overrides(environ)}.items())),
         secrets=tuple(secrets),
     )
+    return _with_moments(request, header, settings, options, folder=folder, script=script)
 
 
 def _specs(header: Header, with_python: bool) -> tuple[str, ...]:
@@ -244,6 +240,22 @@ def _configured(settings: Settings) -> dict[str, str]:
         for name, version in settings.override_virtual_packages
         if version is not None
     }
+
+
+def _with_moments(
+    request: Request, header: Header, settings: Settings, options: RunOptions, *, folder: str, script: str
+) -> Request:
+    """The request with the moments after which packages are ignored: from the option, else the header, else the
+    setting."""
+    conda = options.exclude_newer or header.exclude_newer or settings.exclude_newer
+    pypi = options.exclude_newer or header.pypi_exclude_newer or conda
+    single = _moments_of(header, settings, request.channels, folder) if options.exclude_newer is None else ()
+    return replace(
+        request,
+        exclude_newer=_moment(conda, script, settings),
+        exclude_newer_of=single,
+        pypi_exclude_newer=_moment(pypi, script, settings) if request.pypi else None,
+    )
 
 
 def _moment(when: str | None, script: str, settings: Settings) -> str | None:

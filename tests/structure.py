@@ -46,7 +46,7 @@ FEATURES = {
     "signals, limits, power cuts": ("interrupts.py", "limits.py", "durable.py"),
     "what others can change": ("ownership.py",),
     "shared disks' boots": ("environments/machine.py",),
-    "loops, conda's door": ("launch/loops.py", "launch/door.py"),
+    "loops": ("launch/loops.py",),
 }
 
 #: A module: its room, its syntax tree, and the names of the packages that it is in, with its own.

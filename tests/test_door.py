@@ -16,8 +16,7 @@ pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the lau
 #: The first word names the launcher, as conda's own folder of programs does.
 DOOR = f"""\
 import sys; sys.path.insert(0, {str(ROOT)!r})
-from conda_execute.launch.door import hand_over
-from conda_execute.launch.process import LAUNCHED, LAUNCHED_BY, os
+from conda_execute.launch.process import LAUNCHED, LAUNCHED_BY, hand_over, os
 hand_over(sys.argv[2:], sys.argv[1])
 print("Python goes on", os.environ.get(LAUNCHED), os.environ.get(LAUNCHED_BY))
 """

@@ -18,9 +18,9 @@ from conda_execute.engines.rattler import engine
 from conda_execute.engines.rattler.packages import installed
 from conda_execute.errors import CreationError, PlaceError, UsageError
 from conda_execute.lean.values import replace
-from conda_execute.lockfiles import FORMATS, bill, export, lockfile
+from conda_execute.lockfiles import bill, export, lockfile
 from conda_execute.lockfiles.lockfile import Lockfile
-from conda_execute.options import RunOptions
+from conda_execute.options import FORMATS, RunOptions
 from tests import tiny
 from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
 

@@ -42,7 +42,6 @@ FLOORS = (
 #: Arrows within a floor.
 NEIGHBOURS = {
     ("plan", "recipe"),
-    ("options", "lockfiles"),
     ("model", "errors"),
     ("files", "errors"),
     ("files", "durable"),

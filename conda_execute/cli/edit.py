@@ -83,7 +83,7 @@ def _check_solvable(recipe: Recipe) -> None:
         return
     from ..engines.pypi import resolve
 
-    resolve.solve(recipe.engine(), recipe.request, recipe.options())
+    resolve.solve(recipe.engine(), recipe.request, recipe.options)
 
 
 def _arranged(options: RunOptions) -> tuple[RunOptions, str]:

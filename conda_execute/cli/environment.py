@@ -78,7 +78,7 @@ def export(options: RunOptions) -> int:
         plan.request,
         name=re.sub(r"[^\w.-]+", "-", stem).strip("-") or "script",
         backend=recipe.engine(),
-        options=recipe.options(),
+        options=recipe.options,
         hashes=_hashes(plan),
     )
     print(text, end="")

@@ -102,7 +102,7 @@ def packages_there(plan: Plan, requests: Sequence[Request], recipe: Recipe, engi
                 plan.voice.detail(f"{error.message}: its packages are chosen again\n")
         if environment is not None and request == plan.request and environment.marker.backend == "rattler":
             prefix = environment.prefix
-            there[request.platform] = lockfile.of_environment(prefix, request, engine, recipe.options())
+            there[request.platform] = lockfile.of_environment(prefix, request, engine, recipe.options)
     return there
 
 
@@ -137,7 +137,7 @@ def _write(plan: Plan) -> dict[str, Any]:
 def _text(plan: Plan, requests: Sequence[Request], home: str) -> str:
     """The text of the lock file, which will be in the directory `home`."""
     recipe = plan.recipe()
-    how = recipe.options()
+    how = recipe.options
     for request in requests:
         recipe.require_policy(request)
     if recipe.backend not in (None, "rattler"):

@@ -34,7 +34,7 @@ def _compare(plan: Plan) -> dict[str, Any]:
     """The comparison for one script. Without an environment or a lock nothing is `current`."""
     plan.require_trust()
     recipe = plan.recipe()
-    engine, how = recipe.engine(), recipe.options()
+    engine, how = recipe.engine(), recipe.options
     there = packages_there(plan, [plan.request], recipe, engine).get(plan.request.platform)
     current = _versions(there) if there is not None else ({}, {})
     solution = resolve.solve(engine, plan.request, how)

@@ -10,6 +10,7 @@ import errno
 import os
 import sys
 
+from ..cache import cache_dir, launch_records
 from ..errors import ExecuteError, NotExecutableError, NotFoundError
 from ..files import may_execute_on
 from ..lean.signals import signal
@@ -17,7 +18,7 @@ from ..text import close
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
 #: The launcher renames variables that would change our own interpreter, with this prefix.
@@ -164,6 +165,28 @@ def become(program: str, argv: list[str], environ: Mapping[str, str]) -> NoRetur
             signal.signal(number, signal.SIG_IGN)
         raise explain(error, program) from error
     raise AssertionError("execve returned")
+
+
+def hand_over(words: Sequence[str], launcher: str | None = None) -> None:
+    """Become the launcher with these arguments, if it has a record of the script, which is the first of them: it
+    starts one that it knows faster than Python can.
+
+    Without a record it would only start Python again. So this process continues, and leaves a record as if the launcher
+    had started it.
+    """
+    launcher = launcher or os.path.join(os.path.dirname(sys.executable), "conda-execute")
+    if sys.platform == "win32" or not words or words[0].startswith("-") or not os.path.isfile(words[0]):
+        return
+    environ = inherited_environ()
+    # As the launcher does it: a shell knows the working directory by the path through which it was entered.
+    folder = environ.get("PWD") or os.getcwd()
+    script = words[0] if words[0].startswith("/") else f"{folder}/{words[0].removeprefix('./')}"
+    cache = cache_dir(environ)
+    if cache is None or ".." in script.split("/") or not os.access(launcher, os.X_OK):
+        return
+    if any(os.path.exists(path) for path in launch_records(cache, script)):
+        become(launcher, [launcher, *words], environ)
+    os.environ[LAUNCHED], os.environ[LAUNCHED_BY] = script, launcher
 
 
 def _restore_signals() -> list[signal.Signals]:

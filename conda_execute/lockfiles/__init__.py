@@ -14,10 +14,6 @@ POINTER = "# embedded lock: "
 #: What every embedded lock begins with, from any tool.
 BEGINNING = b"/// conda-exec"
 
-#: The formats of exports; the last are bills of materials.
-BILLS = ("cyclonedx", "spdx")
-FORMATS = ("environment.yml", "explicit", "pixi.lock", *BILLS)
-
 
 def candidates(script: str) -> tuple[str, ...]:
     """Where a lock file of this script may be. To rely on its absence, watch these paths.

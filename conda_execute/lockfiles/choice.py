@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..engines import Solution
     from ..model import Request
+    from ..options import RunOptions
     from ..script.header.keys import Header
     from ..script.source import Script
     from .lockfile import Lockfile
@@ -35,19 +36,17 @@ def deciding(
     script: Script,
     data: bytes | None,
     request: Request,
+    options: RunOptions,
     *,
-    path: str | None,
-    required: bool,
-    changed_by: str | None,
-    trusted: Sequence[str] = (),
+    trusted: Sequence[str],
     notice: Callable[[str], None],
 ) -> tuple[Lockfile | None, bool]:
     """Return the lock that decides the packages of this run, if any, and whether one was ignored.
 
-    `data` is the whole script, `path` the file that was asked for, `changed_by` an option that changes the request.
-    Raises CreationError for a lock that is required (`--locked`) and missing or stale, or faulty; PlaceError for one
-    that another user put next to the script. `trusted` are groups whose members may.
+    `data` is the whole script. Raises CreationError for a lock that is required (`--locked`) and missing or stale, or
+    faulty; PlaceError for one that another user put next to the script. `trusted` are groups whose members may.
     """
+    path, required = options.lock_file, options.locked
     lock = locks.read(path) if path is not None and os.path.exists(path) else None
     if lock is None and path is None and data is not None:
         lock = locks.find(script.path, data)
@@ -66,9 +65,10 @@ def deciding(
     lacks_platform = request.platform not in lock.inputs
     mended = "; `--lock` updates it"
     hint = f"{_again(script, path)} updates it; `--no-lock` runs without it"
-    if changed_by is not None and not lacks_platform:
-        stale, mended = f"`{changed_by}` asks for something that it does not contain", ""
-        hint = f"leave out `{changed_by}` or `--locked`"
+    changed_by = options.for_one_run()
+    if changed_by and not lacks_platform:
+        stale, mended = f"`{changed_by[0].name}` asks for something that it does not contain", ""
+        hint = f"leave out `{changed_by[0].name}` or `--locked`"
     if required or lacks_platform:
         raise CreationError(f"the lock `{lock.path}` cannot be used: {stale}", step="lock", hint=hint)
     notice(f"the lock `{lock.path}` is ignored: {stale}{mended}")

@@ -12,7 +12,7 @@ import os
 
 from ..engines import records
 from ..errors import CreationError, ExecuteError, UsageError
-from . import BILLS
+from ..options import BILLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def export(
     options: Options,
     hashes: Mapping[str, str] | None = None,
 ) -> str:
-    """The text of the environment in `prefix`, which was made for `request`, in one of `lockfiles.FORMATS`.
+    """The text of the environment in `prefix`, which was made for `request`, in one of `options.FORMATS`.
 
     `name` is what `environment.yml` calls it; `hashes` are those of PyPI packages, by name. Raises CreationError if
     PyPI packages cannot be looked up (for a `pixi.lock`).
