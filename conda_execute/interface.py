@@ -8,7 +8,9 @@ Environments are created by a child process, since a process that used py-rattle
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from .environments import ensure, uses
 from .environments.removal import Found, Policy
@@ -20,12 +22,7 @@ from .options import RunOptions
 from .plan import open_store, understand
 from .script.header.keys import Header
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
-
-    Notice = Callable[[str], object]
+Notice = Callable[[str], object]
 
 
 def read_header(script: str | os.PathLike[str], platform: str | None = None) -> Header:

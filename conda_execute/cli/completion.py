@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable
 
-from ..options import COMMANDS, RunOptions, TmpenvOptions
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from ..options import CommandLine, Option
+from ..options import COMMANDS, CommandLine, Option, RunOptions, TmpenvOptions
 
 #: What the help pages call a word that may be the name of an environment.
 _ENVIRONMENT = "NAME or SCRIPT"

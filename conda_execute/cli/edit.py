@@ -15,17 +15,14 @@ from ..errors import PlaceError, UsageError
 from ..files import check_folder, rewrite
 from ..launch import process
 from ..lean.values import replace
+from ..options import RunOptions
 from ..plan import planned
+from ..recipe import Recipe
 from ..script import languages, source, specfile
 from ..script.editing import editor
 from ..script.header import ENOUGH
 from ..specs.match_spec import spec_name
 from ..terminal.messages import Voice, print_json
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..options import RunOptions
-    from ..recipe import Recipe
 
 
 def edit(options: RunOptions) -> int:

@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from .. import interrupts
+from ..environments.store import Store
 from ..environments.uses import note_path, this_process
 from ..errors import NotFoundError
-from ..plan import understand
+from ..model import Environment
+from ..options import RunOptions
+from ..plan import Plan, understand
 from .ground import Ground
 from .run import prepare, sweep_if_due
 from .several import for_each
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from ..environments.store import Store
-    from ..model import Environment
-    from ..options import RunOptions
-    from ..plan import Plan
 
 
 def made(options: RunOptions, *, to_run: bool = False) -> tuple[Plan, Store, Environment]:

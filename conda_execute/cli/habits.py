@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..options import NameOptions, RunOptions
+from ..options import CommandLine, NameOptions, RunOptions
 from ..script import languages
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..options import CommandLine
 
 #: Such options of the commands that list, create and delete environments.
 _TMPENV_ANSWERS: dict[tuple[str, ...], str] = {

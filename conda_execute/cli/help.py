@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from .. import __version__
-from ..options import COMMANDS
+from ..options import COMMANDS, CommandLine, Option
 from ..terminal.table import width_of
 from ..text import called, listed, wrap
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..options import CommandLine, Option
-
 
 #: The column where explanations start, and the width of a page where there is no terminal.
 _COLUMN, _WIDTH = 25, 80

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..credentials import hide
-from ..plan import understand
+from ..options import RunOptions
+from ..plan import Plan, understand
 from ..text import megabytes, printable
 from .several import for_each
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ..options import RunOptions
-    from ..plan import Plan
 
 
 def check(options: RunOptions) -> int:

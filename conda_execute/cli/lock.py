@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from .. import engines
+from ..engines import Backend, Solution
 from ..errors import CreationError, UsageError
 from ..files import rewrite
 from ..lean.values import replace
 from ..lockfiles import SUFFIXES, choice, lockfile
-from ..plan import header_of, understand
+from ..lockfiles.lockfile import Lockfile
+from ..model import Request
+from ..options import RunOptions
+from ..plan import Plan, header_of, understand
+from ..recipe import Recipe
 from ..resolve import resolve
 from ..script import source
 from ..text import counted
 from .several import for_each
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Any
-
-    from ..engines import Backend, Solution
-    from ..lockfiles.lockfile import Lockfile
-    from ..model import Request
-    from ..options import RunOptions
-    from ..plan import Plan
-    from ..recipe import Recipe
 
 
 def lock(options: RunOptions) -> int:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
+from ..engines import Backend, Options, Solution
 from ..engines.pypi import resolve
 from ..errors import CreationError
 from ..lean.values import replace
-from ..plan import understand
+from ..model import Request
+from ..options import RunOptions
+from ..plan import Plan, understand
 from ..specs.match_spec import spec_name
 from ..specs.requirement import canonical, requirement_name
 from .lock import packages_there
 from .several import for_each
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ..engines import Backend, Options, Solution
-    from ..model import Request
-    from ..options import RunOptions
-    from ..plan import Plan
-
-    #: Versions by name: of conda packages, and of PyPI packages.
-    Versions = tuple[dict[str, str], dict[str, str]]
+#: Versions by name: of conda packages, and of PyPI packages.
+Versions = tuple[dict[str, str], dict[str, str]]
 
 
 def outdated(options: RunOptions) -> int:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 from ..errors import ExecuteError, InterruptError
+from ..options import RunOptions
 from ..terminal.messages import failure, print_json, report
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from ..options import RunOptions
 
 
 def for_each(

@@ -6,13 +6,10 @@ from ..cache import fitting_cache
 from ..configuration.settings import load
 from ..errors import UsageError
 from ..launch.process import inherited_environ
+from ..options import RunOptions
 from ..script.web import address, trust
 from ..terminal.messages import print_json
 from ..text import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..options import RunOptions
 
 
 def trusted(options: RunOptions) -> int:

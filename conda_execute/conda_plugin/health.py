@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 
+from ..configuration.declared import Settings
 from ..environments import layout
+from ..environments.removal import Found
 from ..lean.values import dataclass, replace
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ..configuration.declared import Settings
-    from ..environments.removal import Found
 
 
 @dataclass(frozen=True)

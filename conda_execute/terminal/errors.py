@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
+from ..errors import ExecuteError, Location
 from ..text import as_called, printable, wrap
 from .table import cells
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..errors import ExecuteError, Location
 
 
 def render(error: ExecuteError, colour: bool = False, width: int | None = None) -> str:

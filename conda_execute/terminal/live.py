@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
+from typing import TextIO
 
 from ..text import megabytes
 from .progress import SLOW, TICK, Heard, Log, Progress, duration, sentence
 from .table import cut
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TextIO
 
 #: Seconds before anything is drawn.
 PATIENCE = 0.25

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TextIO
 
 from ..text import counted, megabytes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import TracebackType
-    from typing import TextIO
 
 #: Seconds between two looks at the work, which are two redraws of a terminal's line.
 TICK = 0.1

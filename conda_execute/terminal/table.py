@@ -6,14 +6,11 @@ Only columns that may shrink do; a cut text ends in `…`. Without a terminal no
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import TextIO
 
 from ..lean.values import dataclass
 from ..text import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import TextIO
 
 #: Spaces between columns.
 _GAP = 2

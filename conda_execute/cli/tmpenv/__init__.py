@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NoReturn
+
 from ...errors import UsageError
 from ...options import COMMANDS, TmpenvOptions
 from ...terminal.messages import guard
 from ...text import near
 from ..help import help, version  # noqa: A004  the names of the actions
 from ..parsing import parse
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import NoReturn
 
 #: What users of other tools type.
 _OTHER_WORDS = {

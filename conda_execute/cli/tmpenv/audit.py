@@ -8,20 +8,15 @@ from typing import Any
 
 from ... import audit as advisories
 from ...cache import fitting_cache
-from ...engines.inventory import components
-from ...environments.store import is_name
+from ...engines.inventory import Component, components
+from ...environments.store import Store, is_name
 from ...errors import UsageError
 from ...launch.process import inherited_environ
 from ...lockfiles import lockfile
+from ...options import AuditOptions
 from ...terminal.messages import print_json, say
 from ...text import counted, printable
 from .which import names_of, opened
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ...engines.inventory import Component
-    from ...environments.store import Store
-    from ...options import AuditOptions
 
 
 def audit(options: AuditOptions) -> int:

@@ -6,19 +6,15 @@ What a person agreed to (trusted URLs) is kept.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ...cache import cache_dir, disposable, rattler_cache
 from ...errors import ExecuteError
 from ...files import delete
+from ...options import ClearOptions
 from ...terminal.messages import ask, can_ask
 from ...text import megabytes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import Any
-
-    from ...options import ClearOptions
 
 
 def free(options: ClearOptions, environ: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
+from ...configuration.declared import Settings
 from ...environments import sweep
+from ...environments.sweep import Report
 from ...errors import UsageError
 from ...launch import process
+from ...options import ClearOptions, KeepOptions, PruneOptions, ReleaseOptions
 from ...terminal.messages import print_json, say
 from ...text import as_called, counted, printable
 from .list import size, specs
 from .which import names_of, one, opened
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
-
-    from ...configuration.declared import Settings
-    from ...environments.sweep import Report
-    from ...options import ClearOptions, KeepOptions, PruneOptions, ReleaseOptions
 
 
 def clear(options: ClearOptions) -> int:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from ...environments.ensure import ensure
 from ...errors import NotFoundError, PlaceError, UsageError
 from ...lean.values import replace
-from ...plan import of_specs, understand
+from ...model import Environment
+from ...options import CreateOptions, NameOptions, RunOptions
+from ...plan import Plan, of_specs, understand
 from ...script import languages, source, specfile
 from ...script.header import ENOUGH, find_header
 from ...terminal.messages import print_json
 from ..environment import made, python_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...model import Environment
-    from ...options import CreateOptions, NameOptions, RunOptions
-    from ...plan import Plan
 
 
 def create(options: CreateOptions) -> int:

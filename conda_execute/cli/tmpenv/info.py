@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 from ...engines import records
 from ...environments import layout
 from ...environments.removal import Policy
 from ...environments.sweep import survey
+from ...model import Environment
+from ...options import InfoOptions
 from ...terminal.messages import print_json, say
 from ...terminal.table import described
 from ...text import age, as_called
 from .list import as_json, elsewhere, size
 from .which import one, opened
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ...model import Environment
-    from ...options import InfoOptions
 
 
 def info(options: InfoOptions) -> int:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from ...environments.removal import Policy
+from ...environments.removal import Found, Policy
+from ...environments.store import Store
 from ...environments.sweep import foreign_notes, survey
+from ...model import Marker
+from ...options import ListOptions
 from ...terminal import table
 from ...terminal.messages import print_json, say
 from ...text import age, counted, megabytes, printable
 from .which import opened
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
-
-    from ...environments.removal import Found
-    from ...environments.store import Store
-    from ...model import Marker
-    from ...options import ListOptions
 
 
 def list(options: ListOptions) -> int:  # noqa: A001  the command's name

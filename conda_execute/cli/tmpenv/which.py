@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
-from ...environments.store import is_name
+from ...configuration.declared import Settings
+from ...environments.store import Store, is_name
 from ...errors import UsageError
-from ...model import WHOLE
+from ...model import WHOLE, Environment
+from ...options import DirOptions
 from ...plan import open_store, understand
 from ...terminal.messages import say
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ...configuration.declared import Settings
-    from ...environments.store import Store
-    from ...model import Environment
-    from ...options import DirOptions
 
 #: The least number of digits of a shortened name.
 SHORTEST = 4
