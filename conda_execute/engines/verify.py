@@ -54,13 +54,15 @@ def _of_pypi(prefix: str, complaints: dict[str, str | None]) -> Iterator[tuple[s
             complaints[os.path.relpath(os.path.join(one.path, "RECORD"), root)] = str(error)
 
 
-def complaint(path: str, digest: str | None) -> str | None:
-    """What is wrong with one file."""
+def complaint(path: str, digest: str | None, size: int | None = None) -> str | None:
+    """What is wrong with one file, of which the size and SHA-256 may be known. A link of unknown size may lead
+    nowhere."""
     try:
-        if digest is None:
-            os.lstat(path)
-            return None
-        return None if files.digest(path).hex() == digest else "has changed since it was installed"
+        found = os.stat(path, follow_symlinks=size is not None).st_size
+        if size not in (None, found):
+            return f"has {found} bytes instead of {size}"
+        unchanged = digest is None or files.digest(path).hex() == digest
+        return None if unchanged else "has changed since it was installed"
     except FileNotFoundError:
         return "is gone"
     except OSError as error:

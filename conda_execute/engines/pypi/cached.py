@@ -31,29 +31,15 @@ def damaged(present: Iterable[Distribution], *, whole: bool) -> dict[Distributio
     for one in present:
         try:
             for path, digest, size in one.files:
-                problem = _problem(path, digest if whole else None, size)
+                # Files without a size were generated during installation.
+                problem = complaint(path, digest if whole else None, size) if size is not None else None
                 if problem is None:
                     right.add(path)
                 else:
-                    wrong.append((path, one, problem))
+                    wrong.append((path, one, f"`{path}` {problem}"))
         except ValueError as error:
             found[one] = f"`{os.path.join(one.path, 'RECORD')}` {error}"
     return {one: problem for path, one, problem in wrong if path not in right} | found
-
-
-def _problem(path: str, digest: str | None, size: int | None) -> str | None:
-    if size is None:
-        return None  # files that were generated during installation
-    try:
-        found = os.stat(path).st_size
-    except FileNotFoundError:
-        return f"`{path}` is gone"
-    except OSError as error:
-        return f"`{path}` cannot be read: {error.strerror}"
-    if found != size:
-        return f"`{path}` has {found} bytes instead of {size}"
-    why = complaint(path, digest)
-    return f"`{path}` {why}" if why else None
 
 
 def forget_damaged(cache: str, names: Collection[str] | None, *, offline: bool, whole: bool) -> bool:

@@ -80,7 +80,7 @@ class Talk:
         python = self._newest_python(first)
         if first.error is None and self._is_free(first, python):
             return first, ()
-        asking = _Asking(self.request, self.options)
+        asking = Asking(self.request, self.options)
         newest = asking.newest(first, python)
         if first.error is None and newest is not None and not _older(first.chosen, newest):
             return first, ()
@@ -125,7 +125,7 @@ class _Rounds:
 
     talk: Talk
     first: Trial
-    asking: _Asking
+    asking: Asking
     free: Versions
 
     def best(self) -> Trial:
@@ -210,7 +210,7 @@ def _identity(solution: Solution) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class _Asking:
+class Asking:
     """Questions to uv that install nothing."""
 
     request: Request
@@ -229,8 +229,8 @@ class _Asking:
     def _without(self, trial: Trial, python: str, *words: str, also: Sequence[str] = ()) -> Versions | None:
         with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
             files = project.write(directory, self.request, self.options, trial.present)[:2]
-            excludes = offer.file(directory, "provided.txt", sorted(trial.provided))
-            others = offer.file(directory, "others.txt", also)
+            excludes = project.write_file(directory, "provided.txt", *sorted(trial.provided))
+            others = project.write_file(directory, "others.txt", *also)
             return self._choose(directory, trial, python, [*files, others, "--excludes", excludes, *words])
 
     def offered(self, trial: Trial, offered: offer.Offer) -> Versions | None:
@@ -246,7 +246,7 @@ class _Asking:
         with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
             *files, constraints = project.write(directory, self.request, self.options, trial.present)
             offer.write_present(directory, trial.present)
-            words = [*files, offer.file(directory, "wanted.txt", [wanted]), "--constraints", constraints]
+            words = [*files, project.write_file(directory, "wanted.txt", wanted), "--constraints", constraints]
             words += ["--find-links", directory]
             try:
                 self._run(directory, trial, trial.python, words, trial.provided)
@@ -270,15 +270,21 @@ class _Asking:
         self, directory: str, trial: Trial, python: str, words: Sequence[str], on_offer: Iterable[str]
     ) -> Versions:
         target = os.path.join(directory, "chosen.txt")
-        command = ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--output-file", target]
-        command += [*project.platform(self.request, trial.prefix, python), *words, *project.isolation(directory)]
-        limits = project.limits(self.request, self.options, on_offer)
-        command = [project.find_uv(self.options.environ), *command, *limits]
+        self.write(target, trial, python, [*words, "--no-annotate"], on_offer)
+        with open(target, encoding="utf-8") as lines:
+            return dict(_versions(lines))
+
+    def write(self, target: str, trial: Trial, python: str, words: Sequence[str], on_offer: Iterable[str]) -> None:
+        """Write what uv chooses for this Python to `target`, next to the project of the request. Raises CreationError
+        and InterruptError."""
+        directory = os.path.dirname(target)
+        uv = project.find_uv(self.options.environ)
+        command = [uv, "pip", "compile", "--quiet", "--no-header", "--output-file", target, *words]
+        command += [*project.platform(self.request, trial.prefix, python), *project.isolation(directory)]
+        command += project.limits(self.request, self.options, on_offer)
         status, said = project.run(command, self.request, self.options, (directory, trial.prefix))
         if status != 0 or complaints.UNREAD in said:
             raise complaints.explain(said, self.request, trial.prefix, trial.present, self.options)
-        with open(target, encoding="utf-8") as lines:
-            return dict(_versions(lines))
 
     # -- what is said of it
 

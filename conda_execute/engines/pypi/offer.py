@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from ...model import Request
 from ...specs.match_spec import spec_name
 from ...specs.requirement import is_version
 from .. import Options, Solution
-from . import installed
+from . import installed, project
 from .installed import Distribution
 
 TYPE_CHECKING = False
@@ -119,8 +119,8 @@ class Offer:
             links = []
             for version, requires in versions.items():
                 path = _write_wheel(page, name, version, _metadata(name, version, requires))
-                links.append(f'<a href="{Path(path).as_uri()}">{os.path.basename(path)}</a>\n')
-            file(page, "index.html", links)
+                links.append(f'<a href="{Path(path).as_uri()}">{os.path.basename(path)}</a>')
+            project.write_file(page, "index.html", *links)
         return Path(directory).as_uri()
 
     def wanted(self, chosen: Mapping[str, str]) -> dict[str, str]:
@@ -239,11 +239,4 @@ def _write_wheel(directory: str, name: str, version: str, metadata: str) -> str:
         wheel.writestr(f"{info}/METADATA", metadata)
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(f"{info}/RECORD", "")
-    return path
-
-
-def file(directory: str, name: str, lines: Iterable[str]) -> str:
-    path = os.path.join(directory, name)
-    with open(path, "w", encoding="utf-8") as stream:
-        stream.writelines(line if line.endswith("\n") else f"{line}\n" for line in lines)
     return path

@@ -79,16 +79,15 @@ def interpreter(request: Request, prefix: str) -> str:
             f"PyPI packages can be installed for this machine only ({request.host_platform}), not {request.platform}",
             step="pypi",
         )
-    return _python_of(prefix)
-
-
-def _python_of(prefix: str) -> str:
     python = os.path.join(prefix, *(["python.exe"] if sys.platform == "win32" else ["bin", "python"]))
     if not os.path.exists(python):
-        raise CreationError(
-            "PyPI packages need `python` among the conda packages", step="pypi", hint="add `python` to the header"
-        )
+        raise needs_python()
     return python
+
+
+def needs_python() -> CreationError:
+    problem, hint = "PyPI packages need `python` among the conda packages", "add `python` to the header"
+    return CreationError(problem, step="pypi", hint=hint)
 
 
 def target(request: Request, prefix: str, anywhere: bool) -> list[str]:
@@ -141,13 +140,11 @@ def exactly(directory: str, chosen: Sequence[PyPIPackage], request: Request, opt
     lines = []
     for package in chosen:
         hashed = f" --hash=sha256:{package.sha256}" if package.sha256 else ""
-        location = credentials.joined(_url(package.location), request.secrets)
-        lines.append(f"{package.name} @ {location}{hashed}\n")
+        lines.append(f"{package.name} @ {credentials.joined(_url(package.location), request.secrets)}{hashed}")
     # Nothing is looked up there; but uv asks a host for packages with the credentials of the index on it.
     index = json.loads(request.uv).get("index", []) if request.uv else []
-    table = ["[tool.uv]", credentials.joined(f"index = {_toml(index)}", request.secrets)]
-    _write(directory, "pyproject.toml", "\n".join(table) + "\n")
-    arguments = [*wheels_only(request), "--no-deps", "-r", _write(directory, "requirements.txt", "".join(lines))]
+    write_file(directory, "pyproject.toml", "[tool.uv]", credentials.joined(f"index = {_toml(index)}", request.secrets))
+    arguments = [*wheels_only(request), "--no-deps", "-r", write_file(directory, "requirements.txt", *lines)]
     if all(package.sha256 for package in chosen):
         arguments.append("--require-hashes")
     if options.offline:
@@ -177,12 +174,11 @@ def write(
     pinned = [f"{one.name}=={one.version}" for one in present if is_version(one.version)]
     base = os.path.dirname(os.path.abspath(options.script)) if options.script else os.getcwd()
     project = ["[project]", f"name = {_toml(NAME)}", 'version = "0"', f"dependencies = {_toml([*named, *also])}"]
-    text = "\n".join([*project, *_tool_uv(request.uv, base)]) + "\n"
-    lines = "".join(f"{requirement}\n" for requirement in others)
+    project += _tool_uv(request.uv, base)
     return [
-        _write(directory, "pyproject.toml", credentials.joined(text, request.secrets)),
-        _write(directory, "requirements.txt", credentials.joined(lines, request.secrets)),
-        _write(directory, "constraints.txt", "".join(f"{pin}\n" for pin in pinned)),
+        write_file(directory, "pyproject.toml", *(credentials.joined(line, request.secrets) for line in project)),
+        write_file(directory, "requirements.txt", *(credentials.joined(line, request.secrets) for line in others)),
+        write_file(directory, "constraints.txt", *pinned),
     ]
 
 
@@ -193,10 +189,11 @@ def pinned(request: Request, pins: Sequence[str]) -> Request:
     return replace(request, uv=json.dumps(settings)) if pins else request
 
 
-def _write(directory: str, name: str, text: str) -> str:
+def write_file(directory: str, name: str, *lines: str) -> str:
+    """Write a file for uv; its path."""
     path = os.path.join(directory, name)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+        file.writelines(f"{line}\n" for line in lines)
     return path
 
 

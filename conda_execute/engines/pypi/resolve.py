@@ -21,7 +21,7 @@ from ...lean.values import replace
 from ...model import Request
 from ...specs.requirement import canonical
 from .. import Backend, Options, PyPIPackage, Solution
-from . import complaints, install, installed, joint, offer, project
+from . import install, installed, joint, offer, project
 from .offer import Trial
 
 _OLDEST = r"(?:manylinux|musllinux|macosx)_(\d+)_(\d+)"
@@ -38,9 +38,7 @@ def solve(
     if not request.pypi:
         return replace(solution, pypi=())
     if not any(package.name == "python" for package in solution.packages):
-        raise CreationError(
-            "PyPI packages need `python` among the conda packages", step="pypi", hint="add `python` to the header"
-        )
+        raise project.needs_python()
     with tempfile.TemporaryDirectory(prefix="conda-execute-") as directory:
 
         def attempt(solution: Solution) -> Trial:
@@ -93,13 +91,11 @@ def _attempt(engine: Backend, request: Request, options: Options, solution: Solu
     files = project.write(directory, request, options, present)
     offer.write_present(directory, present)
     target = os.path.join(directory, "pylock.toml")
-    command = ["pip", "compile", "--quiet", "--format", "pylock.toml", "--output-file", target]
-    command += project.platform(request, prefix, trial.python)
-    command += ["--no-header", "--find-links", directory, *files[:2], "--constraints", files[2]]
-    command += [*project.isolation(directory), *project.limits(request, options, trial.provided)]
-    status, said = project.run([project.find_uv(options.environ), *command], request, options, (directory, prefix))
-    if status != 0 or complaints.UNREAD in said:
-        return replace(trial, error=complaints.explain(said, request, prefix, present, options))
+    words = ["--format", "pylock.toml", "--find-links", directory, *files[:2], "--constraints", files[2]]
+    try:
+        joint.Asking(request, options).write(target, trial, trial.python, words, trial.provided)
+    except CreationError as error:
+        return replace(trial, error=error)
     chosen = _read(target, trial.provided)
     return replace(trial, result=chosen, chosen={canonical(one.name): one.version for one in chosen})
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .engine import Rattler
+from .. import Backend
 
 
-def load() -> Rattler:
+def load() -> Backend:
     """The engine, imported."""
     from .engine import Rattler
 

@@ -28,6 +28,9 @@ _BRANCHES = " │├└─"
 #: How similar a name must be to be suggested.
 _ALIKE = 0.6
 
+#: A server that answers so without a date (Python's http.server: conda/rattler#2719) is not understood.
+UNDATED = "304 Not Modified"
+
 #: What our client raises for a request that `--offline` forbids.
 OFFLINE = "no request is made now"
 
@@ -144,18 +147,16 @@ def missing_packages(
             hints.append(f"{of}did you mean {listed(close, 'or')}?")
     what = "is no package" if len(missing) == 1 else "are no packages"
     where = [place for spec in missing.values() if (place := locate(spec)) is not None]
+    name = next(iter(missing))
     if not hints and any(place.path.endswith(".txt") for place in where):
-        name = next(iter(missing))
         hints.append(f"the file is read as conda specs; if it is only on PyPI, write `pypi:{name}` in its line")
     elif not hints and any(map(_in_file, where)):
-        name = next(iter(missing))
         hints.append(
             "check the spelling; if it is in another channel, add that under `channels:`; if it is only on PyPI, write"
             f" `- pip: [{name}]` below `env`"
         )
     elif not hints:
-        # Arguments are not in a file.
-        name = next(iter(missing)) if len(missing) == 1 else "NAME"
+        name = name if len(missing) == 1 else "NAME"
         hints.append(f"`--channel CHANNEL` adds another channel; `pypi:{name}` asks for a package of PyPI")
     return CreationError(
         f"there {what} {listed(missing)} for {request.platform} in {channels}",
@@ -294,7 +295,7 @@ def repodata_failed(text: str, request: Request, offline: bool, cache: str, loca
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, "solve", cache)
     hint = _raise_limit(text) or "check that this is the address of a channel, and that no proxy answers in its place"
-    if is_undated(text):
+    if UNDATED in text:
         sentences = ["the server answered `304 Not Modified` without a date"]
         hint = "set `repodata_use_shards: false` to use another protocol"
     problem = f"cannot read the packages of {named}" + (f" at {url}" if url else "")
@@ -316,12 +317,6 @@ def panicked(text: str) -> CreationError:
     )
 
 
-def is_undated(text: str) -> bool:
-    """Whether a server answered 304 without a date, which rattler does not accept. Python's http.server does so
-    (conda/rattler#2719)."""
-    return "304 Not Modified" in text
-
-
 def may_be_damaged(text: str) -> bool:
     """Whether damaged cached repodata may be the reason: the text mentions neither the network nor the disk."""
     signs = (*_NETWORK, *_DISK_FULL, *_NOT_WRITABLE, *_LIMITS, "could not find subdir")
@@ -335,12 +330,12 @@ def not_linked(text: str) -> str | None:
     return found[1] if found else None
 
 
-def damaged_in_cache(archive: str, package: str, damage: str) -> CreationError:
-    """A damaged package that may not be downloaded again."""
+def damaged_in_cache(archive: str | None, details: str | None = None) -> CreationError:
+    """A damaged package that may not be downloaded again. `details`: what is wrong with it, and where it is."""
     return CreationError(
         f"the package {archive} is damaged in the cache, and `--offline` does not allow downloading it again",
         step="download",
-        details=f"{package}: {damage}",
+        details=details,
         hint="run once without `--offline`",
     )
 
@@ -388,11 +383,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, step, cache if fetched else None)
     if OFFLINE in text:
-        return CreationError(
-            f"the package {archive} is damaged in the cache, and `--offline` does not allow downloading it again",
-            step="download",
-            hint="run once without `--offline`",
-        )
+        return damaged_in_cache(archive)
     if fetched and (known := _fetch_failed(text, archive or "", url, request, locate)):
         return known
     if "global cache lock" in text or "create cache directory" in text or (

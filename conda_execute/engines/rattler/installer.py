@@ -219,7 +219,7 @@ class Installing(InstallerReporter):
                 unpacked = cached.Unpacked(package)
                 if (damage := unpacked.damage()) is not None:
                     if offline:
-                        raise explain.damaged_in_cache(archive, package, damage)
+                        raise explain.damaged_in_cache(archive, f"{package}: {damage}")
                     cached.distrust(package)
                 elif unpacked.intrusion() is None:
                     self._sound[package] = unpacked.has_links_out

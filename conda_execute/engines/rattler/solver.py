@@ -54,7 +54,7 @@ async def solve(
 def _is_for_what_is_cached(text: str, cache: str) -> bool:
     """Whether damaged cached repodata made a channel unreadable; the cache is then dropped: a list of packages that a
     power cut left empty would never be downloaded again."""
-    return explain.is_undated(text) or (explain.may_be_damaged(text) and cached.forget_repodata(cache))
+    return explain.UNDATED in text or (explain.may_be_damaged(text) and cached.forget_repodata(cache))
 
 
 async def _ask(
