@@ -583,7 +583,7 @@ def test_what_cannot_be_removed_is_an_error(before: str, specs: list[str], messa
     ("before", "message"),
     [
         ("# conda execute\n# env: numpy\n", "`env` must be a list, found a string"),
-        ("# conda execute\n# env:\n#  - pip:\n#     - rich: 13\n", "an entry of `pip` must be a string"),
+        ("# conda execute\n# env:\n#  - pip:\n#     - rich: 13\n", "a requirement must be a string"),
     ],
     ids=["string", "mapping"],
 )

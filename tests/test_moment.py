@@ -83,7 +83,7 @@ def test_a_header_takes_every_form_that_the_option_takes(header: str, when: str)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
 def test_a_header_takes_nothing_that_the_option_refuses(text: str) -> None:
     try:
-        when = fields.exclude_newer(text, "exclude-newer", Location("s.py", 1))
+        when = fields.moment(fields.Value(text, Location("s.py", 1), "exclude-newer"))
     except HeaderError:
         return
     cutoff(when, NOW)

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .header.text import Head
-    from .header.yaml import Value
 
 PYPI = "pypi:"
 
 #: `name` and `prefix` say where conda would put the environment, which is not theirs to say here.
 _YAML_KEYS = ("name", "prefix", "channels", "dependencies", "variables", "platforms")
 
+_ONE_ENTRY = "write one entry per line, each after `- `"
 _SAMPLE = "such a file needs at least this:\ndependencies:\n  - python >=3"
 
 
@@ -101,33 +101,27 @@ def environment_yml(data: bytes, path: str) -> Header:
 
     script = read_script(data, path)
     root = Reader(script, 1, [0] * max(1, len(script.lines)), _SAMPLE).tree("\n".join(script.lines))
-    if root is None or root.kind != "a mapping":
+    if root is None or not isinstance(root.value, dict):
         raise HeaderError("the file is not an environment.yml", where=Location(path), hint=_SAMPLE)
-    keys = root.known(_YAML_KEYS, of="an environment.yml", ends=True)
+    keys = root.known(_YAML_KEYS, of="an environment.yml")
     if "dependencies" not in keys:
         raise HeaderError("the file has no `dependencies`", where=Location(path), hint=_SAMPLE)
-    specs: list[Value] = []
-    pypi: list[Value] = []
-    for item in keys["dependencies"].items():
-        if item.kind != "a mapping":
-            specs.append(_text("dependencies", item))
+    specs: list[tuple[str, Location]] = []
+    pypi: list[tuple[str, Location]] = []
+    for item in keys["dependencies"].items(_ONE_ENTRY):
+        if not isinstance(item.value, dict):
+            specs.append((item.string(None, "an entry of `dependencies`"), item.where))
             continue
-        for name, value in item.known(("pip",), of="an environment.yml", ends=True).items():
-            pypi += [_text(name, entry) for entry in value.items()]
-    channels = [_text("channels", item) for item in keys["channels"].items()] if "channels" in keys else None
+        for value in item.known(("pip",), of="an environment.yml").values():
+            pypi += value.strings("a requirement", _ONE_ENTRY)
+    channels = keys["channels"].strings("a channel", _ONE_ENTRY) if "channels" in keys else None
+    variables = keys["variables"].table() if "variables" in keys else {}
     return Header(
         format="environment.yml",
-        specs=tuple(fields.spec(item.text, item.where) for item in specs),
-        pypi=tuple(fields.requirement(item.text, item.where) for item in pypi),
-        channels=None if channels is None else tuple(item.text for item in channels if item.text != "nodefaults"),
-        variables=tuple((name.text, _text(name.text, value).text) for name, value in keys["variables"].pairs())
-        if "variables" in keys
-        else (),
+        specs=tuple(fields.spec(*said) for said in specs),
+        pypi=tuple(fields.requirement(*said) for said in pypi),
+        channels=None if channels is None else tuple(text for text, _ in channels if text != "nodefaults"),
+        variables=tuple((name, value.string()) for name, value in variables.items()),
         lines=(1, len(script.lines)),
-        locations=tuple((item.text, item.where) for item in (*specs, *pypi, *(channels or ()))),
+        locations=(*specs, *pypi, *(channels or ())),
     )
-
-
-def _text(key: str, value: Value) -> Value:
-    value.string(f"an entry of `{key}`", "a string", None)
-    return value

@@ -14,9 +14,9 @@ from .lines import Lines
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..header import FoundHeader
+    from ..header.fields import Value
     from ..header.native import CommentBlock
     from ..header.text import Head
-    from ..header.yaml import Value
 
 #: Text that needs no quotes in YAML, outside of brackets and within them.
 _PLAIN = re.compile(r"[A-Za-z0-9_./](?:[A-Za-z0-9_./<>=!*|~+@,;()'^$-]|:(?=[^\s,])| (?!#))*(?<![ :])\Z", re.ASCII)
@@ -122,14 +122,13 @@ def _entries(script: Head, block: CommentBlock) -> list[_Entry]:
 
 def _of(env: Value, script: Head) -> list[_Entry]:
     entries: list[_Entry] = []
-    for item in env.items() if env.kind == "a list" else ():
-        if item.kind == "a mapping":
+    for item in env.items():
+        if isinstance(item.value, dict):
             entries.append(_entry("pip", "pip", item.where, env, script))
-            for _, held in item.pairs():
-                for requirement in held.items() if held.kind == "a list" else ():
-                    entries.append(_entry("pypi", requirement.text.strip(), requirement.where, held, script))
+            for held in item.table().values():
+                entries += [_entry("pypi", one.string().strip(), one.where, held, script) for one in held.items()]
         else:
-            entries.append(_entry("spec", item.text.strip(), item.where, env, script))
+            entries.append(_entry("spec", item.string().strip(), item.where, env, script))
     return entries
 
 

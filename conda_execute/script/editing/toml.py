@@ -74,12 +74,6 @@ class Editor:
     def place(self, path: Path) -> Place | None:
         return self.document.places.get(path)
 
-    def value(self, path: Path) -> object:
-        value: object = self.document.data
-        for part in path:
-            value = value.get(part) if isinstance(value, dict) else None
-        return value
-
     # Lists
 
     def add_to_list(self, path: Path, text: str) -> None:
@@ -255,17 +249,18 @@ def _targets(editor: Editor, found: FoundHeader, kind: str) -> list[Targets]:
     """Where the format keeps specs or requirements; the first is where new ones go."""
     key = "dependencies" if kind == "spec" else "pypi-dependencies"
     pixi = [Targets(("tool", "pixi", key), True)]
-    selectors = editor.value(("tool", "pixi", "target"))
+    selectors = editor.document.plain(("tool", "pixi", "target"))
     if isinstance(selectors, dict):
         pixi += [Targets(("tool", "pixi", "target", selector, key), True) for selector in selectors]
     if found.format == "conda-script":
         return [Targets(("dependencies",), True), *pixi] if kind == "spec" else pixi
     # If there is `tool.conda`, `tool.pixi` is not read.
-    reads_pixi = editor.value(("tool", "pixi")) is not None and editor.value(("tool", "conda")) is None
+    pixis, condas = (editor.document.plain(("tool", name)) for name in ("pixi", "conda"))
+    reads_pixi = pixis is not None and condas is None
     conda = pixi if reads_pixi else [Targets(("tool", "conda", "dependencies"), False)]
     if pep723.is_r(found.script):
         # PyPI requirements have a table only in pixi, which `tool.conda` would hide.
-        conda = conda if editor.value(("tool", "conda")) is not None else pixi
+        conda = pixi if condas is None else conda
         return pixi if kind == "pypi" else [*conda, Targets(("dependencies",), False, pep723.r_package)]
     return conda if kind == "spec" else [Targets(("dependencies",), False), *(pixi if reads_pixi else [])]
 
@@ -302,7 +297,7 @@ def _remove_from(editor: Editor, target: Targets, name: str, kind: str) -> bool:
 
 def matching(editor: Editor, target: Targets, name: str, kind: str) -> list[str | int]:
     """Keys or indexes of the entries with this name."""
-    value = editor.value(target.path)
+    value = editor.document.plain(target.path)
     if isinstance(value, dict):
         return [key for key in value if named(key, kind) == name]
     if isinstance(value, list):

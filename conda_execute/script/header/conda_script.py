@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ...model import Entrypoint
+    from .fields import Value
     from .text import Head
-    from .toml import Node
 
 FORMAT = "conda-script"
 EDITING = "toml"
@@ -140,7 +140,7 @@ def read(script: Head, block: Block, platform: str) -> Header:
     return replace(header, specs=specs, locations=tuple(locations))
 
 
-def _entrypoint(node: Node, platform: str) -> Entrypoint:
+def _entrypoint(node: Value, platform: str) -> Entrypoint:
     """The command for the platform. Those for other platforms are read too, so that mistakes show on every platform."""
     from .entrypoint import parse
 

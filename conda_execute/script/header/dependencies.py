@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from .toml import Node
+    from .fields import Value
 
 #: Compiled when they are used.
 _NAME = r"(?ai)[a-z0-9_][a-z0-9_.-]*\Z"
@@ -57,7 +57,7 @@ def with_python(specs: Iterable[str], version: str = "") -> tuple[str, ...]:
     return (*specs, f"python {version}".strip())
 
 
-def table_specs(table: Node, platform: str, locations: list[tuple[str, Location]]) -> dict[str, str]:
+def table_specs(table: Value, platform: str, locations: list[tuple[str, Location]]) -> dict[str, str]:
     """The specs of a table of dependencies by package name, without those whose `when` is false."""
     specs: dict[str, str] = {}
     for name, _, node in by_name(table, _NAME, str.lower, ": upper and lower case are the same in package names"):
@@ -69,8 +69,8 @@ def table_specs(table: Node, platform: str, locations: list[tuple[str, Location]
 
 
 def by_name(
-    table: Node, pattern: str, normalise: Callable[[str], str], why_the_same: str = ""
-) -> Iterator[tuple[str, str, Node]]:
+    table: Value, pattern: str, normalise: Callable[[str], str], why_the_same: str = ""
+) -> Iterator[tuple[str, str, Value]]:
     """The entries of a table of packages: the normalised name, the name as written, and the value."""
     seen: dict[str, Location] = {}
     for written, node in table.table().items():
@@ -88,14 +88,12 @@ def by_name(
         yield name, written, node
 
 
-def _spec(name: str, node: Node, platform: str) -> str | None:
+def _spec(name: str, node: Value, platform: str) -> str | None:
     if isinstance(node.value, str):
         version = _version(node)
         return f"{name} {version}" if version else name
     if not isinstance(node.value, dict):
-        raise node.error(
-            f"`{node.name}` must be a version or a table, found {node.kind}", f'write `{node.path[-1]} = "*"`'
-        )
+        raise node.error(f"`{node.name}` must be a version or a table, found {node.kind}", f'write `{node.key} = "*"`')
     for source in _SOURCES:
         if source in node.value:
             raise HeaderError(
@@ -118,7 +116,7 @@ def _spec(name: str, node: Node, platform: str) -> str | None:
     return _bracket_form(name, fields, holds if isinstance(holds, str) else "")
 
 
-def _bracket_form(name: str, fields: dict[str, Node], when: str) -> str:
+def _bracket_form(name: str, fields: dict[str, Value], when: str) -> str:
     parts: list[str] = []
     for key, written in KEYS.items():
         if key not in fields or not written:
@@ -139,7 +137,7 @@ def _bracket_form(name: str, fields: dict[str, Node], when: str) -> str:
     return f"{name}[{','.join(parts)}]" if parts else name
 
 
-def _field(key: str, node: Node) -> str:
+def _field(key: str, node: Value) -> str:
     if key == "build-number":
         number = str(node.value) if isinstance(node.value, int) and not isinstance(node.value, bool) else node.text()
         if not re.match(_BUILD_NUMBER, number):
@@ -160,7 +158,7 @@ def _field(key: str, node: Node) -> str:
     return _plain(text, node, node.where)
 
 
-def _plain(text: str, node: Node, where: Location) -> str:
+def _plain(text: str, node: Value, where: Location) -> str:
     if any(character in text for character in "\"'[],"):
         raise HeaderError(
             f"`{node.name}` holds a quotation mark, a bracket or a comma", where=where, hint="write it without"
@@ -168,7 +166,7 @@ def _plain(text: str, node: Node, where: Location) -> str:
     return text
 
 
-def _version(node: Node) -> str:
+def _version(node: Value) -> str:
     """A version spec without spaces; empty for any version."""
     version = re.sub(r"\s*([,|<>=!~]+)\s*", r"\1", node.text())
     if " " in version or re.search(r"[\w.*]\s+[<>=!~]", node.text()):
@@ -181,7 +179,7 @@ def _version(node: Node) -> str:
     return "" if version == "*" else version
 
 
-def _condition(node: Node, platform: str) -> bool | str:
+def _condition(node: Value, platform: str) -> bool | str:
     """A `when`: its truth if it is only about the platform; otherwise the condition, which the engine evaluates.
 
     It is text, or a table with `all` or `any` of several.
@@ -210,13 +208,13 @@ def _condition(node: Node, platform: str) -> bool | str:
         raise node.error(f"`{node.name}` cannot be read: {error.problem}", hint) from None
 
 
-def _for_the_engine(text: str, node: Node) -> str:
+def _for_the_engine(text: str, node: Value) -> str:
     if any(character in text for character in "\"'[]"):
         raise node.error(f"`{node.name}` contains a quotation mark or a bracket", "write it without")
     return text
 
 
-def by_platform(table: Node, platform: str) -> dict[str, Node]:
+def by_platform(table: Value, platform: str) -> dict[str, Value]:
     """The entries of a table whose keys are platforms, or families of them."""
     entries = table.table()
     for selector, node in entries.items():
@@ -226,10 +224,10 @@ def by_platform(table: Node, platform: str) -> dict[str, Node]:
     return entries
 
 
-def channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
+def channels(node: Value, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
     """Channels in order of priority: names, or pixi's tables with `channel` in them."""
     found: list[str] = []
-    for item in node.items():
+    for item in node.items(empty='name a channel: `channels = ["conda-forge"]`'):
         if isinstance(item.value, dict):
             channel = item.known(("channel", "exclude-newer")).get("channel")
             if channel is None:
@@ -237,33 +235,14 @@ def channels(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ..
             item = channel  # noqa: PLW2901
         found.append(item.text("a channel", 'write it in quotes: `"conda-forge"`'))
         locations.append((found[-1], item.where))
-    if not found:
-        raise node.error(f"`{node.name}` is an empty list", 'name a channel: `channels = ["conda-forge"]`')
     return tuple(found)
 
 
-def channel_moments(node: Node) -> tuple[tuple[str, str], ...]:
+def channel_moments(node: Value) -> tuple[tuple[str, str], ...]:
     """The `exclude-newer` of channels given as tables."""
     tables = [item.known(("channel", "exclude-newer")) for item in node.items() if isinstance(item.value, dict)]
     return tuple(
-        (f"channel {table['channel'].text('a channel')}", moment(table["exclude-newer"]))
+        (f"channel {table['channel'].text('a channel')}", fields.moment(table["exclude-newer"]))
         for table in tables
         if "exclude-newer" in table
     )
-
-
-def system(node: Node) -> tuple[tuple[str, str], ...]:
-    """The description of the machine in a table, as `CONDA_OVERRIDE_*` variables."""
-    table = node.table()
-    return fields.overrides([(name, each.key_where, each.text(), each.where) for name, each in table.items()])
-
-
-def moment(node: Node) -> str:
-    """A date, a date-time or a duration; TOML's own dates are read as if they were in quotes."""
-    from datetime import date
-
-    if isinstance(node.value, date):
-        text = node.value.isoformat()
-    else:
-        text = node.string('write `"2026-03-31"` or `"7 days"`')
-    return fields.exclude_newer(text, node.name, node.where)

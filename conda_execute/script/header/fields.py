@@ -1,6 +1,6 @@
-"""Readers for single values that all formats share.
+"""The values of a header with their places, and the readers for them that all formats share.
 
-A value arrives as text with its position; the returned value is valid.
+What a reader returns is valid; anything else is a `HeaderError` at its place.
 """
 
 from __future__ import annotations
@@ -8,8 +8,13 @@ from __future__ import annotations
 import re
 
 from ...errors import ExecuteError, HeaderError, Location
+from ...lean.values import dataclass
 from ...model import COMMIT
-from ...text import nearest, shown
+from ...text import listed, nearest, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 #: Compiled when it is used: most headers have no control character.
 _CONTROL = "[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]"
@@ -19,6 +24,116 @@ _CONTROL = "[\x00-\x1f\x7f\x80-\x9f\u2028\u2029\ud800-\udfff]"
 _NEEDS = ("env", "dependencies", "packages", "requirements", "requires", "environment", "enviroment", "conda", "deps",
           "specs")  # fmt: skip
 _RUNS = ("run-with", "run", "command", "interpreter", "entrypoint")
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value in TOML: `value` is text, a number, a truth value, a date, or a list or table of values. `YAMLValue` is
+    one in YAML."""
+
+    value: object
+    where: Location
+    #: Its name in messages, with those of the tables that it is in; that of the list for an entry.
+    name: str = ""
+    key_where: Location = Location("")
+    #: The key alone.
+    key: str = ""
+
+    SIGN, ANY, TABLE = " = ", '"..."', "a table"
+
+    @property
+    def kind(self) -> str:
+        """Its type in messages."""
+        kinds: tuple[tuple[type, str], ...] = (
+            (str, "a string"),
+            (bool, "a truth value"),
+            (int, "a number"),
+            (float, "a number"),
+            (list, "a list"),
+            (dict, self.TABLE),
+            (type(None), "nothing"),
+        )
+        return next((name for kind, name in kinds if isinstance(self.value, kind)), "a date")
+
+    def error(self, message: str, hint: str | None) -> HeaderError:
+        return HeaderError(message, where=self.where, hint=hint)
+
+    def written(self, value: str) -> str:
+        """How another value is written for this key."""
+        return f"`{self.key}{self.SIGN}{value}`"
+
+    def below(self) -> str:
+        """The hint for what should be a table."""
+        return f"write `[{self.name}]`, and its keys below it"
+
+    def instead(self, key: str, hint: str) -> str:
+        """The hint for an unknown key, from the one for its name."""
+        return hint
+
+    def table(self) -> dict[str, Value]:
+        """The content of the table."""
+        if not isinstance(self.value, dict):
+            raise self.error(f"`{self.name}` must be {self.TABLE}, found {self.kind}", self.below())
+        return self.value
+
+    def known(
+        self, keys: Iterable[str], foreign: Mapping[str, str] | None = None, unread: Iterable[str] = (), of: str = ""
+    ) -> dict[str, Value]:
+        """The content of the table, which may have only these keys; `unread` ones are not offered in the hint."""
+        keys, table = tuple(keys), self.table()
+        for key, value in table.items():
+            if key not in keys and key not in unread:
+                hint = nearest(key, keys, foreign)
+                raise HeaderError(
+                    f"`{shown(key)}` is not a key of {of or (self.name and f'`{self.name}`') or 'a header'}",
+                    where=value.key_where,
+                    hint=hint if of else self.instead(key, hint),
+                )
+        return table
+
+    def items(self, hint: str = "", *, empty: str | None = None) -> list[Value]:
+        """The entries of the list, of which there must be one if there is a hint for an `empty` list."""
+        if not isinstance(self.value, list):
+            hint = hint or f"write {self.written(f'[{self.ANY}, {self.ANY}]')}"
+            raise self.error(f"`{self.name}` must be a list, found {self.kind}", hint)
+        if not self.value and empty is not None:
+            raise self.error(f"`{self.name}` is an empty list", empty)
+        return self.value
+
+    def string(self, hint: str | None = "", what: str = "") -> str:
+        if not isinstance(self.value, str):
+            hint = f"write it in quotes: {self.written(self.ANY)}" if hint == "" else hint
+            raise self.error(f"{what or f'`{self.name}`'} must be a string, found {self.kind}", hint)
+        return self.value
+
+    def text(self, what: str = "", hint: str = "") -> str:
+        """A string that is not empty and has no control characters."""
+        return plain(self.string(hint), what or f"`{self.name}`", self.where)
+
+    def strings(self, what: str, hint: str = "", *, empty: str | None = None) -> list[tuple[str, Location]]:
+        """The strings of a list, with their places."""
+        each = hint or 'write each in quotes: `"..."`'
+        said = [(item.string(each, what), item.where) for item in self.items(hint, empty=empty)]
+        return [(plain(text, what, where), where) for text, where in said]
+
+    def scalar(self, what: str, sample: str) -> str:
+        """The text of a string or a number; anything else should be `what`."""
+        if isinstance(self.value, bool) or not isinstance(self.value, (int, float, str)):
+            raise self.error(f"`{self.name}` must be {what}, found {self.kind}", f"write {self.written(sample)}")
+        return str(self.value)
+
+    def truth(self) -> bool:
+        if not isinstance(self.value, bool):
+            hint = f"write {self.written('true')} or `false`"
+            raise self.error(f"`{self.name}` must be true or false, found {self.kind}", hint)
+        return self.value
+
+    def one_of(self, *words: str) -> str:
+        text = self.text()
+        if text not in words:
+            problem = f"`{self.name}` must be {listed(words, 'or')}, found `{shown(text)}`"
+            raise self.error(problem, nearest(text, words))
+        return text
 
 
 def foreign(needs: str, runs: str | None = None) -> dict[str, str]:
@@ -122,31 +237,22 @@ def _check_pep_508(requirement: str, where: Location) -> None:
             )
 
 
-def exclude_newer(text: str, key: str, where: Location) -> str:
-    """A date, a date and time, or a length of time, in the form it was written."""
-    from datetime import datetime, timezone
+def moment(said: Value) -> str:
+    """A date, a date and time, or a length of time, in the form it was written; TOML's own dates are read as if they
+    were in quotes."""
+    from datetime import date, datetime, timezone
 
     from ...specs.moment import cutoff
 
-    when = plain(text, f"`{key}`", where)
+    text = said.value.isoformat() if isinstance(said.value, date) else said.string('write `"2026-03-31"` or `"7 days"`')
+    when = plain(text, f"`{said.name}`", said.where)
     if when == COMMIT:
         return when
     try:
         cutoff(when, datetime.now(timezone.utc))
     except ExecuteError as error:
-        raise HeaderError(error.message, where=where, hint=error.hint) from None
+        raise said.error(error.message, error.hint) from None
     return when
-
-
-def days(text: str, key: str, where: Location) -> float:
-    """A positive number of days."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise HeaderError(f"`{key}` must be a number of days, found `{shown(text)}`", where=where, hint="such as `30`")
-    return number
 
 
 def command(text: str, key: str, where: Location) -> tuple[str, ...]:
@@ -176,31 +282,38 @@ def command(text: str, key: str, where: Location) -> tuple[str, ...]:
 _SYSTEM = ("cuda", "glibc", "linux", "osx", "win")
 
 
-def overrides(said: list[tuple[str, Location, str, Location]]) -> tuple[tuple[str, str], ...]:
-    """The description of a machine, as pairs of a key and a text with their places, as `CONDA_OVERRIDE_*` variables."""
+def system(said: Value) -> tuple[tuple[str, str], ...]:
+    """The description of a machine in a table, as `CONDA_OVERRIDE_*` variables."""
+    return overrides(said.table())
+
+
+def overrides(versions: Mapping[str, Value]) -> tuple[tuple[str, str], ...]:
+    """The `CONDA_OVERRIDE_*` variables for the versions of these properties."""
     found: dict[str, str] = {}
-    for name, key_where, text, where in said:
+    for name, said in versions.items():
         if name not in _SYSTEM:
             raise HeaderError(
-                f"`{shown(name)}` is not a property of a system",
-                where=key_where,
-                hint=nearest(name, _SYSTEM, {"libc": "glibc"}),
+                f"`{shown(said.key)}` is not a property of a system",
+                where=said.key_where,
+                hint=nearest(said.key, _SYSTEM, {"libc": "glibc"}),
             )
-        value = plain(text, f"`{name}`", where)
+        value = said.text()
         if not re.fullmatch(r"\d+(\.\d+)*", value, re.ASCII):
-            raise HeaderError(
-                f"`{shown(value)}` is not a version of `{name}`",
-                where=where,
-                hint='write it in quotes, such as `"12.4"`',
-            )
+            raise said.error(f"`{shown(value)}` is not a version of `{name}`", 'write it in quotes, such as `"12.4"`')
         found[f"CONDA_OVERRIDE_{name.upper()}"] = value
     return tuple(sorted(found.items()))
 
 
-def command_words(words: list[tuple[str, Location]], key: str) -> tuple[str, ...]:
-    """A command given as a list of words, each with its place; all but the program may be empty."""
+def run_with(said: Value) -> tuple[str, ...]:
+    """The words of a command, given as text or as a list of words; all but the program may be empty."""
+    if isinstance(said.value, str):
+        return command(said.value, said.name, said.where)
+    hint = f"write {said.written(said.ANY.replace('...', 'python -u'))}, or a list of words"
+    if not isinstance(said.value, list):
+        raise said.error(f"`{said.name}` must be a string or a list, found {said.kind}", hint)
+    words = [(item.string(hint, f"a word of `{said.name}`"), item.where) for item in said.items(hint, empty=hint)]
     for text, where in words:
         if text:
-            plain(text + ".", f"a word of `{key}`", where)
-    plain(words[0][0], f"the program of `{key}`", words[0][1])
+            plain(text + ".", f"a word of `{said.name}`", where)
+    plain(words[0][0], f"the program of `{said.name}`", words[0][1])
     return tuple(text for text, _ in words)

@@ -9,42 +9,16 @@ from __future__ import annotations
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass, field
 from ...model import Narrowing
+from ...text import shown
 from . import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, Protocol
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from ...model import Entrypoint
-
-    class Said(Protocol):
-        """A value of a header with its place, from YAML or TOML. The methods check its type and raise HeaderError."""
-
-        @property
-        def name(self) -> str:
-            """Its name in messages."""
-
-        @property
-        def kind(self) -> str:
-            """Its type in messages: `a table`."""
-
-        @property
-        def where(self) -> Location: ...
-
-        @property
-        def key_where(self) -> Location: ...
-
-        def known(self, keys: Iterable[str], foreign: Mapping[str, str] | None = None) -> Mapping[str, Said]:
-            """The content of the table, which may have only these keys; `foreign` maps keys of other tools to ours."""
-
-        def strings(self, what: str) -> list[tuple[str, Location]]:
-            """The strings of a list, with their places; it may be empty."""
-
-        def scalar(self, what: str, sample: str) -> str:
-            """The text of a string or a number; anything else should be `what`."""
-
-        def truth(self) -> bool: ...
+    from .fields import Value
 
 
 @dataclass(frozen=True)
@@ -108,13 +82,20 @@ class Header:
         return places[0] if places else None
 
 
-def _renew_after(said: Said) -> float:
-    return fields.days(said.scalar("a number of days", "30"), said.name, said.where)
+def _renew_after(said: Value) -> float:
+    text = said.scalar("a number of days", "30")
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise said.error(f"`{said.name}` must be a number of days, found `{shown(text)}`", "such as `30`")
+    return number
 
 
-def _sandbox(said: Said) -> Narrowing:
+def _sandbox(said: Value) -> Narrowing:
     """Read `true`, or a table of restrictions: a header can only reduce permissions."""
-    if said.kind not in ("a mapping", "a table"):
+    if not isinstance(said.value, dict):
         if not said.truth():
             raise _asks_for_more(said.where)
         return Narrowing(where=said.key_where)
@@ -134,12 +115,21 @@ def _asks_for_more(where: Location) -> HeaderError:
 
 
 #: The field of each key, and its reader.
-OWN: dict[str, tuple[str, Callable[[Said], Any]]] = {
+OWN: dict[str, tuple[str, Callable[[Value], Any]]] = {
     "renew-after": ("renew_after", _renew_after),
     "sandbox": ("narrowing", _sandbox),
 }
 
+#: Keys of native headers and of `[tool.conda]`.
+SHARED: dict[str, tuple[str, Callable[[Value], Any]]] = {
+    "run_with": ("run_with", fields.run_with),
+    "run-with": ("run_with", fields.run_with),
+    "exclude-newer": ("exclude_newer", fields.moment),
+    "system": ("overrides", fields.system),
+}
 
-def own(said: Mapping[str, Said]) -> dict[str, Any]:
-    """The fields of a header that these keys set. Raises HeaderError."""
-    return {field: read(said[key]) for key, (field, read) in OWN.items() if key in said}
+
+def own(said: Mapping[str, Value], *tables: Mapping[str, tuple[str, Callable[[Value], Any]]]) -> dict[str, Any]:
+    """The fields of a header that the keys of these tables set. Raises HeaderError."""
+    rows = {key: row for table in tables or (OWN,) for key, row in table.items()}
+    return {field: read(said[key]) for key, (field, read) in rows.items() if key in said}

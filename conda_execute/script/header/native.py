@@ -22,13 +22,14 @@ from ...errors import HeaderError, Location
 from ...lean.values import dataclass
 from ...text import nearest, shown
 from . import fields
-from .keys import OWN, Header, own
-from .yaml import Reader, Value
+from .keys import OWN, SHARED, Header, own
+from .yaml import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .fields import Value
     from .text import Head
 
 FORMAT = "conda execute"
@@ -51,6 +52,8 @@ _FOREIGN_KEYS = fields.foreign("env", "run_with")
 _LOST = rf"[ \t]*(?:-[ \t]+[\w\"'*]|(?:{'|'.join(_KEYS)}|pip)[ \t]*:)"
 
 _ONE_SPEC = "write one spec per line, each after `- `"
+_ONE_CHANNEL = "write one channel per line, each after `- `; without `channels`, the configured ones are used"
+_ONE_REQUIREMENT = "write one requirement per line, each after `- `"
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def keys_of(script: Head, block: CommentBlock, platform: str) -> tuple[dict[str,
         raise _separated(script, block, "the header is empty", opened) or HeaderError(
             "the header is empty", where=opened, hint=_hint(block.prefix)
         )
-    if root.kind != "a mapping":
+    if not isinstance(root.value, dict):
         raise _without_colon(script, block, texts) or HeaderError(
             f"the header must be made of keys and values, found {root.kind}", where=root.where, hint=_hint(block.prefix)
         )
@@ -152,10 +155,11 @@ def read(script: Head, block: CommentBlock, platform: str) -> Header:
     """Read the header, for one platform. Raises HeaderError."""
     keys, omitted = keys_of(script, block, platform)
     locations: list[tuple[str, Location]] = [(name, value.key_where) for name, value in keys.items()]
-    if keys["env"].kind == "nothing":
+    if keys["env"].value is None:
         raise _empty_env(script, block, keys["env"].key_where, f" on {platform}" if omitted else "")
     specs, pypi = _env(keys["env"], locations)
-    header_channels = _channels(keys["channels"], locations) if "channels" in keys else None
+    channels = keys["channels"].strings("a channel", _ONE_CHANNEL, empty=_ONE_CHANNEL) if "channels" in keys else None
+    locations += channels or ()
     quiet, verbose = (name in keys and keys[name].truth() for name in ("quiet", "verbose"))
     if quiet and verbose:
         raise HeaderError(
@@ -172,17 +176,14 @@ def read(script: Head, block: CommentBlock, platform: str) -> Header:
         format=FORMAT,
         specs=specs,
         pypi=pypi,
-        channels=header_channels,
-        run_with=_run_with(keys["run_with"]) if "run_with" in keys else None,
-        exclude_newer=_exclude_newer(keys["exclude-newer"]) if "exclude-newer" in keys else None,
-        overrides=_system(keys["system"]) if "system" in keys else (),
+        channels=None if channels is None else tuple(text for text, _ in channels),
         quiet=quiet,
         verbose=verbose,
         notices=lost,
         has_lost_lines=bool(lost),
         lines=(block.first, block.last),
         locations=tuple(locations),
-        **own(keys),
+        **own(keys, OWN, SHARED),
     )
 
 
@@ -290,17 +291,6 @@ def _check_closed(script: Head, number: int, start: int, text: str, platform: st
 # From YAML to a header
 
 
-def _items(value: Value, key: str, hint: str) -> list[Value]:
-    """The entries of a list; anything else, and an empty one, is an error."""
-    if items := value.items(hint):
-        return items
-    raise HeaderError(f"`{key}` is an empty list", where=value.where, hint=hint)
-
-
-def _entry(item: Value, key: str, hint: str) -> str:
-    return item.string(f"an entry of `{key}`", "a string", hint)
-
-
 def _empty_env(script: Head, block: CommentBlock, where: Location, here: str) -> HeaderError:
     """The error for an empty `env`; `here` is the platform, if lines were left out for it."""
     if not here and (separated := _separated(script, block, "`env` is empty", where)):
@@ -353,49 +343,43 @@ def _lost_entries(script: Head, block: CommentBlock) -> tuple[str, ...]:
 
 def _env(value: Value, locations: list[tuple[str, Location]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Specs and PyPI requirements."""
-    hint = _ONE_SPEC
     specs: list[str] = []
     pypi: list[str] = []
-    items = _items(value, "env", hint)
+    items = value.items(_ONE_SPEC, empty=_ONE_SPEC)
     for index, item in enumerate(items):
-        if item.kind == "a mapping":
-            for requirement in _pip(item, items[index + 1 :]):
-                pypi.append(fields.requirement(requirement.text, requirement.where))
-                locations.append((pypi[-1], requirement.where))
+        if isinstance(item.value, dict):
+            for text, where in _pip(item, items[index + 1 :]):
+                pypi.append(fields.requirement(text, where))
+                locations.append((pypi[-1], where))
         else:
-            specs.append(fields.spec(_entry(item, "env", hint), item.where))
+            specs.append(fields.spec(item.string(_ONE_SPEC, "an entry of `env`"), item.where))
             locations.append((specs[-1], item.where))
     return tuple(specs), tuple(pypi)
 
 
-def _pip(item: Value, following: list[Value]) -> list[Value]:
-    """The requirements of an entry `pip: [...]`; `following` are the entries after it."""
-    for key, value in item.pairs():
-        name = key.text
+def _pip(item: Value, following: list[Value]) -> list[tuple[str, Location]]:
+    """The requirements of an entry `pip: [...]`, with their places; `following` are the entries after it."""
+    for name, value in item.table().items():
         if name.lower() in ("pypi", "pip3", "uv"):
-            raise HeaderError(f"`{name}:` is not known here", where=key.where, hint="did you mean `pip`?")
+            raise HeaderError(f"`{name}:` is not known here", where=value.key_where, hint="did you mean `pip`?")
         if name != "pip":
-            version = value.text if value.kind == "a string" else ">=1.0"
+            version = value.value if isinstance(value.value, str) else ">=1.0"
             written = f"{name} {version}{'.*' * version.replace('.', '').isdigit()}"
             raise HeaderError(
                 f"`{shown(name)}:` is not expected here: of all entries of `env`, only `pip` has a colon",
-                where=key.where,
+                where=value.key_where,
                 hint=f"write a spec without a colon, such as `- {shown(written)}`",
             )
-        hint = "write one requirement per line, each after `- `"
-        if value.kind == "nothing":
-            raise _nothing_below(key.where, following)
-        items = _items(value, "pip", hint)
-        for requirement in items:
-            _entry(requirement, "pip", hint)
-        return items
+        if value.value is None:
+            raise _nothing_below(value.key_where, following)
+        return value.strings("a requirement", _ONE_REQUIREMENT, empty=_ONE_REQUIREMENT)
     raise HeaderError("an entry of `env` is an empty mapping", where=item.where, hint="write a spec, or remove it")
 
 
 def _nothing_below(where: Location, following: list[Value]) -> HeaderError:
     """The error for an empty `- pip:`: its entries may have the same indentation as the key."""
     line, column = where.text or "", (where.column or 1) - 1
-    entry = next((one.text for one in following if one.kind == "a string"), "NAME")
+    entry = next((one.value for one in following if isinstance(one.value, str)), "NAME")
     dash = line.rfind("-", 0, column)
     below = f"{line[:dash]} {' ' * (column - dash - 1)}- {entry}"
     # In brackets there is nothing to indent.
@@ -403,36 +387,3 @@ def _nothing_below(where: Location, following: list[Value]) -> HeaderError:
     if dash >= 0 and not line[dash + 1 : column].strip():
         hint = f"indent them more than `- pip:`:\n{line}\n{below}"
     return HeaderError("`pip:` has no entries of its own", where=where, hint=hint)
-
-
-def _channels(value: Value, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
-    hint = "write one channel per line, each after `- `; without `channels`, the configured ones are used"
-    channels: list[str] = []
-    for item in _items(value, "channels", hint):
-        channels.append(fields.plain(_entry(item, "channels", hint), "a channel", item.where))
-        locations.append((channels[-1], item.where))
-    return tuple(channels)
-
-
-def _run_with(value: Value) -> tuple[str, ...]:
-    if value.kind == "a list":
-        hint = "write the program, then its options, each as one word"
-        found = _items(value, "run_with", hint)
-        return fields.command_words([(_entry(item, "run_with", hint), item.where) for item in found], "run_with")
-    text = value.string("`run_with`", "a string or a list", "write the interpreter, such as `run_with: python`")
-    return fields.command(text, "run_with", value.where)
-
-
-def _exclude_newer(value: Value) -> str:
-    text = value.string("`exclude-newer`", "a date or a duration", "write `2026-03-31` or `7 days`")
-    return fields.exclude_newer(text, "exclude-newer", value.where)
-
-
-def _system(value: Value) -> tuple[tuple[str, str], ...]:
-    if value.kind != "a mapping":
-        raise HeaderError(
-            f"`system` must be pairs, found {value.kind}", where=value.where, hint='write `system: {cuda: "12.4"}`'
-        )
-    hint = 'write `system: {cuda: "12.4"}`'
-    said = [(key.text, key.where, _entry(version, "system", hint), version.where) for key, version in value.pairs()]
-    return fields.overrides(said)

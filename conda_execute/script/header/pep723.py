@@ -24,16 +24,16 @@ from ...specs.match_spec import spec_name
 from ...text import nearest, shown
 from .. import interpreter
 from . import fields
-from .dependencies import channel_moments, channels, moment, system, with_python
-from .keys import OWN, Header, own
+from .dependencies import channel_moments, channels, with_python
+from .keys import OWN, SHARED, Header, own
 from .toml import Block, Document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from .fields import Value
     from .text import Head
-    from .toml import Node
 
 FORMAT = "script"
 EDITING = "toml"
@@ -138,7 +138,7 @@ def read(script: Head, block: Block, platform: str) -> Header:
     header = Header(
         FORMAT,
         pypi=_requirements(keys["dependencies"], locations) if "dependencies" in keys else (),
-        uv=_uv(tool["uv"]) if "uv" in tool else None,
+        uv=_uv(tool["uv"], document.plain(("tool", "uv"))) if "uv" in tool else None,
         lines=(block.first, block.last),
     )
     header = _with_conda_part(header, tool, platform, locations)
@@ -164,7 +164,11 @@ def is_r(script: Head) -> bool:
 
 
 def _of_r(
-    header: Header, keys: dict[str, Node], tool: dict[str, Node], platform: str, locations: list[tuple[str, Location]]
+    header: Header,
+    keys: dict[str, Value],
+    tool: dict[str, Value],
+    platform: str,
+    locations: list[tuple[str, Location]],
 ) -> Header:
     """The header of an R script, whose `dependencies` are R packages in all tools, never PyPI packages."""
     if "requires-python" in keys:
@@ -207,7 +211,7 @@ def r_package(text: str, where: Location | tuple[()] = ()) -> str:
     return f"{name} {versions.replace('-', '_')}".strip()
 
 
-def _ignored(keys: dict[str, Node]) -> tuple[str, ...]:
+def _ignored(keys: dict[str, Value]) -> tuple[str, ...]:
     """A notice for each key that is not in PEP 723: other runners ignore them, and run the script."""
     return tuple(
         f"`{shown(name)}` is not a key of PEP 723 and is ignored"
@@ -217,13 +221,13 @@ def _ignored(keys: dict[str, Node]) -> tuple[str, ...]:
     )
 
 
-def _requirements(node: Node, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
+def _requirements(node: Value, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
     found = node.strings("a requirement")
     locations += found
     return tuple(fields.requirement(text, where) for text, where in found)
 
 
-def _with_python(specs: tuple[str, ...], node: Node | None, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
+def _with_python(specs: tuple[str, ...], node: Value | None, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
     """The specs, and python: the script is written in it."""
     if node is None:
         return with_python(specs)
@@ -237,7 +241,7 @@ def _with_python(specs: tuple[str, ...], node: Node | None, locations: list[tupl
 
 
 def _with_conda_part(
-    header: Header, tool: dict[str, Node], platform: str, locations: list[tuple[str, Location]]
+    header: Header, tool: dict[str, Value], platform: str, locations: list[tuple[str, Location]]
 ) -> Header:
     """The header with the values of `[tool.conda]`, or else `[tool.pixi]`, and of `[tool.conda-execute]`."""
     if "conda-execute" in tool:
@@ -252,7 +256,7 @@ def _with_conda_part(
     return pixi.added(header, tool["pixi"], platform, locations)
 
 
-def _with_conda(header: Header, table: Node, locations: list[tuple[str, Location]]) -> Header:
+def _with_conda(header: Header, table: Value, locations: list[tuple[str, Location]]) -> Header:
     keys = table.known(_CONDA_KEYS, _CONDA_FOREIGN_KEYS)
     specs: list[str] = []
     for text, where in keys["dependencies"].strings("a spec") if "dependencies" in keys else ():
@@ -263,25 +267,13 @@ def _with_conda(header: Header, table: Node, locations: list[tuple[str, Location
         specs=tuple(specs),
         channels=channels(keys["channels"], locations) if "channels" in keys else None,
         exclude_newer_of=channel_moments(keys["channels"]) if "channels" in keys else (),
-        run_with=_run_with(keys["run-with"]) if "run-with" in keys else None,
-        exclude_newer=moment(keys["exclude-newer"]) if "exclude-newer" in keys else None,
-        overrides=system(keys["system"]) if "system" in keys else (),
+        **own(keys, SHARED),
     )
 
 
-def _run_with(node: Node) -> tuple[str, ...]:
-    if isinstance(node.value, str):
-        return fields.command(node.value, node.name, node.where)
-    items = node.items('write `run-with = "python -u"`, or a list of words')
-    if not items:
-        raise node.error(f"`{node.name}` is an empty list", "name the program, or leave out the key")
-    words = [(item.string('write each word in quotes: `"..."`'), item.where) for item in items]
-    return fields.command_words(words, node.name)
-
-
-def _uv(node: Node) -> str | None:
-    """The table as canonical JSON, since it decides what is installed."""
-    table = node.table()
+def _uv(said: Value, plain: object) -> str | None:
+    """The table as canonical JSON, since it decides what is installed; `plain` is the same without places."""
+    table = said.table()
     if not table:
         return None
     # These are read here for their paths; uv checks the rest.
@@ -296,5 +288,4 @@ def _uv(node: Node) -> str | None:
         assert isinstance(value, (date, time))
         return value.isoformat()
 
-    plain = {name: child.value for name, child in table.items()}
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), default=written)

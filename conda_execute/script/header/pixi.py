@@ -13,15 +13,16 @@ from ...specs import platforms
 from ...specs.requirement import canonical
 from ...text import shown
 from . import dependencies, fields
-from .dependencies import channels, moment
+from .dependencies import channels
+from .fields import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from .fields import Value
     from .keys import Header
-    from .toml import Node
 
 _TARGET_KEYS = ("dependencies", "pypi-dependencies", "constraints", "activation")
 _KEYS = (
@@ -56,7 +57,7 @@ _PYPI_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 
 
-def added(header: Header, table: Node, platform: str, locations: list[tuple[str, Location]]) -> Header:
+def added(header: Header, table: Value, platform: str, locations: list[tuple[str, Location]]) -> Header:
     """The header with the values of `[tool.pixi]`; a header with channels must not have others there."""
     keys = table.known(_KEYS, unread=_UNREAD)
     workspace = keys["workspace"].known(_WORKSPACE_KEYS, unread=_UNREAD) if "workspace" in keys else {}
@@ -112,7 +113,7 @@ class _Layers:
         self.variables: dict[str, str] = {}
         self.activation_scripts: tuple[str, ...] = ()
 
-    def add(self, table: Node, locations: list[tuple[str, Location]]) -> None:
+    def add(self, table: Value, locations: list[tuple[str, Location]]) -> None:
         keys = table.table()
         if "dependencies" in keys:
             self.specs.update(dependencies.table_specs(keys["dependencies"], self.platform, locations))
@@ -134,7 +135,7 @@ class _Layers:
                 self.activation_scripts = tuple(text for text, _ in scripts)
 
 
-def _targets(node: Node | None, platform: str) -> list[Node]:
+def _targets(node: Value | None, platform: str) -> list[Value]:
     """The targets that apply to the platform, from the widest to the narrowest; all targets are checked."""
     if node is None:
         return []
@@ -145,29 +146,27 @@ def _targets(node: Node | None, platform: str) -> list[Node]:
     return [targets[selector] for selector in order if selector in targets]
 
 
-def _system(node: Node) -> tuple[tuple[str, str], ...]:
+def _system(node: Value) -> tuple[tuple[str, str], ...]:
     """The description of the machine: pixi calls `__glibc` libc, and `__osx` macos."""
-    said: list[tuple[str, Location, str, Location]] = []
-    for name, child in node.table().items():
-        version = child
-        if isinstance(child.value, dict):
-            version = child.known(("family", "version")).get("version", child)
-        said.append(({"libc": "glibc", "macos": "osx"}.get(name, name), child.key_where, version.text(), version.where))
-    return fields.overrides(said)
+    versions: dict[str, Value] = {}
+    for name, said in node.table().items():
+        keys = said.known(("family", "version")) if isinstance(said.value, dict) else {}
+        versions[{"libc": "glibc", "macos": "osx"}.get(name, name)] = keys.get("version", said)
+    return fields.overrides(versions)
 
 
-def _of_packages(node: Node | None) -> tuple[tuple[str, str], ...]:
+def _of_packages(node: Value | None) -> tuple[tuple[str, str], ...]:
     if node is None or not isinstance(node.value, dict):
         return ()
     return tuple((f"package {name}", _of_package(each)) for name, each in node.table().items())
 
 
-def _of_package(node: Node) -> str:
+def _of_package(node: Value) -> str:
     """A moment; `false` and a time of zero exempt the package."""
-    return "no" if node.value is False or node.value in ("0d", "0s", "0h", "0m") else dependencies.moment(node)
+    return "no" if node.value is False or node.value in ("0d", "0s", "0h", "0m") else moment(node)
 
 
-def _when(node: Node | None) -> str | None:
+def _when(node: Value | None) -> str | None:
     if node is None:
         return None
     if isinstance(node.value, dict):
@@ -175,7 +174,7 @@ def _when(node: Node | None) -> str | None:
     return moment(node)
 
 
-def _pypi_options(node: Node | None) -> dict[str, object]:
+def _pypi_options(node: Value | None) -> dict[str, object]:
     """`pypi-options` in the words of `[tool.uv]`."""
     found: dict[str, object] = {}
     for name, option in node.known(_PYPI_OPTIONS).items() if node is not None else ():
@@ -197,7 +196,7 @@ def _pypi_options(node: Node | None) -> dict[str, object]:
     return found
 
 
-def _variables(node: Node) -> dict[str, str]:
+def _variables(node: Value) -> dict[str, str]:
     """Environment variables; values that a shell would have to expand are an error."""
     variables: dict[str, str] = {}
     for name, value in node.table().items():
@@ -218,7 +217,7 @@ def _variables(node: Node) -> dict[str, str]:
     return variables
 
 
-def requirements(table: Node, locations: list[tuple[str, Location]]) -> dict[str, tuple[str, dict[str, object]]]:
+def requirements(table: Value, locations: list[tuple[str, Location]]) -> dict[str, tuple[str, dict[str, object]]]:
     """The PyPI requirements of a table by normalised name, each with its entry in uv's `sources`, empty for most."""
     found: dict[str, tuple[str, dict[str, object]]] = {}
     for normal, name, node in dependencies.by_name(table, _PYPI_NAME, canonical):
@@ -268,13 +267,11 @@ def index_of(name: str) -> str:
     return f"pixi-{name}"
 
 
-def _requirement(name: str, node: Node) -> tuple[str, dict[str, object]]:
+def _requirement(name: str, node: Value) -> tuple[str, dict[str, object]]:
     if isinstance(node.value, str):
         return _versioned(name, node), {}
     if not isinstance(node.value, dict):
-        raise node.error(
-            f"`{node.name}` must be a version or a table, found {node.kind}", f'write `{node.path[-1]} = "*"`'
-        )
+        raise node.error(f"`{node.name}` must be a version or a table, found {node.kind}", f'write `{node.key} = "*"`')
     fields = node.known(_PYPI_KEYS)
     extras = (
         [_word(extra, where) for extra, where in fields["extras"].strings("an extra")] if "extras" in fields else []
@@ -306,7 +303,7 @@ def _requirement(name: str, node: Node) -> tuple[str, dict[str, object]]:
     return text, source
 
 
-def _versioned(name: str, node: Node) -> str:
+def _versioned(name: str, node: Value) -> str:
     version = node.text()
     if version == "*":
         return name
@@ -322,7 +319,7 @@ def _versioned(name: str, node: Node) -> str:
     return f"{name} {version}"
 
 
-def _git(fields: dict[str, Node]) -> str:
+def _git(fields: dict[str, Value]) -> str:
     url = _word(fields["git"].text(), fields["git"].where)
     url = url if url.startswith("git+") else f"git+{url}"
     revisions = [key for key in ("rev", "tag", "branch") if key in fields]
@@ -339,7 +336,7 @@ def _git(fields: dict[str, Node]) -> str:
     return url
 
 
-def _check_company(fields: dict[str, Node], sources: Sequence[str]) -> None:
+def _check_company(fields: dict[str, Value], sources: Sequence[str]) -> None:
     """Refuse keys that describe a source that is not given."""
     for key in ("branch", "tag", "rev", "subdirectory", "editable"):
         source = "path" if key == "editable" else "git"

@@ -10,13 +10,11 @@ import re
 
 from ...errors import HeaderError, Location
 from ...lean.values import dataclass, field
-from ...text import listed, nearest, shown
+from ...text import shown
 from . import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from .text import Head
 
 Path = tuple["str | int", ...]
@@ -153,8 +151,33 @@ class Document:
             hint = "separate two blocks with a line that is not a comment"
         return HeaderError(f"the header is not valid TOML: {problem}", where=self.at(position), hint=hint)
 
-    def root(self) -> Node:
-        return Node(self, (), self.data)
+    def plain(self, path: Path) -> object:
+        """A value without its place; None if there is none."""
+        value: object = self.data
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    def root(self) -> fields.Value:
+        return self._value(self.data, (), "")
+
+    def _value(self, value: object, path: Path, name: str) -> fields.Value:
+        """A value with its content and their places; a table is at its header."""
+        where = key_where = self.script.line(self.block.first)
+        if place := self.places.get(path):
+            own = place.part or place.key
+            where = self.at(*(place.value if place.value[1] > place.value[0] else own))
+            key_where = self.at(*(own if own[1] > own[0] else place.value))
+        if isinstance(value, dict):
+            before = f"{name}." if name else ""
+            value = {key: self._value(item, (*path, key), before + _shown_key(key)) for key, item in value.items()}
+        elif isinstance(value, list):
+            value = [self._value(item, (*path, index), name) for index, item in enumerate(value)]
+        return fields.Value(value, where, name, key_where, str(path[-1]) if path else "")
+
+
+def _shown_key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else f'"{shown(key)}"'
 
 
 _SAMPLE = 'TOML is written `key = "value"`, `key = ["value", "value"]`, or `[table]`'
@@ -177,128 +200,6 @@ _PROBLEMS = {
     "Expected newline": ("something follows the value", "begin a new line, or put text in quotes"),
     "Unescaped '\\'": ("there is a single backslash", "write it twice, or put the text in single quotes"),
 }
-
-
-@dataclass(frozen=True)
-class Node:
-    """A value of a document, and the readers for what it may be. Each raises HeaderError for anything else."""
-
-    document: Document
-    path: Path
-    value: object
-
-    @property
-    def name(self) -> str:
-        """Its name in messages."""
-        names: list[str] = []
-        for part in self.path:
-            if isinstance(part, str):
-                names.append(part if _BARE_KEY.fullmatch(part) else f'"{shown(part)}"')
-        return ".".join(names)
-
-    @property
-    def where(self) -> Location:
-        """The place of the value; a table is at its header."""
-        place = self.document.places.get(self.path)
-        if place is None:
-            return self.document.script.line(self.document.block.first)
-        start, end = place.value if place.value[1] > place.value[0] else place.part or place.key
-        return self.document.at(start, end)
-
-    @property
-    def key_where(self) -> Location:
-        place = self.document.places.get(self.path)
-        if place is None:
-            return self.document.script.line(self.document.block.first)
-        start, end = place.part or (place.key if place.key[1] > place.key[0] else place.value)
-        return self.document.at(start, end)
-
-    def error(self, message: str, hint: str) -> HeaderError:
-        return HeaderError(message, where=self.where, hint=hint)
-
-    @property
-    def kind(self) -> str:
-        kinds: tuple[tuple[type, str], ...] = (
-            (str, "a string"),
-            (bool, "a truth value"),
-            (int, "a number"),
-            (float, "a number"),
-            (list, "a list"),
-            (dict, "a table"),
-        )
-        return next((name for kind, name in kinds if isinstance(self.value, kind)), "a date")
-
-    def table(self) -> dict[str, Node]:
-        """The content of the table."""
-        if not isinstance(self.value, dict):
-            raise self.error(
-                f"`{self.name}` must be a table, found {self.kind}", f"write `[{self.name}]`, and its keys below it"
-            )
-        return {key: Node(self.document, (*self.path, key), value) for key, value in self.value.items()}
-
-    def known(
-        self, keys: Iterable[str], foreign: Mapping[str, str] | None = None, unread: Iterable[str] = ()
-    ) -> dict[str, Node]:
-        """The content of the table, which may have only these keys; `unread` ones are not offered in the hint."""
-        known = tuple(keys)
-        table = self.table()
-        for key, node in table.items():
-            if key not in known and key not in unread:
-                of = f"`{self.name}`" if self.path else "a header"
-                raise HeaderError(
-                    f"`{shown(key)}` is not a key of {of}",
-                    where=node.key_where,
-                    hint=nearest(key, known, foreign),
-                )
-        return table
-
-    def string(self, hint: str = "") -> str:
-        if not isinstance(self.value, str):
-            raise self.error(
-                f"`{self.name}` must be a string, found {self.kind}",
-                hint or f'write it in quotes: `{self.path[-1]} = "..."`',
-            )
-        return self.value
-
-    def text(self, what: str = "", hint: str = "") -> str:
-        """A string that is not empty and has no control characters."""
-        return fields.plain(self.string(hint), what or f"`{self.name}`", self.where)
-
-    def scalar(self, what: str, sample: str) -> str:
-        """The text of a string or a number; anything else should be `what`."""
-        if isinstance(self.value, bool) or not isinstance(self.value, (int, float, str)):
-            raise self.error(f"`{self.name}` must be {what}, found {self.kind}", f"write `{self.path[-1]} = {sample}`")
-        return str(self.value)
-
-    def truth(self) -> bool:
-        if not isinstance(self.value, bool):
-            raise self.error(
-                f"`{self.name}` must be true or false, found {self.kind}", f"write `{self.path[-1]} = true` or `false`"
-            )
-        return self.value
-
-    def one_of(self, *words: str) -> str:
-        text = self.text()
-        if text not in words:
-            problem = f"`{self.name}` must be {listed(words, 'or')}, found `{shown(text)}`"
-            raise self.error(problem, nearest(text, words))
-        return text
-
-    def items(self, hint: str = "") -> list[Node]:
-        if not isinstance(self.value, list):
-            raise self.error(
-                f"`{self.name}` must be a list, found {self.kind}", hint or f'write `{self.path[-1]} = ["...", "..."]`'
-            )
-        return [Node(self.document, (*self.path, index), item) for index, item in enumerate(self.value)]
-
-    def strings(self, what: str) -> list[tuple[str, Location]]:
-        """A list of strings, with their places."""
-        found: list[tuple[str, Location]] = []
-        for item in self.items():
-            if not isinstance(item.value, str):
-                raise item.error(f"{what} must be a string, found {item.kind}", 'write each in quotes: `"..."`')
-            found.append((fields.plain(item.value, what, item.where), item.where))
-        return found
 
 
 # Positions

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from ...cache import Parsed
 from ...errors import HeaderError, Location
-from ...lean.values import dataclass
 from ...specs import yaml as yaml_events
-from ...text import nearest, shown
+from ...text import shown
 from . import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from ...specs.yaml import Event, Mark, NotYAMLError
     from .text import Head
@@ -27,81 +26,24 @@ PARTED = "the header ends at the first line that is not a comment: separate it f
 _MOST_VALUES = 1000
 
 
-@dataclass(frozen=True)
-class Value:
-    """A piece of YAML with its place: text, a list, or pairs of a key and a value; with its key, if it has one."""
+class YAMLValue(fields.Value):
+    """A value in YAML: text, a list or a mapping of values, or nothing (None)."""
 
-    content: str | list[Value] | list[tuple[Value, Value]]
-    kind: str
-    where: Location
-    key: Value | None = None
+    SIGN, ANY, TABLE = ": ", "...", "a mapping"
 
-    @property
-    def text(self) -> str:
-        assert isinstance(self.content, str)
-        return self.content
+    def below(self) -> str:
+        return f"write `{self.key}:`, and its keys below it, indented"
 
-    @property
-    def name(self) -> str:
-        assert self.key is not None
-        return self.key.text
-
-    @property
-    def key_where(self) -> Location:
-        assert self.key is not None
-        return self.key.where
-
-    def pairs(self) -> list[tuple[Value, Value]]:
-        """The keys and values of a mapping."""
-        if self.kind != "a mapping":
-            raise HeaderError(f"expected keys and values, found {self.kind}", where=self.where)
-        return [pair for pair in self.content if isinstance(pair, tuple)]
-
-    def known(
-        self, keys: Iterable[str], foreign: Mapping[str, str] | None = None, of: str = "a header", ends: bool = False
-    ) -> dict[str, Value]:
-        """The values of a mapping by key, which may have only these; `ends`: where no comment follows."""
-        keys = tuple(keys)
-        for key, _ in self.pairs():
-            if key.text not in keys:
-                hint = nearest(key.text, keys, foreign)
-                raise HeaderError(
-                    f"`{shown(key.text)}` is not a key of {of}",
-                    where=key.where,
-                    hint=hint if ends else _or_a_comment(key.text, hint),
-                )
-        return {value.name: value for _, value in self.pairs()}
-
-    def items(self, hint: str = "write one entry per line, each after `- `") -> list[Value]:
-        if self.kind != "a list":
-            raise HeaderError(f"`{self.name}` must be a list, found {self.kind}", where=self.where, hint=hint)
-        return [item for item in self.content if isinstance(item, Value)]
-
-    def string(self, what: str, kind: str, hint: str | None) -> str:
-        """Text that is not empty; `what` and `kind` are for the error."""
-        if self.kind != "a string":
-            raise HeaderError(f"{what} must be {kind}, found {self.kind}", where=self.where, hint=hint)
-        return self.text
-
-    def strings(self, what: str) -> list[tuple[str, Location]]:
-        """A list of strings, with their places; it may be empty."""
-        hint = f"write one {what.partition(' ')[2]} per line, each after `- `"
-        items = [(item.string(f"an entry of `{self.name}`", "a string", hint), item.where) for item in self.items(hint)]
-        return [(fields.plain(text, what, where), where) for text, where in items]
-
-    def scalar(self, what: str, sample: str) -> str:
-        """Text; anything else should be `what`."""
-        return self.string(f"`{self.name}`", what, f"write `{self.name}: {sample}`")
+    def instead(self, key: str, hint: str) -> str:
+        return _or_a_comment(key, hint)
 
     def truth(self) -> bool:
-        word = self.text.lower() if self.kind == "a string" else ""
+        word = self.value.lower() if isinstance(self.value, str) else ""
         if word in ("true", "yes", "on", "false", "no", "off"):
             return word in ("true", "yes", "on")
-        found = f"`{shown(self.text)}`" if self.kind == "a string" else self.kind
-        raise HeaderError(
-            f"`{self.name}` must be true or false, found {found}",
-            where=self.where,
-            hint=f"write `{self.name}: true`, or leave it out",
+        found = f"`{shown(self.value)}`" if isinstance(self.value, str) else self.kind
+        raise self.error(
+            f"`{self.name}` must be true or false, found {found}", f"write `{self.name}: true`, or leave it out"
         )
 
 
@@ -146,7 +88,7 @@ class Reader:
     def error(self, problem: str, where: Location | tuple[Location, ...], hint: str = "") -> HeaderError:
         return HeaderError(problem, where=where, hint=hint or self.sample)
 
-    def tree(self, text: str) -> Value | None:
+    def tree(self, text: str) -> YAMLValue | None:
         """The document; None if there is none. Raises HeaderError."""
         for character in "\r\x85\u2028\u2029\ufeff":
             if character in text:
@@ -158,10 +100,10 @@ class Reader:
         self.lines = text.split("\n")
         try:
             memory = Parsed(self.script.cache) if self.script.cache else None
-            root: Value | None = yaml_events.read(text, self, memory)
+            root: YAMLValue | None = yaml_events.read(text, self, memory)
         except yaml_events.NotYAMLError as error:
             raise self._syntax_error(error) from None
-        return None if root is None or root.kind == "nothing" else root
+        return None if root is None or root.value is None else root
 
     def _check_brackets(self, text: str) -> None:
         """Refuse deep brackets before YAML's scanner, which reads far ahead, spends a tenth of a second on them."""
@@ -212,11 +154,11 @@ class Reader:
                 "write the value without it, or put it in quotes if it begins with `!`",
             )
 
-    def leaf(self, event: Event) -> Value:
+    def leaf(self, event: Event) -> YAMLValue:
         start, end, text, style = event.start, event.end, event.text, event.style
         where = self.at(start, end)
         if style is None and text in ("", "~"):
-            return Value("", "nothing", where)
+            return YAMLValue(None, where)
         if start[0] != end[0]:
             problem, hint = "this value is continued in the next line", "close the quotation mark in the same line"
             following = min(start[0] + 1, len(self.starts) - 1)
@@ -229,26 +171,21 @@ class Reader:
                 following = next(at for at in range(following, end[0] + 1) if self.lines[at].strip())
                 problem, hint = yaml_mistakes.continued(self.lines, start[0], start[1], following, self.first)
             raise self.error(problem, (where, self.script.line(self.first + following)), hint)
-        return Value(text, "a string", where)
+        return YAMLValue(text, where)
 
-    def collection(self, start: Event, children: Sequence[tuple[Event, Value]], end: Event) -> Value:
+    def collection(self, start: Event, children: Sequence[tuple[Event, YAMLValue]], end: Event) -> YAMLValue:
         values, where = [value for _, value in children], self.at(start.start)
         if start.kind == "list":
-            return Value(values, "a list", where)
-        pairs: list[tuple[Value, Value]] = []
-        seen: dict[str, Location] = {}
+            return YAMLValue(values, where)
+        table: dict[str, YAMLValue] = {}
         for key, value in zip(values[::2], values[1::2], strict=True):
-            if not isinstance(key.content, str):
+            if not isinstance(key.value, str):
                 raise self.error(f"a key must be a word, found {key.kind}", key.where)
-            if key.content in seen:
-                raise self.error(
-                    f"`{shown(key.content)}` appears twice",
-                    key.where,
-                    f"remove it here or in line {seen[key.content].line}",
-                )
-            seen[key.content] = key.where
-            pairs.append((key, Value(value.content, value.kind, value.where, key)))
-        return Value(pairs, "a mapping", where)
+            if key.value in table:
+                line = table[key.value].key_where.line
+                raise self.error(f"`{shown(key.value)}` appears twice", key.where, f"remove it here or in line {line}")
+            table[key.value] = YAMLValue(value.value, value.where, key.value, key.where, key.value)
+        return YAMLValue(table, where)
 
     def _syntax_error(self, error: NotYAMLError) -> HeaderError:
         from ...specs import yaml_mistakes
