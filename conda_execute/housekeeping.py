@@ -169,10 +169,10 @@ def _lower_priority() -> None:
         pass
 
 
-def clean_cache(cache: str, unread_for: timedelta = _LONG) -> None:
+def clean_cache(cache: str) -> None:
     """Remove what belongs to deleted scripts and prefixes: launch records, and `${CACHE}` directories.
 
-    Code of `-c` and of standard input belongs to no script; it is deleted if it has not been run for `unread_for`.
+    Code of `-c` and of standard input belongs to no script; it is deleted if it has not been run for a month.
     Parsed YAML is deleted then, too.
     """
     from .launch import record
@@ -183,7 +183,7 @@ def clean_cache(cache: str, unread_for: timedelta = _LONG) -> None:
     for folder in (os.path.dirname(code_folder(cache, "")), os.path.dirname(parsed_text(cache, ""))):
         for name in files.listed(folder):
             path = os.path.join(folder, name)
-            if now - _last_written(path) > unread_for.total_seconds():
+            if now - _last_written(path) > _LONG.total_seconds():
                 files.delete(path)
 
 

@@ -35,9 +35,7 @@ def renew(options: RunOptions) -> RunOptions:
     """For `--update`: update the script's lock file for the same platforms; without one, create the environment
     again."""
     plan = understand(options)
-    if options.no_lock or not plan.script.is_file:
-        return options.replaced(force_env=True)
-    found = _found(plan)
+    found = None if options.no_lock or not plan.script.is_file else _found(plan)
     if found is None:
         return options.replaced(force_env=True)
     if not found.inputs:

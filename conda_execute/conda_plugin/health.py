@@ -7,10 +7,18 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 
+from .. import engines
 from ..configuration.declared import Settings
+from ..configuration.settings import load
+from ..engines import records
 from ..environments import layout
-from ..environments.removal import Found
+from ..environments.place import choose_tmp_envs
+from ..environments.removal import Found, Policy
+from ..environments.store import Store, is_name
+from ..environments.sweep import survey
+from ..errors import ExecuteError
 from ..lean.values import dataclass, replace
+from ..specs.platforms import host
 
 
 @dataclass(frozen=True)
@@ -45,15 +53,6 @@ def _not_in_condabin(root: str) -> tuple[str, ...]:
 
 
 def _of_environments(prefix: str, environ: Mapping[str, str]) -> Findings:
-    from .. import engines
-    from ..configuration.settings import load
-    from ..environments.place import choose_tmp_envs
-    from ..environments.removal import Policy
-    from ..environments.store import Store, is_name
-    from ..environments.sweep import survey
-    from ..errors import ExecuteError
-    from ..specs.platforms import host
-
     try:
         settings = load(environ)
         tmp_envs, name = os.path.split(os.path.abspath(prefix))
@@ -83,10 +82,8 @@ def judge(environments: Sequence[Found], now: float, settings: Settings, tmp_env
             details.append(f"{found.name}: ok" + (", being created or deleted" if found.busy else ""))
     count = len(environments)
     noun = "environment of scripts" if count == 1 else "environments of scripts"
-    if not complaints:
-        return Findings(f"{count} {noun} in {tmp_envs}, nothing wrong.", (), tuple(details))
-    summary = f"{count} {noun} in {tmp_envs}, {len(complaints)} with a problem:"
-    return Findings(summary, tuple(complaints), tuple(details))
+    result = f"{len(complaints)} with a problem:" if complaints else "nothing wrong."
+    return Findings(f"{count} {noun} in {tmp_envs}, {result}", tuple(complaints), tuple(details))
 
 
 def _problem(found: Found, now: float, settings: Settings) -> str | None:
@@ -111,8 +108,7 @@ def _missing(found: Found) -> str | None:
         names = os.listdir(layout.conda_meta(found.prefix))
     except OSError as error:
         return f"its records cannot be read ({error.strerror})"
-    records = [name for name in names if name.endswith(".json")]
-    if not records and found.marker.packages:
+    if not any(name.endswith(".json") for name in names) and found.marker.packages:
         return f"its {found.marker.packages} package records are gone"
     programs = os.path.join(found.prefix, "bin")
     try:
@@ -122,9 +118,7 @@ def _missing(found: Found) -> str | None:
     dangling = sorted(entry.name for entry in entries if not os.path.exists(entry.path))
     if dangling:
         return f"`bin/{dangling[0]}` is a broken link"
-    from ..engines.records import altered as altered_in
-
-    altered = altered_in(found.prefix, os.stat(layout.marker(found.prefix)).st_mtime)
+    altered = records.altered(found.prefix, os.stat(layout.marker(found.prefix)).st_mtime)
     return altered[0] if altered else None
 
 

@@ -65,13 +65,13 @@ def cells(text: str) -> int:
     return sum(0 if combining(character) else 1 + (east_asian_width(character) in "WF") for character in text)
 
 
-def cut(text: str, width: int) -> str:
-    """The text, cut and ended with `…` if it is wider than this.
+def cut(text: str, width: int | None) -> str:
+    """The text, cut and ended with `…` if it is wider than this; None: any width is fine.
 
     >>> cut("plot.py", 7), cut("plot.py", 6), cut("日本.py", 4)
     ('plot.py', 'plot.…', '日…')
     """
-    if cells(text) <= width:
+    if width is None or cells(text) <= width:
         return text
     text = text[: 2 * width]
     while cells(text) >= width:
@@ -83,10 +83,7 @@ def layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int 
     """The lines of a table, its titles first. No line is longer than `width`, unless the columns that never shrink
     are."""
     shown = list(range(len(columns)))
-    widths = [
-        max(cells(columns[i].title), *(cells(row[i]) for row in rows)) if rows else cells(columns[i].title)
-        for i in shown
-    ]
+    widths = [max([cells(columns[i].title), *(cells(row[i]) for row in rows)]) for i in shown]
     if width is not None:
         _fit(columns, shown, widths, width)
     titles = [column.title for column in columns]
@@ -101,16 +98,13 @@ def _fit(columns: Sequence[Column], shown: list[int], widths: list[int], width: 
     def excess() -> int:
         return sum(widths[i] for i in shown) + _GAP * (len(shown) - 1) - width
 
-    for i in sorted(shown, key=lambda i: -columns[i].gives_way):
-        if excess() <= 0:
-            return
-        if columns[i].gives_way == 0:
-            continue
-        if columns[i].shrinks:
+    in_turn = sorted((i for i in shown if columns[i].gives_way), key=lambda i: -columns[i].gives_way)
+    for i in in_turn:
+        if columns[i].shrinks and excess() > 0:
             least = max(_NARROWEST, len(columns[i].title))
             widths[i] = max(least, widths[i] - excess())
-    for i in sorted(shown, key=lambda i: -columns[i].gives_way):
-        if excess() <= 0 or columns[i].gives_way == 0:
+    for i in in_turn:
+        if excess() <= 0:
             return
         shown.remove(i)
         _grow(columns, shown, widths, -excess())

@@ -39,7 +39,7 @@ def _places(options: AuditOptions, store: Store) -> dict[str, list[Component]]:
     """The packages of each environment or lock file to check, by the name that the user gave."""
     found: dict[str, list[Component]] = {}
     for word in options.words or tuple(store.list()):
-        lock = _lock_of(word)
+        lock = lockfile.find(word) if os.path.isfile(word) else None
         try:
             names = names_of([word], store)
         except UsageError:
@@ -53,10 +53,6 @@ def _places(options: AuditOptions, store: Store) -> dict[str, list[Component]]:
                 place = word if os.path.exists(word) else name
                 found.setdefault(place, []).extend(components(environment.prefix))
     return found
-
-
-def _lock_of(word: str) -> lockfile.Lockfile | None:
-    return lockfile.find(word) if os.path.isfile(word) else None
 
 
 def _print(report: advisories.Audit, store: Store) -> None:

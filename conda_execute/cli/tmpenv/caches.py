@@ -11,7 +11,7 @@ from typing import Any
 
 from ...cache import cache_dir, disposable, rattler_cache
 from ...errors import ExecuteError
-from ...files import delete
+from ...files import delete, listed
 from ...options import ClearOptions
 from ...terminal.messages import ask, can_ask
 from ...text import megabytes
@@ -31,7 +31,8 @@ def _packages(cache: str, *, dry_run: bool) -> list[dict[str, Any]]:
     from ...engines.rattler.incoming import locked
 
     place = os.path.join(cache, "pkgs")
-    folders = [os.path.join(cache, "repodata"), *_inside(place)]
+    content = [os.path.join(place, name) for name in listed(place) if name != ".cache.lock"]
+    folders = [os.path.join(cache, "repodata"), *content]
     total = sum(map(_size, folders))
     question = f"delete {megabytes(total)} of packages in `{cache}`, which pixi and rattler-build also use? [y/N]"
     if not total or (not dry_run and can_ask() and not ask(question)):
@@ -45,14 +46,6 @@ def _packages(cache: str, *, dry_run: bool) -> list[dict[str, Any]]:
             f"packages of `{cache}` are being installed right now", hint="try again when that is finished"
         ) from None
     return [{"path": cache, "size": total}]
-
-
-def _inside(place: str) -> list[str]:
-    """The content of the package cache, except for the lock."""
-    try:
-        return [entry.path for entry in os.scandir(place) if entry.name != ".cache.lock"]
-    except OSError:
-        return []
 
 
 def _emptied(folders: tuple[str, ...], *, dry_run: bool) -> Iterator[dict[str, Any]]:

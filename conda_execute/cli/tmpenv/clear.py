@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from ...configuration.declared import Settings
 from ...environments import sweep
 from ...environments.sweep import Report
 from ...errors import UsageError
@@ -14,29 +12,38 @@ from ...launch import process
 from ...options import ClearOptions, KeepOptions, PruneOptions, ReleaseOptions
 from ...terminal.messages import print_json, say
 from ...text import as_called, counted, printable
+from .caches import free
 from .list import size, specs
 from .which import names_of, one, opened
 
 
 def clear(options: ClearOptions) -> int:
-    from .caches import free
-
     if options.words and (options.caches or options.packages):
         raise UsageError(
             "`--caches` and `--packages` delete what all environments share, so they take no names",
             hint="leave out the names",
         )
-    return _delete(
-        options.words,
-        lambda _: _hours(options.min_age),
-        options,
+    settings, store = opened()
+    done = sweep.clear(
+        store,
+        names_of(options.words, store) if options.words else None,
+        min_age=_hours(options.min_age),
+        foreign_use_ttl=settings.foreign_use_ttl,
         foreign=options.foreign,
-        further=lambda: free(options, process.inherited_environ()),
+        dry_run=options.dry_run,
+        notice=say,
     )
+    _show(done, free(options, process.inherited_environ()), options)
+    # Named, but not deleted: the exit status must show that.
+    return 1 if options.words and done.kept else 0
 
 
 def prune(options: PruneOptions) -> int:
-    return _delete((), lambda settings: settings.remove_if_unused_for, options)
+    settings, store = opened()
+    min_age, foreign_use_ttl = settings.remove_if_unused_for, settings.foreign_use_ttl
+    done = sweep.clear(store, min_age=min_age, foreign_use_ttl=foreign_use_ttl, dry_run=options.dry_run, notice=say)
+    _show(done, [], options)
+    return 0
 
 
 def keep(options: KeepOptions) -> int:
@@ -51,35 +58,14 @@ def release(options: ReleaseOptions) -> int:
     return 0
 
 
-def _delete(
-    words: Sequence[str],
-    min_age: Callable[[Settings], timedelta],
-    options: ClearOptions | PruneOptions,
-    *,
-    foreign: bool = False,
-    further: Callable[[], list[dict[str, Any]]] = list,
-) -> int:
-    settings, store = opened()
-    names = names_of(words, store) if words else None
-    done = sweep.clear(
-        store,
-        names,
-        min_age=min_age(settings),
-        foreign_use_ttl=settings.foreign_use_ttl,
-        foreign=foreign,
-        dry_run=options.dry_run,
-        notice=say,
-    )
-    caches = further()
+def _show(done: Report, caches: list[dict[str, Any]], options: ClearOptions | PruneOptions) -> None:
     if options.json:
         print_json(_as_json(done, options.dry_run) | ({"caches": caches} if caches else {}))
-    else:
-        verb = "would remove" if options.dry_run else "removed"
-        _print(done, verb)
-        for cache in caches:
-            print(f"{verb} {cache['path']} ({size(cache['size'])})")
-    # Named, but not deleted: the exit status must show that.
-    return 1 if names and done.kept else 0
+        return
+    verb = "would remove" if options.dry_run else "removed"
+    _print(done, verb)
+    for cache in caches:
+        print(f"{verb} {cache['path']} ({size(cache['size'])})")
 
 
 def _as_json(done: Report, dry_run: bool) -> dict[str, Any]:

@@ -65,21 +65,17 @@ def _print_table(environments: Sequence[Found], now: float, store: Store, *, ver
         print(row)
         for running in found.processes:
             command = running.command if width is None else _within(running.command, found.prefix)
-            print(_cut(f"    {running.pid}  {printable(command)}", width))
+            print(table.cut(f"    {running.pid}  {printable(command)}", width))
         for line in elsewhere(found, now, verbose=verbose):
-            print(_cut(f"    {line}", width))
+            print(table.cut(f"    {line}", width))
     if width is not None:
         total = size(sum(found.size or 0 for found in environments))
-        print(_cut(f"{counted(len(environments), 'environment')}, {total}, in {store.tmp_envs}", width))
+        print(table.cut(f"{counted(len(environments), 'environment')}, {total}, in {store.tmp_envs}", width))
 
 
 def _from_here(script: str) -> str:
     """The path of a script relative to the working directory, if it is below that."""
     return os.path.relpath(script) if script.startswith(os.path.join(os.getcwd(), "")) else script
-
-
-def _cut(text: str, width: int | None) -> str:
-    return text if width is None else table.cut(text, width)
 
 
 def _within(command: str, prefix: str) -> str:
