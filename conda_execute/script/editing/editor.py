@@ -8,6 +8,7 @@ the header that need not change. If the result would not read as requested, Head
 from __future__ import annotations
 
 import os
+import re
 from importlib import import_module
 
 from ...errors import HeaderError, Location, UsageError
@@ -15,7 +16,12 @@ from ...lean.values import replace
 from ...specs import platforms
 from ...specs.match_spec import spec_name
 from .. import languages
+from ..header import fields, find_header, missing, read_header
 from ..header.dependencies import named
+from ..header.pixi import without_source
+from ..header.text import read_script
+from .lines import Lines
+from .native import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +56,7 @@ def add_specs(
 
     Raises HeaderError if the script has no header, or one that cannot be edited automatically.
     """
-    return _each(data, path, (("spec", specs), ("pypi", pypi)), _add, platform or platforms.host())
+    return _each(_add, data, path, specs, pypi, platform=platform)
 
 
 def remove_specs(
@@ -60,21 +66,23 @@ def remove_specs(
 
     Raises HeaderError if there is no header, nothing of that name, or if nothing would be left.
     """
-    return _each(data, path, (("spec", specs), ("pypi", pypi)), _remove, platform or platforms.host())
+    return _each(_remove, data, path, specs, pypi, platform=platform)
 
 
 def _each(
+    change: Callable[[bytes, str, str, str, str], bytes],
     data: bytes,
     path: str,
-    wanted: Sequence[tuple[str, Sequence[str]]],
-    change: Callable[[bytes, str, str, str, str], bytes],
-    platform: str,
+    specs: Sequence[str],
+    pypi: Sequence[str],
+    *,
+    platform: str | None,
 ) -> bytes:
-    for kind, texts in wanted:
-        for text in texts:
-            valid = _valid(text, kind)
-            changed = change(data, path, valid, kind, platform)
-            data = _checked(data, changed, path, text=valid, kind=kind, platform=platform)
+    platform = platform or platforms.host()
+    for kind, text in (*(("spec", text) for text in specs), *(("pypi", text) for text in pypi)):
+        valid = _valid(text, kind)
+        changed = change(data, path, valid, kind, platform)
+        data = _checked(data, changed, path, text=valid, kind=kind, platform=platform)
     return data
 
 
@@ -85,9 +93,6 @@ def initial(
 
     Raises HeaderError if the script has one already, or cannot have one.
     """
-    from ..header import find_header
-    from ..header.text import read_script
-
     platform = platform or platforms.host()
     found = find_header(data, path)
     script = read_script(data, path)
@@ -103,10 +108,13 @@ def initial(
     needed = [_valid(text, "pypi") for text in pypi]
     header = _first_header(script, wanted, needed)
     content = _put_in(data, script, header)
-    for kind, texts in (("spec", wanted if _is_compiled(path) else []), ("pypi", needed)):
-        for text in texts:
-            content = _add(content, path, text, kind, platform)
-    _read(content, path, platform)
+    language = languages.of(path)
+    if language is not None and language.entrypoint:
+        for text in wanted:
+            content = _add(content, path, text, "spec", platform)
+    for text in needed:
+        content = _add(content, path, text, "pypi", platform)
+    read_header(content, path, platform)
     return content
 
 
@@ -115,8 +123,6 @@ def initial(
 
 def _valid(text: str, kind: str) -> str:
     """A spec or a requirement from the command line, as it will be in the header. Raises UsageError."""
-    from ..header import fields
-
     try:
         return (fields.spec if kind == "spec" else fields.requirement)(text, Location(text))
     except HeaderError as error:
@@ -125,9 +131,6 @@ def _valid(text: str, kind: str) -> str:
 
 def _found(data: bytes, path: str) -> FoundHeader:
     """The script's header. Raises HeaderError where there is none."""
-    from ..header import find_header, missing
-    from ..header.text import read_script
-
     found = find_header(data, path)
     if found is None:
         raise missing.no_header(read_script(data, path))
@@ -137,20 +140,18 @@ def _found(data: bytes, path: str) -> FoundHeader:
 def _checked(before: bytes, after: bytes, path: str, *, text: str, kind: str, platform: str) -> bytes:
     """Check that the edited script is valid, and that everything else reads as before."""
     name = named(text, kind)
-    old = _read(before, path, platform)
+    old = read_header(before, path, platform)
+    details = None
     try:
-        new = _read(after, path, platform)
-    except HeaderError as error:
-        refusal: HeaderError | None = error
-    else:
-        refusal = None
-        if _others(old, name, kind) == _others(new, name, kind):
+        if _others(old, name, kind) == _others(read_header(after, path, platform), name, kind):
             return after
+    except HeaderError as error:
+        details = error.message
     raise HeaderError(
         f"this header is written in a way that cannot be edited automatically, here for `{text}`",
         where=Location(path, old.lines[0]),
         hint="edit it by hand",
-        details=refusal.message if refusal else None,
+        details=details,
     )
 
 
@@ -160,20 +161,10 @@ def _others(header: Header, name: str, kind: str) -> object:
     gone = (name, "python") if kind == "spec" else ("python",)
     specs = tuple(spec for spec in header.specs if named(spec, "spec") not in gone)
     pypi = tuple(text for text in header.pypi if kind == "spec" or named(text, "pypi") != name)
-    uv = header.uv
-    if kind == "pypi":
-        from ..header.pixi import without_source
-
-        uv = without_source(uv, name)
+    uv = without_source(header.uv, name) if kind == "pypi" else header.uv
     # Notices of a native header name lines after it, which move.
     notices = () if header.format == "conda execute" else header.notices
     return replace(header, specs=specs, pypi=pypi, uv=uv, notices=notices, lines=(0, 0), locations=())
-
-
-def _read(data: bytes, path: str, platform: str) -> Header:
-    from ..header import read_header
-
-    return read_header(data, path, platform)
 
 
 # The edits
@@ -191,31 +182,19 @@ def _add(data: bytes, path: str, text: str, kind: str, platform: str) -> bytes:
 def _remove(data: bytes, path: str, text: str, kind: str, platform: str) -> bytes:
     found = _found(data, path)
     edited = _editing(found).remove(data, found, named(text, kind), kind)
-    if edited is None:
-        raise _nothing_of_that_name(found, text, kind)
-    return edited
-
-
-def _nothing_of_that_name(found: FoundHeader, text: str, kind: str) -> HeaderError:
-    what = "spec" if kind == "spec" else "PyPI requirement"
-    hint = "`--check` shows what the header asks for"
+    if edited is not None:
+        return edited
+    what, hint = "PyPI requirement", "`--check` shows what the header asks for"
     if kind == "spec":
-        hint += f"; a PyPI requirement is removed by `--remove pypi:{text}`"
-    return HeaderError(f"the header has no {what} named `{text}`", where=found.script.line(found.first), hint=hint)
+        what, hint = "spec", f"{hint}; a PyPI requirement is removed by `--remove pypi:{text}`"
+    raise HeaderError(f"the header has no {what} named `{text}`", where=found.script.line(found.first), hint=hint)
 
 
 # The first header
 
 
-def _is_compiled(path: str) -> bool:
-    language = languages.of(path)
-    return language is not None and bool(language.entrypoint)
-
-
 def _first_header(script: Head, specs: list[str], pypi: list[str]) -> list[str]:
     """The lines of a header for the script's language, with these specs; requirements are added to it afterwards."""
-    from .native import quoted
-
     first = script.lines[0] if script.lines else ""
     language = languages.of_shebang(first) or languages.of(script.path) or languages.Language(())
     if language.entrypoint:
@@ -235,10 +214,6 @@ def _first_header(script: Head, specs: list[str], pypi: list[str]) -> list[str]:
 
 def _put_in(data: bytes, script: Head, header: list[str]) -> bytes:
     """The script with these lines after its shebang, its coding line and the like, separated by an empty line."""
-    import re
-
-    from .lines import Lines
-
     after = _first_lines(script)
     is_php = any(re.match(_PHP, line, re.IGNORECASE) for line in script.lines[:after])
     if os.path.splitext(script.path)[1].lower() == ".php" and not is_php:
@@ -256,8 +231,6 @@ def _put_in(data: bytes, script: Head, header: list[str]) -> bytes:
 def _first_lines(script: Head) -> int:
     """How many lines only mean something at the very beginning: a shebang, `<?php` after it, `@echo off`, what says
     the encoding to Python (PEP 263) or the language to an editor."""
-    import re
-
     count = 0
     for pattern in (r"#!", _OPENING, _CODING, _MODELINE):
         if count < len(script.lines) and re.match(pattern, script.lines[count], re.IGNORECASE):

@@ -30,24 +30,14 @@ class _Entry:
     kind: str
     text: str
     where: Location
+    #: Its line, counted from 1, and its columns, from 0.
+    line: int
+    start: int
+    end: int
     #: It is in a list in brackets.
     in_brackets: bool
     #: It applies on some platforms only.
     conditional: bool
-
-    @property
-    def line(self) -> int:
-        assert self.where.line is not None
-        return self.where.line
-
-    @property
-    def start(self) -> int:
-        assert self.where.column is not None
-        return self.where.column - 1
-
-    @property
-    def end(self) -> int:
-        return self.start + self.where.length
 
     @property
     def name(self) -> str:
@@ -136,8 +126,10 @@ def _entry(kind: str, text: str, where: Location, container: Value, script: Head
     assert container.where.text is not None
     assert container.where.column is not None
     assert where.line is not None
+    assert where.column is not None
     in_brackets = container.where.text[container.where.column - 1] == "["
-    return _Entry(kind, text, where, in_brackets, native.is_conditional(script.lines[where.line - 1]))
+    start, is_conditional = where.column - 1, native.is_conditional(script.lines[where.line - 1])
+    return _Entry(kind, text, where, where.line, start, start + where.length, in_brackets, is_conditional)
 
 
 def _insert(lines: Lines, neighbour: _Entry, text: str, *, before: bool = False) -> None:

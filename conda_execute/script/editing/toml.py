@@ -88,12 +88,9 @@ class Editor:
         self._add_item(place.value, spans, quoted(text))
 
     def remove_from_list(self, path: Path, index: int) -> None:
-        place = self.place(path)
-        item = self.place((*path, index))
-        assert place is not None
-        assert item is not None
-        before = self.place((*path, index - 1)) if index else None
-        self._remove_item(item.value, before.value[1] if before else None)
+        before = self.place((*path, index - 1))
+        item = (*path, index)
+        self._remove_item(self.document.places[item].value, before.value[1] if before else None)
 
     # Tables
 
@@ -121,16 +118,13 @@ class Editor:
             self._insert_line(self._next_line(last), f"{'.'.join(map(key_text, parts))} = {value}")
 
     def replace_in_table(self, path: Path, value: str) -> None:
-        place = self.place(path)
-        assert place is not None
+        place = self.document.places[path]
         if place.value[1] <= place.value[0]:
             raise self._by_hand(path)
         self.edit(*place.value, value)
 
     def remove_from_table(self, path: Path) -> None:
-        place = self.place(path)
-        table = self.place(path[:-1])
-        assert place is not None
+        place, table = self.document.places[path], self.place(path[:-1])
         if place.value[1] <= place.value[0]:
             raise self._by_hand(path)
         if table is not None and self.text.startswith("{", table.value[0]):
@@ -141,8 +135,7 @@ class Editor:
         self.edit(start, self._next_line(place.value[1]), "")
 
     def _by_hand(self, path: Path) -> HeaderError:
-        place = self.place(path)
-        assert place is not None
+        place = self.document.places[path]
         return HeaderError(
             f"`{path[-1]}` is written over several lines, which cannot be edited automatically",
             where=self.document.at(*place.key),
@@ -153,8 +146,7 @@ class Editor:
 
     def _children(self, path: Path) -> list[tuple[int, int]]:
         """From key to value, the pairs within an inline table."""
-        outer = self.place(path)
-        assert outer is not None
+        outer = self.document.places[path]
         children = [place for other, place in self.document.places.items() if other[:-1] == path]
         return sorted((place.key[0], place.value[1]) for place in children if place.value[1] <= outer.value[1])
 
@@ -276,9 +268,8 @@ def _add_to(editor: Editor, target: Targets, text: str, kind: str) -> None:
         else:
             editor.add_to_table(target.path, key, value)
     elif found:
-        place = editor.place((*target.path, found[0]))
-        assert place is not None
-        editor.edit(*place.value, quoted(text))
+        path = (*target.path, found[0])
+        editor.edit(*editor.document.places[path].value, quoted(text))
     else:
         editor.add_to_list(target.path, text)
 

@@ -51,18 +51,9 @@ class FoundHeader:
     reader: Format
     script: Head
     block: Any
-
-    @property
-    def format(self) -> str:
-        return self.reader.FORMAT
-
-    @property
-    def first(self) -> int:
-        return int(self.block.first)
-
-    @property
-    def last(self) -> int:
-        return int(self.block.last)
+    format: str
+    first: int
+    last: int
 
     def read(self, platform: str) -> Header:
         """The header, for one platform. Raises HeaderError."""
@@ -134,7 +125,10 @@ def _all(script: Head) -> list[FoundHeader]:
     broken: list[tuple[str, HeaderError]] = []
     for reader in _formats(script):
         try:
-            found += [FoundHeader(reader, script, block) for block in reader.blocks(script)]
+            found += [
+                FoundHeader(reader, script, block, reader.FORMAT, block.first, block.last)
+                for block in reader.blocks(script)
+            ]
         except HeaderError as error:
             broken.append((reader.FORMAT, error))
     for kind, refusal in broken:
