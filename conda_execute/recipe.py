@@ -179,16 +179,14 @@ class Recipe:
     def options(self) -> Options:
         """The options of the engine."""
         _check_directory()
-        from .engines import Options, network
-        from .engines.rattler.connection import cache_dir
+        from .engines import Options
         from .terminal.live import progress
 
-        offline = self.offline or self.settings.offline
         cache = self._cache()
         environ = self._environ(cache)  # uv finds its own cache in the same home directory
         return Options(
             cache=cache,
-            offline=offline,
+            offline=self.offline or self.settings.offline,
             timeouts=(self.settings.remote_connect_timeout_secs, self.settings.remote_read_timeout_secs),
             verify=self.verify,
             package_caches=self._package_caches(),
@@ -196,13 +194,7 @@ class Recipe:
             run_link_scripts=self.request.link_scripts,
             verify_files=self.settings.extra_safety_checks or self.settings.safety_checks == "enabled",
             environ=environ,
-            connect=network.connector(
-                self.settings,
-                self.request.channels,
-                environ,
-                repodata=os.path.join(cache_dir(Options(environ=self.environ, cache=cache)), "repodata"),
-                offline=offline,
-            ),
+            settings=self.settings,
             progress=progress(
                 sys.stderr, self.environ, title=self.title, quiet=self.voice.quiet, verbose=self.voice.verbose
             ),
@@ -250,13 +242,11 @@ class Recipe:
     def _cache(self) -> str | None:
         """Where packages are cached instead of the engine's default, which needs a home directory that can be written
         to and locked."""
-        from .cache import private_directory
-        from .engines import Options
-        from .engines.rattler.connection import cache_dir
+        from .cache import private_directory, rattler_cache
         from .environments.lock import has_locks
         from .ownership import others, refuse_others
 
-        usual = cache_dir(Options(environ=self.environ))
+        usual = rattler_cache(self.environ)
         if self.environ.get("RATTLER_CACHE_DIR"):
             refuse_others(
                 usual, self.settings.trusted_groups, hint="set `RATTLER_CACHE_DIR` to a directory of your own"

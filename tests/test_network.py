@@ -29,7 +29,7 @@ from conda_execute.configuration.channels import resolve_channels
 from conda_execute.configuration.declared import Settings
 from conda_execute.configuration.settings import load
 from conda_execute.engines import Options
-from conda_execute.engines.network import connector
+from conda_execute.engines.network import connect
 from conda_execute.engines.rattler.engine import Rattler
 from conda_execute.errors import ExecuteError, SettingsError
 from conda_execute.model import Request
@@ -162,9 +162,13 @@ class Machine:
             specs=(spec,), channels=channels, platform="linux-64", host_platform="linux-64", channel_priority="strict"
         )
         cache = self.folder / "cache"
-        connect = connector(settings, channels, os.environ, repodata=str(cache / "repodata"), offline=offline)
         prefix = self.folder / "prefix"
-        engines.build(Rattler(), request, str(prefix), Options(cache=str(cache), connect=connect, offline=offline))
+        engines.build(
+            Rattler(),
+            request,
+            str(prefix),
+            Options(cache=str(cache), settings=settings, offline=offline or settings.offline),
+        )
         return prefix
 
 
@@ -331,7 +335,7 @@ def test_stored_credentials_are_used(
         settings = machine.settings("")
         (other,) = resolve_channels(["https://u:p@other.example/x"], settings)
         request_channels = (*resolve_channels(channels[:1], settings), other)
-        client, _ = connector(settings, request_channels, os.environ, repodata=str(home / "r"))(False)
+        client, _ = connect(request_channels, Options(cache=str(home / "r"), settings=settings))
         assert os.environ["RATTLER_AUTH_FILE"] == str(home / "auth.json")
         assert client is not None
     machine.install("", *channels[:1])

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from ..cache import rattler_cache
 from ..configuration.declared import BACKENDS, Settings
 from ..errors import Location, SettingsError
 from ..lean.values import dataclass, field, replace
@@ -91,9 +92,8 @@ class Options:
     #: Directories of unpacked packages of others, which are searched before the engine's own cache and never written
     #: to.
     package_caches: tuple[str, ...] = ()
-    #: Makes the engine's network objects (py-rattler: a client and a gateway, without cached repodata on request);
-    #: None: default ones.
-    connect: Callable[[bool], Any] | None = field(default=None, repr=False)
+    #: How to reach channels.
+    settings: Settings = field(default_factory=Settings, repr=False, compare=False)
     #: Read every file from a cache completely, to check it against its package.
     verify: bool = False
     #: What to do about attestations: "off", "warn" or "require".
@@ -108,6 +108,15 @@ class Options:
     command: str = "conda-execute"
     #: The script that the request comes from: local paths in `[tool.uv]` are relative to its directory.
     script: str | None = None
+
+    @property
+    def packages(self) -> str:
+        """The directory of unpacked packages, which other tools of rattler may share."""
+        return os.path.join(self.cache or rattler_cache(self.environ), "pkgs")
+
+    @property
+    def repodata(self) -> str:
+        return os.path.join(self.cache or rattler_cache(self.environ), "repodata")
 
 
 class Backend(Protocol):

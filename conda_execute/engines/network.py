@@ -1,6 +1,6 @@
 """What the network settings mean to the embedded engine: a client and a gateway of py-rattler.
 
-`connector` returns the function for the engine's `Options.connect`. How each setting is applied:
+How each setting is applied:
 
 - `proxy_servers`: rattler's proxies. If only one scheme has a proxy, the variables decide about the other.
 - `ssl_verify`: false switches verification off; `truststore` takes the system's certificates; a path, or else
@@ -21,45 +21,49 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..cache import home_directory
 from ..configuration import proxies
+from ..configuration.declared import Settings
 from ..errors import SettingsError
+from ..model import Channel
+from . import Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Any
-
     from rattler.networking import Client
     from rattler.repo_data import Gateway
 
-    from ..configuration.declared import Settings
-    from ..model import Channel
+    #: A client for downloads, and a gateway for repodata, which may be offline.
+    Connection = tuple[Client, Gateway]
+
+#: What a client raises that makes no request.
+OFFLINE = "no request is made now"
 
 
-def connector(
-    settings: Settings,
-    channels: Sequence[Channel],
-    environ: Mapping[str, str],
-    *,
-    repodata: str,
-    offline: bool = False,
-) -> Callable[[bool], tuple[Client, Gateway]]:
-    """The function that makes a client for downloads and a gateway for repodata when the engine needs them.
+def connect(channels: Sequence[Channel], options: Options, *, fresh: bool = False) -> Connection:
+    """A client and a gateway; a `fresh` one has no cache of repodata. Raises `SettingsError`."""
+    made = client(options.settings, channels, options.environ)
+    return made, _gateway(options, made, fresh=fresh)
 
-    It refuses settings that this engine does not support only then, since another engine may support them. `repodata`
-    is the directory of cached repodata.
-    """
 
-    def connect(fresh: bool) -> tuple[Client, Gateway]:
-        made = client(settings, channels, environ)
-        offline_too = offline or settings.offline
-        return made, gateway(settings, made, repodata=repodata, offline=offline_too, fresh=fresh)
+def unconnected() -> Client:
+    """A client that makes no request."""
+    from rattler.networking import AddHeadersMiddleware, Client
 
-    return connect
+    def refuse(host: str, path: str) -> dict[str, str]:
+        raise RuntimeError(OFFLINE)
+
+    return Client([AddHeadersMiddleware(refuse)])
+
+
+def hosts(urls: Iterable[str]) -> list[str]:
+    """The hosts that must answer; none for files."""
+    return list(dict.fromkeys(host for url in urls if (host := urlsplit(url).netloc.rpartition("@")[2])))
 
 
 def client(settings: Settings, channels: Sequence[Channel], environ: Mapping[str, str]) -> Client:
@@ -81,15 +85,16 @@ def client(settings: Settings, channels: Sequence[Channel], environ: Mapping[str
             ) from None
 
 
-def gateway(settings: Settings, client: Client, *, repodata: str, offline: bool, fresh: bool = False) -> Gateway:
+def _gateway(options: Options, client: Client, *, fresh: bool) -> Gateway:
     """A gateway to repodata; offline, it uses the cache whatever its age; `fresh`: without the cache."""
     import rattler
 
-    action: Any = "force-cache-only" if offline else "no-cache" if fresh else "cache-or-fetch"
+    settings = options.settings
+    action: Any = "force-cache-only" if options.offline else "no-cache" if fresh else "cache-or-fetch"
     source = rattler.SourceConfig(
         zstd_enabled=settings.repodata_use_zst, sharded_enabled=settings.repodata_use_shards, cache_action=action
     )
-    return rattler.Gateway(cache_dir=repodata, default_config=source, client=client)  # type: ignore[arg-type]
+    return rattler.Gateway(cache_dir=options.repodata, default_config=source, client=client)  # type: ignore[arg-type]
 
 
 def check(settings: Settings) -> None:

@@ -29,7 +29,6 @@ from .. import Options, Solution, policy, stem, virtual_packages
 from .. import records as seal
 from ..network import environment
 from . import bridge, explain, installer, solver
-from .connection import cache_dir
 from .interruptible import Result, inherited, run
 from .packages import is_wheel
 from .silence import Silence
@@ -88,8 +87,7 @@ class Rattler:
         with inherited(options.inherited):
             records = _bounded(options, install)
         if installing.failed_scripts:
-            cache = os.path.join(cache_dir(options), "pkgs")
-            sources = {r.name.normalized: os.path.join(cache, stem(r.file_name)) for r in records}
+            sources = {r.name.normalized: os.path.join(options.packages, stem(r.file_name)) for r in records}
             raise explain.link_scripts_failed(installing.failed_scripts, sources, installing.messages)
         wheels = [record for record in records if is_wheel(record)]
         if wheels:

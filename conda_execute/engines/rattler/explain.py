@@ -15,6 +15,7 @@ from ...errors import CreationError, Location
 from ...model import Channel, Request
 from ...specs import mistakes, platforms
 from ...text import listed
+from .. import network
 
 Locate = Callable[[str], Location | None]
 
@@ -30,9 +31,6 @@ _ALIKE = 0.6
 
 #: A server that answers so without a date (Python's http.server: conda/rattler#2719) is not understood.
 UNDATED = "304 Not Modified"
-
-#: What our client raises for a request that `--offline` forbids.
-OFFLINE = "no request is made now"
 
 _CAUSE = r"(?:^|\n)\s*Caused by:\s*"
 _URL = r"\b(?:https?|file|s3|oci)://[^\s'\"`)]+"
@@ -382,7 +380,7 @@ def install_failed(text: str, request: Request, urls: Mapping[str, str], cache: 
     url = leave_out(urls.get(archive or "", ""))
     if any(sign in text for sign in _DISK_FULL):
         return _disk_full(text, step, cache if fetched else None)
-    if OFFLINE in text:
+    if network.OFFLINE in text:
         return damaged_in_cache(archive)
     if fetched and (known := _fetch_failed(text, archive or "", url, request, locate)):
         return known

@@ -20,9 +20,8 @@ from ...files import delete, digest, open_plain, try_to_unlink
 from ...model import Request
 from ...terminal.progress import Progress
 from ...text import megabytes
-from .. import Options, Solution, stem
+from .. import Options, Solution, network, stem
 from . import bridge, cached, explain, solver
-from .connection import cache_dir, connect, hosts, unconnected
 from .incoming import Incoming
 from .leading import Links
 from .packages import is_local, is_wheel, path_of
@@ -44,8 +43,8 @@ async def create(
     records = list(found.records)
     archives = [record for record in records if not is_wheel(record)]
     whole = options.verify or options.verify_files or request.lock is not None
-    packages = bridge.package_cache(os.path.join(cache_dir(options), "pkgs"), full=whole)
-    installing.expect(archives, os.path.join(cache_dir(options), "pkgs"))
+    packages = bridge.package_cache(options.packages, full=whole)
+    installing.expect(archives, options.packages)
     # This costs another solve, which ends before the packages are linked.
     compared = (
         asyncio.ensure_future(solver.would_differ_with_cuda(request, options, found.state[1], records))
@@ -59,10 +58,12 @@ async def create(
         await _check_archives([one for one in archives if not installing.has_borrowed(one)], packages, options)
         if options.attestations == "require" and (request.pypi or len(archives) < len(records)):
             raise explain.cannot_be_attested()
-        client = unconnected() if options.offline else (found.state or connect(options))[0]
+        client = (
+            network.unconnected() if options.offline else (found.state or network.connect(request.channels, options))[0]
+        )
         if options.attestations == "warn":
             installing.unattested += await _unattested(archives, client)
-        options.progress.step("install", len(archives), hosts(package.url for package in found.packages))
+        options.progress.step("install", len(archives), network.hosts(package.url for package in found.packages))
         options.progress.packages([f"{one} ({megabytes(one.size or 0)})" for one in found.packages], found.download)
         await _install_from((packages, client), archives, request, options, installing)
         installing.cuda_matters = compared is not None and await compared
@@ -114,7 +115,7 @@ async def _install(
             **await packages.arguments(records, installing.incoming),
         )
     except InstallerError as error:
-        text, cache = str(error), os.path.join(cache_dir(options), "pkgs")
+        text = str(error)
         if installing.refused:
             raise explain.refused(installing.refused) from None
         if unattested := explain.unattested(text):
@@ -122,10 +123,10 @@ async def _install(
         unlinked = explain.not_linked(text)
         if options.offline or unlinked not in installing.cached:
             urls = {record.file_name: record.url for record in records}
-            raise explain.install_failed(text, request, urls, cache, options.locate) from None
+            raise explain.install_failed(text, request, urls, options.packages, options.locate) from None
         await asyncio.to_thread(installing.settle)
         installing.incoming.give_back(stem(unlinked))
-        cached.distrust(os.path.join(cache, stem(unlinked)))
+        cached.distrust(os.path.join(options.packages, stem(unlinked)))
         installing.cached.clear()  # a package that was just downloaded and cannot be linked is broken at its source
         delete(installing.prefix)
     else:

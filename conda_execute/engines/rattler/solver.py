@@ -16,36 +16,36 @@ from rattler.repo_data import Gateway
 from ...errors import CreationError
 from ...files import delete
 from ...model import Channel, Request
-from .. import Options, Solution, virtual_packages
+from .. import Options, Solution, network, virtual_packages
 from . import bridge, cached, explain, unsharded
-from .connection import cache_dir, connect, hosts
 from .packages import described
 
 
 async def solve(
     request: Request, options: Options, like: Solution | None = None, keep: Sequence[RepoDataRecord] = ()
 ) -> Solution:
-    cache = os.path.join(cache_dir(options), "repodata")
     if options.verify and not options.offline:
-        delete(os.path.join(cache, "shards-v1"))  # their hashes are not of the stored form
-    sources = hosts(url for channel in request.channels for url in channel.urls)
+        delete(os.path.join(options.repodata, "shards-v1"))  # their hashes are not of the stored form
+    sources = network.hosts(url for channel in request.channels for url in channel.urls)
     options.progress.step("solve" if like is None else "joint", hosts=sources)
-    connection = like.state if like is not None and like.state is not None else connect(options)
+    connection = (
+        like.state if like is not None and like.state is not None else network.connect(request.channels, options)
+    )
     machine = virtual_packages.packages(request)
     try:
         try:
             records = await _ask(request, options, connection[1], machine, keep)
         except GatewayError as error:
-            if options.offline or not _is_for_what_is_cached(str(error), cache):
+            if options.offline or not _is_for_what_is_cached(str(error), options.repodata):
                 raise
-            connection = connect(options, fresh=True)
+            connection = network.connect(request.channels, options, fresh=True)
             records = await _ask(request, options, connection[1], machine, keep)
     except SolverError as error:
         raise await _explain_unsolvable(str(error), request, options, connection[1]) from None
     except GatewayError as error:
-        raise explain.repodata_failed(str(error), request, options.offline, cache, options.locate) from None
+        raise explain.repodata_failed(str(error), request, options.offline, options.repodata, options.locate) from None
     return Solution(
-        described(records, [os.path.join(cache_dir(options), "pkgs"), *options.package_caches]),
+        described(records, [options.packages, *options.package_caches]),
         tuple(records),
         state=connection,
     )
@@ -81,7 +81,7 @@ async def _ask(
 
 def _wheels(request: Request, options: Options) -> unsharded.Found:
     urls = [url for channel in request.channels for url in channel.urls]
-    return unsharded.wheels(urls, _platforms(request), os.path.join(cache_dir(options), "repodata"))
+    return unsharded.wheels(urls, _platforms(request), options.repodata)
 
 
 async def _choose(
