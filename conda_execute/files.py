@@ -198,6 +198,15 @@ def open_plain(path: str) -> BinaryIO:
     return file
 
 
+def content_of(path: str, most: int = -1) -> bytes | None:
+    """The content of a file, or its first bytes, if it can be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(most)
+    except OSError:
+        return None
+
+
 def holds(path: str, content: bytes) -> bool:
     """Whether this is a file of this user, not a link, with this content: another user could still change theirs."""
     try:

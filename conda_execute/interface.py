@@ -76,7 +76,7 @@ def list_environments() -> list[Found]:
     """Return every environment, in any state, with the processes that use it."""
     from .environments.sweep import survey
 
-    settings, store = open_store(_silent)
+    settings, store = open_store(notice=lambda text: None)
     return survey(store, Policy(foreign_use_ttl=settings.foreign_use_ttl))
 
 
@@ -93,7 +93,7 @@ def clear(
     """
     from .environments import sweep
 
-    settings, store = open_store(_silent)
+    settings, store = open_store(notice=lambda text: None)
     return sweep.clear(
         store,
         names,
@@ -102,10 +102,6 @@ def clear(
         dry_run=dry_run,
         notice=notice,
     )
-
-
-def _silent(_: str) -> None:
-    """Ignore notices about the place of the environments."""
 
 
 def _find(script: str, hold: bool) -> Environment | None:

@@ -110,7 +110,7 @@ def _write(plan: Plan) -> dict[str, Any]:
         )
     requests = _requests(plan)
     # A script with an embedded lock gets the new one in the same place: the old one would take precedence over a file.
-    embeds = options.embed or (options.lock_file is None and lockfile.is_embedded(source.read_whole(script)))
+    embeds = options.embed or (options.lock_file is None and lockfile.opening(source.read_whole(script)) is not None)
     path = options.lock_file or script.path + SUFFIXES[0]
     if not embeds:
         _check_overwritable(path)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
-    from ..model import Entrypoint, Word
+    from ..model import Entrypoint, Substitution, Text, Variable, Word
     from .activation import Activation
 
 
@@ -73,32 +73,32 @@ def _expand_all(command: Sequence[Word], script: str, activation: Activation) ->
 
 def _expand(word: Word, script: str, activation: Activation) -> list[str]:
     """Expand a word: into one word, unless the output of a bare `$(...)` contains spaces or is empty."""
-    from ..model import Text, Variable
+    from ..model import Substitution
 
     words: list[str] = []
-    text: str | None = None
+    joins = False  # whether what comes next belongs to the last word
     for piece in word.pieces:
-        if isinstance(piece, Text):
-            text = (text or "") + piece.text
-        elif isinstance(piece, Variable):
-            value = script if piece.name == "SCRIPT" else made_cache(script, activation.outer)
-            text = (text or "") + value
+        text = _text_of(piece, script, activation)
+        if not (isinstance(piece, Substitution) and piece.split):
+            parts, begins, ends = [text], False, False
         else:
-            said = b"".join(_run(command, script, activation, capture=True) for command in piece.commands)
-            output = os.fsdecode(said).rstrip("\n")
-            if not piece.split:
-                text = (text or "") + output
-                continue
-            # Text next to the output belongs to the same word, unless the output has a space at that end.
-            for index, part in enumerate(output.split()):
-                if text is not None and (index or output[0].isspace()):
-                    words.append(text)
-                    text = None
-                text = (text or "") + part
-            if text is not None and output[-1:].isspace():
-                words.append(text)
-                text = None
-    return words if text is None else [*words, text]
+            parts, begins, ends = text.split(), text[:1].isspace(), text[-1:].isspace()
+        if parts and joins and not begins:
+            words[-1] += parts.pop(0)
+        words += parts
+        joins = (joins or bool(parts)) and not ends
+    return words
+
+
+def _text_of(piece: Text | Variable | Substitution, script: str, activation: Activation) -> str:
+    from ..model import Text, Variable
+
+    if isinstance(piece, Text):
+        return piece.text
+    if isinstance(piece, Variable):
+        return script if piece.name == "SCRIPT" else made_cache(script, activation.outer)
+    said = b"".join(_run(command, script, activation, capture=True) for command in piece.commands)
+    return os.fsdecode(said).rstrip("\n")
 
 
 def _run(command: Sequence[Word], script: str, activation: Activation, *, capture: bool = False) -> bytes:

@@ -15,6 +15,7 @@ import sys
 
 from ..environments import layout, uses
 from ..errors import ExecuteError
+from ..files import content_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def refuse_loop(environment: Environment, use: Use, script: str, environ: Mappin
         if since is None:
             return
         line = b"%r " % since + line
-    if line in _became(uses.note_path(environment, use)):
+    if b"\n" + line in b"\n" + _became(uses.note_path(environment, use)):
         raise _loop(script, "this process has run it before")
     if environ.get("CONDA_PREFIX") == environment.prefix and sum(_lines_above(environment, line)) >= DEEPEST:
         raise _loop(script, f"{DEEPEST} processes above this one run it")
@@ -64,12 +65,8 @@ def _loop(script: str, why: str) -> ExecuteError:
     )
 
 
-def _became(note: str) -> list[bytes]:
-    try:
-        with open(note, "rb") as file:
-            return file.readlines()
-    except OSError:
-        return []
+def _became(note: str) -> bytes:
+    return content_of(note) or b""
 
 
 def _lines_above(environment: Environment, line: bytes) -> Iterator[bool]:
@@ -78,11 +75,10 @@ def _lines_above(environment: Environment, line: bytes) -> Iterator[bool]:
     folder = layout.uses(environment.prefix, environment.marker.build)
     place, pid = uses.place(), os.getppid()
     while pid > 1 and sys.platform == "linux":
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                fields = file.read().rpartition(b") ")[2].split()
-        except OSError:
+        stat = content_of(f"/proc/{pid}/stat")
+        if stat is None:
             return
+        fields = stat.rpartition(b") ")[2].split()
         note = os.path.join(folder, f"{pid}-{fields[19].decode()}@{place}")
-        yield os.path.exists(note) and _became(note) in ([], [line])
+        yield os.path.exists(note) and _became(note) in (b"", line)
         pid = int(fields[1])

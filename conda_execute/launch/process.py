@@ -12,7 +12,7 @@ import sys
 
 from ..cache import cache_dir, launch_records
 from ..errors import ExecuteError, NotExecutableError, NotFoundError
-from ..files import may_execute_on
+from ..files import content_of, may_execute_on
 from ..lean.signals import signal
 from ..text import close
 
@@ -243,10 +243,6 @@ def explain(error: OSError, program: str) -> ExecuteError:
 
 
 def _missing_interpreter(program: str) -> str:
-    try:
-        with open(program, "rb") as file:
-            first = file.readline(4096)
-    except OSError:
-        first = b""
+    first = (content_of(program, 4096) or b"").partition(b"\n")[0]
     words = os.fsdecode(first[2:]).split(maxsplit=1) if first.startswith(b"#!") else []
     return f"its interpreter `{words[0]}`" if words else "the loader that it asks for"

@@ -38,7 +38,7 @@ from ..cache import cache_dir, fitting_cache, launch_folders, launch_records
 from ..credentials import holds as holds_secret
 from ..environments import layout
 from ..errors import ExecuteError
-from ..files import holds, make_directory, write_atomically
+from ..files import content_of, holds, make_directory, try_to_unlink, write_atomically
 from ..lean.digest import digest
 from ..lean.values import dataclass
 from . import process, shell, sourcing
@@ -318,11 +318,7 @@ def _write_among(paths: Sequence[str], text: bytes, what: str, who: str) -> None
 
 def _digests(path: str) -> tuple[str, str] | None:
     """The digests in the third line of a record; None for a file that is not a record."""
-    try:
-        with open(path, "rb") as file:
-            lines = file.read(_BEGINNING).split(b"\n")
-    except OSError:
-        return None
+    lines = (content_of(path, _BEGINNING) or b"").split(b"\n")
     words = lines[2].decode("ascii", "replace").split() if len(lines) > 3 else []
     return (words[1], words[2]) if lines[0] == _FIRST_LINE.encode() and len(words) == 3 else None
 
@@ -335,33 +331,25 @@ def _write(path: str, text: bytes) -> None:
     write_atomically(path, text)
 
 
-def discard_vanished(cache: str) -> int:
+def discard_vanished(cache: str) -> None:
     """Remove the records whose script or prefix is gone (workflows use a new path per task), and directories that
-    become empty. Returns the number of removed records. Ignores what cannot be read or removed."""
-    gone = 0
+    become empty. Ignores what cannot be read or removed."""
     for folder in launch_folders(cache):
         for directory, _, names in os.walk(folder, topdown=False):
             for name in names:
                 path = os.path.join(directory, name)
                 if not all(os.path.exists(other) for other in _named_in(path)):
-                    try:
-                        os.unlink(path)
-                        gone += 1
-                    except OSError:
-                        pass
+                    try_to_unlink(path)
             try:
                 os.rmdir(directory)
             except OSError:
                 pass  # not empty
-    return gone
 
 
 def _named_in(path: str) -> list[bytes]:
     """The script and the prefix that a record names; for an incomplete record, a path that does not exist."""
-    try:
-        with open(path, "rb") as file:
-            text = file.read()
-    except OSError:
+    text = content_of(path)
+    if text is None:
         return []
     if not text.endswith(_LAST_LINES):
         return [b""]

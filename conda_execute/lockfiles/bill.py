@@ -63,16 +63,15 @@ def cyclonedx(name: str, components: Sequence[Component]) -> str:
 
 
 def _component(one: Component) -> dict[str, Any]:
-    said: dict[str, Any] = {"type": "library", "bom-ref": one.purl, "name": one.name, "version": one.version}
-    said["purl"] = one.purl
-    hashes = [{"alg": alg, "content": value} for alg, value in (("SHA-256", one.sha256), ("MD5", one.md5)) if value]
-    if hashes:
-        said["hashes"] = hashes
-    if valid := expression(one.license):
-        said["licenses"] = [{"expression": valid}]
-    elif one.license:
-        said["licenses"] = [{"license": {"name": one.license}}]
-    return said
+    always = {"type": "library", "bom-ref": one.purl, "name": one.name, "version": one.version, "purl": one.purl}
+    valid = expression(one.license)
+    more = {
+        "hashes": [
+            {"alg": alg, "content": value} for alg, value in (("SHA-256", one.sha256), ("MD5", one.md5)) if value
+        ],
+        "licenses": [{"expression": valid} if valid else {"license": {"name": one.license}}] if one.license else [],
+    }
+    return {**always, **{key: those for key, those in more.items() if those}}
 
 
 def spdx(name: str, components: Sequence[Component], now: datetime) -> str:

@@ -403,12 +403,8 @@ def _with_hashes(text: str, hashes: dict[str, str]) -> str:
 # -- within the script -----------------------------------------------------------------------------------------------
 
 
-def is_embedded(data: bytes) -> bool:
-    """Whether a script contains one of our locks, or the beginning of one."""
-    return _opening(data) is not None
-
-
-def _opening(data: bytes) -> re.Match[bytes] | None:
+def opening(data: bytes) -> re.Match[bytes] | None:
+    """The first line of one of our locks in a script, whose end may be missing."""
     if _BEGIN.encode() not in data:
         return None
     pattern = b"^(?P<mark>" + MARK.encode() + b")" + re.escape(_BEGIN.encode()) + rb"[ \t]*\r?\n"
@@ -464,7 +460,7 @@ def remove(data: bytes) -> bytes:
         re.MULTILINE,
     )
     data = pattern.sub(b"", data)
-    cut_off = _opening(data)
+    cut_off = opening(data)
     if cut_off is not None:
         mark = cut_off["mark"].rstrip()
         if all(line.startswith(mark) or not line for line in data[cut_off.end() :].split(b"\n")):
