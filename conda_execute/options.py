@@ -81,6 +81,11 @@ def flag(*names: str, help: str, **more: Any) -> bool:  # noqa: A002  the word f
     return _declared(bool, Option(names, help, None, False, **more))
 
 
+def task(name: str, *, help: str, **more: Any) -> bool:  # noqa: A002
+    """A flag for an action of its name, which takes any number of scripts and can print JSON."""
+    return flag(name, help=help, action=name[2:].replace("-", "_"), json=True, scripts=True, **more)
+
+
 def text(*names: str, value: str, help: str, **more: Any) -> str | None:  # noqa: A002
     return _declared(str, Option(names, help, value, None, **more))
 
@@ -316,42 +321,12 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
         help="the same, with the newest packages that fit; also updates the script's lock file",
     )
 
-    check = flag(
-        "--check",
-        action="check",
-        joins=("lock",),
-        json=True,
-        scripts=True,
-        help="report mistakes in the header; with `-v`, show what it means",
-    )
-    dry_run = flag(
-        "--dry-run",
-        action="dry_run",
-        joins=("edit",),
-        json=True,
-        scripts=True,
-        help="show what would be installed, created or reused",
-    )
-    print_prefix = flag(
-        "--print-prefix",
-        action="print_prefix",
-        json=True,
-        scripts=True,
-        help="create the environment if needed and print its path",
-    )
-    print_python = flag(
-        "--print-python",
-        action="print_python",
-        json=True,
-        scripts=True,
-        help="the same, and print the path of its Python, for editors",
-    )
-    outdated = flag(
-        "--outdated",
-        action="outdated",
-        json=True,
-        scripts=True,
-        help="show the installed, the newest allowed and the newest version of each requirement",
+    check = task("--check", joins=("lock",), help="report mistakes in the header; with `-v`, show what it means")
+    dry_run = task("--dry-run", joins=("edit",), help="show what would be installed, created or reused")
+    print_prefix = task("--print-prefix", help="create the environment if needed and print its path")
+    print_python = task("--print-python", help="the same, and print the path of its Python, for editors")
+    outdated = task(
+        "--outdated", help="show the installed, the newest allowed and the newest version of each requirement"
     )
     shell = flag("--shell", action="shell", help="open a shell in the script's environment")
     export = text(
@@ -375,11 +350,8 @@ the environment (CONDA_EXECUTE_ENV_DIR, ...)."""
     )
     remove = many("--remove", value="NAME", action="edit", json=True, help="remove a requirement; repeatable")
 
-    lock = flag(
+    lock = task(
         "--lock",
-        action="lock",
-        json=True,
-        scripts=True,
         help="write SCRIPT.conda-execute.lock, with the packages that the script runs with now; with `--update`, the "
         "newest ones; with `--check`, only report whether it is up to date",
     )

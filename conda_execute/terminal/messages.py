@@ -144,8 +144,6 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
     _print_all()
     try:
         status = main(sys.argv[1:])
-    except SystemExit as request:
-        status = request.code if isinstance(request.code, int) else 0 if request.code is None else 1
     except KeyboardInterrupt:
         leave(128 + 2)
     except interrupts.Terminated as signal:

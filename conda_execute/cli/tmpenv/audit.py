@@ -14,13 +14,14 @@ from ...errors import UsageError
 from ...launch.process import inherited_environ
 from ...lockfiles import lockfile
 from ...options import AuditOptions
+from ...plan import open_store
 from ...terminal.messages import print_json, say
 from ...text import counted, printable
-from .which import names_of, opened
+from .which import names_of
 
 
 def audit(options: AuditOptions) -> int:
-    settings, store = opened()
+    settings, store = open_store(say)
     environ = inherited_environ()
     asked = advisories.Advisories(settings, environ, fitting_cache(environ), offline=options.offline)
     report = advisories.examine(

@@ -10,11 +10,12 @@ from ...environments.sweep import Report
 from ...errors import UsageError
 from ...launch import process
 from ...options import ClearOptions, KeepOptions, PruneOptions, ReleaseOptions
+from ...plan import open_store
 from ...terminal.messages import print_json, say
 from ...text import as_called, counted, printable
 from .caches import free
 from .list import size, specs
-from .which import names_of, one, opened
+from .which import names_of, one
 
 
 def clear(options: ClearOptions) -> int:
@@ -23,7 +24,7 @@ def clear(options: ClearOptions) -> int:
             "`--caches` and `--packages` delete what all environments share, so they take no names",
             hint="leave out the names",
         )
-    settings, store = opened()
+    settings, store = open_store(say)
     done = sweep.clear(
         store,
         names_of(options.words, store) if options.words else None,
@@ -39,7 +40,7 @@ def clear(options: ClearOptions) -> int:
 
 
 def prune(options: PruneOptions) -> int:
-    settings, store = opened()
+    settings, store = open_store(say)
     min_age, foreign_use_ttl = settings.remove_if_unused_for, settings.foreign_use_ttl
     done = sweep.clear(store, min_age=min_age, foreign_use_ttl=foreign_use_ttl, dry_run=options.dry_run, notice=say)
     _show(done, [], options)
@@ -47,13 +48,13 @@ def prune(options: PruneOptions) -> int:
 
 
 def keep(options: KeepOptions) -> int:
-    _, store = opened()
+    _, store = open_store(say)
     sweep.keep(one(options.words[0], store))
     return 0
 
 
 def release(options: ReleaseOptions) -> int:
-    _, store = opened()
+    _, store = open_store(say)
     sweep.release(one(options.words[0], store))
     return 0
 

@@ -12,15 +12,16 @@ from ...environments.removal import Policy
 from ...environments.sweep import survey
 from ...model import Environment
 from ...options import InfoOptions
+from ...plan import open_store
 from ...terminal.messages import print_json, say
 from ...terminal.table import described
 from ...text import age, as_called
 from .list import as_json, elsewhere, size
-from .which import one, opened
+from .which import one
 
 
 def info(options: InfoOptions) -> int:
-    settings, store = opened()
+    settings, store = open_store(say)
     environment = one(options.words[0], store)
     (found,) = survey(store, Policy(foreign_use_ttl=settings.foreign_use_ttl), [environment.name])
     marker = environment.marker

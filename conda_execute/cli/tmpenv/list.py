@@ -12,14 +12,14 @@ from ...environments.store import Store
 from ...environments.sweep import foreign_notes, survey
 from ...model import Marker
 from ...options import ListOptions
+from ...plan import open_store
 from ...terminal import table
 from ...terminal.messages import print_json, say
 from ...text import age, counted, megabytes, printable
-from .which import opened
 
 
 def list(options: ListOptions) -> int:  # noqa: A001  the command's name
-    settings, store = opened()
+    settings, store = open_store(say)
     environments = sorted(
         survey(store, Policy(foreign_use_ttl=settings.foreign_use_ttl)), key=_KEYS[options.sort or "used"]
     )

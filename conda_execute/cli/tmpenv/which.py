@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ...configuration.declared import Settings
 from ...environments.store import Store, is_name
 from ...errors import UsageError
 from ...model import WHOLE, Environment
@@ -15,11 +14,6 @@ from ...terminal.messages import say
 
 #: The least number of digits of a shortened name.
 SHORTEST = 4
-
-
-def opened() -> tuple[Settings, Store]:
-    """The settings and the environments; prints a notice about their place if there is one."""
-    return open_store(say)
 
 
 def names_of(words: Sequence[str], store: Store) -> list[str]:
@@ -82,6 +76,6 @@ def _of_script(word: str, store: Store) -> tuple[set[str], str]:
 
 def dir(options: DirOptions) -> int:  # noqa: A001  the command's name
     """Print where the environments are."""
-    _, store = opened()
+    _, store = open_store(say)
     print(store.tmp_envs)
     return 0
