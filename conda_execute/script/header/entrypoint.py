@@ -101,31 +101,25 @@ class _Reader:
                 )
             words.append(word)
         if not words:
-            what = "has no command" if self.text.strip() else "is empty"
-            beside = f"{what} here" if self.text.strip() else what
-            raise self.error(beside, start, self.position, "write a command, such as `python ${SCRIPT}`")
+            problem = "has no command here" if self.text.strip() else "is empty"
+            raise self.error(problem, start, self.position, "write a command, such as `python ${SCRIPT}`")
         return tuple(words)
 
     def word(self, depth: int) -> Word:
         pieces: list[Text | Variable | Substitution] = []
-        plain: list[str] = []
         while (character := self.peek()) and character not in _BLANKS:
             if self.text.startswith("&&", self.position) or (depth and character == ")"):
                 break
-            if character == "'":
-                plain.append(self.single_quoted())
-            elif character == '"':
-                self.double_quoted(pieces, plain, depth)
+            if character in ("'", '"'):
+                pieces += self.quoted(character, depth)
             elif character == "$":
-                _flush(pieces, plain)
                 pieces.append(self.dollar(depth, split=True))
             elif character in _REFUSED:
                 self.refuse(character)
             else:
-                plain.append(character)
+                pieces.append(Text(character))
                 self.position += 1
-        _flush(pieces, plain, at_least_one=True)
-        return Word(tuple(pieces))
+        return Word(_joined(pieces))
 
     def refuse(self, character: str) -> None:
         what, hint = _REFUSED[character]
@@ -134,29 +128,23 @@ class _Reader:
             what, hint = "`||`", "separate commands with `&&`, which stops at the first that fails"
         raise self.error(f"holds {what}", self.position, self.position + length, hint)
 
-    def single_quoted(self) -> str:
-        end = self.text.find("'", self.position + 1)
-        if end < 0:
-            raise self.error("has a quotation mark that is not closed", self.position, self.position + 1, "close it")
-        quoted = self.text[self.position + 1 : end]
-        self.position = end + 1
-        return quoted
-
-    def double_quoted(self, pieces: list[Text | Variable | Substitution], plain: list[str], depth: int) -> None:
+    def quoted(self, quote: str, depth: int) -> list[Text | Variable | Substitution]:
+        """The pieces up to the same quotation mark; within single ones, everything is text."""
         start = self.position
         self.position += 1
-        while (character := self.peek()) != '"':
+        pieces: list[Text | Variable | Substitution] = []
+        while (character := self.peek()) != quote:
             if not character:
                 raise self.error("has a quotation mark that is not closed", start, start + 1, "close it")
-            if character == "$":
-                _flush(pieces, plain)
+            if character == "$" and quote == '"':
                 pieces.append(self.dollar(depth, split=False))
-            elif character == "`":
+            elif character == "`" and quote == '"':
                 self.refuse(character)
             else:
-                plain.append(character)
+                pieces.append(Text(character))
                 self.position += 1
         self.position += 1
+        return pieces
 
     def dollar(self, depth: int, *, split: bool) -> Variable | Substitution:
         start = self.position
@@ -181,20 +169,10 @@ class _Reader:
             return Substitution(inner, split)
         if self.text.startswith("${", start):
             raise self.error("has a `${` that is not closed", start, start + 2, "close it with `}`")
-        raise self.error(
-            "holds a `$` that begins neither `${NAME}` nor `$(command)`",
-            start,
-            start + 1,
-            self._braces(start),
-        )
-
-    def _braces(self, start: int) -> str:
-        """The hint for a `$` without braces."""
-        import re
-
-        literally = "put it in single quotes if it is meant literally"
-        name = re.match(r"\$([A-Za-z_]\w*)", self.text[start:])
-        return f"write `${{{name[1]}}}`, or {literally}" if name else literally
+        hint = "put it in single quotes if it is meant literally"
+        if name := re.match(r"\$([A-Za-z_]\w*)", self.text[start:]):
+            hint = f"write `${{{name[1]}}}`, or {hint}"
+        raise self.error("holds a `$` that begins neither `${NAME}` nor `$(command)`", start, start + 1, hint)
 
 
 def _written_offset(written: str, offset: int) -> int:
@@ -207,9 +185,14 @@ def _written_offset(written: str, offset: int) -> int:
     return place
 
 
-def _flush(pieces: list[Text | Variable | Substitution], plain: list[str], *, at_least_one: bool = False) -> None:
-    if plain and (text := "".join(plain)):
-        pieces.append(Text(text))
-    elif at_least_one and not pieces:
-        pieces.append(Text(""))
-    plain.clear()
+def _joined(
+    pieces: list[Text | Variable | Substitution],
+) -> tuple[Text | Variable | Substitution, ...]:
+    """The pieces of a word with adjacent texts made one; an empty word is an empty text."""
+    joined: list[Text | Variable | Substitution] = []
+    for piece in pieces:
+        if isinstance(piece, Text) and joined and isinstance(joined[-1], Text):
+            joined[-1] = Text(joined[-1].text + piece.text)
+        else:
+            joined.append(piece)
+    return tuple(joined) or (Text(""),)

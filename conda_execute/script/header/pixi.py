@@ -86,9 +86,7 @@ def added(header: Header, table: Value, platform: str, locations: list[tuple[str
         activation_scripts=found.activation_scripts,
         overrides=_system(keys["system-requirements"]) if "system-requirements" in keys else (),
         channels=channels(workspace["channels"], locations) if "channels" in workspace else header.channels,
-        channel_priority=said["channel-priority"].one_of("strict", "flexible", "disabled")
-        if "channel-priority" in said
-        else None,
+        channel_priority=said["channel-priority"].one_of(*_PRIORITIES) if "channel-priority" in said else None,
         exclude_newer=_when(said.get("exclude-newer")),
         pypi_exclude_newer=_when(said.get("pypi-exclude-newer")),
         exclude_newer_of=(
@@ -167,11 +165,8 @@ def _of_package(node: Value) -> str:
 
 
 def _when(node: Value | None) -> str | None:
-    if node is None:
-        return None
-    if isinstance(node.value, dict):
-        return None  # a table of packages with their own moments
-    return moment(node)
+    """One moment for all packages; a table has those of single packages."""
+    return None if node is None or isinstance(node.value, dict) else moment(node)
 
 
 def _pypi_options(node: Value | None) -> dict[str, object]:

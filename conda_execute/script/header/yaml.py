@@ -92,9 +92,7 @@ class Reader:
         """The document; None if there is none. Raises HeaderError."""
         for character in "\r\x85\u2028\u2029\ufeff":
             if character in text:
-                line = text.count("\n", 0, text.index(character))
-                column = text.index(character) - (text.rfind("\n", 0, text.index(character)) + 1)
-                where = self.script.at(self.first + line, self.starts[line] + column + 1)
+                where = self._at_index(text, text.index(character))
                 raise self.error(f"the header holds the character U+{ord(character):04X}", where, "remove it")
         self._check_brackets(text)
         self.lines = text.split("\n")
@@ -105,6 +103,9 @@ class Reader:
             raise self._syntax_error(error) from None
         return None if root is None or root.value is None else root
 
+    def _at_index(self, text: str, index: int) -> Location:
+        return self.at((text.count("\n", 0, index), index - (text.rfind("\n", 0, index) + 1)))
+
     def _check_brackets(self, text: str) -> None:
         """Refuse deep brackets before YAML's scanner, which reads far ahead, spends a tenth of a second on them."""
         if text.count("[") + text.count("{") <= yaml_events.DEEPEST:
@@ -114,9 +115,7 @@ class Reader:
             if character in "[{":
                 depth += 1
                 if depth > 2 * yaml_events.DEEPEST:
-                    line = text.count("\n", 0, index)
-                    column = index - (text.rfind("\n", 0, index) + 1)
-                    raise self._too_deep(self.script.at(self.first + line, self.starts[line] + column + 1))
+                    raise self._too_deep(self._at_index(text, index))
             elif character in "]}":
                 depth -= 1
 
@@ -135,23 +134,13 @@ class Reader:
             raise self._too_deep(self.at(start))
         if self._count > _MOST_VALUES:
             raise self.error(f"the header has more than {_MOST_VALUES} values", self.at(start))
-        if event.kind == "alias":
+        sign = "*" if event.kind == "alias" else "&" if event.anchor else "!" if event.tag else ""
+        if sign:
+            what = {"*": "an alias", "&": "an anchor", "!": "a tag"}[sign]
             raise self.error(
-                f"`*{shown(event.anchor or '')}` is an alias, which a header cannot have",
-                self.at(start, event.end),
-                "write the value out, or put it in quotes if it begins with `*`",
-            )
-        if event.anchor:
-            raise self.error(
-                "the header has an anchor (`&`), which a header cannot have",
-                self.at(start),
-                "write the value without it, or put it in quotes if it begins with `&`",
-            )
-        if event.tag:
-            raise self.error(
-                "the header has a tag (`!`), which a header cannot have",
-                self.at(start),
-                "write the value without it, or put it in quotes if it begins with `!`",
+                f"the header has {what} (`{sign}`), which a header cannot have",
+                self.at(start, event.end if sign == "*" else None),
+                f"write the value without it, or put it in quotes if it begins with `{sign}`",
             )
 
     def leaf(self, event: Event) -> YAMLValue:

@@ -55,6 +55,8 @@ SLOWEST = 10 * 1024
 
 REDIRECTS = 10
 
+_MOVED = frozenset((301, 302, 303, 307, 308))
+
 #: Statuses of a server after which another attempt may succeed.
 _PASSING = frozenset((429, 502, 503, 504))
 
@@ -112,17 +114,23 @@ def fetch(address: Address, settings: Settings, environ: Mapping[str, str], *, o
 def _fetch(asked: Address, settings: Settings, environ: Mapping[str, str]) -> Fetched:
     address, way = asked, [asked]
     while True:
-        answer = _answer(address, settings, environ)
-        if answer.location is None:
-            break
-        address = address.follow(answer.location)
+        with _asked(address, settings, environ, redirect=False) as response:
+            location = response.headers.get("Location") if response.status in _MOVED else None
+            if not location:
+                _check_status(response.status, address)
+                content = _unpacked(
+                    _body(response, address, settings), response.headers.get("Content-Encoding"), address
+                )
+                kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+                break
+        address = address.follow(location)
         if address.url in [passed.url for passed in way]:
             raise ExecuteError(f"`{asked}` redirects in circles", details=_told(way), step="fetch")
         if len(way) > REDIRECTS:
             raise ExecuteError(f"`{asked}` redirects too often", details=_told(way), step="fetch")
         way.append(address)
-    _check_kind(answer, asked, address)
-    return Fetched(asked, answer.content, tuple(map(str, way)), asked.suffix or address.suffix)
+    _check_kind(kind, content, asked, address)
+    return Fetched(asked, content, tuple(map(str, way)), asked.suffix or address.suffix)
 
 
 def _told(way: list[Address]) -> str:
@@ -132,27 +140,17 @@ def _told(way: list[Address]) -> str:
 # What an answer may be --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """The parsed answer of a server: a redirect, or the content."""
-
-    location: str | None = None
-    #: The media type, in lower case and without parameters.
-    kind: str = ""
-    content: bytes = field(default=b"", repr=False)
-
-
-def _check_kind(answer: _Answer, asked: Address, address: Address) -> None:
-    """Check that the content may be a script. The reader of headers checks whether it is text."""
-    family = answer.kind.partition("/")[0]
+def _check_kind(kind: str, content: bytes, asked: Address, address: Address) -> None:
+    """Check that content of this media type may be a script. The reader of headers checks whether it is text."""
+    family = kind.partition("/")[0]
     shown = f"`{asked}`" if asked.url == address.url else f"`{asked}`, which redirects to `{address}`,"
-    start = answer.content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    page = answer.kind in ("text/html", "application/xhtml+xml") or start.startswith((b"<!doctype html", b"<html"))
+    start = content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    page = kind in ("text/html", "application/xhtml+xml") or start.startswith((b"<!doctype html", b"<html"))
     if page:
         raise ExecuteError(f"{shown} is a page, not a script", hint=hint_for_page(address), step="fetch")
-    if family in ("image", "audio", "video", "font") or answer.kind == "application/pdf":
-        raise ExecuteError(f"{shown} is not a script: its type is {answer.kind!a}", step="fetch")
-    if not answer.content.strip():
+    if family in ("image", "audio", "video", "font") or kind == "application/pdf":
+        raise ExecuteError(f"{shown} is not a script: its type is {kind!a}", step="fetch")
+    if not content.strip():
         raise ExecuteError(f"{shown} is empty", step="fetch")
 
 
@@ -171,12 +169,6 @@ def _check_status(status: int, address: Address) -> None:
 
 
 # The conversation -------------------------------------------------------------------------------------------------
-
-
-def _answer(address: Address, settings: Settings, environ: Mapping[str, str]) -> _Answer:
-    """Ask one address, again if the connection broke or the server was busy."""
-    with _asked(address, settings, environ, redirect=False) as response:
-        return _understood(response, address, settings)
 
 
 def ask(address: Address, settings: Settings, environ: Mapping[str, str], body: bytes | None = None) -> bytes:
@@ -274,15 +266,6 @@ def _basic(user: str) -> str:
     import base64
 
     return "Basic " + base64.b64encode(user.encode()).decode("ascii")
-
-
-def _understood(response: BaseHTTPResponse, address: Address, settings: Settings) -> _Answer:
-    if response.status in (301, 302, 303, 307, 308) and (location := response.headers.get("Location")):
-        return _Answer(location=location)
-    _check_status(response.status, address)
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    body = _body(response, address, settings)
-    return _Answer(kind=kind, content=_unpacked(body, response.headers.get("Content-Encoding"), address))
 
 
 def _body(response: BaseHTTPResponse, address: Address, settings: Settings) -> bytes:

@@ -58,7 +58,7 @@ def standing(fetched: Fetched, patterns: Sequence[str], cache: str | None) -> st
     """`TRUSTED`, `CHANGED` or `UNKNOWN`."""
     if fetched.address.pin == fetched.digest or _fits(fetched, patterns):
         return TRUSTED
-    said = [digest for digest, address in _said(cache) if address == str(fetched.address)]
+    said = [digest for digest, address in trusted(cache) if address == str(fetched.address)]
     if fetched.digest in said:
         return TRUSTED
     return CHANGED if said else UNKNOWN
@@ -67,12 +67,12 @@ def standing(fetched: Fetched, patterns: Sequence[str], cache: str | None) -> st
 def _fits(fetched: Fetched, patterns: Sequence[str]) -> bool:
     forks = [found[1] for found in (_FORK.match(unquote(address)) for address in fetched.way) if found]
 
-    def trusted(*addresses: str | None) -> bool:
+    def fits(*addresses: str | None) -> bool:
         said = (pattern for pattern in patterns if all(fork in pattern for fork in forks))
         return any(matches(pattern, address) for pattern in said for address in addresses if address)
 
     first, *rest = fetched.way
-    return trusted(first, fetched.address.page) and all(trusted(address) for address in rest)
+    return fits(first, fetched.address.page) and all(fits(address) for address in rest)
 
 
 def matches(pattern: str, address: str) -> bool:
@@ -117,8 +117,8 @@ def _leaves_its_folder(path: str) -> bool:
 # What was said ----------------------------------------------------------------------------------------------------
 
 
-def _said(cache: str | None) -> list[tuple[str, str]]:
-    """Hash and address of all trusted scripts; other lines are ignored."""
+def trusted(cache: str | None) -> list[tuple[str, str]]:
+    """SHA-256 and address of every script that the user trusted; other lines are ignored."""
     if cache is None:
         return []
     try:
@@ -153,14 +153,9 @@ def remember(fetched: Fetched, cache: str | None) -> None:
     _append(f"{fetched.digest} {fetched.address}", cache)
 
 
-def trusted(cache: str | None) -> list[tuple[str, str]]:
-    """SHA-256 and address of every script that the user trusted."""
-    return _said(cache)
-
-
 def forget(address: str, cache: str | None) -> bool:
     """Cancel the trust in this address; False if there was none. Raises PlaceError."""
-    digests = [digest for digest, other in _said(cache) if other == address]
+    digests = [digest for digest, other in trusted(cache) if other == address]
     if cache is None or not digests:
         return False
     _append(f"{_FORGET} {address}", cache)
@@ -203,7 +198,7 @@ def changes(fetched: Fetched, cache: str | None) -> list[str]:
     shows them. None if that is not known any more."""
     import difflib
 
-    digests = [digest for digest, address in _said(cache) if address == str(fetched.address)]
+    digests = [digest for digest, address in trusted(cache) if address == str(fetched.address)]
     if cache is None or not digests or digests[-1] == fetched.digest:
         return []
     try:
