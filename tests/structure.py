@@ -35,7 +35,7 @@ FEATURES = {
         *("engines/verify.py", "engines/rattler/cached.py", "engines/rattler/incoming.py", "engines/pypi/cached.py"),
     ),
     "servers that say nothing": ("engines/rattler/silence.py",),
-    "redrawn progress": ("terminal/live.py", "engines/pypi/bars.py"),
+    "redrawn progress": ("terminal/live.py",),
     "a site's policy": ("engines/policy.py",),
     "Python interface": ("interface.py",),
     "-x COMMAND": ("script/command.py",),

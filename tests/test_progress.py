@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conda_execute.engines.pypi.bars import Bars
+from conda_execute.engines.pypi.project import Bars
 from conda_execute.terminal import live
 from conda_execute.terminal import progress as progress_module
 from conda_execute.terminal.live import Terminal, progress

@@ -210,14 +210,12 @@ def _install_locked(request: Request, prefix: str, options: Options, solution: S
     """Install exactly the packages of a lock, by their URLs and hashes."""
     secrets = dict(pair for channel in request.channels for pair in channel.secrets)
     lines = ["@EXPLICIT", *(_explicit(package, secrets) for package in solution.packages)]
-    handle, path = tempfile.mkstemp(prefix="conda-execute-", suffix=".txt")  # 0600: there may be secrets in it
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+    command = ["create", "--json", "--quiet", "--yes", "--prefix", prefix, "--no-default-packages"]
+    with tempfile.TemporaryDirectory(prefix="conda-execute-") as folder:  # 0700: there may be secrets in it
+        path = os.path.join(folder, "explicit.txt")
+        with open(path, "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
-        command = ["create", "--json", "--quiet", "--yes", "--prefix", prefix, "--no-default-packages", "--file", path]
-        return _run(request, options, [*command, *(["--offline"] if options.offline else [])])
-    finally:
-        os.unlink(path)
+        return _run(request, options, [*command, "--file", path, *(["--offline"] if options.offline else [])])
 
 
 def _explicit(package: Package, secrets: Mapping[str, str]) -> str:

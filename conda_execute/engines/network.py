@@ -18,6 +18,7 @@ How each setting is applied:
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import sys
@@ -102,16 +103,14 @@ def check(settings: Settings) -> None:
     hint = "set `backend: conda`, which can, or remove it"
     proxies.refuse_client_certificate(settings, "the embedded engine cannot present a client certificate", hint)
     for scheme, url in settings.proxy_servers:
-        where = settings.origin("proxy_servers", scheme)
+        kind = url.partition("://")[0] if url is not None and "://" in url else "http"
         if scheme not in ("http", "https", "all"):
-            raise SettingsError(
-                f"the embedded engine supports one proxy for `http` and one for `https`, none for `{scheme}`",
-                where=where,
-                hint=hint,
-            )
-        if url is not None and not url.startswith(("http://", "https://")) and "://" in url:
-            kind = url.partition("://")[0]
-            raise SettingsError(f"the embedded engine cannot use a `{kind}` proxy", where=where, hint=hint)
+            problem = f"the embedded engine supports one proxy for `http` and one for `https`, none for `{scheme}`"
+        elif kind not in ("http", "https"):
+            problem = f"the embedded engine cannot use a `{kind}` proxy"
+        else:
+            continue
+        raise SettingsError(problem, where=settings.origin("proxy_servers", scheme), hint=hint)
 
 
 def config_toml(settings: Settings, secrets: Mapping[str, str], environ: Mapping[str, str]) -> str:
@@ -246,31 +245,23 @@ def _private_file(content: dict[str, Any] | None) -> Iterator[str | None]:
 
 def _stored_tokens(settings: Settings, channels: Sequence[Channel], environ: Mapping[str, str]) -> dict[str, str]:
     """For each channel URL that a stored token opens, the URL with the token in it."""
-    if not settings.add_anaconda_token:
-        return {}
-    tokens = _read_tokens(environ)
-    opened = {}
-    for url in (url for channel in channels for url in channel.urls):
-        for start, token in tokens.items():
-            if url == start or url.startswith(start + "/"):
-                opened[url] = f"{start}/t/{token}{url[len(start) :]}"
-    return opened
+    tokens = _read_tokens(environ) if settings.add_anaconda_token else {}
+    return {
+        url: f"{start}/t/{token}{url[len(start) :]}"
+        for channel in channels
+        for url in channel.urls
+        for start, token in tokens.items()
+        if url == start or url.startswith(start + "/")
+    }
 
 
 def _read_tokens(environ: Mapping[str, str]) -> dict[str, str]:
     """Site, without a slash at its end, and token. anaconda-client writes one file for each site it is logged in to."""
-    directory = _token_directory(environ)
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        return {}
     tokens = {}
-    for name in names:
-        if not name.endswith(".token"):
-            continue
-        site = unquote(name.removesuffix(".token").replace("+", " ")).rstrip("/")
+    for path in sorted(glob.glob(os.path.join(glob.escape(_token_directory(environ)), "*.token"))):
+        site = unquote(os.path.basename(path).removesuffix(".token").replace("+", " ")).rstrip("/")
         try:
-            with open(os.path.join(directory, name), encoding="utf-8") as stream:
+            with open(path, encoding="utf-8") as stream:
                 token = stream.read().strip()
         except (OSError, UnicodeDecodeError):
             continue

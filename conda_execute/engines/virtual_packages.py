@@ -130,14 +130,13 @@ def _holds(spec: str, present: Sequence[GenericVirtualPackage]) -> bool:
     if spec.startswith("!"):
         return not _holds(spec[1:], present)
     parsed = rattler.MatchSpec(spec, strict=False)
-    return any(_matches(parsed, package) for package in present)
-
-
-def _matches(spec: MatchSpec, package: GenericVirtualPackage) -> bool:
-    record = rattler.PackageRecord(
-        package.name, rattler.VersionWithSource(str(package.version)), package.build_string, 0, "noarch", None
+    records = (
+        rattler.PackageRecord(
+            one.name, rattler.VersionWithSource(str(one.version)), one.build_string, 0, "noarch", None
+        )
+        for one in present
     )
-    return record.matches(spec)
+    return any(record.matches(parsed) for record in records)
 
 
 def describe(package: GenericVirtualPackage) -> str:

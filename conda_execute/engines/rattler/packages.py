@@ -29,28 +29,23 @@ def described(records: Sequence[RepoDataRecord], caches: Sequence[str] = ()) -> 
     This is only for display: the installer checks hashes, and a full index of a large cache takes long.
     """
     packages = [
-        _package(
-            record,
-            any(os.path.isdir(os.path.join(cache, stem(record.file_name))) for cache in caches) if caches else None,
+        Package(
+            name=record.name.normalized,
+            version=str(record.version),
+            build=str(record.build),
+            channel=(record.channel or "").rstrip("/"),
+            subdir=record.subdir,
+            url=record.url,
+            size=record.size,
+            sha256=record.sha256.hex() if record.sha256 else None,
+            md5=record.md5.hex() if record.md5 else None,
+            cached=any(os.path.isdir(os.path.join(cache, stem(record.file_name))) for cache in caches)
+            if caches
+            else None,
         )
         for record in records
     ]
     return tuple(sorted(packages, key=lambda package: package.name))
-
-
-def _package(record: RepoDataRecord, cached: bool | None) -> Package:
-    return Package(
-        name=record.name.normalized,
-        version=str(record.version),
-        build=str(record.build),
-        channel=(record.channel or "").rstrip("/"),
-        subdir=record.subdir,
-        url=record.url,
-        size=record.size,
-        sha256=record.sha256.hex() if record.sha256 else None,
-        md5=record.md5.hex() if record.md5 else None,
-        cached=cached,
-    )
 
 
 def is_wheel(record: RepoDataRecord) -> bool:
