@@ -76,6 +76,14 @@ def listed(directory: str) -> list[str]:
         return []
 
 
+def changed(path: str) -> float:
+    """When a file or link last changed, in seconds by the clock of its file system; 0 if it is gone."""
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
 def is_writable(path: str) -> bool:
     """Whether this directory can be written to; if it does not exist, whether it could be created."""
     while not os.path.exists(path) and path != os.path.dirname(path):

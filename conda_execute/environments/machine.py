@@ -45,14 +45,13 @@ def register(tmp_envs: str, now: float) -> None:
 
 def forget_former(tmp_envs: str, now: float, unused_for: float) -> None:
     """Remove the entries of boots that have shown no sign of life for `unused_for` seconds."""
-    newest: dict[str, float] = {}
+    by_boot: dict[str, list[str]] = {}
     for name in files.listed(layout.boots(tmp_envs)):
-        boot = name.partition(".")[0]
-        newest[boot] = max(newest.get(boot, 0.0), _moment(os.path.join(layout.boots(tmp_envs), name)))
-    for boot, moment in newest.items():
-        if now - moment > unused_for:
-            for path in (layout.machine, layout.swept, layout.due, layout.sweep_lock):
-                files.try_to_unlink(path(tmp_envs, boot))
+        by_boot.setdefault(name.partition(".")[0], []).append(os.path.join(layout.boots(tmp_envs), name))
+    for paths in by_boot.values():
+        if now - max(map(files.changed, paths)) > unused_for:
+            for path in paths:
+                files.try_to_unlink(path)
 
 
 class _Entry:
@@ -85,7 +84,7 @@ class Boots:
         entry = self._read(boot)
         if entry is None or boot not in mine.former or entry.identity != mine.identity:
             return None
-        return max(_moment(path(self._tmp_envs, boot)) for path in (layout.machine, layout.swept))
+        return max(files.changed(path(self._tmp_envs, boot)) for path in (layout.machine, layout.swept))
 
     def _read(self, boot: str) -> _Entry | None:
         try:
@@ -132,11 +131,4 @@ def _uptime() -> float:
     try:
         return float(uses.line("/proc/uptime").split()[0])
     except ValueError:
-        return 0.0
-
-
-def _moment(path: str) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
         return 0.0

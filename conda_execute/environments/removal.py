@@ -92,7 +92,9 @@ class Removal:
                 if stamps is None:
                     self._put_aside(found)
                 elif found.name in stamps:
-                    self._take_up_again(found, stamps[found.name])
+                    lock = self._lock(found)
+                    if lock is not None and self._stamp(found) != stamps[found.name]:
+                        self._stay(found, lock, "used meanwhile", mark=False)
             self._judge()
         finally:
             while self._locked:
@@ -100,12 +102,18 @@ class Removal:
         for found in batch:
             self.store.empty_trash(found.name)
 
-    def _put_aside(self, found: Found) -> None:
+    def _lock(self, found: Found) -> Lock | None:
         lock = self.store.try_to_lock(found.name, layout.CLEANER)
         if lock is None:
             self.kept.append((found, "is being created or cleaned"))
+        else:
+            self._locked.append((found, lock))
+        return lock
+
+    def _put_aside(self, found: Found) -> None:
+        lock = self._lock(found)
+        if lock is None:
             return
-        self._locked.append((found, lock))
         environment = self.store.read(found.name)
         marker = environment.marker if environment else None
         if (self.store.state(found.name), marker) != (found.state, found.marker):
@@ -128,16 +136,6 @@ class Removal:
         if stamps:
             pause(NETWORK_PAUSE)
         return stamps
-
-    def _take_up_again(self, found: Found, stamp: tuple[str, int, int]) -> None:
-        lock = self.store.try_to_lock(found.name, layout.CLEANER)
-        if lock is None:
-            self.kept.append((found, "is being created or cleaned"))
-        elif self._stamp(found) != stamp:
-            lock.release()
-            self.kept.append((found, "used meanwhile"))
-        else:
-            self._locked.append((found, lock))
 
     def _stamp(self, found: Found) -> tuple[str, int, int]:
         """Changes when the prefix is made again, or its marker is put back and aside again."""

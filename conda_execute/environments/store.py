@@ -82,10 +82,7 @@ class Store:
 
     def made(self, environment: Environment) -> float:
         """When the environment became ready, by the file system's clock."""
-        try:
-            return os.stat(layout.marker(environment.prefix)).st_mtime
-        except OSError:
-            return 0.0  # it is going
+        return files.changed(layout.marker(environment.prefix))
 
     def state(self, name: str) -> State:
         """The state of this prefix. Only certain for the holder of the lock."""

@@ -157,7 +157,7 @@ def foreign_notes(notes: Sequence[Note], now: float) -> str:
         return f"a note of process {notes[0].use.pid} on {_where(notes[0].use)}"
     hosts = {_where(note.use) for note in notes if note.use is not None}
     whose = next(iter(hosts)) if len(hosts) == 1 else f"{len(hosts)} hosts"
-    newest = max(map(_moment, notes))
+    newest = max(files.changed(note.path) for note in notes)
     return f"{len(notes)} notes of {whose}, newest {'now' if now - newest < 60 else age(now - newest) + ' ago'}"
 
 
@@ -165,13 +165,6 @@ def _where(use: Use) -> str:
     here = uses.this_process()
     is_container = use.host == here.host and use.place != here.place
     return f"{use.host} (another container)" if is_container else use.host
-
-
-def _moment(note: Note) -> float:
-    try:
-        return os.lstat(note.path).st_mtime
-    except OSError:
-        return 0.0
 
 
 def _listing(items: Sequence[str]) -> str:
@@ -183,13 +176,9 @@ def _listing(items: Sequence[str]) -> str:
 
 
 def sweep(store: Store, policy: Policy = Policy(), *, pause: Callable[[float], None] = time.sleep) -> Report:
-    """One automatic cleaning: renew what is in use, remove what may be removed, empty the trash."""
+    """One automatic cleaning: renew what is in use, empty the trash, remove what may be removed."""
     _begin(store)
-    found = survey(store, policy)
-    _renew(store, found)
-    report = _remove(store, found, policy, pause=pause)
-    store.empty_trash()
-    return report
+    return _remove(store, survey(store, policy), policy, named=False, pause=pause)
 
 
 def clear(
@@ -210,11 +199,15 @@ def clear(
     `foreign`: a person says that no other host or container runs anything, so their notes and links are ignored.
     """
     policy = Policy(min_age, timedelta(0) if foreign else foreign_use_ttl)
+    chosen = store.list() if names is None else _with_neighbours(store, names)
     if foreign and not dry_run:
-        _free(store, store.list() if names is None else _with_neighbours(store, names))
+        from .soft_lock import SoftLock
+
+        for name in chosen:
+            SoftLock(layout.lock(store.tmp_envs, name), str(uses.this_process())).free()
     if not dry_run:
         _begin(store)
-    found = survey(store, policy, None if names is None else _with_neighbours(store, names))
+    found = survey(store, policy, chosen)
     if names is not None:
         found = [replace(one, kept=False) for one in found]
     if dry_run:
@@ -226,18 +219,7 @@ def clear(
             notice(f"waiting {seconds:.0f} seconds for other hosts that may use `{store.tmp_envs}`")
         pause(seconds)
 
-    _renew(store, found)
-    report = _remove(store, found, policy, named=names is not None, pause=patiently)
-    store.empty_trash()
-    return report
-
-
-def _free(store: Store, names: Iterable[str]) -> None:
-    """Remove the links that other hosts hold as locks of these environments."""
-    from .soft_lock import SoftLock
-
-    for name in names:
-        SoftLock(layout.lock(store.tmp_envs, name), str(uses.this_process())).free()
+    return _remove(store, found, policy, named=names is not None, pause=patiently)
 
 
 def _with_neighbours(store: Store, names: Iterable[str]) -> list[str]:
@@ -259,9 +241,7 @@ def release(environment: Environment) -> None:
     mark = layout.keep(environment.prefix)
     try:
         if os.path.lexists(mark):  # in a read-only place, what is not there cannot be removed either
-            os.unlink(mark)
-    except FileNotFoundError:
-        pass
+            files.unlink(mark)
     except OSError as error:
         raise PlaceError.refused(error, environment.prefix) from error
 
@@ -319,13 +299,8 @@ def _begin(store: Store) -> None:
         machine.forget_former(store.tmp_envs, now, FOREIGN_TTL)
     except OSError:
         pass  # a read-only place: nothing can be removed either
-    _put_back(store)
-
-
-def _put_back(store: Store) -> None:
-    """Restore markers that dead sweepers put aside. A live sweeper that waits for the caches of other hosts loses its
-    candidates, which does no harm."""
     for name in store.list():
+        # A live sweeper that waits for the caches of other hosts loses its candidates, which does no harm.
         if os.path.exists(layout.marker_aside(store.prefix(name))):
             lock = store.try_to_lock(name)
             if lock is not None:
@@ -339,9 +314,12 @@ def _remove(
     environments: Sequence[Found],
     policy: Policy,
     *,
-    named: bool = False,
+    named: bool,
     pause: Callable[[float], None],
 ) -> Report:
+    """Renew what is in use, empty the trash, remove what may be removed."""
+    _renew(store, environments)
+    store.empty_trash()
     if not processes.sees_processes():
         why = "without /proc, the processes that use it cannot be seen"
         return Report((), tuple((found, why) for found in environments))

@@ -209,10 +209,4 @@ def listed(prefix: str, build: str | None = None) -> list[tuple[str, list[str]]]
 def last_used(prefix: str, marker: Marker | None, directories: Iterable[str]) -> float:
     """When a use was last noted in these directories, in seconds by the file system's clock; for a prefix without a
     marker, when it last changed."""
-    times = [0.0]
-    for path in (*directories, *(() if marker else (prefix,))):
-        try:
-            times.append(os.stat(path).st_mtime)
-        except OSError:
-            continue
-    return max(times)
+    return max(map(files.changed, (*directories, *(() if marker else (prefix,)))), default=0.0)
