@@ -76,6 +76,13 @@ def listed(directory: str) -> list[str]:
         return []
 
 
+def touch(path: str, moment: float | None = None) -> None:
+    """Set the time of a file, by default to now; it is created, empty and for this user only, if there is none. Raises
+    OSError."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    os.utime(path, None if moment is None else (moment, moment))
+
+
 def changed(path: str) -> float:
     """When a file or link last changed, in seconds by the clock of its file system; 0 if it is gone."""
     try:
@@ -100,7 +107,7 @@ def is_full(directory: str) -> bool:
         return os.statvfs(directory).f_bavail == 0
     path = os.path.join(directory, f".room-{os.getpid()}")
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
         try:
             os.unlink(path)
             os.posix_fallocate(descriptor, 0, 1 << 20)
@@ -243,9 +250,7 @@ def is_own(found: os.stat_result) -> bool:
 def rewrite(path: str, data: bytes) -> None:
     """Replace the content of the file atomically; links are followed, and the mode is kept. Raises PlaceError."""
     target = os.path.realpath(path)
-    directory = os.path.dirname(target)
-    if not os.path.lexists(directory):
-        raise _no_folder(path, directory)
+    check_folder(path)
 
     def settle(temporary: str) -> None:
         os.chmod(temporary, old.st_mode & 0o7777 if old else 0o666 & ~umask())
@@ -263,27 +268,24 @@ def rewrite(path: str, data: bytes) -> None:
 
 
 def check_folder(path: str) -> None:
-    """Raise PlaceError if the folder for a new script does not exist, before anything is solved."""
+    """Raise PlaceError if there is no folder for this file."""
     directory = os.path.dirname(os.path.realpath(path))
-    if not os.path.isdir(directory):
-        raise _no_folder(path, directory)
+    if os.path.isdir(directory):
+        return
+    import shlex
+
+    given = os.path.dirname(path)
+    # A broken link is in a folder, but the folder of its target may be missing.
+    folder = given if given and not os.path.lexists(given) else directory
+    raise PlaceError(
+        f"`{path}` cannot be written: there is no folder `{folder}`", hint=f"create it: mkdir -p {shlex.quote(folder)}"
+    )
 
 
 def umask() -> int:
     umask = os.umask(0o022)
     os.umask(umask)
     return umask
-
-
-def _no_folder(path: str, directory: str) -> PlaceError:
-    import shlex
-
-    given = os.path.dirname(path)
-    # A broken link is in a folder, but the folder of its target may be missing.
-    folder = given if given and not os.path.lexists(given) else directory
-    return PlaceError(
-        f"`{path}` cannot be written: there is no folder `{folder}`", hint=f"create it: mkdir -p {shlex.quote(folder)}"
-    )
 
 
 def _give_back(path: str, owner: int, group: int) -> None:

@@ -88,8 +88,7 @@ def _set_due(store: Store, boot: str, now: float) -> None:
         (layout.swept(store.tmp_envs, boot), now),
         (layout.due(store.tmp_envs, boot), now + INTERVAL.total_seconds()),
     ):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-        os.utime(path, (moment, moment))
+        files.touch(path, moment)
 
 
 def _start(store: Store, unused_for: timedelta, foreign_use_ttl: timedelta, cache: str | None) -> None:

@@ -158,8 +158,7 @@ class Plan:
 
     def store(self) -> Store:
         """The store of its environment."""
-        host = platforms.host()
-        return Store(choose_tmp_envs(self.settings, self.environ, host, name=self.name, notice=self.voice.notice))
+        return _store(self.settings, self.environ, self.name, self.voice.notice)
 
     def store_to_run_in(self) -> Store:
         """The same, if programs can run there. Raises NotExecutableError."""
@@ -308,7 +307,12 @@ def open_store(notice: Callable[[str], None]) -> tuple[Settings, Store]:
     """The settings, and the store in which a new environment would be created."""
     environ = process.inherited_environ()
     settings = load(environ)
-    return settings, Store(choose_tmp_envs(settings, environ, platforms.host(), name=None, notice=notice))
+    return settings, _store(settings, environ, None, notice)
+
+
+def _store(settings: Settings, environ: Mapping[str, str], name: str | None, notice: Callable[[str], None]) -> Store:
+    env_dir, trusted = settings.env_dir, settings.trusted_groups
+    return Store(choose_tmp_envs(env_dir, trusted, environ, platforms.host(), name=name, notice=notice))
 
 
 def sandbox_of(options: RunOptions, settings: Settings, script: Script, header: Header) -> str | None:

@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +18,7 @@ from tests.protocol import small
 
 class TestPlace:
     def choose(self, env_dir: str | None = None, name: str | None = None, **environ: str) -> str:
-        return choose_tmp_envs(SimpleNamespace(env_dir=env_dir, trusted_groups=()), environ, "linux-64", name=name)
+        return choose_tmp_envs(env_dir, (), environ, "linux-64", name=name)
 
     def test_place_asked_for_comes_first(self, tmp_path: Path) -> None:
         assert self.choose(str(tmp_path / "envs"), HOME=str(tmp_path)) == str(tmp_path / "envs" / "tmp_envs")
@@ -75,7 +74,8 @@ class TestPlace:
         (tmp_path / "home").write_text("no directory")
         notices: list[str] = []
         place = choose_tmp_envs(
-            SimpleNamespace(env_dir=None, trusted_groups=()),
+            None,
+            (),
             {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)},
             "linux-64",
             notice=notices.append,
@@ -87,7 +87,8 @@ class TestPlace:
     def test_no_home_is_a_private_directory_with_a_notice(self, tmp_path: Path) -> None:
         notices: list[str] = []
         place = choose_tmp_envs(
-            SimpleNamespace(env_dir=None, trusted_groups=()),
+            None,
+            (),
             {"TMPDIR": str(tmp_path)},
             "linux-64",
             notice=notices.append,
@@ -154,13 +155,11 @@ class TestPlace:
         code = f"""
 import sys
 sys.path.insert(0, {str(small.ROOT)!r})
-from types import SimpleNamespace
 from conda_execute import errors
 from conda_execute.environments import place as location
 for name in sys.argv[2:]:
     try:
-        settings = SimpleNamespace(env_dir=sys.argv[1], trusted_groups=())
-        print(location.choose_tmp_envs(settings, {{}}, "linux-64", name=name))
+        print(location.choose_tmp_envs(sys.argv[1], (), {{}}, "linux-64", name=name))
     except errors.PlaceError as error:
         print(error)
 """

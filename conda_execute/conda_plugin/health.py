@@ -57,7 +57,7 @@ def _of_environments(prefix: str, environ: Mapping[str, str]) -> Findings:
         settings = load(environ)
         tmp_envs, name = os.path.split(os.path.abspath(prefix))
         if not (is_name(name) and os.path.basename(tmp_envs) == layout.TMP_ENVS):
-            tmp_envs, name = choose_tmp_envs(settings, environ, host()), ""
+            tmp_envs, name = choose_tmp_envs(settings.env_dir, settings.trusted_groups, environ, host()), ""
         store = Store(tmp_envs)
         policy = Policy(unused_for=settings.remove_if_unused_for, foreign_use_ttl=settings.foreign_use_ttl)
         found = survey(store, policy, [name] if name else None)

@@ -357,7 +357,7 @@ class _Work:
 
 def _remember(path: str) -> None:
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        files.touch(path)
     except OSError:
         pass  # read-only, or being deleted: checked again next time
 

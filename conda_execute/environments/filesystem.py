@@ -29,8 +29,7 @@ def clock(tmp_envs: str) -> float:
     path = os.path.join(tmp_envs, layout.LOCKS, ".clock")
     try:
         files.make_directory(os.path.dirname(path))
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        os.utime(path)
+        files.touch(path)
         return os.stat(path).st_mtime
     except OSError:
         return time.time()  # read-only, or full: good enough to show an age, and nothing can be removed anyway

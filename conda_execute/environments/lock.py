@@ -188,7 +188,7 @@ def has_locks(path: str) -> bool:
     """Whether the file at this path, which is created if needed, can be locked, as far as we can try."""
     try:
         files.make_directory(os.path.dirname(path))
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:
         return True  # the caller that needs the lock reports the problem
     try:
@@ -294,7 +294,7 @@ class _Claim:
 
     def _open(self) -> int:
         if self._descriptor < 0:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         return self._descriptor
 
     def __enter__(self) -> _Claim:

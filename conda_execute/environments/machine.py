@@ -112,7 +112,7 @@ def _former_boots(boot: str) -> list[str]:
     if sys.platform == "win32" or is_network(_LASTING):
         return []
     path = os.path.join(_LASTING, f".conda-execute-{os.geteuid()}.boots")
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     try:
         with open(os.open(path, flags, 0o600), "r+", encoding="ascii") as stream:
             status = os.fstat(stream.fileno())

@@ -14,20 +14,11 @@ from . import layout
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol
-
-    class HasEnvDir(Protocol):
-        """The part of the settings that says where environments go."""
-
-        @property
-        def env_dir(self) -> str | None: ...
-
-        @property
-        def trusted_groups(self) -> tuple[str, ...]: ...
 
 
 def choose_tmp_envs(
-    settings: HasEnvDir,
+    env_dir: str | None,
+    trusted: Sequence[str],
     environ: Mapping[str, str],
     platform: str,
     *,
@@ -35,16 +26,16 @@ def choose_tmp_envs(
     notice: Callable[[str], None] | None = None,
 ) -> str:
     """Return the first place that fits, created if needed. PlaceError if none fits, or if the one that was asked for
-    does not.
+    (`env_dir`) does not.
 
-    A place fits if only we can write to it. One that cannot be written to at all fits if it holds the environment
-    `name` already, or if no name is given; so does a default one that is full. `notice` is called if no ordinary place
-    was available.
+    A place fits if only we, and the `trusted` groups, can write to it. One that cannot be written to at all fits if it
+    holds the environment `name` already, or if no name is given; so does a default one that is full. `notice` is called
+    if no ordinary place was available.
     """
-    if settings.env_dir:
-        asked = os.path.abspath(settings.env_dir)
+    if env_dir:
+        asked = os.path.abspath(env_dir)
         place = asked if os.path.basename(asked) == layout.TMP_ENVS else os.path.join(asked, layout.TMP_ENVS)
-        _fit(place, name, settings.trusted_groups)
+        _fit(place, name, trusted)
         return place
     root = _root_prefix()
     cache = cache_dir(environ)
@@ -55,9 +46,9 @@ def choose_tmp_envs(
     for place in defaults:
         try:
             # Checked before anything is created: root leaves nothing in the home of another user.
-            if (owned := others(place, settings.trusted_groups)) is not None:
+            if (owned := others(place, trusted)) is not None:
                 raise PlaceError(owned)
-            _fit(place, name, settings.trusted_groups)
+            _fit(place, name, trusted)
             if name is not None and not _holds(place, name) and is_full(place):
                 raise PlaceError(f"no space left on the disk of `{place}`")
         except PlaceError as error:
@@ -65,7 +56,7 @@ def choose_tmp_envs(
             continue
         return place
     place = os.path.join(private_directory(environ), platform, layout.TMP_ENVS)
-    _fit(place, name, settings.trusted_groups)
+    _fit(place, name, trusted)
     if notice is not None:
         notice(f"environments go to `{place}`, which may not last: {why}")
     return place

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from .. import files
 from . import layout
 
 TYPE_CHECKING = False
@@ -29,22 +30,15 @@ def due(environment: Environment, seconds: float) -> float:
 
 def postpone(environment: Environment, seconds: float, now: float) -> None:
     """Note that no new environment can be created now. If nothing can be written, each start tries again."""
-    _write(environment, seconds, now + _PAUSE)
+    file(environment, seconds, now + _PAUSE)
 
 
-def file(environment: Environment, seconds: float) -> str | None:
-    """The file that says when renewal is due; None if it cannot be written."""
-    try:
-        return _write(environment, seconds, due(environment, seconds))
-    except OSError:
-        return None
-
-
-def _write(environment: Environment, seconds: float, moment: float) -> str | None:
+def file(environment: Environment, seconds: float, moment: float | None = None) -> str | None:
+    """The file that says when renewal is due, at this moment or when it was due before; None if it cannot be
+    written."""
     path = layout.renew(environment.prefix, seconds)
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-        os.utime(path, (moment, moment))
+        files.touch(path, due(environment, seconds) if moment is None else moment)
     except OSError:
         return None
     return path

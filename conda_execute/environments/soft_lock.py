@@ -114,7 +114,7 @@ class SoftLock:
         own = self._holder.partition("\n")[0]
         files.make_directory(self._breakers)
         mine = os.path.join(self._breakers, own)
-        os.close(os.open(mine, os.O_WRONLY | os.O_CREAT, 0o600))
+        files.touch(mine)
         try:
             if any(other != own and self._judge(other) != "dead" for other in os.listdir(self._breakers)):
                 return False

@@ -230,8 +230,7 @@ def _with_neighbours(store: Store, names: Iterable[str]) -> list[str]:
 def keep(environment: Environment) -> None:
     """Never clean the environment automatically. Raises PlaceError if nothing can be written."""
     try:
-        with open(layout.keep(environment.prefix), "w", encoding="utf-8"):
-            pass
+        files.touch(layout.keep(environment.prefix))
     except OSError as error:
         raise PlaceError.refused(error, environment.prefix) from error
 

@@ -151,8 +151,7 @@ def write_note(path: str) -> bool:
     try:
         # Its content stays (`launch.loops`); its modification time becomes that of the last use, as with the launcher's
         # redirection.
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600))
-        os.utime(path)
+        files.touch(path)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
             raise FileNotFoundError(error.errno, os.strerror(error.errno or 0), path) from error
@@ -179,7 +178,7 @@ def _is_marked(environment: Environment) -> bool:
 
 def _is_there(path: str) -> bool:
     try:
-        os.close(os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)))
+        os.close(os.open(path, os.O_RDONLY))
     except OSError:
         return False
     return True

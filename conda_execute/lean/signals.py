@@ -6,9 +6,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 else:
-    try:
-        import _signal as signal
-    except ImportError:
-        import signal
+    import _signal as signal
 
 __all__ = ["signal"]

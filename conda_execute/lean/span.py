@@ -6,9 +6,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import timedelta
 else:
-    try:
-        from _datetime import timedelta
-    except ImportError:
-        from datetime import timedelta
+    from _datetime import timedelta
 
 __all__ = ["timedelta"]

@@ -28,8 +28,7 @@ else:
             self.compare = compare
             self.repr = repr
 
-    def field(**said):
-        return _Field(**said)
+    field = _Field
 
     def replace(value, /, **changes):
         """The same value, except for these fields."""
