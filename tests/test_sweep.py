@@ -308,7 +308,7 @@ print(subprocess.Popen([program, "60"], cwd="/", start_new_session=True, stdout=
 import datetime, os, sys
 from conda_execute.environments import store
 from conda_execute.environments import removal, sweep
-from conda_execute.environments import observer
+from conda_execute.environments import observer, uses
 from tests.protocol import small
 steps = []
 def watch(event, arguments):
@@ -319,7 +319,7 @@ def watch(event, arguments):
         steps.append(step)
 sys.addaudithook(watch)
 [name] = store.Store(sys.argv[1]).list()
-observer.users(store.Store(sys.argv[1]).prefix(name), observer.Observer(0, 0, sys.argv[1]))
+observer.users(sys.argv[1], {name: uses.listed(os.path.join(sys.argv[1], name))}, 0, 0)
 print(*steps)
 steps.clear()
 sweep.sweep(store.Store(sys.argv[1]), removal.Policy(datetime.timedelta(0)))

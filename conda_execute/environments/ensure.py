@@ -278,14 +278,14 @@ class _Work:
 
     def _users(self, candidate: str, was_ready: bool) -> tuple[Sequence[Process], Sequence[Note]]:
         """Processes, and notes of other hosts, that keep the prefix from being deleted."""
-        from .observer import FOREIGN_TTL, Observer, users
+        from .observer import FOREIGN_TTL, users
 
         prefix = self.store.prefix(candidate)
         if was_ready or uses.listed(prefix):
             self._wait_for_other_hosts()
-        processes, foreign = users(prefix, Observer(self.store.now(), FOREIGN_TTL, self.store.tmp_envs))
+        found = users(self.store.tmp_envs, {candidate: uses.listed(prefix)}, self.store.now(), FOREIGN_TTL)[candidate]
         # A note of our own was left by the launcher or the warm path, before it saw that the environment is unusable.
-        return [one for one in processes if (one.pid, one.why) != (self.use.pid, "noted")], foreign
+        return [one for one in found.processes if (one.pid, one.why) != (self.use.pid, "noted")], found.foreign
 
     def _wait_for_other_hosts(self) -> None:
         """Wait until notes that the caches of other hosts may hide from us must be visible, as the sweeper does."""

@@ -14,15 +14,16 @@ import sys
 from ..lean.values import dataclass
 from . import processes
 from .machine import Boots
-from .uses import MACHINE, UNKNOWN, Note, fields, listed, parse, place
+from .uses import MACHINE, UNKNOWN, Note, fields, parse, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Mapping
     from typing import Literal
 
     from ..model import Use
     from .processes import Process
+    from .uses import Notes
 
     #: The state of a note's process. A foreign one cannot be checked from here, and counts as live.
     Verdict = Literal["live", "dead", "foreign"]
@@ -63,7 +64,7 @@ class Observer:
         self._pids: Collection[str] | None = None
         self._everybody: Everybody | None = None
 
-    def sort(self, notes: Iterable[tuple[str, list[str]]]) -> Sorted:
+    def sort(self, notes: Notes) -> Sorted:
         """Sort notes, given as names by directory, by the state of their processes."""
         result = Sorted([], [], [])
         table = self._table() if self.boot != UNKNOWN else ()
@@ -220,11 +221,27 @@ def _may_run(pid: int, path: str) -> bool:
         return True  # it exists, but does not say when it started
 
 
-def users(prefix: str, observer: Observer) -> tuple[tuple[Process, ...], list[Note]]:
-    """Processes of this host that use the prefix, and foreign notes that count as live.
+@dataclass(frozen=True)
+class Users:
+    """Who uses an environment."""
+
+    #: Processes of this host, noted or not.
+    processes: tuple[Process, ...]
+    #: Notes of other hosts and containers that count as live.
+    foreign: tuple[Note, ...]
+    #: Paths of the notes of processes that have ended.
+    dead: tuple[str, ...]
+
+
+def users(tmp_envs: str, notes: Mapping[str, Notes], now: float, foreign_ttl: float) -> dict[str, Users]:
+    """The users of environments, whose notes were listed, by name.
 
     Notes are listed before the table of processes is read, and the inhabitants last: a child outlives its parent.
     """
-    notes = observer.sort(listed(prefix))
-    tmp_envs, name = os.path.split(prefix)
-    return processes.together(notes.live, processes.inhabitants(tmp_envs).get(name, [])), notes.foreign
+    observer = Observer(now, foreign_ttl, tmp_envs)
+    judged = {name: observer.sort(listed) for name, listed in notes.items()}
+    inhabitants = processes.inhabitants(tmp_envs) if judged else {}
+    return {
+        name: Users(processes.together(found.live, inhabitants.get(name, [])), tuple(found.foreign), tuple(found.dead))
+        for name, found in judged.items()
+    }

@@ -6,9 +6,8 @@ import os
 from datetime import timedelta
 
 from ..lean.values import dataclass
-from . import layout, processes, uses
+from . import layout, observer, uses
 from .filesystem import NETWORK_PAUSE
-from .observer import Observer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,11 +46,9 @@ class Found:
     last_used: float
     #: A person asked that it is never cleaned automatically.
     kept: bool = False
-    #: Live processes of this host.
+    #: As in `observer.Users`.
     processes: tuple[Process, ...] = ()
-    #: Notes of other hosts and containers that count as live.
     foreign: tuple[Note, ...] = ()
-    #: Paths of the notes of processes that have ended.
     dead: tuple[str, ...] = ()
     #: It is being created or cleaned right now.
     busy: bool = False
@@ -150,15 +147,13 @@ class Removal:
     def _judge(self) -> None:
         """Find the users of what is aside now. Notes are listed first: a process that wrote a note is still there when
         processes are listed."""
-        listed = [uses.listed(found.prefix) for found, _ in self._locked]
+        notes = {found.name: uses.listed(found.prefix) for found, _ in self._locked}
         now = self.store.now()
-        observer = Observer(now, self.policy.foreign_use_ttl.total_seconds(), self.store.tmp_envs)
-        sorted_notes = [observer.sort(directories) for directories in listed]
-        inhabitants = processes.inhabitants(self.store.tmp_envs) if self._locked else {}
-        for (found, lock), directories, notes in zip(list(self._locked), listed, sorted_notes, strict=True):
-            last_used = uses.last_used(found.prefix, found.marker, [directory for directory, _ in directories])
+        users = observer.users(self.store.tmp_envs, notes, now, self.policy.foreign_use_ttl.total_seconds())
+        for found, lock in list(self._locked):
+            last_used = uses.last_used(found.prefix, found.marker, notes[found.name])
             is_recent = last_used > found.last_used and now - last_used < self.policy.unused_for.total_seconds()
-            if notes.live or notes.foreign or inhabitants.get(found.name) or is_recent:
+            if users[found.name].processes or users[found.name].foreign or is_recent:
                 self._stay(found, lock, "used meanwhile")
             elif not self.named and os.path.exists(layout.keep(found.prefix)):
                 self._stay(found, lock, "kept on request")

@@ -29,10 +29,10 @@ from .. import files
 from ..errors import PlaceError
 from ..lean.values import dataclass, replace
 from ..text import age
-from . import layout, machine, processes, uses
+from . import layout, machine, observer, processes, uses
 from . import marker as markers
 from .filesystem import is_network
-from .observer import FOREIGN_TTL, Observer
+from .observer import FOREIGN_TTL
 from .removal import Found, Policy, Removal
 from .store import Store
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..model import Environment, Marker, Use
     from .processes import Process
     from .store import State
-    from .uses import Note
+    from .uses import Note, Notes
 
 
 @dataclass(frozen=True)
@@ -67,34 +67,26 @@ def survey(store: Store, policy: Policy = Policy(), names: Iterable[str] | None 
     """Read all environments, or the named ones, sorted by name. Writes nothing but the file that shows the file
     system's clock."""
     now = store.now()
-    chosen = store.list() if names is None else list(names)
-    listed = [(name, *_read(store, name)) for name in chosen]
-    observer = Observer(now, policy.foreign_use_ttl.total_seconds(), store.tmp_envs)
-    sorted_notes = [observer.sort(names) for _, _, _, names in listed]
-    inhabitants = processes.inhabitants(store.tmp_envs) if listed else {}
-    found = []
-    for (name, state, marker, directories), notes in zip(listed, sorted_notes, strict=True):
-        if state == "absent":
-            continue
-        prefix = store.prefix(name)
-        found.append(
-            Found(
-                name=name,
-                prefix=prefix,
-                state=state,
-                marker=marker,
-                last_used=uses.last_used(prefix, marker, [directory for directory, _ in directories]),
-                kept=os.path.exists(layout.keep(prefix)),
-                processes=processes.together(notes.live, inhabitants.get(name, [])),
-                foreign=tuple(notes.foreign),
-                dead=tuple(notes.dead),
-                busy=state == "unfinished" and _is_locked(store, name),
-            )
+    read = {name: _read(store, name) for name in (store.list() if names is None else names)}
+    notes = {name: listed for name, (_, _, listed) in read.items()}
+    users = observer.users(store.tmp_envs, notes, now, policy.foreign_use_ttl.total_seconds())
+    return [
+        Found(
+            name=name,
+            prefix=store.prefix(name),
+            state=state,
+            marker=marker,
+            last_used=uses.last_used(store.prefix(name), marker, notes[name]),
+            kept=os.path.exists(layout.keep(store.prefix(name))),
+            busy=state == "unfinished" and _is_locked(store, name),
+            **vars(users[name]),
         )
-    return found
+        for name, (state, marker, _) in read.items()
+        if state != "absent"
+    ]
 
 
-def _read(store: Store, name: str) -> tuple[State | Literal["unreadable"], Marker | None, list[tuple[str, list[str]]]]:
+def _read(store: Store, name: str) -> tuple[State | Literal["unreadable"], Marker | None, Notes]:
     """State, marker, and the names of notes by directory. Read without the lock: before acting, they are read again."""
     prefix = store.prefix(name)
     try:
@@ -260,7 +252,7 @@ def _renew(store: Store, environments: Iterable[Found]) -> None:
             continue
         directory = layout.uses(found.prefix, found.marker.build)
         before = files.listed(directory)
-        last_used = uses.last_used(found.prefix, found.marker, [directory])
+        last_used = uses.last_used(found.prefix, found.marker, [(directory, before)])
         for process in found.processes:
             _note(directory, process)
         for path in found.dead:

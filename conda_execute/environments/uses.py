@@ -24,9 +24,10 @@ from . import marker as markers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ..model import Environment, Marker
+
+    #: The names of notes, by directory.
+    Notes = list[tuple[str, list[str]]]
 
 #: Replaces values that a system without /proc does not provide.
 UNKNOWN = "0"
@@ -187,12 +188,7 @@ def _is_there(path: str) -> bool:
 # Reading -------------------------------------------------------------------------------------------------------------
 
 
-def notes(prefix: str) -> list[Note]:
-    """All notes of all builds of the prefix, in no order."""
-    return [Note(os.path.join(directory, name), parse(name)) for directory, names in listed(prefix) for name in names]
-
-
-def listed(prefix: str, build: str | None = None) -> list[tuple[str, list[str]]]:
+def listed(prefix: str, build: str | None = None) -> Notes:
     """The names of all notes by directory, of one build or of all builds that were ever in the prefix.
 
     Names only, since there may be a hundred thousand.
@@ -205,7 +201,9 @@ def listed(prefix: str, build: str | None = None) -> list[tuple[str, list[str]]]
     return [(directory, files.listed(directory)) for directory in directories]
 
 
-def last_used(prefix: str, marker: Marker | None, directories: Iterable[str]) -> float:
-    """When a use was last noted in these directories, in seconds by the file system's clock; for a prefix without a
+def last_used(prefix: str, marker: Marker | None, notes: Notes) -> float:
+    """When a use was last noted among these notes, in seconds by the file system's clock; for a prefix without a
     marker, when it last changed."""
-    return max(map(files.changed, (*directories, *(() if marker else (prefix,)))), default=0.0)
+    return max(
+        map(files.changed, (*(directory for directory, _ in notes), *(() if marker else (prefix,)))), default=0.0
+    )
