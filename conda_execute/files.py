@@ -254,8 +254,8 @@ def rewrite(path: str, data: bytes) -> None:
 
     def settle(temporary: str) -> None:
         os.chmod(temporary, old.st_mode & 0o7777 if old else 0o666 & ~umask())
-        if old and sys.platform != "win32" and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-            _give_back(temporary, old.st_uid, old.st_gid)
+        if old:
+            _give_back(temporary, old)
 
     try:
         old = os.stat(target) if os.path.exists(target) else None
@@ -288,14 +288,12 @@ def umask() -> int:
     return umask
 
 
-def _give_back(path: str, owner: int, group: int) -> None:
+def _give_back(path: str, old: os.stat_result) -> None:
     """Restore owner and group as far as permitted: only root may change the owner."""
-    if sys.platform == "win32":
-        raise AssertionError("POSIX only")
-    mode = os.stat(path).st_mode & 0o7777
-    try:
-        os.chown(path, owner, group)
-        # Changing the owner removes the set-user-id bit.
-        os.chmod(path, mode)
-    except PermissionError:
+    if sys.platform == "win32" or (old.st_uid, old.st_gid) == (os.geteuid(), os.getegid()):
         return
+    try:
+        os.chown(path, old.st_uid, old.st_gid)
+        os.chmod(path, old.st_mode & 0o7777)  # changing the owner removes the set-user-id bit
+    except PermissionError:
+        pass

@@ -144,10 +144,8 @@ def _steps(path: str) -> tuple[list[tuple[str, os.stat_result]], str]:
 
 def _why_not(path: str, found: os.stat_result, ours: set[int], *, is_above: bool, alone: bool) -> str | None:
     """Who else may write, by the mode. `alone`: whether a group with this user as its only member may write."""
-    if sys.platform == "win32":
-        raise AssertionError("POSIX only")
     is_ours = found.st_gid in ours
-    if found.st_uid not in (os.geteuid(), 0) and not is_ours:
+    if not (is_own(found) or found.st_uid == 0 or is_ours):
         return f"`{path}` belongs to another user (uid {found.st_uid}), who can change it"
     if stat.S_ISLNK(found.st_mode):
         return None  # only its owner can change it, and anyone who can write to its directory

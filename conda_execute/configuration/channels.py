@@ -169,8 +169,10 @@ class _Book:
                 return self._several(name, self.multi[name])
             if name == "local":
                 return self._several(name, self._local())
-            return self._one(self._named(name))
-        return self._one(self._from_url(text if "://" in text else _path_to_url(text, self.folder)))
+            place = self._named(name)
+        else:
+            place = self._from_url(text if "://" in text else _path_to_url(text, self.folder))
+        return self._several(self._canonical_name(place), (place,))
 
     def _named(self, name: str) -> _Place:
         start = name
@@ -215,9 +217,6 @@ class _Book:
         if any(_below(place.name, custom.name) for custom in known):
             return place.name
         return place.url
-
-    def _one(self, place: _Place) -> Channel:
-        return self._several(self._canonical_name(place), (place,))
 
     def _several(self, name: str, places: Iterable[_Place]) -> Channel:
         mirrors = dict(self.settings.mirrored_channels).get(name)
@@ -359,8 +358,8 @@ def _check_allowed(name: str, channel: Channel, book: _Book) -> None:
     settings = book.settings
     for denied in settings.denylist_channels:
         # Without the scheme: what is denied by https must not be available by http.
-        urls = {_location(url) for url in book.channel(denied).urls}
-        if any(_location(url) in urls for url in channel.urls):
+        locations = {url.partition("://")[2] for url in book.channel(denied).urls}
+        if any(url.partition("://")[2] in locations for url in channel.urls):
             raise SettingsError(
                 f"the channel `{name}` is denied by `denylist_channels`",
                 where=settings.origin("denylist_channels", denied) or settings.origin("denylist_channels"),
@@ -375,7 +374,3 @@ def _check_allowed(name: str, channel: Channel, book: _Book) -> None:
                 where=settings.origin("allowlist_channels"),
                 hint=f"allowed: {known}",
             )
-
-
-def _location(url: str) -> str:
-    return url.partition("://")[2]
