@@ -12,10 +12,7 @@ import errno
 import os
 import re
 import sys
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
 
 #: How many unwritten bytes of other programs are acceptable when one call writes the whole file system.
 _FEW = 64 << 20

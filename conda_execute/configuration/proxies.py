@@ -3,13 +3,10 @@ web alike."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..errors import SettingsError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .declared import Settings
+from .declared import Settings
 
 
 def proxy(

@@ -241,8 +241,6 @@ class _Work:
         return environment
 
     def _look_again(self, candidate: str, lock: Lock, force: bool) -> Environment | None:
-        from .processes import sees_processes
-
         started = time.monotonic()
         state = self.store.state(candidate)
         if state == "aside":
@@ -256,6 +254,8 @@ class _Work:
         if state == "absent":
             solved = self.recipe.solve(replaces=False)
         else:
+            from .processes import sees_processes
+
             if not sees_processes():
                 if force and environment is not None:
                     raise InUseError(

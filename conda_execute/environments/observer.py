@@ -10,23 +10,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+import psutil
 
 from ..lean.values import dataclass
+from ..model import Use
 from . import processes
 from .machine import Boots
-from .uses import MACHINE, UNKNOWN, Note, fields, parse, place
+from .processes import Process
+from .uses import MACHINE, UNKNOWN, Note, Notes, fields, parse, place
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from typing import Literal
-
-    from ..model import Use
-    from .processes import Process
-    from .uses import Notes
-
-    #: The state of a note's process. A foreign one cannot be checked from here, and counts as live.
-    Verdict = Literal["live", "dead", "foreign"]
+#: The state of a note's process. A foreign one cannot be checked from here, and counts as live.
+Verdict = Literal["live", "dead", "foreign"]
 
 #: Seconds that a note of another host or container counts as live, unless the settings say otherwise.
 FOREIGN_TTL = 30 * 24 * 3600.0
@@ -197,8 +194,6 @@ def _is_zombie(pid: int | str, state: str) -> bool:
 
 def began() -> float | None:
     """When this process began; None if the system does not say."""
-    import psutil
-
     try:
         return psutil.Process().create_time()
     except (psutil.Error, OSError):
@@ -207,8 +202,6 @@ def began() -> float | None:
 
 def _may_run(pid: int, path: str) -> bool:
     """Without /proc: whether the process was created no later than the note, within the uncertainty of the clocks."""
-    import psutil
-
     if not psutil.pid_exists(pid):
         return False
     try:

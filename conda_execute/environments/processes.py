@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Literal, TypeVar
+
+import psutil
 
 from ..lean.values import dataclass
+from ..model import Use
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import Literal, TypeVar
-
-    import psutil
-
-    from ..model import Use
-
-    #: How it is known that a process uses an environment.
-    Sign = Literal["noted", "program inside", "working directory inside", "activated"]
-    _Read = TypeVar("_Read")
+#: How it is known that a process uses an environment.
+Sign = Literal["noted", "program inside", "working directory inside", "activated"]
+_Read = TypeVar("_Read")
 
 #: How often the table of processes is read again for new ones: a busy machine always has some.
 _PASSES = 20
@@ -56,8 +52,6 @@ def command(pid: int) -> str:
     except OSError:
         if os.path.isdir("/proc/self"):
             return ""
-    import psutil
-
     try:
         return " ".join(psutil.Process(pid).cmdline())
     except psutil.Error:
@@ -71,8 +65,6 @@ def inhabitants(tmp_envs: str) -> dict[str, list[Process]]:
     working directory or its `CONDA_PREFIX` (`CONDA_PREFIX_1` and so on, in a shell that activated another environment
     on top). A process whose details we cannot read belongs to another user, who cannot read `tmp_envs`.
     """
-    import psutil
-
     if not sees_processes():
         return {}
     roots = tuple({os.path.join(tmp_envs, ""), os.path.join(os.path.realpath(tmp_envs), "")})
@@ -100,8 +92,6 @@ def together(noted: Iterable[Use], inhabitants: Iterable[Process]) -> tuple[Proc
 
 def _look_at(pid: int, roots: Iterable[str], found: dict[str, list[Process]]) -> bool:
     """Record which environments the process uses; False if it shows no variables, like one in the middle of an exec."""
-    import psutil
-
     try:
         process = psutil.Process(pid)
     except (psutil.Error, OSError):
@@ -127,8 +117,6 @@ def _signs(process: psutil.Process, variables: Mapping[str, str]) -> Iterator[tu
 
 def _readable(read: Callable[[], _Read]) -> _Read | None:
     """What `read` returns for the process; None if it is not readable or has ended."""
-    import psutil
-
     try:
         return read()
     except (psutil.Error, OSError):

@@ -9,11 +9,8 @@ from __future__ import annotations
 import os
 
 from .. import files
+from ..model import Environment
 from . import layout
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..model import Environment
 
 #: Seconds until the next attempt if no new environment could be created.
 _PAUSE = 3600.0

@@ -8,17 +8,12 @@ atomically with its content, and the holder's note in it is judged as all notes 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from .. import files
 from . import layout, machine, uses
 from .filesystem import clock, linked
-from .observer import Observer
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .observer import Verdict
+from .observer import Observer, Verdict
 
 
 class SoftLock:

@@ -26,8 +26,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..model import Environment, Marker
 
-    #: The names of notes, by directory.
-    Notes = list[tuple[str, list[str]]]
+#: The names of notes, by directory.
+Notes = list[tuple[str, list[str]]]
 
 #: Replaces values that a system without /proc does not provide.
 UNKNOWN = "0"
