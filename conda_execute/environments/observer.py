@@ -9,12 +9,12 @@ that only costs disk space.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Mapping
 from typing import Literal
 
 import psutil
 
+from ..files import is_own
 from ..lean.values import dataclass
 from ..model import Use
 from . import processes
@@ -127,9 +127,6 @@ class Everybody:
         #: Whether some processes could not be looked at.
         self._veiled = False
         self._clock = _clock("self") or UNKNOWN
-        self._users: tuple[int, ...] = ()
-        if sys.platform != "win32":
-            self._users = (os.geteuid(), 0)
         for pid in filter(str.isdecimal, os.listdir("/proc")):
             self._look_at(pid)
 
@@ -140,7 +137,8 @@ class Everybody:
 
     def _look_at(self, pid: str) -> None:
         try:
-            if os.stat(f"/proc/{pid}").st_uid not in self._users:
+            found = os.stat(f"/proc/{pid}")
+            if not is_own(found) and found.st_uid != 0:
                 return
             with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
                 names = next((line.split()[1:] for line in stream if line.startswith("NSpid:")), [])
