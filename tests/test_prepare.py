@@ -212,7 +212,7 @@ class TestInUse:
         first = Store(tmp_envs).find(prepare_name())
         assert first is not None
         os.unlink(os.path.join(first.prefix, "conda-meta", "package-0.json"))
-        assert ensure.damage(first) == "1 of its 2 package records are gone"
+        assert not ensure.is_complete(first)
         second = small.ensure(tmp_envs)
         assert second.prefix == first.prefix + ".1"
         assert Store(tmp_envs).read(first.name) == first, "the marker is back"
@@ -237,7 +237,7 @@ class TestInUse:
         os.unlink(os.path.join(first.prefix, "conda-meta", "package-0.json"))
         second = small.ensure(tmp_envs)
         assert second.prefix == first.prefix
-        assert ensure.damage(second) is None
+        assert ensure.is_complete(second)
 
     def test_own_note_does_not_keep_a_purged_prefix(self, tmp_envs: str) -> None:
         """The launcher notes first and counts the package records then; Python has its pid and finds its note."""

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
             """Whether this host satisfies the environment's virtual packages; asked once per place."""
 
         def is_sound(self, environment: Environment) -> bool:
-            """Whether nothing is missing that the run needs, besides what `damage` finds."""
+            """Whether nothing is missing that the run needs, besides package records."""
 
         def tell(self, text: str) -> None:
             """Say what a user should know but need not act on."""
@@ -111,20 +111,17 @@ def find(request: Request, store: Store, recipe: Recipe[Any], use: Use | None) -
     return work.find(environment_name(request), hold=use is not None)
 
 
-def damage(environment: Environment) -> str | None:
-    """Say what is missing from the environment since it was created; None if no damage shows at once.
+def is_complete(environment: Environment) -> bool:
+    """Whether the environment has as many package records as when it was created.
 
     Scratch disks purge files that were not read for weeks. Package records go first: only conda reads them, while each
     run reads the marker next to them.
     """
-    try:
-        names = os.listdir(layout.conda_meta(environment.prefix))
-    except FileNotFoundError:
-        return "its `conda-meta` is gone"
-    records = sum(name.endswith(".json") for name in names)
-    if records >= environment.marker.records:
-        return None
-    return f"{environment.marker.records - records} of its {environment.marker.records} package records are gone"
+    return _records(environment.prefix) >= environment.marker.records
+
+
+def _records(prefix: str) -> int:
+    return sum(name.endswith(".json") for name in files.listed(layout.conda_meta(prefix)))
 
 
 @dataclass
@@ -226,7 +223,7 @@ class _Work:
         return True
 
     def _is_whole(self, environment: Environment) -> bool:
-        return damage(environment) is None and self.recipe.is_sound(environment)
+        return is_complete(environment) and self.recipe.is_sound(environment)
 
     def _with_lock(self, candidate: str, lock: Lock, force: bool) -> Environment | None:
         if lock.notice is not None:
@@ -325,7 +322,6 @@ class _Work:
         from .. import __version__
         from .name import canonical_text
 
-        meta = layout.conda_meta(prefix)
         return Marker(
             build=os.urandom(8).hex(),
             name=candidate,
@@ -343,7 +339,7 @@ class _Work:
             pypi=self.request.pypi,
             virtual_packages=built.virtual_packages,
             request=canonical_text(self.request),
-            records=sum(name.endswith(".json") for name in os.listdir(meta)) if os.path.isdir(meta) else 0,
+            records=_records(prefix),
         )
 
     def _note(self, environment: Environment) -> None:
