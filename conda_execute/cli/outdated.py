@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from ..engines import Backend, Options, Solution
@@ -17,8 +18,8 @@ from ..specs.requirement import canonical, requirement_name
 from .lock import packages_there
 from .several import for_each
 
-#: Versions by name: of conda packages, and of PyPI packages.
-Versions = tuple[dict[str, str], dict[str, str]]
+#: Versions by source (`conda` or `pypi`) and name.
+Versions = dict[tuple[str, str], str]
 
 
 def outdated(options: RunOptions) -> int:
@@ -31,18 +32,22 @@ def _compare(plan: Plan) -> dict[str, Any]:
     recipe = plan.recipe()
     engine, how = recipe.engine(), recipe.options
     there = packages_there(plan, [plan.request], recipe, engine).get(plan.request.platform)
-    current = _versions(there) if there is not None else ({}, {})
+    current = _versions(there) if there is not None else {}
     solution = resolve.solve(engine, plan.request, how)
     allowed, newest = _versions(solution), _newest(engine, plan.request, how, solution)
-    rows = []
-    for kind, written in enumerate((plan.request.specs, plan.request.pypi)):
-        for text in written:
-            name = (spec_name, requirement_name)[kind](text)
-            if not name or name.startswith("__"):
-                continue
-            versions = {"current": current, "allowed": allowed, "newest": newest}
-            said = {key: each[kind].get(name) for key, each in versions.items()}
-            rows.append({"name": name, "source": ("conda", "pypi")[kind], "requirement": text, **said})
+    written = [("conda", spec_name(text), text) for text in plan.request.specs]
+    written += [("pypi", requirement_name(text), text) for text in plan.request.pypi]
+    versions = {"current": current, "allowed": allowed, "newest": newest}
+    rows = [
+        {
+            "name": name,
+            "source": source,
+            "requirement": text,
+            **{when: each.get((source, name)) for when, each in versions.items()},
+        }
+        for source, name, text in written
+        if name and not name.startswith("__")
+    ]
     return {"script": plan.script.recorded, "requirements": rows}
 
 
@@ -52,16 +57,17 @@ def _newest(engine: Backend, request: Request, how: Options, like: Solution) -> 
 
     bare = _without_versions(request)
     found = available(bare, how, bare.specs, like) if like.state is not None else {}
-    conda = {name: str(records[0].version) for name, records in found.items() if records}
-    try:
-        return conda, _versions(resolve.solve(engine, bare, how))[1] if bare.pypi else {}
-    except CreationError:
-        return conda, {}  # the newest ones do not fit together
+    newest = {("conda", name): str(records[0].version) for name, records in found.items() if records}
+    if bare.pypi:
+        with suppress(CreationError):  # the newest ones may not fit together
+            solution = resolve.solve(engine, bare, how)
+            newest |= {key: version for key, version in _versions(solution).items() if key[0] == "pypi"}
+    return newest
 
 
 def _versions(solution: Solution) -> Versions:
-    conda = {package.name: package.version for package in solution.packages}
-    return conda, {canonical(package.name): package.version for package in solution.pypi or ()}
+    conda = {("conda", package.name): package.version for package in solution.packages}
+    return conda | {("pypi", canonical(package.name)): package.version for package in solution.pypi or ()}
 
 
 def _without_versions(request: Request) -> Request:

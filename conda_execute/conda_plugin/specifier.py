@@ -20,18 +20,15 @@ class ScriptSpec(EnvironmentSpecBase):
     detection_supported = True
 
     def __init__(self, filename: str | None = None, **options: object) -> None:
-        self.filename = filename
+        self.filename = filename or ""
 
     def can_handle(self) -> bool:
         """Whether the file has a header. A file with a faulty header is ours as well, so that its error is shown."""
         from ..errors import HeaderError
         from ..script.header import find_header
 
-        data = self._head()
-        if data is None or self.filename is None:
-            return False
         try:
-            return find_header(data, self.filename) is not None
+            return find_header(self._head(), self.filename) is not None
         except HeaderError:
             return True
 
@@ -48,7 +45,7 @@ class ScriptSpec(EnvironmentSpecBase):
 
         data = self._head()
         try:
-            if data is None or self.filename is None:
+            if not data:
                 raise CondaError(f"cannot read {self.filename}")
             header = read_header(data, self.filename, context.subdir)
         except ExecuteError as error:
@@ -65,13 +62,12 @@ class ScriptSpec(EnvironmentSpecBase):
             config=EnvironmentConfig(channels=header.channels) if header.channels else EnvironmentConfig(),
         )
 
-    def _head(self) -> bytes | None:
+    def _head(self) -> bytes:
+        """The beginning of the file; empty if it cannot be read."""
         from ..script.header import ENOUGH
 
-        if self.filename is None or "://" in self.filename:
-            return None
         try:
             with open(self.filename, "rb") as stream:
                 return stream.read(ENOUGH)
         except OSError:
-            return None
+            return b""
