@@ -62,17 +62,14 @@ def said(run_with: tuple[str, ...] | None, data: bytes, path: str) -> tuple[str,
     if run_with is not None:
         return run_with
     words = shebang(data)
-    if words is not None and not _is_runner(words):
-        # marimo's sandbox would create its own environment, but this one exists already.
-        return tuple(word for word in words if word != "--sandbox" or "marimo" not in words)
+    if words is not None:
+        from . import runner
+
+        if not runner.is_runner(words):
+            # marimo's sandbox would create its own environment, but this one exists already.
+            return tuple(word for word in words if word != "--sandbox" or "marimo" not in words)
     language = languages.of(path)
     return language.command or None if language else None
-
-
-def _is_runner(words: Sequence[str]) -> bool:
-    from . import runner
-
-    return runner.is_runner(words)
 
 
 def choose(

@@ -118,7 +118,8 @@ def _hint() -> str:
 
 def command(notebook: Notebook, title: str, prefix: str) -> tuple[str, ...]:
     """The words that run the notebook in this environment. Raises NotFoundError that says what to add to it."""
-    programs = [name for name in ("jupyter-execute", "jupyter-nbconvert") if _has_program(prefix, name)]
+    paths = {name: os.path.join(prefix, "bin", name) for name in ("jupyter-execute", "jupyter-nbconvert")}
+    programs = [name for name, path in paths.items() if os.access(path, os.X_OK)]
     if not programs:
         raise NotFoundError(
             f"nothing in the environment of `{title}` runs notebooks",
@@ -129,10 +130,6 @@ def command(notebook: Notebook, title: str, prefix: str) -> tuple[str, ...]:
         return (programs[0], f"--kernel_name={kernel}")
     execute = ("--execute", f"--ExecutePreprocessor.kernel_name={kernel}")
     return (programs[0], "--to", "notebook", "--stdout", "--log-level=WARN", *execute)
-
-
-def _has_program(prefix: str, name: str) -> bool:
-    return os.access(os.path.join(prefix, "bin", name), os.X_OK)
 
 
 def _kernel(notebook: Notebook, title: str, prefix: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-from importlib import import_module
 
 from ...errors import HeaderError, Location, UsageError
 from ...lean.values import replace
@@ -18,28 +17,19 @@ from ...specs.match_spec import spec_name
 from .. import languages
 from ..header import fields, find_header, missing, read_header
 from ..header.dependencies import named
+from ..header.native import FORMAT
 from ..header.pixi import without_source
 from ..header.text import read_script
+from . import native, toml
 from .lines import Lines
-from .native import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Protocol
 
     from ..header import FoundHeader
     from ..header.keys import Header
     from ..header.text import Head
-
-    class Editing(Protocol):
-        """How the headers of a format are edited: a module of this package."""
-
-        def add(self, data: bytes, found: FoundHeader, text: str, kind: str, platform: str) -> bytes:
-            """The script with one more spec or requirement (`kind` is "spec" or "pypi"), which may replace one."""
-
-        def remove(self, data: bytes, found: FoundHeader, name: str, kind: str) -> bytes | None:
-            """The script without the specs or requirements of this name; None if there are none."""
 
 
 #: Lines that only have a meaning at their position.
@@ -170,18 +160,16 @@ def _others(header: Header, name: str, kind: str) -> object:
 # The edits
 
 
-def _editing(found: FoundHeader) -> Editing:
-    return import_module(f".{found.reader.EDITING}", __package__)
-
-
 def _add(data: bytes, path: str, text: str, kind: str, platform: str) -> bytes:
     found = _found(data, path)
-    return _editing(found).add(data, found, text, kind, platform)
+    add = native.add if found.format == FORMAT else toml.add
+    return add(data, found, text, kind, platform)
 
 
 def _remove(data: bytes, path: str, text: str, kind: str, platform: str) -> bytes:
     found = _found(data, path)
-    edited = _editing(found).remove(data, found, named(text, kind), kind)
+    remove = native.remove if found.format == FORMAT else toml.remove
+    edited = remove(data, found, named(text, kind), kind)
     if edited is not None:
         return edited
     what, hint = "PyPI requirement", "`--check` shows what the header asks for"
@@ -205,7 +193,7 @@ def _first_header(script: Head, specs: list[str], pypi: list[str]) -> list[str]:
         if language.package and all(spec_name(spec) != language.package for spec in specs):
             wanted.insert(0, language.package)
         lines = ["conda execute", "env:"]
-        lines += [f" - {quoted(spec, False)}" for spec in wanted or ["python"]]
+        lines += [f" - {native.quoted(spec, False)}" for spec in wanted or ["python"]]
         if language.channels:
             lines.append(f"channels: [{', '.join(language.channels)}]")
     sign = languages.comment_sign(script.path, first)

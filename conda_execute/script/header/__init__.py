@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from .keys import Header
 
     class Format(Protocol):
-        """A format: a module that finds its headers in a script, reads them, and says which module edits them."""
+        """A format: a module that finds its headers in a script, and reads them."""
 
         FORMAT: str
-        #: The module of `editing`.
-        EDITING: str
 
         def blocks(self, script: Head) -> Iterable[Any]:
             """The position of each header of this format, with `first` and `last` line. Raises HeaderError."""

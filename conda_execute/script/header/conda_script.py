@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .text import Head
 
 FORMAT = "conda-script"
-EDITING = "toml"
 
 OPENING = "/// conda-script"
 CLOSING = "/// end-conda-script"

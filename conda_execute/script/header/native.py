@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from .text import Head
 
 FORMAT = "conda execute"
-EDITING = "native"
 
 #: The comment signs of many languages. Words must be followed by a space.
 _PREFIX = r"(?:#+'?|//+!?|--+|;+|%+|!+|\*+|::)(?=[ \t]|conda execute)|(?:\"|(?i:@?rem|dnl|c))(?=[ \t])"

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from .text import Head
 
 FORMAT = "script"
-EDITING = "toml"
 
 _OPENING = r"# /// ([a-zA-Z0-9-]+)\Z"
 _CLOSING = "# ///"
