@@ -12,41 +12,28 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.channel.package import Package, write_channel
 from tests.conftest import CHECKOUT
+from tests.serving import Files, serving
 from tests.test_first_contact import MISTAKES, PLAIN, VERSIONS, Variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
 
-class Slow(SimpleHTTPRequestHandler):
+class Slow(Files):
     """Keeps the creator of an environment busy for a while."""
 
     def do_GET(self) -> None:
         if self.path.endswith((".tar.bz2", ".conda")):
             time.sleep(5)
         super().do_GET()
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Slow, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def start(checkout: Path, home: Path, words: list[str], **options: Any) -> subprocess.Popen[str]:
@@ -119,7 +106,7 @@ def main(old: Path) -> None:
             texts = {file: text.format(url=url) for file, text in files.items()}
             ask = partial(answer, words=given, files=texts, variables=variables)
             show(f"{name}: `{shlex.join(given)}`", old, folder, ask)
-        with served(folder) as address:
+        with serving(folder, Slow) as address:
             show("waiting: the same environment twice", old, folder, partial(waiting, url=address))
             show("refused: no to a script from the web", old, folder, partial(refused, url=address))
 

@@ -8,7 +8,6 @@ order in which they were seen, one for each thing that was done; in between only
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
 import os
 import random
@@ -29,6 +28,7 @@ from pathlib import Path
 
 from tests.channel import Package, build, write_channel
 from tests.conftest import install_programs
+from tests.serving import Quiet, Server
 
 #: Bytes a second for all connections together, and how many are sent at once.
 RATE = 2_500_000
@@ -64,13 +64,12 @@ class Line:
             self.over.wait(size / self.rate)
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(Server):
     line: Line
     folder: Path
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(Quiet):
     protocol_version = "HTTP/1.1"
     server: _Server
 
@@ -101,21 +100,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if stalls:
             self.server.line.over.wait()
 
-    def log_message(self, *args: object) -> None:
-        pass
-
 
 @contextmanager
 def serving(folder: Path, line: Line) -> Iterator[str]:
-    server = _Server(("127.0.0.1", 0), _Handler)
-    server.line, server.folder = line, folder
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        line.over.set()
-        server.shutdown()
-        server.server_close()
+    with _Server(_Handler) as server:
+        server.line, server.folder = line, folder
+        try:
+            yield server.url
+        finally:
+            line.over.set()
 
 
 def fill(folder: Path, *, wheel: int = 6_000_000, others: int = 20_000) -> None:

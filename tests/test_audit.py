@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from conda_execute.audit import Audit, as_sarif
 from tests.channel import Package
 from tests.conftest import World
+from tests.serving import Quiet, Server
 from tests.test_json import valid
 from tests.tiny import wheel
 
@@ -76,16 +75,16 @@ ADVISORIES: dict[str, dict[str, Any]] = {
 }
 
 
-class Osv(http.server.ThreadingHTTPServer):
+class Osv(Server):
     """Says that `known` advisories are about idna, two a page."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answers)
+        super().__init__(Answers)
         self.known = ["GHSA-jjg7-2v4v-x38h", "PYSEC-2024-60", "GHSA-with-draw-n000"]
         self.asked: list[str] = []
 
 
-class Answers(http.server.BaseHTTPRequestHandler):
+class Answers(Quiet):
     server: Osv
 
     def do_POST(self) -> None:
@@ -116,22 +115,17 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def osv() -> Iterator[Osv]:
     with Osv() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
 def here(world: World, osv: Osv) -> World:
     """A world that asks it."""
-    return world.with_(CONDA_EXECUTE_ADVISORIES_URL=f"http://127.0.0.1:{osv.server_port}")
+    return world.with_(CONDA_EXECUTE_ADVISORIES_URL=osv.url)
 
 
 SCRIPT = "# conda execute\n# env: [python, idna ==3.7]\nimport idna\n"

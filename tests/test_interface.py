@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import subprocess
 import sys
 import textwrap
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import pytest
 
 import conda_execute
 from tests.conftest import World
+from tests.serving import serving
 
 SIX = "# conda execute\n# env: [python, six]\nimport six; print(six.__version__)\n"
 
@@ -125,17 +123,14 @@ def test_caller_keeps_its_signals_variables_and_directory(world: World) -> None:
 
 def test_script_from_the_web_must_be_trusted(world: World) -> None:
     script = world.script("x.py", SIX)
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(script.parent))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/x.py"
+    with serving(script.parent) as url:
+        address = f"{url}/x.py"
         refused = ask(world, f"prepare({address!r})")
         assert "is not trusted" in refused.stderr
         assert world.prefixes() == []
         world.execute("--trust", address, check=True)
         (prefix,) = world.prefixes()
         assert printed(world, f"print(json.dumps(prepare({address!r}).prefix))") == str(prefix)
-        server.shutdown()
 
 
 @pytest.mark.stress

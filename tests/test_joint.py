@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import os
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +20,7 @@ from conda_execute.errors import CreationError
 from conda_execute.model import Request
 from tests import tiny, worlds
 from tests.conftest import World
+from tests.serving import Files, serving
 from tests.test_json import valid
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local channel is made for POSIX")
@@ -34,7 +32,7 @@ ELSEWHERE = "linux-aarch64"
 LONG_AGO = 1_600_000_000_000
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _Pages(Files):
     def do_GET(self) -> None:
         page = Path(self.translate_path(self.path), "index.json")
         if not page.is_file():
@@ -45,19 +43,13 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(page.read_bytes())
 
-    def log_message(self, *said: object) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A directory, and the address under which it is served."""
     directory = tmp_path_factory.mktemp("served")
-    handler = functools.partial(_Quiet, directory=str(directory))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield directory, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(directory, _Pages) as url:
+        yield directory, url
 
 
 @dataclass

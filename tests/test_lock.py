@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -26,20 +24,21 @@ from conda_execute.lockfiles.lockfile import Lockfile
 from conda_execute.script.header import read_header
 from tests import tiny
 from tests.conftest import World
+from tests.serving import Files, Server
 from tests.test_pypi import options, packages, wheels  # noqa: F401  # fixtures
 from tests.tiny import Tiny, wheel
 
 ENGINE = engine.Rattler()
 
 
-class Server:
+class Channel(Server):
     """A channel served over HTTP, that notes what is asked of it, and calls `then` before it answers."""
 
     def __init__(self, directory: Path, then: Callable[[], object] = lambda: None, fresh: bool = True) -> None:
         self.asked: list[str] = []
         server = self
 
-        class Handler(http.server.SimpleHTTPRequestHandler):
+        class Handler(Files):
             def send_head(self):
                 server.asked.append(self.path)
                 then()
@@ -50,16 +49,7 @@ class Server:
                     self.send_header("Cache-Control", "max-age=0, must-revalidate")
                 super().end_headers()
 
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(directory)))
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(partial(Handler, directory=str(directory)))
 
 
 @pytest.fixture
@@ -74,10 +64,9 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def served(place: Path) -> Iterator[Server]:
-    server = Server(place)
-    yield server
-    server.close()
+def served(place: Path) -> Iterator[Channel]:
+    with Channel(place) as server:
+        yield server
 
 
 @pytest.fixture
@@ -379,21 +368,20 @@ class TestPyPI:
     @pytest.mark.parametrize("offline", [True, False], ids=["offline", "online"])
     def test_nothing_is_asked_of_the_network_after_locking(self, channel, options, tmp_path, wheels, offline):  # noqa: F811
         """Not even whether a cached archive is still the same, as some servers would have it."""
-        server = Server(wheels, fresh=False)
         pages = tmp_path / "simple" / "plain"
         pages.mkdir(parents=True)
         name = "plain-1.0-py3-none-any.whl"
-        (pages / "index.html").write_text(f'<a href="{server.url}/{name}">{name}</a>\n')
         environ = {**options.environ, "UV_DEFAULT_INDEX": (tmp_path / "simple").as_uri()}
         there = replace(options, environ=environ)
         asked = tiny.request("python", channels={"conda-forge": channel}, pypi=("plain",))
-        made = locked(asked, there, tmp_path)
-        assert server.asked
-        server.asked.clear()
         prefix = str(tmp_path / "prefix")
         how = replace(options, offline=offline)
-        engines.build(ENGINE, asked, prefix, how, solution=lockfile.solution(made, asked))
-        server.close()
+        with Channel(wheels, fresh=False) as server:
+            (pages / "index.html").write_text(f'<a href="{server.url}/{name}">{name}</a>\n')
+            made = locked(asked, there, tmp_path)
+            assert server.asked
+            server.asked.clear()
+            engines.build(ENGINE, asked, prefix, how, solution=lockfile.solution(made, asked))
         assert "plain" in [one.name for one in installed.distributions(prefix)]
         assert not server.asked
 

@@ -31,22 +31,36 @@ ADDRESS = "52:54:00:00:00:01"
 class Machine:
     """A machine with a disk of its own. Only what the kernel and the system say of themselves is made up."""
 
-    def __init__(self, path: Path, name: str = "ubuntu", machine_id: str = ID, address: str = ADDRESS) -> None:
-        self.path, self.name, self.machine_id, self.address = path, name, machine_id, address
+    def __init__(
+        self,
+        path: Path,
+        patch: pytest.MonkeyPatch,
+        *,
+        name: str = "ubuntu",
+        machine_id: str = ID,
+        address: str = ADDRESS,
+        first: str = uses.MACHINE,
+    ) -> None:
+        self.path, self.patch = path, patch
+        self.name, self.machine_id, self.address, self.first = name, machine_id, address, first
         (path / "cards" / "eth0" / "device").mkdir(parents=True)
 
-    def boots(self, patch: pytest.MonkeyPatch, boot: str, uptime: float, first: str = uses.MACHINE) -> None:
-        """From here on this process runs on that machine."""
+    def another(self, **others: str) -> Machine:
+        """Alike in all else but its disk."""
+        return Machine(self.path.with_name("another"), self.patch, **others)
+
+    def boots(self, boot: str) -> None:
+        """From here on this process runs on that machine, which started an hour ago."""
         lines = {
             "/etc/machine-id": self.machine_id,
-            "/proc/uptime": f"{uptime} 0",
+            "/proc/uptime": f"{HOUR} 0",
             str(self.path / "cards" / "eth0" / "address"): self.address,
         }
-        patch.setattr(uses, "line", lambda path: lines.get(path, uses.UNKNOWN))
+        self.patch.setattr(uses, "line", lambda path: lines.get(path, uses.UNKNOWN))
         for module in (uses, observer):
-            patch.setattr(module, "place", lambda: f"{self.name}+{boot}+{first}")
-        patch.setattr(machine, "_CARDS", str(self.path / "cards"))
-        patch.setattr(machine, "_LASTING", str(self.path))
+            self.patch.setattr(module, "place", lambda: f"{self.name}+{boot}+{self.first}")
+        self.patch.setattr(machine, "_CARDS", str(self.path / "cards"))
+        self.patch.setattr(machine, "_LASTING", str(self.path))
 
 
 def judge(tmp_envs: str, place: str, age: float = 10 * HOUR) -> str:
@@ -68,53 +82,46 @@ def register(tmp_envs: str, age: float = 0) -> None:
 
 class TestFormerBoot:
     @pytest.fixture
-    def one(self, tmp_path: Path) -> Machine:
-        return Machine(tmp_path / "one")
+    def one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+        return Machine(tmp_path / "one", monkeypatch)
 
-    def test_note_of_this_machine_before_its_last_boot_is_dead(
-        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        one.boots(monkeypatch, "first", HOUR)
+    @pytest.fixture
+    def known(self, tmp_envs: str, one: Machine) -> Machine:
+        """In its first boot, which it wrote down eleven hours ago."""
+        one.boots("first")
         register(tmp_envs, age=11 * HOUR)
-        one.boots(monkeypatch, "second", HOUR)
+        return one
+
+    def test_note_of_this_machine_before_its_last_boot_is_dead(self, tmp_envs: str, known: Machine) -> None:
+        known.boots("second")
         register(tmp_envs)
         assert judge(tmp_envs, "ubuntu+first+machine") == "dead"
         assert judge(tmp_envs, "container+first+77") == "dead", "a container has its machine's boot"
         assert judge(tmp_envs, "ubuntu+first+machine", age=60) == "foreign", "younger than this boot"
 
-    def test_first_run_of_a_boot_says_who_the_machine_is(
-        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_first_run_of_a_boot_says_who_the_machine_is(self, tmp_envs: str, one: Machine) -> None:
         """Itself, not its sweeper: a machine that dies at once would else have left notes of nobody."""
-        one.boots(monkeypatch, "first", HOUR)
-        monkeypatch.setattr(housekeeping, "_start", lambda *rest: None)
+        one.boots("first")
+        one.patch.setattr(housekeeping, "_start", lambda *rest: None)
         environment = small.ensure(tmp_envs)
         note = uses.note_path(environment, uses.this_process())
         assert housekeeping.start_if_due(Store(tmp_envs), note, timedelta(hours=1), timedelta(days=30))
         assert os.path.exists(layout.machine(tmp_envs, "first"))
 
-    def test_link_of_a_former_boot_is_taken_by_the_first_run_of_the_next(
-        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_link_of_a_former_boot_is_taken_by_the_first_run_of_the_next(self, tmp_envs: str, known: Machine) -> None:
         """It waits for that link, so no cleaning has said yet who this boot is."""
         os.mkdir(os.path.join(tmp_envs, layout.LOCKS))
         path = layout.lock(tmp_envs, "a" * 20)
-        one.boots(monkeypatch, "first", HOUR)
-        register(tmp_envs, age=11 * HOUR)
         dead = f"{2**22 - 1}-77@ubuntu+first+machine"
         assert SoftLock(path, dead).take() is None
         os.utime(path.removesuffix(".lock") + ".softlock", (1, 1), follow_symlinks=False)
-        one.boots(monkeypatch, "second", HOUR)
+        known.boots("second")
         assert SoftLock(path, "1-1@ubuntu+second+machine").take() is None
 
-    def test_containers_of_the_machine_know_it_too(
-        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        one.boots(monkeypatch, "first", HOUR)
-        register(tmp_envs, age=11 * HOUR)
-        one.boots(monkeypatch, "second", HOUR)
+    def test_containers_of_the_machine_know_it_too(self, tmp_envs: str, known: Machine) -> None:
+        known.boots("second")
         register(tmp_envs)
-        Machine(one.path / "inside", name="pod").boots(monkeypatch, "second", HOUR, first="99")
+        known.another(name="pod", first="99").boots("second")
         assert judge(tmp_envs, "ubuntu+first+machine") == "dead"
 
     @pytest.mark.parametrize(
@@ -122,66 +129,47 @@ class TestFormerBoot:
         [{"machine_id": OTHER_ID}, {"address": "52:54:00:00:00:02"}, {}],
         ids=["one name", "one name and machine id", "alike in all but their disks"],
     )
-    def test_other_machine_of_one_name_is_foreign(
-        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch, others: dict[str, str]
-    ) -> None:
-        one.boots(monkeypatch, "first", HOUR)
-        register(tmp_envs, age=11 * HOUR)
-        Machine(one.path / "two", **others).boots(monkeypatch, "second", HOUR)
+    def test_other_machine_of_one_name_is_foreign(self, tmp_envs: str, known: Machine, others: dict[str, str]) -> None:
+        known.another(**others).boots("second")
         register(tmp_envs)
         assert judge(tmp_envs, "ubuntu+first+machine") == "foreign"
 
     def test_clone_that_remembers_that_boot_is_foreign_once_the_other_shows_signs_of_life(
-        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
+        self, tmp_envs: str, known: Machine
     ) -> None:
         """Cloned, disk and all, while it ran: nothing distinguishes them but that both exist."""
-        one.boots(monkeypatch, "first", HOUR)
-        register(tmp_envs, age=11 * HOUR)
-        one.boots(monkeypatch, "second", HOUR)
+        known.boots("second")
         register(tmp_envs)
         Path(layout.swept(tmp_envs, "first")).touch()
         assert judge(tmp_envs, "ubuntu+first+machine") == "foreign"
 
-    def test_boot_without_an_entry_is_foreign(
-        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        one.boots(monkeypatch, "second", HOUR)
+    def test_boot_without_an_entry_is_foreign(self, tmp_envs: str, one: Machine) -> None:
+        one.boots("second")
         register(tmp_envs)
         assert judge(tmp_envs, "ubuntu+first+machine") == "foreign"
 
     @pytest.mark.parametrize(
-        ("changes", "first"),
-        [
-            ({}, "99"),
-            ({"machine_id": ""}, uses.MACHINE),
-            ({"machine_id": "uninitialized"}, uses.MACHINE),
-            ({"name": "localhost"}, uses.MACHINE),
-        ],
+        "changes",
+        [{"first": "99"}, {"machine_id": ""}, {"machine_id": "uninitialized"}, {"name": "localhost"}],
         ids=["container", "no machine id", "first boot of an image", "name of no host"],
     )
     def test_who_is_nobody_for_certain_writes_nothing(
-        self, tmp_envs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], first: str
+        self, tmp_envs: str, one: Machine, changes: dict[str, str]
     ) -> None:
-        Machine(tmp_path / "one", **changes).boots(monkeypatch, "first", HOUR, first)
+        one.another(**changes).boots("first")
         machine.register(tmp_envs, time.time())
         assert not os.path.exists(layout.machine(tmp_envs, "first"))
 
-    def test_boots_that_another_user_wrote_down_are_not_believed(
-        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        one.boots(monkeypatch, "first", HOUR)
-        register(tmp_envs, age=11 * HOUR)
-        os.chown(one.path / f".conda-execute-{os.geteuid()}.boots", 65534, 65534)
-        one.boots(monkeypatch, "second", HOUR)
+    def test_boots_that_another_user_wrote_down_are_not_believed(self, tmp_envs: str, known: Machine) -> None:
+        os.chown(known.path / f".conda-execute-{os.geteuid()}.boots", 65534, 65534)
+        known.boots("second")
         register(tmp_envs)
         assert judge(tmp_envs, "ubuntu+first+machine") == "foreign"
 
-    def test_what_boots_left_goes_when_their_notes_count_for_nothing(
-        self, tmp_envs: str, one: Machine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        one.boots(monkeypatch, "first", HOUR)
+    def test_what_boots_left_goes_when_their_notes_count_for_nothing(self, tmp_envs: str, one: Machine) -> None:
+        one.boots("first")
         register(tmp_envs, age=31 * 24 * HOUR)
-        one.boots(monkeypatch, "second", HOUR)
+        one.boots("second")
         register(tmp_envs)
         machine.forget_former(tmp_envs, time.time(), 30 * 24 * HOUR)
         assert os.listdir(layout.boots(tmp_envs)) == ["second"]
@@ -201,24 +189,27 @@ def is_machine() -> None:
 
 @pytest.mark.usefixtures("namespaces", "is_machine")
 class TestContainers:
-    CONTAINER = ("unshare", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c")
+    OWN = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 
-    def contained(self, tmp_envs: str, before: str = "") -> subprocess.Popen[str]:
-        """A run in a container of its own, which is process 2 there or so."""
-        code = f'{before} hostname pod; "$@"; exit "$?"'
-        words = [*self.CONTAINER, code, "sh", sys.executable, "-c", small.RUN_AND_SLEEP, tmp_envs, "60"]
+    def contained(self, tmp_envs: str, *options: str) -> subprocess.Popen[str]:
+        """A run in a container of its own."""
+        words = ["unshare", *self.OWN, *options, sys.executable, "-c", small.RUN_AND_SLEEP, tmp_envs, "60"]
         environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
         process = subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         assert process.stdout.readline().strip()
         return process
 
+    def pod(self, before: str = "") -> list[str]:
+        """With another name than its machine, and as process 2 there or so."""
+        return ["--uts", "sh", "-c", f'{before} hostname pod; "$@"; exit "$?"', "sh"]
+
     def foreign(self, tmp_envs: str) -> int:
         [found] = survey(Store(tmp_envs))
         return len(found.foreign)
 
     def test_machine_knows_when_a_run_in_a_container_has_ended(self, tmp_envs: str) -> None:
-        process = self.contained(tmp_envs)
+        process = self.contained(tmp_envs, *self.pod())
         assert self.foreign(tmp_envs) == 1
         assert clear(Store(tmp_envs)).freed == ()
         small.end(process)
@@ -229,7 +220,9 @@ class TestContainers:
         """As systemd-nspawn makes them. Not even on a disk of this machine's own: it may be exported to others."""
         other = tmp_path / "boot_id"
         other.write_text("11111111-2222-3333-4444-555555555555\n")
-        process = self.contained(tmp_envs, f"mount --bind {quote(str(other))} /proc/sys/kernel/random/boot_id;")
+        process = self.contained(
+            tmp_envs, *self.pod(f"mount --bind {quote(str(other))} /proc/sys/kernel/random/boot_id;")
+        )
         assert self.foreign(tmp_envs) == 1
         small.end(process)
         assert self.foreign(tmp_envs) == 1
@@ -238,12 +231,7 @@ class TestContainers:
         """A time namespace shifts the start that the run notes."""
         if subprocess.run(["unshare", "--time", "--boottime", "100", "true"], check=False).returncode != 0:
             pytest.skip("no time namespaces here")
-        words = ["unshare", "--time", "--boottime", "100000", *self.CONTAINER[1:-2]]
-        code = [sys.executable, "-c", small.RUN_AND_SLEEP, tmp_envs, "60"]
-        environ = {**os.environ, "PYTHONPATH": str(small.ROOT)}
-        process = subprocess.Popen([*words, *code], env=environ, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        assert process.stdout.readline().strip()
+        process = self.contained(tmp_envs, "--uts", "--time", "--boottime", "100000")
         assert self.foreign(tmp_envs) == 1
         small.end(process)
         small.wait_for(lambda: self.foreign(tmp_envs) == 0)
@@ -259,8 +247,6 @@ class TestForgetting:
         return note
 
     def test_clear_removes_notes_of_processes_that_have_ended(self, tmp_envs: str) -> None:
-        from datetime import timedelta
-
         note = self.ended(tmp_envs)
         clear(Store(tmp_envs), min_age=timedelta(hours=25))
         assert not note.exists()

@@ -196,20 +196,20 @@ class TestSoftLock:
     def test_of_this_machine_before_its_last_boot_is_broken(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        machine = Machine(tmp_path / "machine")
+        machine = Machine(tmp_path / "machine", monkeypatch)
         tmp_envs = str(tmp_path / "tmp_envs")
         os.makedirs(os.path.dirname(layout.lock(tmp_envs, NAME)))
-        machine.boots(monkeypatch, "first", 3600)
+        machine.boots("first")
         register(tmp_envs, age=2 * 3600)
         link = self.link(layout.lock(tmp_envs, NAME), "1-1@ubuntu+first+machine")
         assert link.take() is None
         long_ago = time.time() - 2 * 3600
         os.utime(link._link, (long_ago, long_ago), follow_symlinks=False)
-        Machine(tmp_path / "other").boots(monkeypatch, "second", 3600)
+        machine.another().boots("second")
         register(tmp_envs)
         assert self.link(layout.lock(tmp_envs, NAME)).take() is not None, "of another machine, for all that is known"
         os.unlink(layout.machine(tmp_envs, "second"))
-        machine.boots(monkeypatch, "second", 3600)
+        machine.boots("second")
         register(tmp_envs)
         assert self.link(layout.lock(tmp_envs, NAME)).take() is None
 

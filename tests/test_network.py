@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import base64
 import functools
-import http.server
 import json
 import os
 import shutil
-import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +35,7 @@ from conda_execute.terminal.errors import render
 from tests import tiny
 from tests.conftest import World
 from tests.oracle import conda_program
+from tests.serving import Files, Server
 from tests.tiny import Tiny
 
 TOKEN = "tk-0123-abc"
@@ -69,7 +68,7 @@ class Site:
         return {asked.path for asked in self.asked}
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
+class Handler(Files):
     def __init__(self, site: Site, *args: object, **options: object) -> None:
         self.site = site
         super().__init__(*args, **options)  # type: ignore[arg-type]
@@ -91,9 +90,6 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.path = f"{before}/{after}"
         return super().send_head()
 
-    def log_message(self, *args: object) -> None:
-        pass
-
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -106,27 +102,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def serve(served: Path) -> Iterator[Callable[..., Site]]:
-    servers = []
+    with ExitStack() as servers:
 
-    def start(certificate: Path | None = None) -> Site:
-        site = Site("", 0)
-        server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), functools.partial(Handler, site, directory=str(served))
-        )
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        site.port = server.server_address[1]
-        site.url = f"{'https' if certificate else 'http'}://127.0.0.1:{site.port}"
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        servers.append(server)
-        return site
+        def start(certificate: Path | None = None) -> Site:
+            site = Site("", 0)
+            handler = functools.partial(Handler, site, directory=str(served))
+            server = servers.enter_context(Server(handler, certificate))
+            site.url, site.port = server.url, server.server_port
+            return site
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.server
 import json
 import os
 import signal
@@ -31,6 +30,7 @@ from conda_execute.specs.requirement import is_version
 from tests import tiny
 from tests.channel import Package
 from tests.conftest import World
+from tests.serving import Quiet, Server
 from tests.tiny import wheel
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local channel is made for POSIX")
@@ -348,7 +348,7 @@ def test_a_path_of_pixi_is_relative_to_the_script(world: World, wheels: Path, tm
     assert world.execute(script, cwd=tmp_path).stdout == "1.0\n"
 
 
-class _Private(http.server.BaseHTTPRequestHandler):
+class _Private(Quiet):
     """An index with one package, for whoever says `me:S3CRET`."""
 
     server: _PrivateServer
@@ -370,11 +370,8 @@ class _Private(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815
 
-    def log_message(self, *said: object) -> None:
-        pass
 
-
-class _PrivateServer(http.server.ThreadingHTTPServer):
+class _PrivateServer(Server):
     wheel: bytes
     #: Set by a test that wants to know of a request, and no answer.
     asked: threading.Event | None = None
@@ -383,16 +380,14 @@ class _PrivateServer(http.server.ThreadingHTTPServer):
 class TestPrivate:
     @pytest.fixture
     def server(self, tmp_path: Path) -> Iterator[_PrivateServer]:
-        with _PrivateServer(("127.0.0.1", 0), _Private) as server:
+        with _PrivateServer(_Private) as server:
             server.wheel = wheel(tmp_path / "private", "private").read_bytes()
-            threading.Thread(target=server.serve_forever, daemon=True).start()
             yield server
-            server.shutdown()
 
     @pytest.fixture
     def index(self, server: _PrivateServer) -> str:
         """The address of a private index, without its scheme."""
-        return f"127.0.0.1:{server.server_port}"
+        return server.address
 
     @pytest.fixture(params=["requirement", "index", "pixi"])
     def script(self, request: pytest.FixtureRequest, world: World, index: str) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import importlib.util
 import json
 import os
@@ -11,10 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,6 +27,7 @@ from conda_execute.terminal.errors import render
 from conda_execute.terminal.progress import Progress
 from tests import tiny
 from tests.channel import Package, write_channel
+from tests.serving import Files, serving
 from tests.tiny import Tiny
 
 ENGINE = engine.Rattler()
@@ -36,12 +35,12 @@ CHECKOUT = Path(__file__).parents[1]
 
 
 @contextmanager
-def serving(directory: Path, packages: str = "") -> Iterator[str]:
-    """The URL of a server of this directory, which fails for packages with a status, or by hanging up (`cut`)."""
+def failing(directory: Path, packages: str) -> Iterator[str]:
+    """The URL of a server that fails for packages with a status, or by hanging up (`cut`)."""
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
+    class Handler(Files):
         def do_GET(self) -> None:
-            if not packages or not self.path.endswith(".tar.bz2"):
+            if not self.path.endswith(".tar.bz2"):
                 super().do_GET()
             elif packages == "cut":
                 self.send_response(200)
@@ -51,14 +50,8 @@ def serving(directory: Path, packages: str = "") -> Iterator[str]:
             else:
                 self.send_error(int(packages))
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(directory)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(directory, Handler) as url:
+        yield url
 
 
 @pytest.fixture
@@ -476,7 +469,7 @@ class TestChannels:
         channels: dict[str, Path | str] = {"ours": ours, "theirs": theirs}
         for spec in ("tool >=2", "tool[version='>=2']"):
             hidden = tiny.request(spec, channels=channels, channel_priority="strict")
-            assert "strict channel priority" in str(failure(functools.partial(ENGINE.solve, hidden, options)).hint)
+            assert "strict channel priority" in str(failure(partial(ENGINE.solve, hidden, options)).hint)
         for spec, version in (("tool", "1.0"), ("tool <2", "1.0"), ("theirs::tool", "2.0"), ("theirs::tool >1", "2.0")):
             asked = tiny.request(spec, channels=channels, channel_priority="strict")
             assert names(ENGINE.solve(asked, options)) == [f"tool {version}"]
@@ -544,7 +537,7 @@ class TestBroken:
         ],
     )
     def test_a_download_that_fails_says_why(self, damaged, options, prefix, failure_of_server, message):
-        with serving(damaged[0], packages=failure_of_server) as url:
+        with failing(damaged[0], failure_of_server) as url:
             error = failure(lambda: ENGINE.create(tiny.request("lib", channels={"c": url}), prefix, options))
         assert error.message.startswith(message)
         assert error.step == "download"
@@ -603,6 +596,7 @@ from conda_execute.engines import Options, virtual_packages
 from conda_execute.engines.rattler import engine
 from conda_execute.errors import InterruptError
 from tests import tiny
+from tests.serving import Files, serving
 url, prefix, cache = sys.argv[1:]
 print("ready", flush=True)
 try:

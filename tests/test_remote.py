@@ -12,11 +12,10 @@ import pty
 import re
 import select
 import shutil
-import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +38,7 @@ from conda_execute.terminal.errors import render
 
 if TYPE_CHECKING:
     from tests.conftest import World
+from tests.serving import Quiet, Server
 from tests.test_json import valid
 
 SCRIPT = b"# conda execute\n# env: [six]\n# run_with: sh\necho it ran $*\n"
@@ -81,23 +81,17 @@ def leads_to(location: str, status: int = 302) -> Answer:
     return sends(b"", status, Location=location)
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(Quiet):
     site: Site
 
     def do_GET(self) -> None:
         self.site.asked.append((self.path, self.headers["Authorization"]))
         answer = self.site.answers.get(self.path.partition("?")[0], sends(b"nothing here", 404))
-        try:
-            answer(self)
-        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
-            pass  # the client has heard enough
+        answer(self)
 
     def do_CONNECT(self) -> None:
         self.site.asked.append((self.path, self.headers["Proxy-Authorization"]))
         self.site.answers["CONNECT"](self)
-
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -116,26 +110,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Site]]:
-    servers = []
+    with ExitStack() as servers:
 
-    def start(certificate: Path | None = None) -> Site:
-        site = Site()
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("_", (Handler,), {"site": site}))
-        server.daemon_threads = True
-        server.handle_error = lambda *args: None  # type: ignore[method-assign]
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        site.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        servers.append(server)
-        return site
+        def start(certificate: Path | None = None) -> Site:
+            site = Site()
+            site.url = servers.enter_context(Server(type("_", (Handler,), {"site": site}), certificate)).url
+            return site
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 @pytest.fixture

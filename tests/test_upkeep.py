@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import pytest
 
 from tests.channel import Package, write_channel
 from tests.oracle import conda_program
-from tests.test_lock import Server
+from tests.test_lock import Channel
 
 if TYPE_CHECKING:
     from tests.conftest import World
@@ -100,7 +99,7 @@ def test_what_was_saved_meanwhile_is_not_overwritten(world: World, tmp_path: Pat
     """Solving takes a while, and the script may be open in an editor."""
     write_channel(tmp_path / "slow", [Package("tool", "1.0"), Package("other", "1.0")])
     script = world.work / "s.sh"
-    with closing(Server(tmp_path / "slow", then=lambda: script.write_text(text + "more\n"))) as server:
+    with Channel(tmp_path / "slow", then=lambda: script.write_text(text + "more\n")) as server:
         text = f"# conda execute\n# env: [tool]\n# channels: ['{server.url}']\n"
         world.script("s.sh", text)
         done = world.execute("--add", "other", script)
@@ -278,7 +277,7 @@ def test_a_damaged_package_cache_does_not_break_offline(unpacked: tuple[World, P
     """Nothing is asked of the network, and what was changed does not run."""
     world, script, file = unpacked
     text = script.read_text()
-    with closing(Server(tmp_path / "unpacked")) as server:
+    with Channel(tmp_path / "unpacked") as server:
         script.write_text(text.replace((tmp_path / "unpacked").as_uri(), server.url))
         world.execute("--lock", script, check=True)
         world.execute(script, check=True)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError
 from tests import tiny, wheel_channel
 from tests.conftest import World
+from tests.serving import serving
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the local channel is made for POSIX")
 
@@ -28,11 +26,6 @@ SCRIPT = """\
 import count_words, words
 print(count_words.VERSION, words.VERSION)
 """
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *said: object) -> None:
-        pass
 
 
 #: Where the list of wheels is, and where the wheels are.
@@ -49,10 +42,7 @@ def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Pat
     )
     directory = tmp_path / "served"
     directory.mkdir()
-    handler = functools.partial(_Quiet, directory=str(directory))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}"
+    with serving(directory) as url:
         wheel_channel.write(
             directory,
             {words: ["python >=3.8"], count: ["python", "words >=2"]},
@@ -60,7 +50,6 @@ def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Pat
             elsewhere=f"{url}/files" if kind == "elsewhere" else None,
         )
         yield directory, url
-        server.shutdown()
 
 
 @pytest.fixture

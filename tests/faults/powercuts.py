@@ -17,9 +17,7 @@ import argparse
 import base64
 import contextlib
 import csv
-import functools
 import hashlib
-import http.server
 import json
 import os
 import random
@@ -36,6 +34,7 @@ from pathlib import Path
 from tests.channel import build
 from tests.conftest import install_programs
 from tests.faults.disk import FILE_SYSTEMS, Disk, missing
+from tests.serving import serving
 
 #: Scripts by name: text, and what they print.
 SCRIPTS = {
@@ -137,16 +136,8 @@ def served(folder: Path) -> Iterator[str]:
         page = folder / wheel.name.partition("-")[0]
         page.mkdir(parents=True, exist_ok=True)
         shutil.copy(wheel, page)
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
+    with serving(folder) as url:
+        yield url
 
 
 def wrong_files(prefix: Path) -> Iterator[str]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import random
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,7 @@ import pytest
 from tests import tiny
 from tests.channel import Package, write_channel
 from tests.conftest import World
+from tests.serving import Files, serving
 
 #: What the program prints is put together from a file of each package, so that none can be wrong unnoticed.
 PROGRAM = """\
@@ -114,21 +112,14 @@ class Cache:
 def served(tmp_path: Path) -> Iterator[str]:
     write_channel(tmp_path / "channels" / "conda-forge", PACKAGES)
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
+    class Handler(Files):
         def send_head(self) -> Any:
             # It would answer 304 without saying since when, and the engine does not understand that.
             del self.headers["If-Modified-Since"]
             return super().send_head()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = functools.partial(Handler, directory=str(tmp_path / "channels"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(tmp_path / "channels", Handler) as url:
+        yield url
 
 
 @pytest.fixture
