@@ -98,6 +98,12 @@ def tmp_envs(tmp_path: Path) -> str:
     return str(place)
 
 
+@pytest.fixture
+def prefix(tmp_path: Path) -> str:
+    """Where an environment can be created."""
+    return str(tmp_path / "prefix")
+
+
 @pytest.fixture(scope="session")
 def session_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that all workers of a parallel session share."""

@@ -65,11 +65,6 @@ def options(environ: dict[str, str], tmp_path: Path) -> Options:
     return Options(environ=environ, cache=str(tmp_path / "rattler"))
 
 
-@pytest.fixture
-def prefix(tmp_path: Path) -> str:
-    return str(tmp_path / "prefix")
-
-
 @pytest.fixture(scope="module")
 def main(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.channel(

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -85,22 +86,26 @@ def test_a_failure_after_slow_work_is_not_called_a_success() -> None:
     assert stream.getvalue() == "conda-execute: creating environment for s.py: 1 package\n"
 
 
-def test_hosts_that_do_not_answer_are_named() -> None:
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    """Without colours, and on nothing."""
     terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
-    terminal.step("solve", hosts=["conda.example.org"])
-    terminal._heard -= 11
-    assert "no data from conda.example.org for 11 s" in terminal.line(80, 11.0)
+    yield terminal
     terminal.close()
 
 
-def test_a_long_download_shows_the_time_left() -> None:
-    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+def test_hosts_that_do_not_answer_are_named(terminal: Terminal) -> None:
+    terminal.step("solve", hosts=["conda.example.org"])
+    terminal._heard -= 11
+    assert "no data from conda.example.org for 11 s" in terminal.line(80, 11.0)
+
+
+def test_a_long_download_shows_the_time_left(terminal: Terminal) -> None:
     terminal.step("install", 1)
     terminal.download("python", 0, 100_000_000)
     terminal.line(80, 1.0)
     terminal.download("python", 1_000_000, 100_000_000)
     assert "1 min 39 s left" in terminal.line(80, 2.0)
-    terminal.close()
 
 
 def test_a_pipe_gets_a_line_for_each_step_when_asked_for_more():
@@ -168,56 +173,45 @@ def test_the_line_fits_the_terminal(width):
     terminal.close()
 
 
-def test_a_download_shows_bytes_and_rate():
-    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+def test_a_download_shows_bytes_and_rate(terminal: Terminal):
     terminal.step("install", 2)
     terminal.download("python", 1_000_000, 10_000_000)
     terminal.line(80, 1.0)
     terminal.download("python", 3_000_000, 10_000_000)
     assert "downloading 3.0 of 10.0 MB, 2.0 MB/s" in terminal.line(80, 2.0)
-    terminal.close()
 
 
-def test_no_colour_where_asked_for_none():
-    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+def test_no_colour_where_asked_for_none(terminal: Terminal):
     terminal.step("install", 2)
     terminal.linked("python")
     assert "\x1b" not in terminal.line(80, 1.0)
-    terminal.close()
 
 
-def test_a_download_that_hangs_is_not_given_a_rate_or_a_time() -> None:
-    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+def test_a_download_that_hangs_is_not_given_a_rate_or_a_time(terminal: Terminal) -> None:
     terminal.step("install", 1)
     terminal.download("python", 0, 100_000_000)
     terminal.line(80, 1.0)
     terminal.download("python", 1_000_000, 100_000_000)
     terminal._last_byte -= 2
     assert terminal.line(80, 2.0).rstrip("#- ").endswith(" downloading 1.0 of 100.0 MB")
-    terminal.close()
 
 
-def test_what_is_still_to_be_downloaded_counts_before_it_has_begun() -> None:
-    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+def test_what_is_still_to_be_downloaded_counts_before_it_has_begun(terminal: Terminal) -> None:
     terminal.step("install", 2)
     terminal.packages(["python 3.12.1 0 (12.0 MB)", "numpy 2.1.0 0 (8.0 MB)"], 20_000_000)
     terminal.download("numpy", 8_000_000, 8_000_000)
     assert "downloading 8.0 of 20.0 MB" in terminal.line(80, 1.0)
-    terminal.close()
 
 
-def test_the_package_index_shows_its_bytes_and_its_host() -> None:
-    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+def test_the_package_index_shows_its_bytes_and_its_host(terminal: Terminal) -> None:
     terminal.step("solve", hosts=["conda.example.org"])
     terminal.received(3_400_000)
     assert "reading the package index of conda.example.org, 3.4 MB" in terminal.line(80, 1.0)
     assert "reading the package index, 3.4 MB" in terminal.line(50, 1.0)
-    terminal.close()
 
 
 @pytest.mark.parametrize("width", [30, 50, 80, 120])
-def test_no_part_of_a_download_moves_while_its_figures_grow(width: int) -> None:
-    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+def test_no_part_of_a_download_moves_while_its_figures_grow(terminal: Terminal, width: int) -> None:
     terminal.step("install", 1)
     ends = set()
     for done in (1, 9_000_000, 20_000_000, 800_000_000, 2_000_000_000):
@@ -225,18 +219,15 @@ def test_no_part_of_a_download_moves_while_its_figures_grow(width: int) -> None:
         line = terminal.line(width, done / 1e7)
         bar = re.search("[#-]{8,}", line)
         ends.add(bar and bar.start())
-    terminal.close()
     assert len(ends) == 1
 
 
-def test_a_link_script_is_named_while_it_runs() -> None:
-    terminal = Terminal(io.StringIO(), {"NO_COLOR": "1"})
+def test_a_link_script_is_named_while_it_runs(terminal: Terminal) -> None:
     terminal.step("install", 1, ["conda.example.org"])
     terminal.linked("fonts")
     terminal.doing("running the link script of fonts")
     terminal._heard -= 60
     assert "running the link script of fonts" in terminal.line(80, 61.0)
-    terminal.close()
 
 
 def test_a_log_names_hosts_that_do_not_answer() -> None:

@@ -59,11 +59,6 @@ def options(tmp_path: Path) -> Options:
     return Options(cache=str(tmp_path / "cache"))
 
 
-@pytest.fixture
-def prefix(tmp_path: Path) -> str:
-    return str(tmp_path / "prefix")
-
-
 @pytest.fixture(scope="module")
 def main(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A channel of plain packages."""

@@ -171,14 +171,17 @@ def test_a_first_creation_heals_each_file_of_a_wrong_size_or_names_it(
 
 
 def test_damage_of_an_environment_is_found_by_verify_and_healed_by_force(cache: Cache) -> None:
-    """Each file of a package, and each record, in each way; a file may be one with that of the cache."""
+    """Each file of a package, and each record, in some way; a file may be one with that of the cache.
+
+    No hash covers a record: other bits in one can be a valid record of other files, so those are not among its ways.
+    """
     world, chosen = cache.world, random.Random(5)
     (prefix,) = world.prefixes()
     files = ["bin/speak", "share/one.txt", "share/two.txt", "share/prefix.txt", "share/pure.txt"]
-    files += [f"conda-meta/{path.name}" for path in prefix.glob("conda-meta/*.json")]
+    files += [f"conda-meta/{path.name}" for path in sorted(prefix.glob("conda-meta/*.json"))]
     assert world.tmpenv("info", "--verify", cache.script, check=True).stderr == ""
     for path in files:
-        how = chosen.choice(DAMAGES)
+        how = chosen.choice([how for how in DAMAGES if how is not bits or "conda-meta" not in path])
         how(prefix / path)
         found = world.tmpenv("info", "--verify", "--json", prefix.name)
         if how is gone and "conda-meta" in path:
