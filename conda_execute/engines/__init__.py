@@ -21,6 +21,10 @@ from ..model import Built, Request
 from ..terminal.progress import Progress
 from ..text import nearest
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+
 
 @dataclass(frozen=True)
 class Package:
@@ -108,6 +112,14 @@ class Options:
     command: str = "conda-execute"
     #: The script that the request comes from: local paths in `[tool.uv]` are relative to its directory.
     script: str | None = None
+
+    def moment(self, when: str) -> datetime:
+        """The last moment that counts, by a setting or a key such as `exclude-newer`."""
+        from datetime import datetime, timezone
+
+        from ..specs.moment import cutoff
+
+        return cutoff(when, datetime.now(timezone.utc), self.locate(when))
 
     @property
     def packages(self) -> str:

@@ -266,10 +266,6 @@ def _environ(request: Request, options: Options) -> dict[str, str]:
 
 
 def _cutoff(when: str, options: Options) -> str:
-    from datetime import datetime, timezone
-
-    from ..specs.moment import cutoff
-
     if _shown("exclude_newer", options) is _UNKNOWN:
         raise CreationError(
             "this conda is too old for `exclude-newer`",
@@ -277,7 +273,7 @@ def _cutoff(when: str, options: Options) -> str:
             where=options.locate(when) or (),
             hint="update conda to 26.7 or later, or use `--backend rattler`",
         )
-    return cutoff(when, datetime.now(timezone.utc), options.locate(when)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return options.moment(when).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 #: The value of a setting that conda does not have.

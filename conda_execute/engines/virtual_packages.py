@@ -137,7 +137,3 @@ def _holds(spec: str, present: Sequence[GenericVirtualPackage]) -> bool:
         for one in present
     )
     return any(record.matches(parsed) for record in records)
-
-
-def describe(package: GenericVirtualPackage) -> str:
-    return f"{package.name.normalized} {package.version} {package.build_string}"

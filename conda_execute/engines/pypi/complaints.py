@@ -93,7 +93,13 @@ def explain(
     asked = [each for each in request.pypi if requirement_name(each) in _words(text) or each in text]
     where = [place for requirement in asked if (place := options.locate(requirement)) is not None]
     if re.search(_UNREADABLE, said):
-        return _unreadable(text, options.locate("tool.uv") or where)
+        return CreationError(
+            "uv cannot read `[tool.uv]`",
+            step="pypi",
+            details="\n".join(line for line in text.split("\n") if not re.match(_PLACES, line)),
+            where=options.locate("tool.uv") or where,
+            hint="uv's documentation lists the keys and their values",
+        )
     against = mentioned(present, text)
     if "No solution found" in said and against and "disabled" not in said:
         packages = owners(prefix, against)
@@ -125,17 +131,6 @@ def _conflict(text: str, asked: Sequence[str], theirs: dict[str, str], where: Se
         where=where,
         details=text,
         hint="change one of the two; PyPI packages never replace conda packages",
-    )
-
-
-def _unreadable(text: str, where: Location | Sequence[Location]) -> CreationError:
-    """uv cannot read the script's settings for it."""
-    return CreationError(
-        "uv cannot read `[tool.uv]`",
-        step="pypi",
-        details="\n".join(line for line in text.split("\n") if not re.match(_PLACES, line)),
-        where=where,
-        hint="uv's documentation lists the keys and their values",
     )
 
 

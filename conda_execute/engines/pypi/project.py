@@ -124,11 +124,7 @@ def limits(request: Request, options: Options, on_offer: Iterable[str] = ()) -> 
 
 
 def _uv_moment(when: str, options: Options) -> str:
-    from datetime import datetime, timezone
-
-    from ...specs.moment import cutoff
-
-    return cutoff(when, datetime.now(timezone.utc), options.locate(when)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return options.moment(when).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def wheels_only(request: Request) -> list[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -75,12 +75,13 @@ class Rattler:
             prefix, options.progress, wheels=bool(request.pypi)
         )
 
-        def create() -> Coroutine[Any, Any, list[RepoDataRecord]]:
-            return installer.create(request, prefix, options, solution, installing)
-
         def install() -> list[RepoDataRecord]:
             try:
-                return run(create, "install", installing.settle)
+                return run(
+                    lambda: installer.create(request, prefix, options, solution, installing),
+                    "install",
+                    installing.settle,
+                )
             finally:
                 installing.incoming.drop()
 

@@ -95,17 +95,13 @@ def near(name: str, names: Iterable[str]) -> list[str]:
     """Names of the channel that someone who wrote `name` may have meant, best first."""
     import difflib  # for tens of thousands of names, which `text.close` compares one by one
 
-    known = set(names)
-    variants = [variant for variant in _variants(name) if variant in known]
-    alike = difflib.get_close_matches(name, known, n=3, cutoff=_ALIKE)
-    return list(dict.fromkeys(variants + alike))[:3]
-
-
-def _variants(name: str) -> list[str]:
     swapped = [name.replace("_", "-"), name.replace("-", "_"), name.replace(".", "-")]
     prefixed = [prefix + name for prefix in ("r-", "python-", "py", "lib")]
-    stripped = [name.removeprefix(prefix) for prefix in ("python-", "py", "lib") if name.startswith(prefix)]
-    return [variant for variant in swapped + prefixed + stripped if variant != name]
+    stripped = [name.removeprefix(prefix) for prefix in ("python-", "py", "lib")]
+    known = set(names)
+    variants = [variant for variant in swapped + prefixed + stripped if variant in known]
+    alike = difflib.get_close_matches(name, known, n=3, cutoff=_ALIKE)
+    return list(dict.fromkeys(variants + alike))[:3]
 
 
 def _in_file(where: Location | None) -> bool:

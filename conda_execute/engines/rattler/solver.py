@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 import rattler
@@ -127,11 +127,7 @@ async def _choose(
 
 def _newest(request: Request, options: Options) -> datetime | None:
     """The last moment of publication that counts."""
-    if request.exclude_newer is None:
-        return None
-    from ...specs.moment import cutoff
-
-    return cutoff(request.exclude_newer, datetime.now(timezone.utc), options.locate(request.exclude_newer))
+    return None if request.exclude_newer is None else options.moment(request.exclude_newer)
 
 
 def _counts(request: Request, options: Options) -> Callable[[Channel, RepoDataRecord], bool] | None:
@@ -139,14 +135,8 @@ def _counts(request: Request, options: Options) -> Callable[[Channel, RepoDataRe
     their own; None: one moment is for all, and the solver handles it."""
     if not request.exclude_newer_of and not (request.indexed_timestamps and request.exclude_newer):
         return None
-    from ...specs.moment import cutoff
-
-    now = datetime.now(timezone.utc)
     general = _newest(request, options)
-    moments = {
-        what: None if when == "no" else cutoff(when, now, options.locate(when))
-        for what, when in request.exclude_newer_of
-    }
+    moments = {what: None if when == "no" else options.moment(when) for what, when in request.exclude_newer_of}
 
     def counts(channel: Channel, record: RepoDataRecord) -> bool:
         of_channel = moments.get(f"channel {channel.name}", general)
@@ -238,7 +228,10 @@ async def _explain_unsolvable(text: str, request: Request, options: Options, gat
     asked = [(_name(spec), spec_text) for spec, spec_text in zip(specs, request.specs, strict=True)]
     written = dict(asked)
     platforms = _platforms(request)
-    described = [virtual_packages.describe(package) for package in virtual_packages.packages(request)]
+    described = [
+        f"{package.name.normalized} {package.version} {package.build_string}"
+        for package in virtual_packages.packages(request)
+    ]
     here = {one.split()[0] for one in described}
     if absent := {name: spec for name, spec in written.items() if name.startswith("__") and name not in here}:
         return explain.another_machine(absent, request, options.locate)

@@ -7,6 +7,7 @@ there. So that file is read once more: in the channel if that is a directory, ot
 from __future__ import annotations
 
 import functools
+import glob
 import json
 import mmap
 import os
@@ -60,19 +61,13 @@ def wheels(urls: Iterable[str], platforms: Sequence[Any], cache: str) -> Found:
 
 def _cached(cache: str) -> Iterator[tuple[str, str]]:
     """The URLs of the complete lists in the gateway's cache, and their paths."""
-    try:
-        names = os.listdir(cache)
-    except OSError:
-        return
-    for name in names:
-        stem = name.removesuffix(".info.json")
-        if stem != name:
-            try:
-                with open(os.path.join(cache, name), encoding="utf-8") as file:
-                    url = json.load(file)["url"]
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # the gateway is replacing it
-            yield url.removesuffix(".zst").removesuffix(".bz2"), os.path.join(cache, f"{stem}.json")
+    for path in glob.iglob(os.path.join(glob.escape(cache), "*.info.json")):
+        try:
+            with open(path, encoding="utf-8") as file:
+                url = json.load(file)["url"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # the gateway is replacing it
+        yield url.removesuffix(".zst").removesuffix(".bz2"), path.removesuffix(".info.json") + ".json"
 
 
 def _read(url: str, platform: str, path: str) -> SparseRepoData | None:
