@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from .environments import ensure, uses
+from .environments import ensure, sweep, uses
 from .environments.removal import Found, Policy
 from .environments.sweep import Report
 from .errors import CreationError, ExecuteError, InterruptError, Location, NotExecutableError, NotFoundError
@@ -74,10 +74,8 @@ def prepare(
 
 def list_environments() -> list[Found]:
     """Return every environment, in any state, with the processes that use it."""
-    from .environments.sweep import survey
-
     settings, store = open_store(notice=lambda text: None)
-    return survey(store, Policy(foreign_use_ttl=settings.foreign_use_ttl))
+    return sweep.survey(store, Policy(foreign_use_ttl=settings.foreign_use_ttl))
 
 
 def clear(
@@ -91,8 +89,6 @@ def clear(
 
     With `min_age`, only those unused for this long. `dry_run` deletes nothing and reports what would be deleted.
     """
-    from .environments import sweep
-
     settings, store = open_store(notice=lambda text: None)
     return sweep.clear(
         store,

@@ -158,11 +158,7 @@ class CommandLine:
     @classmethod
     def program(cls) -> str:
         """What a person types to call it, before any option."""
-        return called(cls.plain_program())
-
-    @classmethod
-    def plain_program(cls) -> str:
-        return " ".join(takewhile(str.islower, cls.USAGE.split()))
+        return called(" ".join(takewhile(str.islower, cls.USAGE.split())))
 
     @classmethod
     def groups(cls) -> dict[str, list[Option]]:

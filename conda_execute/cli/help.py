@@ -40,14 +40,12 @@ def page(kind: type[CommandLine], width: int) -> str:
 
 
 def _commands(width: int) -> list[str]:
-    """Each command with the first sentence of its page."""
-    pairs = [(f"{name} {_takes(kind)}".rstrip(), kind.summary()) for name, kind in COMMANDS.items()]
+    """Each command and its words, as in `info NAME or SCRIPT`, with the first sentence of its page."""
+    pairs = [
+        (kind.USAGE.removeprefix("conda tmpenv ").replace(" [OPTIONS]", ""), kind.summary())
+        for kind in COMMANDS.values()
+    ]
     return definitions(pairs, width, _COLUMN)
-
-
-def _takes(kind: type[CommandLine]) -> str:
-    """The words that a command takes: `NAME or SCRIPT`."""
-    return kind.USAGE.partition(kind.plain_program())[2].replace("[OPTIONS]", "").strip()
 
 
 def definitions(pairs: Sequence[tuple[str, str]], width: int, column: int) -> list[str]:

@@ -113,7 +113,11 @@ def guard(work: Callable[[], int], *, as_json: bool) -> int:
     """The exit status of `work`; errors that are not bugs are reported, and determine the status."""
     try:
         interrupts.take()
-        return _work_or_signal(work)
+        try:
+            return work()
+        except RuntimeError:  # until Python 3.12, this is what an exception in `__set_name__` becomes: an interrupt too
+            interrupts.check()
+            raise
     except ExecuteError as error:
         report(error, as_json)
         return error.exit_status
@@ -122,16 +126,6 @@ def guard(work: Callable[[], int], *, as_json: bool) -> int:
         return 128 + 2  # SIGINT
     except interrupts.Terminated as signal:
         return 128 + signal.number
-
-
-def _work_or_signal(work: Callable[[], int]) -> int:
-    """An interrupt may arrive as another error: until Python 3.12, an exception in `__set_name__` becomes a
-    RuntimeError."""
-    try:
-        return work()
-    except RuntimeError:
-        interrupts.check()
-        raise
 
 
 def run(main: Callable[[list[str]], int]) -> NoReturn:
