@@ -167,12 +167,8 @@ def _surroundings(settings: Settings, secrets: Mapping[str, str], environ: Mappi
     if home is None or not os.access(home, os.X_OK):
         # rattler searches credentials there, and fails if it cannot read it.
         variables["HOME"] = os.sep
-    credentials = _credentials(secrets, environ)
-    with _private_file(credentials) as path:
-        if path is not None:
-            variables["RATTLER_AUTH_FILE"] = path
-        with environment(variables):
-            yield
+    with _private_file(_credentials(secrets, environ)) as named, environment({**variables, **named}):
+        yield
 
 
 @contextmanager
@@ -225,9 +221,10 @@ def _json_file(path: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _private_file(content: dict[str, Any] | None) -> Iterator[str | None]:
+def _private_file(content: dict[str, Any] | None) -> Iterator[dict[str, str]]:
+    """The variable that names a file with this content, if there is any."""
     if content is None:
-        yield None
+        yield {}
         return
     import tempfile
 
@@ -235,7 +232,7 @@ def _private_file(content: dict[str, Any] | None) -> Iterator[str | None]:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             json.dump(content, stream)
-        yield path
+        yield {"RATTLER_AUTH_FILE": path}
     finally:
         os.unlink(path)
 

@@ -110,13 +110,13 @@ def _records(prefix: str) -> dict[str, tuple[int, int]]:
 
 def _refuse_records(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> None:
     """A wheel may have files for any directory of the environment, but not for this one."""
-    for name in after.keys() | before.keys():
-        if before.get(name) != after.get(name):
-            raise CreationError(
-                f"a PyPI package has `conda-meta/{name}`, which is among the records of conda packages",
-                step="pypi",
-                hint="no package may contain such a file: report it to its authors",
-            )
+    changed = {name for name, _ in before.items() ^ after.items()}
+    if changed:
+        raise CreationError(
+            f"a PyPI package has `conda-meta/{min(changed)}`, which is among the records of conda packages",
+            step="pypi",
+            hint="no package may contain such a file: report it to its authors",
+        )
 
 
 def _compare(prefix: str, before: Sequence[tuple[Distribution, tuple[int, int]]]) -> list[Distribution]:

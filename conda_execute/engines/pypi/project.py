@@ -310,17 +310,8 @@ def forgets_damaged(
 
 
 #: Variables that say where packages come from and how to get there.
-_OF_UV = (
-    "UV_*",
-    "SSL_CERT_*",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "HOME",
-)
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_OF_UV = ("UV_*", "SSL_CERT_*", *_PROXIES, "HOME")
 
 
 def _kept_in(
