@@ -56,7 +56,6 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """The name of the environment."""
         return environment_name(self.request)
 
     @property
@@ -157,7 +156,6 @@ class Plan:
         trust.remember(fetched, self.cache)
 
     def store(self) -> Store:
-        """The store of its environment."""
         return _store(self.settings, self.environ, self.name, self.voice.notice)
 
     def store_to_run_in(self) -> Store:
@@ -263,7 +261,6 @@ def understand(options: RunOptions) -> Plan:
 
 
 def planned(options: RunOptions, script: Script, settings: Settings, environ: dict[str, str]) -> Plan:
-    """The plan of a run of this script."""
     header = header_of(script, settings.subdir or platforms.host(), options, environ)
     sandbox = sandbox_of(options, settings, script, header)
     path = script.path if script.is_file else ""

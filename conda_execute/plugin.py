@@ -42,7 +42,6 @@ def conda_subcommands() -> Iterator[types.CondaSubcommand]:
 
 
 def execute(argv: Sequence[str]) -> NoReturn:
-    """Run `conda execute` with these arguments."""
     from .launch.process import hand_over
 
     _forget_conda()
@@ -56,7 +55,6 @@ def execute(argv: Sequence[str]) -> NoReturn:
 
 
 def tmpenv(argv: Sequence[str]) -> NoReturn:
-    """Run `conda tmpenv` with these arguments."""
     from .cli.tmpenv import main
     from .terminal.messages import run
     from .text import call_by_conda

@@ -313,7 +313,6 @@ class Recipe:
         return os.access(path, os.X_OK) or (os.path.exists(path) and not may_execute_on(path))
 
     def tell(self, text: str, *more: str) -> None:
-        """Say what a user should know but need not act on."""
         self.voice.notice(text, *more)
 
 

@@ -54,8 +54,6 @@ _ENVIRONMENT = "default"
 
 @dataclass(frozen=True)
 class Lockfile:
-    """The text of a lock and its place."""
-
     path: str
     text: str
     #: In the script itself.
