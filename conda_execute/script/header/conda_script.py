@@ -118,10 +118,11 @@ def read(script: Head, block: Block, platform: str) -> Header:
         if key not in keys:
             raise HeaderError(f"the header has no `{key}`", where=script.line(block.first), hint=f"add `{sample}`")
     locations: list[tuple[str, Location]] = [(name, node.key_where) for name, node in keys.items() if name != "tool"]
+    channels, moments = dependencies.channels(keys["channels"], locations)
     header = Header(
         FORMAT,
-        channels=dependencies.channels(keys["channels"], locations),
-        exclude_newer_of=dependencies.channel_moments(keys["channels"]),
+        channels=channels,
+        exclude_newer_of=moments,
         entrypoint=_entrypoint(keys["entrypoint"], platform),
         lines=(block.first, block.last),
     )

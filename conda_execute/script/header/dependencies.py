@@ -224,25 +224,16 @@ def by_platform(table: Value, platform: str) -> dict[str, Value]:
     return entries
 
 
-def channels(node: Value, locations: list[tuple[str, Location]]) -> tuple[str, ...]:
-    """Channels in order of priority: names, or pixi's tables with `channel` in them."""
+def channels(node: Value, locations: list[tuple[str, Location]]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Channels in order of priority, and the `exclude-newer` of those given as pixi's tables with `channel` in them."""
     found: list[str] = []
+    moments: list[tuple[str, str]] = []
     for item in node.items(empty='name a channel: `channels = ["conda-forge"]`'):
-        if isinstance(item.value, dict):
-            channel = item.known(("channel", "exclude-newer")).get("channel")
-            if channel is None:
-                raise item.error("a channel is given as a table without `channel`", 'write `"conda-forge"`')
-            item = channel  # noqa: PLW2901
-        found.append(item.text("a channel", 'write it in quotes: `"conda-forge"`'))
-        locations.append((found[-1], item.where))
-    return tuple(found)
-
-
-def channel_moments(node: Value) -> tuple[tuple[str, str], ...]:
-    """The `exclude-newer` of channels given as tables."""
-    tables = [item.known(("channel", "exclude-newer")) for item in node.items() if isinstance(item.value, dict)]
-    return tuple(
-        (f"channel {table['channel'].text('a channel')}", fields.moment(table["exclude-newer"]))
-        for table in tables
-        if "exclude-newer" in table
-    )
+        table = item.known(("channel", "exclude-newer")) if isinstance(item.value, dict) else {"channel": item}
+        if "channel" not in table:
+            raise item.error("a channel is given as a table without `channel`", 'write `"conda-forge"`')
+        found.append(table["channel"].text("a channel", 'write it in quotes: `"conda-forge"`'))
+        locations.append((found[-1], table["channel"].where))
+        if "exclude-newer" in table:
+            moments.append((f"channel {found[-1]}", fields.moment(table["exclude-newer"])))
+    return tuple(found), tuple(moments)

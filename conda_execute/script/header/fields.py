@@ -26,6 +26,10 @@ _NEEDS = ("env", "dependencies", "packages", "requirements", "requires", "enviro
 _RUNS = ("run-with", "run", "command", "interpreter", "entrypoint")
 
 
+#: Headers are written by people. The limit keeps a hostile one cheap: a value and its places take 20 to 50 µs.
+MOST_VALUES = 1000
+
+
 @dataclass(frozen=True)
 class Value:
     """A value in TOML: `value` is text, a number, a truth value, a date, or a list or table of values. `YAMLValue` is

@@ -24,7 +24,7 @@ from ...specs.match_spec import spec_name
 from ...text import nearest, shown
 from .. import interpreter
 from . import fields
-from .dependencies import channel_moments, channels, with_python
+from .dependencies import channels, with_python
 from .keys import OWN, SHARED, Header, own
 from .toml import Block, Document
 
@@ -261,11 +261,12 @@ def _with_conda(header: Header, table: Value, locations: list[tuple[str, Locatio
     for text, where in keys["dependencies"].strings("a spec") if "dependencies" in keys else ():
         specs.append(fields.spec(text, where))
         locations.append((specs[-1], where))
+    names, moments = channels(keys["channels"], locations) if "channels" in keys else (None, ())
     return replace(
         header,
         specs=tuple(specs),
-        channels=channels(keys["channels"], locations) if "channels" in keys else None,
-        exclude_newer_of=channel_moments(keys["channels"]) if "channels" in keys else (),
+        channels=names,
+        exclude_newer_of=moments,
         **own(keys, SHARED),
     )
 

@@ -74,6 +74,7 @@ def added(header: Header, table: Value, platform: str, locations: list[tuple[str
     for layer in (table, *_targets(keys.get("target"), platform)):
         found.add(layer, locations)
     unread = [node for name, node in (*keys.items(), *workspace.items()) if name in _UNREAD]
+    names, moments = channels(workspace["channels"], locations) if "channels" in workspace else (header.channels, ())
     sources = tuple((name, source) for name, source in found.sources.items() if name in found.pypi)
     return replace(
         header,
@@ -85,7 +86,6 @@ def added(header: Header, table: Value, platform: str, locations: list[tuple[str
         variables=tuple(found.variables.items()),
         activation_scripts=found.activation_scripts,
         overrides=_system(keys["system-requirements"]) if "system-requirements" in keys else (),
-        channels=channels(workspace["channels"], locations) if "channels" in workspace else header.channels,
         channel_priority=said["channel-priority"].one_of(*_PRIORITIES) if "channel-priority" in said else None,
         exclude_newer=_when(said.get("exclude-newer")),
         pypi_exclude_newer=_when(said.get("pypi-exclude-newer")),
@@ -93,8 +93,9 @@ def added(header: Header, table: Value, platform: str, locations: list[tuple[str
             *header.exclude_newer_of,
             *_of_packages(said.get("exclude-newer")),
             *_of_packages(said.get("pypi-exclude-newer")),
-            *(dependencies.channel_moments(workspace["channels"]) if "channels" in workspace else ()),
+            *moments,
         ),
+        channels=names,
         notices=tuple(f"`{node.name}` is not supported by conda-execute and is ignored" for node in unread),
     )
 

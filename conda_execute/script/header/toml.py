@@ -113,10 +113,15 @@ class Document:
                 hint="write numbers that a computer can hold, or put text in quotes",
             ) from None
         stack: list[tuple[object, int]] = [(data, 0)]
+        count = 0
         while stack:
             value, depth = stack.pop()
+            count += 1
             if depth > _DEEPEST:
                 raise self._too_deep()
+            if count > fields.MOST_VALUES:
+                problem = f"the header has more than {fields.MOST_VALUES} values"
+                raise HeaderError(problem, where=opened, hint="shorten it")
             if isinstance(value, dict):
                 stack += [(item, depth + 1) for item in value.values()]
             elif isinstance(value, list):
@@ -163,11 +168,14 @@ class Document:
 
     def _value(self, value: object, path: Path, name: str) -> fields.Value:
         """A value with its content and their places; a table is at its header."""
-        where = key_where = self.script.line(self.block.first)
-        if place := self.places.get(path):
+        place = self.places.get(path)
+        if place is None:
+            where = key_where = self.script.line(self.block.first)
+        else:
             own = place.part or place.key
-            where = self.at(*(place.value if place.value[1] > place.value[0] else own))
-            key_where = self.at(*(own if own[1] > own[0] else place.value))
+            where = key_where = self.at(*(place.value if place.value[1] > place.value[0] else own))
+            if isinstance(path[-1], str) and own[1] > own[0]:
+                key_where = self.at(*own)
         if isinstance(value, dict):
             before = f"{name}." if name else ""
             value = {key: self._value(item, (*path, key), before + _shown_key(key)) for key, item in value.items()}

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 #: The hint if the last lines do not belong to the header.
 PARTED = "the header ends at the first line that is not a comment: separate it from other comments with an empty line"
 
-#: Headers are written by people. The limit keeps a hostile one cheap: pure-Python YAML takes 20 to 50 µs for a value.
-_MOST_VALUES = 1000
-
 
 class YAMLValue(fields.Value):
     """A value in YAML: text, a list or a mapping of values, or nothing (None)."""
@@ -132,8 +129,8 @@ class Reader:
             raise self.error("a header is one YAML document, and here begins another", where, "remove the `---`")
         if depth >= yaml_events.DEEPEST and is_collection:
             raise self._too_deep(self.at(start))
-        if self._count > _MOST_VALUES:
-            raise self.error(f"the header has more than {_MOST_VALUES} values", self.at(start))
+        if self._count > fields.MOST_VALUES:
+            raise self.error(f"the header has more than {fields.MOST_VALUES} values", self.at(start))
         sign = "*" if event.kind == "alias" else "&" if event.anchor else "!" if event.tag else ""
         if sign:
             what = {"*": "an alias", "&": "an anchor", "!": "a tag"}[sign]
