@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
-from .errors import ExecuteError
+from . import __version__
+from .configuration.declared import Settings
+from .engines.inventory import Component, Known
+from .errors import CreationError, ExecuteError
 from .files import write_whole
 from .lean.values import dataclass, replace
 from .script.web import address, fetch
 from .specs.requirement import canonical
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from typing import Any
-
-    from .configuration.declared import Settings
-    from .engines.inventory import Component, Known
 
 #: Queries that the service accepts at once.
 _BATCH = 1000
@@ -221,13 +218,10 @@ def _is_ignored(one: Finding, ignore: Collection[str], until_fixed: Collection[s
 
 def refuse_malicious(components: Iterable[Component], advisories: Advisories) -> None:
     """Raise CreationError for a package that an advisory calls malicious."""
-    from .errors import CreationError
-
     report = examine({"": components}, advisories)
-    bad = [one for one in report.findings if any(name.startswith(MALICIOUS) for name in one.names)]
+    bad = [(one, name) for one in report.findings for name in one.names if name.startswith(MALICIOUS)]
     if bad:
-        first = bad[0]
-        name = next(name for name in first.names if name.startswith(MALICIOUS))
+        first, name = bad[0]
         raise CreationError(
             f"`{first.component.name} {first.component.version}` is malicious: {name}",
             step="audit",
@@ -264,8 +258,6 @@ def _finding_as_json(one: Finding) -> dict[str, Any]:
 
 def as_sarif(report: Audit) -> dict[str, Any]:
     """SARIF 2.1.0: one rule for each advisory, one result for each place that has the package."""
-    from . import __version__
-
     rules = {one.id: one for one in report.findings}
     driver = {
         "name": "conda-execute",
