@@ -10,7 +10,7 @@ from typing import Any
 from .. import engines
 from ..engines import Backend, Solution
 from ..errors import CreationError, UsageError
-from ..files import rewrite
+from ..files import content_of, rewrite
 from ..lean.values import replace
 from ..lockfiles import SUFFIXES, choice, lockfile
 from ..lockfiles.lockfile import Lockfile
@@ -175,10 +175,6 @@ def _requests(plan: Plan, platforms: Iterable[str] = ()) -> list[Request]:
 
 def _check_overwritable(path: str) -> None:
     """Raise UsageError for an existing file that is not a lock file."""
-    try:
-        with open(path, "rb") as file:
-            beginning = file.read(64)
-    except OSError:
-        return  # it does not exist, or cannot be written either, which is reported later
+    beginning = content_of(path, 64)  # of what cannot be read, writing will say what is wrong
     if beginning and not beginning.startswith((b"# conda-execute lock", b"version:")):
         raise UsageError(f"`{path}` exists and is not a lock file", hint="name another file with `--lock-file`")

@@ -64,10 +64,7 @@ class ScriptSpec(EnvironmentSpecBase):
 
     def _head(self) -> bytes:
         """The beginning of the file; empty if it cannot be read."""
+        from ..files import content_of
         from ..script.header import ENOUGH
 
-        try:
-            with open(self.filename, "rb") as stream:
-                return stream.read(ENOUGH)
-        except OSError:
-            return b""
+        return content_of(self.filename, ENOUGH) or b""

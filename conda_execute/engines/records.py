@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..files import listed, umask, write_atomically
+from ..files import content_of, listed, umask, write_atomically
 
 FROZEN = "frozen"
 
@@ -129,16 +129,8 @@ def protect_python(prefix: str, *, user_libraries: bool) -> None:
 
 def stand_ins(prefix: str) -> list[str]:
     """The names in `PIP` that are not pip, but what we put in its place."""
-    found = []
-    for name in PIP:
-        try:
-            with open(os.path.join(prefix, name), "rb") as file:
-                content = file.read(len(_NO_PIP) + 1)
-        except OSError:
-            continue
-        if content == _NO_PIP.encode():
-            found.append(name)
-    return found
+    ours = _NO_PIP.encode()
+    return [name for name in PIP if content_of(os.path.join(prefix, name), len(ours) + 1) == ours]
 
 
 def _standard_libraries(prefix: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 
 import psutil
 
+from ..files import content_of
 from ..lean.values import dataclass
 from ..model import Use
 
@@ -46,12 +47,9 @@ def sees_processes() -> bool:
 
 def command(pid: int) -> str:
     """The command line of a process, for people; empty if it is gone or hides."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as stream:
-            return os.fsdecode(stream.read(4096)).rstrip("\0").replace("\0", " ")
-    except OSError:
-        if os.path.isdir("/proc/self"):
-            return ""
+    said = content_of(f"/proc/{pid}/cmdline", 4096)
+    if said is not None or os.path.isdir("/proc/self"):
+        return os.fsdecode(said or b"").rstrip("\0").replace("\0", " ")
     try:
         return " ".join(psutil.Process(pid).cmdline())
     except psutil.Error:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 
+from ..files import content_of
 from ..ownership import refuse_planted
 
 TYPE_CHECKING = False
@@ -90,12 +91,8 @@ def _contents(folder: str, environ: Mapping[str, str]) -> Iterator[tuple[str, by
 
 
 def _cache_keys(folder: str) -> list[str | dict[str, object]]:
-    try:
-        with open(os.path.join(folder, "pyproject.toml"), "rb") as file:
-            content = file.read()
-    except OSError:
-        return list(_FILES)
-    if b"cache-keys" not in content:
+    content = content_of(os.path.join(folder, "pyproject.toml"))
+    if content is None or b"cache-keys" not in content:
         return list(_FILES)
     import tomli
 
@@ -110,11 +107,9 @@ def _files(folder: str, pattern: str) -> Iterator[tuple[str, bytes]]:
     import glob
 
     for name in glob.glob(pattern, root_dir=folder, recursive=True):
-        try:
-            with open(os.path.join(folder, name), "rb") as file:
-                yield f"file {name}", file.read()
-        except OSError:
-            continue  # a directory, or unreadable: uv ignores it, too
+        content = content_of(os.path.join(folder, name))
+        if content is not None:  # a directory, or unreadable: uv ignores it, too
+            yield f"file {name}", content
 
 
 def _time(path: str) -> bytes:

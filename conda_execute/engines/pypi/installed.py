@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
+from ...files import content_of
 from ...lean.values import dataclass
 from ...specs.requirement import canonical
 
@@ -136,8 +137,4 @@ def _distribution(path: str) -> Iterator[Distribution]:
 
 def _read(*path: str) -> str:
     """The text of a file; empty if there is none."""
-    try:
-        with open(os.path.join(*path), encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
+    return (content_of(os.path.join(*path)) or b"").decode("utf-8", "replace").replace("\r\n", "\n")

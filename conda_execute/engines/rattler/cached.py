@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...environments import layout
-from ...files import delete
+from ...files import content_of, delete
 from .leading import leads_out
 
 #: Packages built since then (July 2017, in milliseconds) list their paths: without the list, files that contain the
@@ -107,12 +107,8 @@ def _why_not(package: str, name: str) -> str | None:
 def origin(package: str) -> bytes | None:
     """The SHA-256 of the archive that a package was unpacked from, as recorded by rattler next to it (after a revision
     number of eight bytes) or by conda in it; None if it was not recorded."""
-    try:
-        with open(f"{package}.lock", "rb") as file:
-            if digest := file.read()[8:]:
-                return digest
-    except OSError:
-        pass
+    if digest := (content_of(f"{package}.lock") or b"")[8:]:
+        return digest
     try:
         return bytes.fromhex((_content(package, "repodata_record.json") or {})["sha256"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from ...cache import trusted_copy, trusted_file
 from ...errors import ExecuteError, PlaceError
-from ...files import make_directory, write_whole
+from ...files import content_of, make_directory, write_whole
 from ...text import counted, printable
 from .address import quoted
 
@@ -201,12 +201,8 @@ def changes(fetched: Fetched, cache: str | None) -> list[str]:
     digests = [digest for digest, address in trusted(cache) if address == str(fetched.address)]
     if cache is None or not digests or digests[-1] == fetched.digest:
         return []
-    try:
-        with open(trusted_copy(cache, digests[-1]), "rb") as file:
-            before = file.read()
-    except OSError:
-        return []
-    if hashlib.sha256(before).hexdigest() != digests[-1]:
+    before = content_of(trusted_copy(cache, digests[-1]))
+    if before is None or hashlib.sha256(before).hexdigest() != digests[-1]:
         return []
     old, new = (text.decode("utf-8", "replace").splitlines() for text in (before, fetched.content))
     lines = difflib.unified_diff(old, new, "what was trusted", "what it is now", lineterm="")
