@@ -15,6 +15,7 @@ from ..files import write_whole
 from ..model import Entrypoint, Text, Word
 from ..ownership import refuse_others
 from ..specs.match_spec import normalise_spec, spec_name
+from ..text import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,10 +84,9 @@ def lacks(name: str, specs: Sequence[str], prefix: str) -> NotFoundError:
     if len(packages) == 1 and not found:
         hint = f"it has no programs at all; in Python: `conda execute --with {packages[0]} -x python`\n{hint}"
     if found:
-        shown = [f"`{each}`" for each in found[:_SHOWN]] + [f"{len(found) - _SHOWN} more"] * (len(found) > _SHOWN)
-        listed = " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
-        hint = f"it has {listed}: `conda execute --with {packages[0]} -x {found[0]}`"
-    owners = " and ".join(f"`{package}`" for package in packages) or "the environment"
+        more = f", and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        hint = f"it has {listed(found[:_SHOWN])}{more}: `conda execute --with {packages[0]} -x {found[0]}`"
+    owners = listed(packages) if packages else "the environment"
     return NotFoundError(f"{owners} has no program `{name}`", hint=hint)
 
 

@@ -49,14 +49,14 @@ def no_header(script: Head) -> HeaderError:
         if len(line) > 200 or not stripped:
             continue
         if _NEARLY_NATIVE.match(stripped):
-            return _nearly_native(script, number, stripped)
+            return _nearly(script, number, _like_native(script, stripped))
         if found := _NEARLY_BLOCK.match(stripped):
-            return _nearly_block(script, number, stripped, (found.group(1) or "").lower())
+            return _nearly(script, number, _like_block(stripped, (found.group(1) or "").lower()))
         words = _slip(stripped) if number <= _FIRST_LINES else None
         if words == "conda execute":
-            return _nearly_native(script, number, stripped)
+            return _nearly(script, number, _like_native(script, stripped))
         if words:
-            return _nearly_block(script, number, stripped, words.removesuffix("script"))
+            return _nearly(script, number, _like_block(stripped, words.removesuffix("script")))
     name = os.path.basename(script.path) or script.path
     if other := _another_kind(script, name):
         return other
@@ -105,45 +105,34 @@ def _another_kind(script: Head, name: str) -> HeaderError | None:
     return HeaderError(f"`{name}` is {what}, not a script", where=Location(script.path), hint=hint)
 
 
-def _nearly_native(script: Head, number: int, stripped: str) -> HeaderError:
+def _nearly(script: Head, number: int, hint: str) -> HeaderError:
+    """The error for a line that is nearly the beginning of a header."""
+    problem = ", only a line that looks almost like the beginning of one"
+    if script.lines[number - 1] == "# /// script":
+        problem = ": this line is within a block of another type"
+        hint = "separate the two blocks with a line that is not a comment"
+    return HeaderError(f"the script has no header{problem}", where=script.line(number), hint=hint)
+
+
+def _like_native(script: Head, stripped: str) -> str:
     from .native import opening
 
     sign = re.match(r"[^\w\s]+", stripped)
     prefix = sign.group() if sign else "#"
     if prefix.startswith(BLOCK_SIGNS):
         inner = " *" if "*" in prefix else comment_sign(script.path)
-        hint = f"give the header lines of its own within the comment:\n{minimal(inner)}"
-    else:
-        if opening(f"{prefix} conda execute") is None:
-            prefix = comment_sign(script.path)
-        hint = f"the line must be `{prefix} conda execute` and nothing else; what is needed follows in the next lines"
-    return HeaderError(
-        "the script has no header, only a line that looks almost like the beginning of one",
-        where=script.line(number),
-        hint=hint,
-    )
+        return f"give the header lines of its own within the comment:\n{minimal(inner)}"
+    if opening(f"{prefix} conda execute") is None:
+        prefix = comment_sign(script.path)
+    return f"the line must be `{prefix} conda execute` and nothing else; what is needed follows in the next lines"
 
 
-def _nearly_block(script: Head, number: int, stripped: str, kind: str) -> HeaderError:
-    if kind:
-        wanted = "`# /// conda-script`, and the last one exactly `# /// end-conda-script`"
-    else:
-        wanted = "`# /// script`, and the last one exactly `# ///`"
-    wanted += ", without spaces at the end"
-    if script.lines[number - 1] == "# /// script":
-        return HeaderError(
-            "the script has no header: this line is within a block of another type",
-            where=script.line(number),
-            hint="separate the two blocks with a line that is not a comment",
-        )
-    other = ""
+def _like_block(stripped: str, kind: str) -> str:
+    first, last = ("# /// conda-script", "# /// end-conda-script") if kind else ("# /// script", "# ///")
+    hint = f"the first line must be exactly `{first}`, and the last one exactly `{last}`, without spaces at the end"
     if not kind and not stripped.startswith("#"):
-        other = "\nthis format is for Python; other languages write `/// conda-script` or `conda execute` in a comment"
-    return HeaderError(
-        "the script has no header, only a line that looks almost like the beginning of one",
-        where=script.line(number),
-        hint=f"the first line must be exactly {wanted}{other}",
-    )
+        hint += "\nthis format is for Python; other languages write `/// conda-script` or `conda execute` in a comment"
+    return hint
 
 
 def told(error: HeaderError) -> HeaderError:

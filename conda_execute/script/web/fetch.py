@@ -433,26 +433,19 @@ def _tls(settings: Settings, environ: Mapping[str, str]) -> ssl.SSLContext:
     hint = "fetch the script with another program and run the file"
     proxies.refuse_client_certificate(settings, "scripts cannot be fetched with a client certificate", hint)
     verify = proxies.certificates(settings, environ)
-    if isinstance(verify, str) and verify != "truststore":
-        return _with_certificates(verify, settings)
-    made = ssl.create_default_context()
-    if verify is False:
-        made.check_hostname = False
-        made.verify_mode = ssl.CERT_NONE
-    return made
-
-
-def _with_certificates(path: str, settings: Settings) -> ssl.SSLContext:
-    import ssl
-
-    folder = os.path.isdir(path)
+    path = verify if isinstance(verify, str) and verify != "truststore" else None
+    folder = path is not None and os.path.isdir(path)
     try:
-        return ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
+        made = ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
     except (OSError, ssl.SSLError) as error:
         reason = "there is no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
         raise SettingsError(
             f"the certificates in `{path}` cannot be used: {reason}", where=settings.origin("ssl_verify")
         ) from None
+    if verify is False:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    return made
 
 
 # The last copy ----------------------------------------------------------------------------------------------------
