@@ -243,6 +243,7 @@ class Recipe:
         """Where packages are cached instead of the engine's default, which needs a home directory that can be written
         to and locked."""
         from .cache import private_directory, rattler_cache
+        from .engines.rattler.incoming import LOCK
         from .environments.lock import has_locks
         from .ownership import others, refuse_others
 
@@ -255,7 +256,7 @@ class Recipe:
         why = others(usual, self.settings.trusted_groups) if os.path.isabs(usual) else None
         if why is None and (not os.path.isabs(usual) or not is_writable(usual)):
             why = f"`{usual}` cannot be written to"
-        if why is None and not has_locks(os.path.join(usual, "pkgs", ".cache.lock")):
+        if why is None and not has_locks(os.path.join(usual, "pkgs", LOCK)):
             why = f"`{usual}` is on a file system without locks"
         if why is None and is_full(usual):
             why = f"no space is left on the disk of `{usual}`"

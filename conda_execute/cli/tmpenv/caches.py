@@ -28,10 +28,10 @@ def free(options: ClearOptions, environ: Mapping[str, str]) -> list[dict[str, An
 def _packages(cache: str, *, dry_run: bool) -> list[dict[str, Any]]:
     """The engine's package cache. Other tools use it too, so a person at a terminal is asked, and rattler's lock is
     taken."""
-    from ...engines.rattler.incoming import locked
+    from ...engines.rattler.incoming import LOCK, locked
 
     place = os.path.join(cache, "pkgs")
-    content = [os.path.join(place, name) for name in listed(place) if name != ".cache.lock"]
+    content = [os.path.join(place, name) for name in listed(place) if name != LOCK]
     folders = [os.path.join(cache, "repodata"), *content]
     total = sum(map(_size, folders))
     question = f"delete {megabytes(total)} of packages in `{cache}`, which pixi and rattler-build also use? [y/N]"

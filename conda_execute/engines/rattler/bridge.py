@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -235,7 +234,9 @@ class _OlderPackageCache(PackageCache):
         damaged = [package for package in there if not self._is_whole(package)]
         if not damaged:
             return
-        trash = tempfile.TemporaryDirectory(prefix=".damaged-", dir=self.directory)
+        from tempfile import TemporaryDirectory
+
+        trash = TemporaryDirectory(prefix=".damaged-", dir=self.directory)
         with trash, locked(self.directory, math.inf):  # no process links packages from it meanwhile
             for package in damaged:
                 if not self._is_whole(package):

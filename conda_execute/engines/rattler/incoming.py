@@ -14,13 +14,12 @@ its directory has no write permission for anybody.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from ...files import delete
 from . import cached
 
 #: Seconds after which directories of killed processes are deleted.
@@ -29,6 +28,10 @@ _LASTS = 24 * 3600.0
 #: Seconds to wait for another process that locks the cache. After that, the packages are not kept, and later processes
 #: download them again.
 _PATIENCE = 2.0
+
+
+#: The name of rattler's lock on a cache.
+LOCK = ".cache.lock"
 
 
 class Incoming:
@@ -74,10 +77,12 @@ class Incoming:
         try:
             os.makedirs(place, mode=0o700, exist_ok=True)
             _clean(place)
-            self._directory = self._last = tempfile.mkdtemp(dir=place)
+            directory = os.path.join(place, os.urandom(8).hex())
+            os.mkdir(directory, 0o700)
         except OSError:
             return []
-        return [self._directory]
+        self._directory = self._last = directory
+        return [directory]
 
     def fetched(self, package: str) -> str | None:
         """Where this package of the cache is, if it was just downloaded."""
@@ -113,8 +118,19 @@ class Incoming:
     def drop(self) -> None:
         """Delete the directory."""
         if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
+            _drop(self._directory)
             self._directory = None
+
+
+def _drop(directory: str) -> None:
+    """Delete the directory of an installation; most hold only rattler's lock, and need no `shutil`."""
+    with suppress(OSError):
+        os.unlink(os.path.join(directory, LOCK))
+    try:
+        os.rmdir(directory)
+    except OSError:
+        with suppress(OSError):
+            delete(directory)
 
 
 def _is_directory(path: str) -> bool:
@@ -128,7 +144,7 @@ def _clean(place: str) -> None:
         with suppress(OSError):
             if now - os.stat(left).st_mtime > _LASTS:
                 with locked(left, patience=0.0):
-                    shutil.rmtree(left, ignore_errors=True)
+                    _drop(left)
 
 
 @contextmanager
@@ -140,7 +156,7 @@ def locked(directory: str, patience: float = _PATIENCE) -> Iterator[None]:
     import fcntl
 
     until = time.monotonic() + patience
-    with open(os.path.join(directory, ".cache.lock"), "ab") as file:
+    with open(os.path.join(directory, LOCK), "ab") as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

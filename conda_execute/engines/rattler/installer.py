@@ -100,6 +100,8 @@ async def _install(
 ) -> None:
     packages, client = source
     requested: Any = [spec._match_spec for spec in solver.parse(request.specs, options)]
+    where = await packages.arguments(records, installing.incoming)
+    asyncio.get_running_loop().call_soon(_load_what_follows)
     try:
         await rattler.install(
             records,
@@ -112,7 +114,7 @@ async def _install(
             requested_specs=requested,
             **bridge.attestation_policy("require" if options.attestations == "require" else "off"),
             reporter=installing,
-            **await packages.arguments(records, installing.incoming),
+            **where,
         )
     except InstallerError as error:
         text = str(error)
@@ -134,6 +136,11 @@ async def _install(
             raise explain.refused(installing.refused)
         return
     await _install(source, records, request, options, installing)
+
+
+def _load_what_follows() -> None:
+    """Import what is needed after the links, while the engine's threads make them."""
+    from ... import durable  # noqa: F401
 
 
 async def _check_archives(records: Sequence[RepoDataRecord], packages: bridge.PackageCache, options: Options) -> None:
