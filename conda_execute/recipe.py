@@ -187,12 +187,9 @@ class Recipe:
         return Options(
             cache=cache,
             offline=self.offline or self.settings.offline,
-            timeouts=(self.settings.remote_connect_timeout_secs, self.settings.remote_read_timeout_secs),
             verify=self.verify,
             package_caches=self._package_caches(),
-            attestations=self.settings.attestations,
             run_link_scripts=self.request.link_scripts,
-            verify_files=self.settings.extra_safety_checks or self.settings.safety_checks == "enabled",
             environ=environ,
             settings=self.settings,
             progress=progress(

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from conda_execute import engines
+from conda_execute.configuration.declared import Settings
 from conda_execute.engines import Options, virtual_packages
 from conda_execute.engines.rattler import engine
 from conda_execute.errors import CreationError, ExecuteError, Location, SettingsError
@@ -701,13 +702,13 @@ class TestAttestations:
                 ENGINE,
                 tiny.request("lib", channels={"conda-forge": main}),
                 prefix,
-                replace(options, attestations=asked),
+                replace(options, settings=Settings(attestations=asked)),
             )
 
     @pytest.mark.skipif(not VERIFIES, reason="py-rattler 0.28 was the first to verify attestations")
     def test_unsigned_package_is_refused_where_an_attestation_is_required(self, main, options, prefix):
         asked = tiny.request("lib", channels={"conda-forge": main}, attested=True)
-        how = replace(options, attestations="require")
+        how = replace(options, settings=Settings(attestations="require"))
         error = failure(lambda: engines.build(ENGINE, asked, prefix, how))
         assert "has no valid attestation" in error.message
         assert "no attestations are advertised" in str(error.details)
@@ -716,10 +717,12 @@ class TestAttestations:
     @pytest.mark.skipif(not VERIFIES, reason="py-rattler 0.28 was the first to verify attestations")
     def test_unsigned_packages_are_named_where_a_warning_is_asked_for(self, main, options, prefix):
         asked = tiny.request("app", channels={"conda-forge": main})
-        built = engines.build(ENGINE, asked, prefix, replace(options, attestations="warn"))
+        built = engines.build(ENGINE, asked, prefix, replace(options, settings=Settings(attestations="warn")))
         assert built.notices == ("no valid attestation: app, lib",)
 
     def test_packages_of_pypi_are_refused_where_an_attestation_is_required(self, main, options, prefix):
         asked = tiny.request("lib", channels={"conda-forge": main}, pypi=("plain",), attested=True)
-        error = failure(lambda: ENGINE.create(asked, prefix, replace(options, attestations="require")))
+        error = failure(
+            lambda: ENGINE.create(asked, prefix, replace(options, settings=Settings(attestations="require")))
+        )
         assert "PyPI" in error.message

@@ -84,10 +84,6 @@ class Options:
     """How an engine works, as opposed to what it installs: nothing here enters the environment's name."""
 
     offline: bool = False
-    #: Seconds to wait for a connection, and for an answer; None: no limit.
-    timeouts: tuple[float, float] | None = None
-    #: Compare the files of cached packages with their package records, as for a lock: a site's policy.
-    verify_files: bool = False
     #: Run the packages' post-link scripts, as conda does.
     run_link_scripts: bool = True
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
@@ -96,12 +92,10 @@ class Options:
     #: Directories of unpacked packages of others, which are searched before the engine's own cache and never written
     #: to.
     package_caches: tuple[str, ...] = ()
-    #: How to reach channels.
+    #: How to reach channels, and a site's policy.
     settings: Settings = field(default_factory=Settings, repr=False, compare=False)
     #: Read every file from a cache completely, to check it against its package.
     verify: bool = False
-    #: What to do about attestations: "off", "warn" or "require".
-    attestations: str = "off"
     progress: Progress = field(default_factory=Progress, repr=False, compare=False)
     #: Descriptors of locks, which every process that works on a prefix inherits: processes that outlive us keep the
     #: locks.
@@ -112,6 +106,11 @@ class Options:
     command: str = "conda-execute"
     #: The script that the request comes from: local paths in `[tool.uv]` are relative to its directory.
     script: str | None = None
+
+    @property
+    def compares_files(self) -> bool:
+        """Whether the files of cached packages are compared with their package records, as for a lock."""
+        return self.verify or self.settings.extra_safety_checks or self.settings.safety_checks == "enabled"
 
     def moment(self, when: str) -> datetime:
         """The last moment that counts, by a setting or a key such as `exclude-newer`."""

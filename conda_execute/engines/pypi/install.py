@@ -76,7 +76,7 @@ def install(
 
 def _removed_damaged(request: Request, prefix: str, options: Options, present: Sequence[Distribution]) -> bool:
     """Remove damaged packages, here and from uv's cache; False if there are none."""
-    whole, before = options.verify or options.verify_files, {one.path for one in present}
+    whole, before = options.compares_files, {one.path for one in present}
     damaged = cached.damaged([one for one in distributions(prefix) if one.path not in before], whole=whole)
     names = {one.name for one in damaged}
     directory = os.path.join(layout.conda_meta(prefix), project.NAME)

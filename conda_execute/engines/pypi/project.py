@@ -262,7 +262,7 @@ def run(
     status, said = once()
     while status and cached.forget_gone(said, offline=options.offline):
         status, said = once()
-    whole = options.verify or options.verify_files
+    whole = options.compares_files
     if status and re.search(_DAMAGE, said) and forgets_damaged(request, options, folders[0], whole=whole):
         return once()
     return status, said

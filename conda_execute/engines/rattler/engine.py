@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import rattler
@@ -112,14 +111,13 @@ def _bounded(options: Options, work: Callable[[], Result]) -> Result:
     our errors if Rust panics."""
     limits.check()
     home = environment({name: options.environ.get(name) for name in HOMES})
+    timeouts = options.settings.remote_connect_timeout_secs, options.settings.remote_read_timeout_secs
+    silence = Silence(*timeouts, options.progress.received)
     try:
-        with (
-            home,
-            Silence(*options.timeouts, options.progress.received) if options.timeouts else nullcontext() as silence,
-        ):
+        with home, silence:
             return work()
     except explain.UnreachableError as error:
-        if silence is None or silence.why is None:
+        if silence.why is None:
             raise
         raise error.because(silence.why) from None
     except BaseException as error:

@@ -42,7 +42,7 @@ async def create(
     found = solution if solution is not None else await solver.solve(request, options)
     records = list(found.records)
     archives = [record for record in records if not is_wheel(record)]
-    whole = options.verify or options.verify_files or request.lock is not None
+    whole = options.compares_files or request.lock is not None
     packages = bridge.package_cache(options.packages, full=whole)
     installing.expect(archives, options.packages)
     # This costs another solve, which ends before the packages are linked.
@@ -56,12 +56,12 @@ async def create(
             await asyncio.to_thread(installing.borrow, archives, options.package_caches)
         await asyncio.to_thread(installing.look_at_cached, options.offline)
         await _check_archives([one for one in archives if not installing.has_borrowed(one)], packages, options)
-        if options.attestations == "require" and (request.pypi or len(archives) < len(records)):
+        if options.settings.attestations == "require" and (request.pypi or len(archives) < len(records)):
             raise explain.cannot_be_attested()
         client = (
             network.unconnected() if options.offline else (found.state or network.connect(request.channels, options))[0]
         )
-        if options.attestations == "warn":
+        if options.settings.attestations == "warn":
             installing.unattested += await _unattested(archives, client)
         options.progress.step("install", len(archives), network.hosts(package.url for package in found.packages))
         options.progress.packages([f"{one} ({megabytes(one.size or 0)})" for one in found.packages], found.download)
@@ -112,7 +112,7 @@ async def _install(
             show_progress=False,
             client=client,
             requested_specs=requested,
-            **bridge.attestation_policy("require" if options.attestations == "require" else "off"),
+            **bridge.attestation_policy("require" if options.settings.attestations == "require" else "off"),
             reporter=installing,
             **where,
         )
