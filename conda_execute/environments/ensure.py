@@ -28,6 +28,7 @@ from ..lean.values import dataclass
 from ..model import Marker
 from . import layout, uses
 from . import store as stores
+from .name import canonical_text, environment_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,8 +86,6 @@ def ensure(
 
     `force`: create it again; raises InUseError if a process uses it.
     """
-    from .name import environment_name
-
     name = environment_name(request)
     work = _Work(request, store, recipe, use or uses.this_process())
     if not force:
@@ -105,8 +104,6 @@ def ensure(
 
 def find(request: Request, store: Store, recipe: Recipe[Any], use: Use | None) -> Environment | None:
     """Return the environment that `ensure` would use as it is, if there is one; held by `use`, if given."""
-    from .name import environment_name
-
     work = _Work(request, store, recipe, use or uses.this_process())
     return work.find(environment_name(request), hold=use is not None)
 
@@ -320,7 +317,6 @@ class _Work:
 
     def _marker(self, candidate: str, prefix: str, built: Built, started: float) -> Marker:
         from .. import __version__
-        from .name import canonical_text
 
         return Marker(
             build=os.urandom(8).hex(),

@@ -7,9 +7,10 @@ import sys
 
 from ..cache import cache_dir, private_directory
 from ..errors import PlaceError
-from ..files import is_full, make_directory_or_fail
+from ..files import is_full, is_own, make_directory_or_fail
 from ..ownership import others, refuse_others
 from . import layout
+from .store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def choose_tmp_envs(
             if (owned := others(place, trusted)) is not None:
                 raise PlaceError(owned)
             _fit(place, name, trusted)
-            if name is not None and not _holds(place, name) and is_full(place):
+            if name is not None and Store(place).find(name) is None and is_full(place):
                 raise PlaceError(f"no space left on the disk of `{place}`")
         except PlaceError as error:
             why = error.message
@@ -64,13 +65,8 @@ def choose_tmp_envs(
 
 def _root_prefix() -> str | None:
     """conda's root prefix, if conda-execute is installed in it and the caller owns it."""
-    if not os.path.isdir(os.path.join(sys.prefix, "condabin")):
-        return None
-    if not os.path.isdir(os.path.join(sys.prefix, "conda-meta")):
-        return None
-    if hasattr(os, "geteuid") and os.stat(sys.prefix).st_uid != os.geteuid():
-        return None
-    return sys.prefix
+    is_conda = all(os.path.isdir(os.path.join(sys.prefix, folder)) for folder in ("condabin", "conda-meta"))
+    return sys.prefix if is_conda and is_own(os.stat(sys.prefix)) else None
 
 
 def _fit(tmp_envs: str, name: str | None, trusted: Sequence[str]) -> None:
@@ -83,17 +79,8 @@ def _fit(tmp_envs: str, name: str | None, trusted: Sequence[str]) -> None:
         )
     make_directory_or_fail(tmp_envs)
     refuse_others(tmp_envs, trusted, hint="set `CONDA_EXECUTE_ENV_DIR` to a directory of your own")
-    if os.access(tmp_envs, os.W_OK | os.X_OK):
-        return
-    if name is None or _holds(tmp_envs, name):
-        return
-    raise PlaceError(
-        f"no environment can be created in `{tmp_envs}`: it is read-only",
-        hint="set `CONDA_EXECUTE_ENV_DIR` to a directory that you can write to",
-    )
-
-
-def _holds(tmp_envs: str, name: str) -> bool:
-    from .store import Store
-
-    return Store(tmp_envs).find(name) is not None
+    if not os.access(tmp_envs, os.W_OK | os.X_OK) and name is not None and Store(tmp_envs).find(name) is None:
+        raise PlaceError(
+            f"no environment can be created in `{tmp_envs}`: it is read-only",
+            hint="set `CONDA_EXECUTE_ENV_DIR` to a directory that you can write to",
+        )

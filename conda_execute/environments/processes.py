@@ -9,7 +9,6 @@ from typing import Literal, TypeVar
 
 import psutil
 
-from ..files import content_of
 from ..lean.values import dataclass
 from ..model import Use
 
@@ -47,12 +46,9 @@ def sees_processes() -> bool:
 
 def command(pid: int) -> str:
     """The command line of a process, for people; empty if it is gone or hides."""
-    said = content_of(f"/proc/{pid}/cmdline", 4096)
-    if said is not None or os.path.isdir("/proc/self"):
-        return os.fsdecode(said or b"").rstrip("\0").replace("\0", " ")
     try:
         return " ".join(psutil.Process(pid).cmdline())
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return ""
 
 

@@ -95,10 +95,7 @@ class Store:
 
     def list(self) -> list[str]:
         """The names of all prefixes in any state, sorted."""
-        try:
-            return sorted(name for name in os.listdir(self.tmp_envs) if is_name(name))
-        except FileNotFoundError:
-            return []
+        return sorted(filter(is_name, files.listed(self.tmp_envs)))
 
     def now(self) -> float:
         """The time in seconds by the file system's clock, the only clock that ages are measured by."""
