@@ -23,6 +23,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: What a write fails with that finds no room: on a full disk, or at the end of a quota.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 
 @dataclass(frozen=True)
 class Location:
@@ -93,7 +96,7 @@ class PlaceError(ExecuteError):
     def refused(cls, error: OSError, path: str, variable: str = "CONDA_EXECUTE_ENV_DIR") -> PlaceError:
         """The error for a path that the file system refuses, and that `variable` may replace."""
         hint = f"set `{variable}` to a directory that you can write to"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             hint = f"free some space there, or set `{variable}` to a directory with room"
         return cls(f"`{path}` cannot be used: {error.strerror or error}", hint=hint)
 

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 
-from .errors import PlaceError
+from .errors import NO_ROOM, PlaceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def is_full(directory: str) -> bool:
         finally:
             os.close(descriptor)
     except OSError as error:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return error.errno in NO_ROOM
     return False
 
 
@@ -261,7 +261,7 @@ def rewrite(path: str, data: bytes) -> None:
         old = os.stat(target) if os.path.exists(target) else None
         write_atomically(target, data, durable=True, before=settle)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in NO_ROOM
         raise PlaceError(
             f"`{path}` cannot be rewritten: {error.strerror}", hint=None if full else "its folder must be writable"
         ) from error

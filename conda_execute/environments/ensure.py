@@ -18,12 +18,11 @@ is older than the recipe wants it; it is used until the new one is ready, and by
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 
 from .. import files
-from ..errors import CreationError, InUseError, PlaceError
+from ..errors import NO_ROOM, CreationError, InUseError, PlaceError
 from ..lean.values import dataclass
 from ..model import Marker
 from . import layout, uses
@@ -307,7 +306,7 @@ class _Work:
             is_full = files.is_full(prefix)
             if lock.is_ours():
                 self.store.discard(candidate)
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
                 raise CreationError(f"the disk is full: `{prefix}`", step="create", hint=_ROOM) from error
             if is_full and isinstance(error, CreationError) and error.hint is None:
                 error.hint = f"the disk is full: {_ROOM}"

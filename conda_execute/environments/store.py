@@ -23,7 +23,7 @@ import os
 import sys
 
 from .. import files
-from ..errors import CreationError, PlaceError
+from ..errors import NO_ROOM, CreationError, PlaceError
 from ..model import Environment
 from . import layout
 from . import marker as markers
@@ -45,7 +45,7 @@ CANDIDATES = 10
 
 #: Why a prefix cannot be moved to the trash and is deleted in place, under the lock: a directory of a lower layer
 #: (overlayfs), a mount point, or a disk so full that there is no room for the trash.
-_DELETED_IN_PLACE = (errno.EXDEV, errno.EBUSY, errno.ENOSPC, errno.EDQUOT)
+_DELETED_IN_PLACE = (errno.EXDEV, errno.EBUSY, *NO_ROOM)
 
 
 class Store:

@@ -16,7 +16,7 @@ import os
 import sys
 
 from .. import files
-from ..errors import PlaceError
+from ..errors import NO_ROOM, PlaceError
 from ..lean.values import dataclass
 from ..model import Use
 from . import layout
@@ -35,7 +35,6 @@ UNKNOWN = "0"
 #: Used instead of the start of process 1 outside of containers.
 MACHINE = "machine"
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 #: On Windows, rename and delete fail with "access denied" while another process has a file open.
 _READ_ONLY = (errno.EROFS,) if sys.platform == "win32" else (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -158,7 +157,7 @@ def write_note(path: str) -> bool:
             raise FileNotFoundError(error.errno, os.strerror(error.errno or 0), path) from error
         if error.errno in _READ_ONLY:
             return False
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise PlaceError(
                 f"no room for the note that keeps the environment while the script runs: {error.strerror}: `{path}`",
                 hint="free some space or inodes there, or set `CONDA_EXECUTE_ENV_DIR` to a directory with room",
