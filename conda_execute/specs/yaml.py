@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any, Protocol
 
-    from ..cache import Parsed
-
     #: Line and column, both counted from 0.
     Mark = tuple[int, int]
 
@@ -31,6 +29,13 @@ if TYPE_CHECKING:
 
         def collection(self, start: Event, children: Sequence[tuple[Event, Any]], end: Event) -> Any:
             """The value of a list, or of a mapping as keys and values in turn; each after its first event."""
+
+    class Memory(Protocol):
+        """Stores the events of texts between runs (`cache.Parsed`). A failure does no harm."""
+
+        def recall(self, digest: str) -> bytes | None: ...
+
+        def keep(self, digest: str, data: bytes) -> None: ...
 
 
 #: People do not nest deeper.
@@ -77,7 +82,7 @@ class NotYAMLError(Exception):
         self.character = character
 
 
-def read(text: str, reader: Reader, memory: Parsed | None) -> Any:
+def read(text: str, reader: Reader, memory: Memory | None) -> Any:
     """The value of the document; None if there is none. Raises exceptions of the reader, and NotYAMLError."""
     name = digest(_FORM + text.encode("utf-8", "surrogatepass"))
     known = _recalled(memory, name)
@@ -141,7 +146,7 @@ def _mark(mark: Any) -> Mark:
     return mark.line, mark.column
 
 
-def _recalled(memory: Parsed | None, name: str) -> list[Event] | None:
+def _recalled(memory: Memory | None, name: str) -> list[Event] | None:
     """The stored events of this text, if they are valid."""
     data = memory.recall(name) if memory is not None else None
     if data is None:
