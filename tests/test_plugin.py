@@ -123,7 +123,7 @@ def test_the_transcript_that_the_project_began_with(conda: Conda) -> None:
         """,
     )
     ran = conda("execute", "-v", script.name, check=True)
-    assert re.fullmatch(r"\[( *-?\d+\.\d*(e-\d+)?){3}\]\n", ran.stdout)
+    assert re.fullmatch(r"\[( *-?\d+\.\d*(e-\d+)?){3} *\]\n", ran.stdout)
     spec = "Using specification: \nenv: [python >=3, numpy]\nrun_with: [/usr/bin/env, python]\n\n"
     assert ran.stderr.startswith(spec)
     assert ran.stderr.endswith("/tmp_envs/ea977067a8fbeb21a594\n\n")
