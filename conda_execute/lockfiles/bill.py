@@ -8,16 +8,12 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
+from ..engines.inventory import Component
 from ..specs.license import expression
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-    from typing import Any
-
-    from ..engines.inventory import Component
 
 #: The namespace of our serial numbers, which are derived from the content.
 _NAMESPACE = uuid.UUID("6f2c1f7e-5d0b-4f5e-9c57-0f7d2f2f9a3a")
