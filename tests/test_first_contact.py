@@ -395,6 +395,11 @@ MISTAKES = {
         "error: unexpected argument `b.py`\nhint: `--export` takes one script",
         {"s.py": PLAIN},
     ),
+    "words for a shell": case(
+        "execute --shell s.py b",
+        "error: unexpected argument `b`\nhint: `--shell` takes one script",
+        {"s.py": PLAIN},
+    ),
     "unknown archive": case(
         "execute --pack foo.rar s.py",
         "error: `--pack` cannot write `foo.rar`\nhint: the name of an archive ends in `.tar.gz`, ...`.squashfs`",

@@ -104,7 +104,7 @@ def pack(options: RunOptions) -> int:
 
 def shell(options: RunOptions) -> int:
     """Become a shell in the environment."""
-    plan, store, environment = made(options, to_run=True)
+    plan, store, environment = made(options.one(), to_run=True)
     sweep_if_due(plan, store, note_path(environment, this_process()))
     interrupts.release()
     words, needed = _shell(plan.environ)
