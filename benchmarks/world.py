@@ -105,6 +105,7 @@ class World:
                 kept.parent.mkdir(mode=0o700, exist_ok=True)
                 path.rename(kept)
         shutil.rmtree(gone, ignore_errors=True)
+        os.sync()  # a run that writes its own data to the disk must not write that of the run before, too
 
     def forget_packages(self) -> None:
         shutil.rmtree(self.packages, ignore_errors=True)
