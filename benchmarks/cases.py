@@ -154,7 +154,7 @@ def warm(world: World, runners: Runners, effort: Effort) -> Section:
     ]
     rows.append(Row("a start of our own interpreter", own))
     half = "conda-execute without the launcher"
-    promises = [Promise("through Python, over the interpreter alone", over[half], 45)]
+    promises = [Promise("through Python, over the interpreter alone, by an interpreter's start", over[half] / bare, 3)]
     for name, limit, share in (("conda-execute (dash)", 2.5, 0.2), ("conda-execute (bash as sh)", 4, 0.3)):
         if name in over:
             promises.append(Promise(f"{name}, over the interpreter alone", over[name], limit))
