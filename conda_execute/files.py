@@ -268,7 +268,7 @@ def rewrite(path: str, data: bytes) -> None:
 
 
 def check_folder(path: str) -> None:
-    """Raise PlaceError if there is no folder for this file."""
+    """Raise PlaceError if the folder of this file does not exist."""
     directory = os.path.dirname(os.path.realpath(path))
     if os.path.isdir(directory):
         return

@@ -63,15 +63,15 @@ def deciding(
     if stale is None:
         return lock, False
     lacks_platform = request.platform not in lock.inputs
-    mended = "; `--lock` updates it"
+    remedy = "; `--lock` updates it"
     hint = f"{_again(script, path)} updates it; `--no-lock` runs without it"
     changed_by = options.for_one_run()
     if changed_by and not lacks_platform:
-        stale, mended = f"`{changed_by[0].name}` asks for something that it does not contain", ""
+        stale, remedy = f"`{changed_by[0].name}` asks for something that it does not contain", ""
         hint = f"leave out `{changed_by[0].name}` or `--locked`"
     if required or lacks_platform:
         raise CreationError(f"the lock `{lock.path}` cannot be used: {stale}", step="lock", hint=hint)
-    notice(f"the lock `{lock.path}` is ignored: {stale}{mended}")
+    notice(f"the lock `{lock.path}` is ignored: {stale}{remedy}")
     return None, True
 
 
